@@ -1,0 +1,226 @@
+"""`DicomArray`: images on a grid, indexed like a NumPy array, read frame by frame."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from lazydicom._grid import NOT_READ, FrameGrid
+from lazydicom._image import DicomImage
+from lazydicom._parallel import Job, available_cores, run
+from lazydicom._selection import Positions, Selection, as_slice, select
+
+
+@dataclass(frozen=True, eq=False)
+class DicomArray:
+    """Stored pixel values of one or many instances as a lazy array.
+
+    Indexing follows NumPy and gives NumPy arrays; it reads and decodes exactly the frames
+    that it touches, each once. The array pickles to names and frame indexes, and may be
+    read from any number of threads and processes.
+
+    Examples
+    --------
+    >>> from pydicom.data import get_testdata_file
+    >>> import lazydicom
+    >>> path = get_testdata_file("rtdose.dcm", download=False)
+    >>> array = lazydicom.open_image(path)
+    >>> array.dims, array.shape, array.dtype
+    (('frame', 'y', 'x'), (15, 10, 10), dtype('uint32'))
+    >>> array[7, 4:6, 0].shape
+    (2,)
+    """
+
+    images: tuple[DicomImage, ...]
+    """The instances whose frames stand in the grid."""
+    grid: FrameGrid
+    """Which frame stands where."""
+    dims: tuple[str, ...]
+    """Name of each axis."""
+    coords: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    """Coordinates of axes, by name."""
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    """Technical attributes, by keyword in snake case; nothing of a patient."""
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Rows and columns, and samples for colour."""
+        return self.images[0].format.pixel.frame_shape
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return (*self.grid.shape, *self.frame_shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the stored values, in native byte order."""
+        return self.images[0].format.pixel.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values once decoded."""
+        return self.size * self.dtype.itemsize
+
+    def __len__(self) -> int:
+        """Give the length of the first axis."""
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        """Tell shape, type and where it lives."""
+        axes = ", ".join(f"{d}: {n}" for d, n in zip(self.dims, self.shape, strict=True))
+        more = f" and {len(self.images) - 1} more" if len(self.images) > 1 else ""
+        return f"<DicomArray ({axes}) {self.dtype} from {self.images[0]!r}{more}>"
+
+    def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 (NumPy's own signature)
+        """Read what an index expression of NumPy touches."""
+        return self.read(key)
+
+    def __array__(
+        self, dtype: DTypeLike | None = None, copy: bool | None = None
+    ) -> NDArray[Any]:
+        """Read everything.
+
+        Raises
+        ------
+        ValueError
+            If ``copy=False``: the pixels are in a file.
+        """
+        if copy is False:
+            raise ValueError("A DicomArray cannot become an array without a copy")
+        values: NDArray[Any] = self.read(...)
+        return values if dtype is None else values.astype(dtype, copy=False)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Read along the first axis, one position at a time."""
+        return (self[position] for position in range(len(self)))
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """Name these values the same in every process."""
+        sources = tuple(image.identity() for image in self.images)
+        return ("lazydicom", sources, self.grid.shape, self.grid.numbers)
+
+    def read(self, key: Any, *, threads: int | None = None) -> Any:  # noqa: ANN401
+        """Read what an index expression touches.
+
+        Parameters
+        ----------
+        key : index expression
+            Integers, slices, lists, masks, integer arrays and an ellipsis, as in NumPy.
+        threads : int, optional
+            Threads that read and decode; by default all cores. Use 1 inside a task of
+            a scheduler that has threads of its own.
+
+        Returns
+        -------
+        ndarray or NumPy scalar
+            What NumPy gives for the same expression on the whole array.
+        """
+        selection = select(key, self.shape)
+        box = self._read_box(selection, threads or available_cores())
+        return box[selection.in_box]
+
+    def _read_box(self, selection: Selection, threads: int) -> NDArray[Any]:
+        axes = len(self.grid.shape)
+        numbers = self._wanted(selection)
+        plane = selection.positions[axes:]
+        view = self._single_view(numbers, plane)
+        if view is not None:
+            return view.reshape(selection.box_shape)
+        box = np.empty(selection.box_shape, self.dtype)
+        if box.size:
+            out = box.reshape(numbers.size, *selection.box_shape[axes:])
+            run(self._jobs(numbers.reshape(-1), plane, out), threads=threads)
+        return box
+
+    def _wanted(self, selection: Selection) -> NDArray[np.int64]:
+        """Give the frame number at each grid position of the box, `NOT_READ` for those
+        that an expression with several lists leaves out.
+        """
+        axes = len(self.grid.shape)
+        if axes == 1:
+            return self.grid.numbers[as_slice(selection.positions[0])]
+        outer = np.ix_(*(np.asarray(p) for p in selection.positions[:axes]))
+        numbers = self.grid.numbers[outer]
+        in_grid = selection.in_box[:axes]
+        if sum(isinstance(key, np.ndarray) for key in in_grid) > 1:
+            wanted = np.zeros(numbers.shape, dtype=bool)
+            wanted[in_grid] = True
+            numbers = np.where(wanted, numbers, NOT_READ)
+        return numbers
+
+    def _single_view(
+        self, numbers: NDArray[np.int64], plane: tuple[Positions, ...]
+    ) -> NDArray[Any] | None:
+        """Lend a view of the file where one whole frame is asked for and may be lent."""
+        if numbers.size != 1 or len(self.images) != 1 or not self._is_whole(plane):
+            return None
+        image = self.images[0]
+        if not (image.reader.lends and image.format.as_stored) or numbers.min() < 0:
+            return None
+        return image.frame(int(numbers.reshape(-1)[0]))
+
+    def _jobs(
+        self,
+        numbers: NDArray[np.int64],
+        plane: tuple[Positions, ...],
+        out: NDArray[Any],
+    ) -> Iterator[Job]:
+        """Give the jobs that fill `out[i]` with the part `plane` of frame `numbers[i]`."""
+        which = np.searchsorted(self._firsts, numbers, side="right") - 1
+        whole = self._is_whole(plane)
+        edges = [0, *(np.flatnonzero(np.diff(which)) + 1).tolist(), len(numbers)]
+        for start, stop in zip(edges, edges[1:], strict=False):
+            if numbers[start] == NOT_READ:
+                continue
+            image = self.images[which[start]]
+            wanted = numbers[start:stop] - self._firsts[which[start]]
+            if whole:
+                yield from image.jobs(wanted, out[start:stop])
+            else:
+                yield from _part_jobs(image, wanted, plane, out[start:stop])
+
+    @cached_property
+    def _firsts(self) -> NDArray[np.int64]:
+        """Number of the first frame of each image, behind the ones that stand for none."""
+        lengths = [0, *(len(image) for image in self.images[:-1])]
+        return np.cumsum(lengths, dtype=np.int64)
+
+    def _is_whole(self, plane: tuple[Positions, ...]) -> bool:
+        return all(
+            isinstance(positions, range) and positions == range(length)
+            for positions, length in zip(plane, self.frame_shape, strict=True)
+        )
+
+
+def _part_jobs(
+    image: DicomImage,
+    numbers: NDArray[np.int64],
+    plane: tuple[Positions, ...],
+    out: NDArray[Any],
+) -> Iterator[Job]:
+    part = np.ix_(*(np.asarray(positions) for positions in plane))
+    slices = tuple(as_slice(positions) for positions in plane)
+    index = slices if all(isinstance(one, slice) for one in slices) else part
+    for row, number in enumerate(numbers.tolist()):
+        yield partial(_read_part, image, number, index, out[row])
+
+
+def _read_part(
+    image: DicomImage, number: int, part: tuple[Any, ...], out: NDArray[Any]
+) -> None:
+    out[...] = image.frame(number)[part]

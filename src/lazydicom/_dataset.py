@@ -1,0 +1,97 @@
+"""The door to pydicom's `Dataset`: one made of our bytes, and one that a caller brings."""
+
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from lazydicom._element_values import Values
+from lazydicom._image_pixel import PIXEL_TAGS
+from lazydicom._walker import Framing
+from lazydicom.errors import InvalidDicomError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetElements:
+    """Elements of a `Dataset`, asked for as those of a file."""
+
+    dataset: "Dataset" = field(repr=False)
+
+    def get(self, tag: int, vr: str) -> Values:
+        """Give plain values; none where the element is absent or empty.
+
+        Raises
+        ------
+        InvalidDicomError
+            If a value is no `vr`.
+        """
+        value = self.dataset.get_item(tag) and self.dataset[tag].value
+        if value is None or value == "":
+            return ()
+        several = isinstance(value, list | tuple) or hasattr(value, "_list")
+        return tuple(_plain(one, tag, vr) for one in (value if several else [value]))
+
+    def read(self, tag: int) -> bytes | None:
+        """Give the bytes of a value, ``None`` where the element is absent."""
+        if tag not in self.dataset:
+            return None
+        return bytes(self.dataset[tag].value or b"")
+
+    def without_pixels(self) -> "Dataset":
+        """Give a shallow copy without the elements that hold pixels."""
+        dataset = self.dataset.copy()
+        for keyword in PIXEL_TAGS.values():
+            if keyword in dataset:
+                delattr(dataset, keyword)
+        return dataset
+
+    def position(self, tag: int) -> int | None:
+        """Give nothing: a `Dataset` has no bytes to point at."""
+        del tag
+
+
+def parse_data_set(
+    meta: bytes, body: bytes, framing: Framing, *, url: str
+) -> "Dataset":
+    """Parse the bytes of File Meta Information and data set with pydicom."""
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.filereader import read_dataset
+
+    dataset = read_dataset(BytesIO(body), framing.implicit_vr, framing.little_endian)
+    group_2 = read_dataset(BytesIO(meta), is_implicit_VR=False, is_little_endian=True)
+    return FileDataset(
+        url,
+        dataset,
+        file_meta=FileMetaDataset(group_2),
+        is_implicit_VR=framing.implicit_vr,
+        is_little_endian=framing.little_endian,
+    )
+
+
+def transfer_syntax_uid(dataset: "Dataset") -> str:
+    """Tell how the Pixel Data of a `Dataset` is encoded.
+
+    Raises
+    ------
+    InvalidDicomError
+        If neither its File Meta Information nor its origin says so.
+    """
+    meta = getattr(dataset, "file_meta", None)
+    uid = getattr(meta, "TransferSyntaxUID", None)
+    if uid:
+        return str(uid)
+    message = "The Dataset has no Transfer Syntax UID in its file_meta"
+    raise InvalidDicomError(message, tag=0x00020010)
+
+
+def _plain(value: Any, tag: int, vr: str) -> int | float | str:  # noqa: ANN401
+    """Make pydicom's number classes plain."""
+    try:
+        if vr in {"US", "SS", "UL", "SL", "IS"}:
+            return int(value)
+        return float(value) if vr in {"DS", "FD", "FL"} else str(value)
+    except (TypeError, ValueError):
+        message = f"Expected a value of VR {vr}, found {type(value).__name__}"
+        raise InvalidDicomError(message, tag=tag) from None

@@ -1,0 +1,1 @@
+"""From the bytes of a frame to its stored values; nothing here knows of files."""

@@ -1,0 +1,49 @@
+"""How the frames of a file are encoded, and what the caller wants of them."""
+
+import sys
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
+
+from lazydicom._image_pixel import ImagePixel
+from lazydicom._transfer_syntax import TransferSyntax
+
+Color: TypeAlias = Literal["rgb", "stored"]
+
+_YBR: Final = frozenset(("YBR_FULL", "YBR_FULL_422"))
+
+
+@dataclass(frozen=True, slots=True)
+class FrameFormat:
+    """All that decoding a frame needs besides its bytes and its number."""
+
+    pixel: ImagePixel
+    transfer_syntax: TransferSyntax
+    color: Color = "rgb"
+    """``"stored"`` keeps YCbCr."""
+    swapped_pairs: bool = False
+    """8-bit pixels written as OW in big endian: each pair of bytes is swapped."""
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the bytes of a frame are its values, byte order and spare bits aside."""
+        pixel = self.pixel
+        planar = pixel.planar_configuration == 1 and pixel.samples_per_pixel > 1
+        packed = pixel.bits_allocated == 1
+        moved = planar or packed or pixel.subsampled or self.swapped_pairs
+        return self.transfer_syntax.native and not moved and not self.converts_to_rgb
+
+    @property
+    def as_stored(self) -> bool:
+        """Whether the bytes of a frame are its values without any change."""
+        pixel = self.pixel
+        size = pixel.dtype.itemsize
+        little = self.transfer_syntax.little_endian == (sys.byteorder == "little")
+        return self.in_place and (little or size == 1) and (
+            pixel.bits_stored == 8 * size
+        )
+
+    @property
+    def converts_to_rgb(self) -> bool:
+        """Whether stored YCbCr comes out as RGB."""
+        ybr = self.pixel.photometric_interpretation in _YBR
+        return self.color == "rgb" and ybr

@@ -1,0 +1,39 @@
+"""`decode_frame`: one door to all decoders."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.native import decode_native
+from lazydicom._source import BytesLike
+from lazydicom.errors import UnsupportedError
+
+
+def decode_frame(
+    data: BytesLike, frame: int, format_: FrameFormat, out: NDArray[Any]
+) -> None:
+    """Decode one frame into `out`.
+
+    Parameters
+    ----------
+    data : bytes or memoryview
+        The encoded frame; native: the bytes that it touches.
+    frame : int
+        Frame number, counted from 0.
+    format_ : FrameFormat
+        How it is encoded.
+    out : ndarray, shape `frame_shape`, dtype of the stored values
+        C-contiguous.
+
+    Raises
+    ------
+    DecodeError
+        If the bytes do not decode to exactly this frame.
+    UnsupportedError
+        If there is no decoder for the transfer syntax.
+    """
+    if not format_.transfer_syntax.native:
+        name = format_.transfer_syntax.name
+        raise UnsupportedError(f"No decoder for {name}")
+    decode_native(data, frame, format_, out)

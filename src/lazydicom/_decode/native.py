@@ -1,0 +1,92 @@
+"""Native frames: bits, bytes, byte order, planes and subsampling (PS3.5 section 8, annex D).
+
+Most frames need no decoding: their bytes are the stored values, and are read straight into
+the result, where byte order and unused bits are mended in place. The others pass through
+`decode_native`.
+"""
+
+import sys
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._decode.color import expand_422, ybr_to_rgb
+from lazydicom._decode.format import FrameFormat
+from lazydicom._image_pixel import ImagePixel
+from lazydicom._source import BytesLike
+
+_LITTLE_MACHINE: Final = sys.byteorder == "little"
+
+
+def finish_in_place(values: NDArray[Any], format_: FrameFormat) -> None:
+    """Make stored values of bytes just read: native byte order, no unused bits."""
+    if format_.transfer_syntax.little_endian != _LITTLE_MACHINE and values.dtype.itemsize > 1:
+        values.byteswap(inplace=True)
+    clear_unused_bits(values, format_.pixel)
+
+
+def clear_unused_bits(values: NDArray[Any], pixel: ImagePixel) -> None:
+    """Mask, or sign-extend, the bits above BitsStored."""
+    spare = pixel.dtype.itemsize * 8 - pixel.bits_stored
+    if pixel.bits_allocated == 1 or spare == 0 or pixel.dtype.kind == "f":
+        return
+    if pixel.pixel_representation == 0:
+        mask = (1 << pixel.bits_stored) - 1
+        np.bitwise_and(values, pixel.dtype.type(mask), out=values)
+    else:
+        np.left_shift(values, spare, out=values)
+        np.right_shift(values, spare, out=values)
+
+
+def decode_native(
+    data: BytesLike, frame: int, format_: FrameFormat, out: NDArray[Any]
+) -> None:
+    """Decode the bytes that frame number `frame` touches into `out`.
+
+    Parameters
+    ----------
+    data : bytes or memoryview
+        The spanned bytes, as the frame index gives them.
+    frame : int
+        Frame number: it tells the bit, or the half of a pair, where the frame begins.
+    format_ : FrameFormat
+        How values lie in the file.
+    out : ndarray, shape `frame_shape`, dtype of the stored values
+        C-contiguous.
+    """
+    _unpack_values(data, frame, format_, out)
+    if format_.converts_to_rgb:
+        ybr_to_rgb(out)
+
+
+def _unpack_values(
+    data: BytesLike, frame: int, format_: FrameFormat, out: NDArray[Any]
+) -> None:
+    pixel = format_.pixel
+    flat = np.frombuffer(data, np.uint8)
+    if pixel.bits_allocated == 1:
+        flat = _unpack(flat, frame * pixel.frame_bits % 8, pixel.frame_bits)
+    elif format_.swapped_pairs:
+        skip = frame * (pixel.frame_bits // 8) % 2
+        flat = _swap_pairs(flat)[skip : skip + pixel.frame_bits // 8]
+    if pixel.subsampled:
+        expand_422(flat, out)
+        return
+    values = flat if pixel.bits_allocated == 1 else flat.view(pixel.dtype)
+    if pixel.planar_configuration == 1 and pixel.samples_per_pixel > 1:
+        planes = values.reshape(pixel.samples_per_pixel, pixel.rows, pixel.columns)
+        out[...] = planes.transpose(1, 2, 0)
+    else:
+        out[...] = values.reshape(pixel.frame_shape)
+    finish_in_place(out, format_)
+
+
+def _unpack(packed: NDArray[np.uint8], skip: int, count: int) -> NDArray[np.uint8]:
+    """Unpack 1-bit pixels, the first one in the least significant bit."""
+    bits = np.unpackbits(packed, count=skip + count, bitorder="little")
+    return bits[skip:]
+
+
+def _swap_pairs(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return data[: len(data) // 2 * 2].view(np.uint16).byteswap().view(np.uint8)

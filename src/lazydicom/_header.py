@@ -1,0 +1,185 @@
+"""The header of a file: its elements, the Image Pixel module, and where pixels begin.
+
+Nothing below the top level is looked at, and Pixel Data is found, not read. The pydicom
+`Dataset` is made only when somebody asks for it.
+"""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+from lazydicom._dataset import DatasetElements, parse_data_set, transfer_syntax_uid
+from lazydicom._elements import (
+    Elements,
+    FileElements,
+    image_pixel_attributes,
+    read_elements,
+)
+from lazydicom._file_meta import FileMeta, read_file_meta
+from lazydicom._image_pixel import (
+    PIXEL_TAGS,
+    ImagePixel,
+    make_image_pixel,
+    oddities,
+)
+from lazydicom._inflate import InflatedSource
+from lazydicom._ranges import ByteRange
+from lazydicom._source import ByteSource, MemorySource
+from lazydicom._transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
+from lazydicom._walker import UNDEFINED, Element, Framing, end_of, read_element
+from lazydicom._window import Window, open_window
+from lazydicom.errors import (
+    InvalidDicomError,
+    LazyDicomError,
+    UnsupportedError,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_PIXEL_DATA: Final = 0x7FE00010
+
+
+@dataclass(frozen=True, eq=False)
+class Header:
+    """Everything before Pixel Data, and where that begins."""
+
+    source: ByteSource = field(repr=False)
+    """Where the offsets count; of a deflated file, the inflated bytes."""
+    meta: FileMeta = field(repr=False)
+    """How the data set is encoded and where it begins."""
+    elements: Elements = field(repr=False)
+    """The top level."""
+    pixel_data: Element = field(repr=False)
+    """The element that holds the frames."""
+    image_pixel: ImagePixel
+
+    @property
+    def transfer_syntax(self) -> TransferSyntax:
+        """How the frames are encoded."""
+        return self.meta.transfer_syntax
+
+    @property
+    def url(self) -> str:
+        """Name of the file."""
+        return self.source.url
+
+    @cached_property
+    def dataset(self) -> "Dataset":
+        """The pydicom `Dataset` without its pixels, trailing elements included."""
+        if isinstance(self.elements, DatasetElements):
+            return self.elements.without_pixels()
+        return _read_dataset(self)
+
+
+def read_header(source: ByteSource) -> Header:
+    """Walk over the top level of a file up to its pixels.
+
+    Raises
+    ------
+    InvalidDicomError
+        If the bytes contradict the standard, or there are no pixels.
+    UnsupportedError
+        If the transfer syntax or the pixel format is not known.
+    """
+    with open_window(source) as window:
+        meta = read_file_meta(window)
+        if not meta.transfer_syntax.deflated:
+            return _read_data_set(source, window, meta)
+    inflated = InflatedSource(source, meta.start)
+    with open_window(inflated) as window:
+        return _read_data_set(inflated, window, meta)
+
+
+def header_of_dataset(dataset: "Dataset") -> Header:
+    """Take the header of a `Dataset` in memory; its pixels are not copied.
+
+    Raises
+    ------
+    InvalidDicomError
+        If it holds no pixels, or twice, or an element contradicts the standard.
+    """
+    syntax = _known_syntax(transfer_syntax_uid(dataset))
+    elements = DatasetElements(dataset)
+    found = [tag for tag in PIXEL_TAGS if tag in dataset]
+    if len(found) != 1:
+        message = f"Expected one element of pixels in the Dataset, found {len(found)}"
+        raise InvalidDicomError(message, tag=_PIXEL_DATA)
+    value = dataset[found[0]].value
+    source = MemorySource(memoryview(value or b""), url="<Dataset>")
+    vr = "" if syntax.implicit_vr else dataset[found[0]].VR
+    pixel_data = Element(found[0], vr, 0, 0, source.size())
+    framing = Framing(syntax.little_endian, syntax.implicit_vr)
+    meta = FileMeta(syntax, framing, start=0, meta_start=0)
+    pixel = _image_pixel(elements, pixel_data, source.url)
+    return Header(source, meta, elements, pixel_data, pixel)
+
+
+def _known_syntax(uid: str) -> TransferSyntax:
+    if uid not in TRANSFER_SYNTAXES:
+        raise UnsupportedError(f"Transfer syntax {uid!r} is not known", tag=0x00020010)
+    return TRANSFER_SYNTAXES[uid]
+
+
+def _read_data_set(source: ByteSource, window: Window, meta: FileMeta) -> Header:
+    elements = read_elements(source, window, meta)
+    pixel_data = _pixel_element(window, elements)
+    _check_after(window, pixel_data, meta.framing)
+    pixel = _image_pixel(elements, pixel_data, source.url)
+    return Header(source, meta, elements, pixel_data, pixel)
+
+
+def _pixel_element(window: Window, elements: FileElements) -> Element:
+    last = next(reversed(elements.where.values()), None)
+    if last is None or last.tag not in PIXEL_TAGS:
+        message = "No Pixel Data, Float Pixel Data or Double Float Pixel Data"
+        raise InvalidDicomError(
+            message, url=window.url, offset=window.size, tag=_PIXEL_DATA
+        )
+    return last
+
+
+def _check_after(window: Window, pixel_data: Element, framing: Framing) -> None:
+    """Refuse a second element of pixels: nobody can tell which one is meant."""
+    end = pixel_data.offset + pixel_data.length
+    if pixel_data.length == UNDEFINED or end + 8 > window.size:
+        return
+    following = read_element(window, end, framing)
+    if following.tag in PIXEL_TAGS:
+        message = "A second element of pixels"
+        raise InvalidDicomError(message, url=window.url, offset=end, tag=following.tag)
+
+
+def _image_pixel(elements: Elements, pixel_data: Element, url: str) -> ImagePixel:
+    """Make the Image Pixel value; errors name the element and its byte."""
+    keyword = PIXEL_TAGS[pixel_data.tag]
+    try:
+        attributes = image_pixel_attributes(elements)
+        pixel = make_image_pixel(attributes, pixel_keyword=keyword)
+    except LazyDicomError as error:
+        at = elements.position(error.tag or 0)
+        offset = pixel_data.start if at is None else at
+        raise error.locate(url=url, offset=offset) from None
+    for oddity in oddities(attributes, pixel):
+        warn(oddity, url=url)
+    return pixel
+
+
+def _read_dataset(header: Header) -> "Dataset":
+    source, meta = header.source, header.meta
+    group_2 = source.read(ByteRange(meta.meta_start, meta.start - meta.meta_start))
+    before = source.read(ByteRange(meta.start, header.pixel_data.start - meta.start))
+    body = bytes(before) + _read_trailing(header)
+    return parse_data_set(bytes(group_2), body, meta.framing, url=header.url)
+
+
+def _read_trailing(header: Header) -> bytes:
+    """Read what follows the pixels; nothing where their end cannot be found."""
+    source, size = header.source, header.source.size()
+    with open_window(source) as window:
+        try:
+            end = end_of(window, header.pixel_data, header.meta.framing, size)
+        except LazyDicomError:
+            return b""
+    return bytes(source.read(ByteRange(end, size - end)))

@@ -1,0 +1,152 @@
+"""One SOP Instance: its header, where its frames lie, and what decodes them."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.frame import decode_frame
+from lazydicom._decode.native import finish_in_place
+from lazydicom._frame_index import FrameIndex
+from lazydicom._frame_reader import FrameReader
+from lazydicom._header import Header
+from lazydicom._parallel import Job
+from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url
+
+_BLOCK_BYTES: Final = 1 << 22
+"""4 MiB: what is read stays in the cache until its spare bits are cleared."""
+
+
+@dataclass(frozen=True, eq=False)
+class DicomImage:
+    """One SOP Instance: gives single frames, decoded or encoded.
+
+    It pickles as the name of its source and its index; the header is read again where
+    somebody asks for it.
+    """
+
+    reader: FrameReader
+    """Where encoded frames come from."""
+    format: FrameFormat
+    """How they are encoded."""
+    load_header: Callable[[], Header] = field(repr=False)
+
+    def __len__(self) -> int:
+        """Give the number of frames."""
+        return len(self.reader)
+
+    def __repr__(self) -> str:
+        """Tell name, frames and transfer syntax; never an attribute of a patient."""
+        syntax = self.format.transfer_syntax.name
+        return f"<DicomImage {redact_url(self.url)}: {len(self)} frames, {syntax}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle without the header."""
+        return (DicomImage, (self.reader, self.format, self.load_header))
+
+    @property
+    def url(self) -> str:
+        """Name of the file."""
+        return self.reader.url
+
+    @cached_property
+    def header(self) -> Header:
+        """The header, read again after unpickling."""
+        return self.load_header()
+
+    @property
+    def index(self) -> FrameIndex:
+        """Offset and length of every frame.
+
+        Raises
+        ------
+        UnsupportedError
+            If the frames are no byte ranges of a file.
+        """
+        index = self.reader.index
+        if index is None:
+            raise UnsupportedError("Frames have no byte offsets here", url=self.url)
+        return index
+
+    def identity(self) -> tuple[object, ...]:
+        """Tell these pixels from any other: the file's version and how it is decoded."""
+        return (*self.reader.identity(), self.format)
+
+    def frame(self, number: int) -> NDArray[Any]:
+        """Read and decode one frame.
+
+        Parameters
+        ----------
+        number : int
+            Frame number, counted from 0.
+
+        Returns
+        -------
+        ndarray, shape (rows, columns) or (rows, columns, samples)
+            Stored values in native byte order. With ``local="mmap"`` a read-only view of
+            the file where its bytes are the values.
+
+        Raises
+        ------
+        LazyDicomError
+            If the frame cannot be read or decoded; never anything but its pixels.
+        """
+        pixel = self.format.pixel
+        if self.reader.lends and self.format.as_stored:
+            data = np.frombuffer(self.reader.read(number), pixel.dtype)
+            return data.reshape(pixel.frame_shape)
+        out = np.empty(pixel.frame_shape, pixel.dtype)
+        self.decode_into(number, out)
+        return out
+
+    def encoded_frame(self, number: int) -> bytes:
+        """Read the bytes of one frame as they are stored; native: those it touches."""
+        return bytes(self.reader.read(number))
+
+    def decode_into(self, number: int, out: NDArray[Any]) -> None:
+        """Read and decode one frame into `out`, C-contiguous, of the frame's shape."""
+        try:
+            if self.format.in_place:
+                self.reader.read_run(number, memoryview(out).cast("B"))
+                finish_in_place(out, self.format)
+            else:
+                decode_frame(self.reader.read(number), number, self.format, out)
+        except LazyDicomError as error:
+            raise error.locate(url=self.url, frame=number) from None
+
+    def jobs(self, numbers: NDArray[np.int64], out: NDArray[Any]) -> Iterator[Job]:
+        """Give the jobs that fill `out[i]` with frame `numbers[i]`.
+
+        Native frames that follow each other are read together, some MiB at a time.
+        """
+        if not self.format.in_place:
+            for row, number in enumerate(numbers.tolist()):
+                yield partial(self.decode_into, number, out[row])
+            return
+        most = max(_BLOCK_BYTES // self.format.pixel.frame_nbytes, 1)
+        for start, stop in _runs(numbers, most):
+            yield partial(self._read_run, int(numbers[start]), out[start:stop])
+
+    def _read_run(self, first: int, out: NDArray[Any]) -> None:
+        try:
+            self.reader.read_run(first, memoryview(out).cast("B"))
+        except LazyDicomError as error:
+            raise error.locate(url=self.url, frame=first) from None
+        finish_in_place(out, self.format)
+
+
+def _runs(numbers: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
+    """Cut a list of frame numbers where they do not follow each other.
+
+    >>> list(_runs(np.array([4, 5, 6, 2]), most=2))
+    [(0, 2), (2, 3), (3, 4)]
+    """
+    breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
+    edges = [0, *breaks.tolist(), len(numbers)]
+    for start, stop in zip(edges, edges[1:], strict=False):
+        for block in range(start, stop, most):
+            yield block, min(block + most, stop)

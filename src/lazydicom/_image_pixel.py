@@ -1,0 +1,230 @@
+"""The Image Pixel module as a frozen value (PS3.3 section C.7.6.3)."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from lazydicom.errors import InvalidDicomError, UnsupportedError
+
+IMAGE_PIXEL_TAGS: Final = {
+    "samples_per_pixel": (0x00280002, "US"),
+    "photometric_interpretation": (0x00280004, "CS"),
+    "planar_configuration": (0x00280006, "US"),
+    "number_of_frames": (0x00280008, "IS"),
+    "rows": (0x00280010, "US"),
+    "columns": (0x00280011, "US"),
+    "bits_allocated": (0x00280100, "US"),
+    "bits_stored": (0x00280101, "US"),
+    "high_bit": (0x00280102, "US"),
+    "pixel_representation": (0x00280103, "US"),
+}
+"""Tag and VR of each attribute, by keyword in snake case."""
+
+PIXEL_TAGS: Final = {
+    0x7FE00008: "FloatPixelData",
+    0x7FE00009: "DoubleFloatPixelData",
+    0x7FE00010: "PixelData",
+}
+"""The three elements that may hold pixels."""
+
+_FLOAT_BITS: Final = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
+_YBR: Final = ("YBR_FULL", "YBR_FULL_422")
+
+Attributes: TypeAlias = Mapping[str, int | str | None]
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePixel:
+    """What the Image Pixel module says about one frame, and how many there are."""
+
+    rows: int
+    columns: int
+    number_of_frames: int
+    """Frames declared; 1 where the element is absent."""
+    samples_per_pixel: int
+    photometric_interpretation: str
+    planar_configuration: int
+    """0: samples of a pixel side by side; 1: one plane per sample."""
+    bits_allocated: int
+    bits_stored: int
+    pixel_representation: int
+    """0: unsigned, 1: two's complement."""
+    pixel_keyword: str = "PixelData"
+    """PixelData, FloatPixelData or DoubleFloatPixelData."""
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Rows and columns, and samples for colour."""
+        shape = (self.rows, self.columns)
+        return shape if self.samples_per_pixel == 1 else (*shape, self.samples_per_pixel)
+
+    @property
+    def dtype(self) -> np.dtype[np.generic]:
+        """Type of the stored values in native byte order; 1-bit pixels are `uint8`."""
+        kind = "ui"[self.pixel_representation]
+        if self.pixel_keyword != "PixelData":
+            kind = "f"
+        return np.dtype(f"{kind}{max(self.bits_allocated // 8, 1)}")
+
+    @property
+    def frame_values(self) -> int:
+        """Values of one decoded frame."""
+        return math.prod(self.frame_shape)
+
+    @property
+    def frame_nbytes(self) -> int:
+        """Bytes of one decoded frame."""
+        return self.frame_values * self.dtype.itemsize
+
+    @property
+    def subsampled(self) -> bool:
+        """Whether native frames hold one chrominance pair per two pixels."""
+        return self.photometric_interpretation == "YBR_FULL_422"
+
+    @property
+    def frame_bits(self) -> int:
+        """Bits of one native frame in the file (PS3.5 section 8.1.1)."""
+        samples = 2 if self.subsampled else self.samples_per_pixel
+        return self.rows * self.columns * samples * self.bits_allocated
+
+
+def make_image_pixel(attributes: Attributes, *, pixel_keyword: str) -> ImagePixel:
+    """Check the attributes of the module and make the value.
+
+    Parameters
+    ----------
+    attributes : mapping of str to int, str or None
+        By keyword in snake case; ``None`` or no key where the element is absent or empty.
+    pixel_keyword : str
+        The element that holds the pixels.
+
+    Raises
+    ------
+    InvalidDicomError
+        If a required element is missing or has a value outside its definition.
+    UnsupportedError
+        If the number of bits allocated has no NumPy type.
+    """
+    bits_allocated = _required(attributes, "bits_allocated")
+    pixel = ImagePixel(
+        rows=_positive(attributes, "rows"),
+        columns=_positive(attributes, "columns"),
+        number_of_frames=_number_of_frames(attributes),
+        samples_per_pixel=_samples_per_pixel(attributes),
+        photometric_interpretation=_photometric(attributes),
+        planar_configuration=_planar_configuration(attributes),
+        bits_allocated=bits_allocated,
+        bits_stored=_bits_stored(attributes, bits_allocated, pixel_keyword),
+        pixel_representation=_pixel_representation(attributes, pixel_keyword),
+        pixel_keyword=pixel_keyword,
+    )
+    _check_bits_allocated(pixel)
+    _check_subsampling(pixel)
+    return pixel
+
+
+def oddities(attributes: Attributes, pixel: ImagePixel) -> list[str]:
+    """Say what is odd about attributes that can be read all the same."""
+    odd = []
+    high_bit = attributes.get("high_bit")
+    if high_bit is not None and high_bit != pixel.bits_stored - 1:
+        odd.append(f"HighBit is {high_bit}, BitsStored is {pixel.bits_stored}")
+    if attributes.get("number_of_frames") == 0:
+        odd.append("NumberOfFrames is 0, taken as 1")
+    return odd
+
+
+def _invalid(name: str, found: object, expected: str) -> InvalidDicomError:
+    message = f"Expected {expected} in {name}, found {found!r}"
+    return InvalidDicomError(message, tag=IMAGE_PIXEL_TAGS[name][0])
+
+
+def _required(attributes: Attributes, name: str) -> int:
+    value = attributes.get(name)
+    if value is None:
+        raise InvalidDicomError(
+            f"Required element {name} is missing or empty",
+            tag=IMAGE_PIXEL_TAGS[name][0],
+        )
+    if not isinstance(value, int):
+        raise _invalid(name, value, "an integer")
+    return value
+
+
+def _positive(attributes: Attributes, name: str) -> int:
+    value = _required(attributes, name)
+    if value < 1:
+        raise _invalid(name, value, "1 or more")
+    return value
+
+
+def _number_of_frames(attributes: Attributes) -> int:
+    value = attributes.get("number_of_frames")
+    if not value:
+        return 1
+    if not isinstance(value, int) or value < 0:
+        raise _invalid("number_of_frames", value, "1 or more")
+    return value
+
+
+def _samples_per_pixel(attributes: Attributes) -> int:
+    value = _required(attributes, "samples_per_pixel")
+    if value not in {1, 3}:
+        raise _invalid("samples_per_pixel", value, "1 or 3")
+    return value
+
+
+def _photometric(attributes: Attributes) -> str:
+    value = attributes.get("photometric_interpretation")
+    if value is None:
+        _required(attributes, "photometric_interpretation")
+    return str(value)
+
+
+def _planar_configuration(attributes: Attributes) -> int:
+    if attributes.get("samples_per_pixel") == 1:
+        return 0
+    value = _required(attributes, "planar_configuration")
+    if value not in {0, 1}:
+        raise _invalid("planar_configuration", value, "0 or 1")
+    return value
+
+
+def _bits_stored(attributes: Attributes, bits_allocated: int, keyword: str) -> int:
+    if keyword in _FLOAT_BITS:
+        return bits_allocated
+    value = _required(attributes, "bits_stored")
+    if not 1 <= value <= bits_allocated:
+        raise _invalid("bits_stored", value, f"1 to {bits_allocated}")
+    return value
+
+
+def _pixel_representation(attributes: Attributes, keyword: str) -> int:
+    if keyword in _FLOAT_BITS:
+        return 0
+    value = _required(attributes, "pixel_representation")
+    if value not in {0, 1}:
+        raise _invalid("pixel_representation", value, "0 or 1")
+    return value
+
+
+def _check_bits_allocated(pixel: ImagePixel) -> None:
+    bits = pixel.bits_allocated
+    expected = _FLOAT_BITS.get(pixel.pixel_keyword)
+    if expected is not None and bits != expected:
+        raise _invalid("bits_allocated", bits, f"{expected} with {pixel.pixel_keyword}")
+    if bits < 1 or (bits > 1 and bits % 8):
+        raise _invalid("bits_allocated", bits, "1 or a multiple of 8")
+    if bits not in {1, 8, 16, 32, 64}:
+        message = f"No NumPy type has {bits} bits"
+        raise UnsupportedError(message, tag=IMAGE_PIXEL_TAGS["bits_allocated"][0])
+
+
+def _check_subsampling(pixel: ImagePixel) -> None:
+    if pixel.photometric_interpretation not in _YBR:
+        return
+    if pixel.samples_per_pixel != 3:  # noqa: PLR2004 (Y, Cb and Cr)
+        raise _invalid("samples_per_pixel", pixel.samples_per_pixel, "3 with YCbCr")

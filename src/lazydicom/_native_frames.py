@@ -1,0 +1,97 @@
+"""How many frames native Pixel Data really holds, and where (PS3.5 section 8.1.1)."""
+
+from typing import Literal, TypeAlias
+
+from lazydicom._frame_index import FrameIndex, index_native
+from lazydicom._header import Header
+from lazydicom._image_pixel import ImagePixel
+from lazydicom._walker import UNDEFINED
+from lazydicom.errors import InvalidDicomError, warn
+
+OnExtraFrames: TypeAlias = Literal["warn", "keep"]
+
+
+def native_index(
+    header: Header,
+    *,
+    swapped_pairs: bool,
+    allow_truncated: bool,
+    on_extra_frames: OnExtraFrames,
+) -> FrameIndex:
+    """Index the frames of native Pixel Data, checked against the bytes that are there.
+
+    Parameters
+    ----------
+    header : Header
+        Of a native file.
+    swapped_pairs : bool
+        Bytes lie in pairs, so that a frame spans whole ones.
+    allow_truncated : bool
+        Take the complete frames where fewer bytes are stored than declared.
+    on_extra_frames : {"warn", "keep"}
+        What to do with whole frames behind the declared ones.
+
+    Raises
+    ------
+    InvalidDicomError
+        If fewer bytes are stored than the declared frames need.
+    """
+    pixel, stored = header.image_pixel, _stored_bytes(header)
+    declared = pixel.number_of_frames
+    unit_bits = 16 if swapped_pairs else 8
+    needed = -(-pixel.frame_bits * declared // unit_bits) * unit_bits // 8
+    frames = declared
+    if stored < needed:
+        frames = _complete_frames(header, stored, needed, allow=allow_truncated)
+    elif stored > needed + needed % 2:
+        whole = stored * 8 // pixel.frame_bits
+        _say_excess(header, pixel, whole, stored - needed, keep=on_extra_frames)
+        frames = whole if on_extra_frames == "keep" else declared
+    return index_native(
+        header.pixel_data.offset, frames, pixel.frame_bits, unit_bits
+    )
+
+
+def _stored_bytes(header: Header) -> int:
+    element = header.pixel_data
+    if element.length == UNDEFINED:
+        message = (
+            f"Native Pixel Data of undefined length ({header.transfer_syntax.name})"
+        )
+        raise InvalidDicomError(
+            message, url=header.url, offset=element.start, tag=element.tag
+        )
+    return min(element.length, header.source.size() - element.offset)
+
+
+def _complete_frames(header: Header, stored: int, needed: int, *, allow: bool) -> int:
+    pixel = header.image_pixel
+    whole = stored * 8 // pixel.frame_bits
+    message = (
+        f"Expected {needed} bytes for {pixel.number_of_frames} frames, found {stored}, "
+        f"enough for {whole}"
+    )
+    if not allow:
+        element = header.pixel_data
+        raise InvalidDicomError(
+            message, url=header.url, offset=element.offset + stored, tag=element.tag
+        )
+    warn(message, url=header.url)
+    return whole
+
+
+def _say_excess(
+    header: Header, pixel: ImagePixel, whole: int, excess: int, *, keep: OnExtraFrames
+) -> None:
+    declared = pixel.number_of_frames
+    if pixel.subsampled and 2 * whole >= 3 * declared:
+        message = "Frames of YBR_FULL_422 have the length of three samples per pixel"
+        raise InvalidDicomError(
+            message, url=header.url, offset=header.pixel_data.start, tag=0x00280004
+        )
+    if whole > declared:
+        done = "all are kept" if keep == "keep" else f"{declared} are taken"
+        text = f"{whole} frames are stored, {declared} are declared; {done}"
+    else:
+        text = f"{excess} bytes of excess padding follow {declared} frames"
+    warn(text, url=header.url)

@@ -1,0 +1,115 @@
+"""Opening: from a URL, bytes or a `Dataset` to a `DicomArray`, without reading a pixel."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from lazydicom._arrange.stack import stack_frames
+from lazydicom._array import DicomArray
+from lazydicom._decode.format import Color, FrameFormat
+from lazydicom._frame_index import FrameIndex
+from lazydicom._frame_reader import RangeReader
+from lazydicom._header import Header, header_of_dataset, read_header
+from lazydicom._image import DicomImage
+from lazydicom._local_source import LocalAccess
+from lazydicom._native_frames import OnExtraFrames, native_index
+from lazydicom._open_source import Url, open_source
+from lazydicom.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+
+def open_image(
+    url: "Url | Dataset",
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    color: Color = "rgb",
+    local: LocalAccess = "pread",
+    allow_truncated: bool = False,
+    on_extra_frames: OnExtraFrames = "warn",
+) -> DicomArray:
+    """Open one SOP Instance as a lazy array of its frames.
+
+    The header is read and no pixel (a deflated file is inflated once).
+
+    Parameters
+    ----------
+    url : str, os.PathLike, bytes or pydicom.Dataset
+        A path, any fsspec URL, the bytes of a file, or a `Dataset` with Pixel Data.
+    storage_options : mapping, optional
+        Arguments of the fsspec filesystem.
+    color : {"rgb", "stored"}
+        ``"stored"`` keeps YCbCr instead of converting it to RGB (PS3.3 C.7.6.3.1.2).
+    local : {"pread", "mmap"}
+        ``"mmap"`` gives single frames of a local file as views of a memory map: without
+        a copy, but a file truncated meanwhile kills the process.
+    allow_truncated : bool
+        Take the complete frames of a file that ends too early, instead of an error.
+    on_extra_frames : {"warn", "keep"}
+        Frames stored behind the declared ones are left out with a warning, or kept.
+
+    Returns
+    -------
+    DicomArray
+        With axes ``('frame', 'y', 'x')``, and ``'sample'`` for colour. Values are the
+        stored ones, equal to pydicom's `pixel_array`.
+
+    Raises
+    ------
+    LazyDicomError
+        If the file cannot be read (`SourceError`), contradicts the standard
+        (`InvalidDicomError`) or needs what is not here (`UnsupportedError`).
+
+    Examples
+    --------
+    >>> from pydicom.data import get_testdata_file
+    >>> import lazydicom
+    >>> array = lazydicom.open_image(get_testdata_file("rtdose.dcm", download=False))
+    >>> array.shape
+    (15, 10, 10)
+    >>> int(array[0, 5, 5])
+    """
+    header, load_header = _open_header(url, storage_options or {}, local)
+    format_ = FrameFormat(
+        header.image_pixel, header.transfer_syntax, color, _swapped_pairs(header)
+    )
+    index = _index(header, format_, allow_truncated, on_extra_frames)
+    reader = RangeReader(header.source, index, lends=local == "mmap")
+    image = DicomImage(reader, format_, load_header)
+    vars(image)["header"] = header  # read already; it does not travel
+    return stack_frames(image)
+
+
+def _open_header(
+    url: "Url | Dataset", storage_options: Mapping[str, Any], local: LocalAccess
+) -> tuple[Header, "partial[Header]"]:
+    if hasattr(url, "file_meta") and hasattr(url, "elements"):  # without pydicom loaded
+        load = partial(header_of_dataset, url)
+    else:
+        load = partial(read_header, open_source(url, storage_options, local=local))
+    return load(), load
+
+
+def _swapped_pairs(header: Header) -> bool:
+    """8-bit pixels written as words in big endian (PS3.5 annex A.3)."""
+    big = header.transfer_syntax.native and not header.transfer_syntax.little_endian
+    words = header.pixel_data.vr != "OB"
+    return big and words and header.image_pixel.bits_allocated == 8  # noqa: PLR2004
+
+
+def _index(
+    header: Header,
+    format_: FrameFormat,
+    allow_truncated: bool,  # noqa: FBT001
+    on_extra_frames: OnExtraFrames,
+) -> FrameIndex:
+    if not header.transfer_syntax.native:
+        name = header.transfer_syntax.name
+        raise UnsupportedError(f"No frame index for {name}", url=header.url)
+    return native_index(
+        header,
+        swapped_pairs=format_.swapped_pairs,
+        allow_truncated=allow_truncated,
+        on_extra_frames=on_extra_frames,
+    )

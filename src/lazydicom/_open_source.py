@@ -1,0 +1,43 @@
+"""From a URL, a path or bytes to a `ByteSource`."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from lazydicom._local_source import LocalAccess, map_file, open_local
+from lazydicom._remote_source import open_remote
+from lazydicom._source import ByteSource, MemorySource
+from lazydicom.errors import InvalidDicomError
+
+Url: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview
+
+
+def open_source(
+    url: Url,
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    local: LocalAccess = "pread",
+) -> ByteSource:
+    """Open a path, an fsspec URL or bytes for reading by ranges.
+
+    Raises
+    ------
+    SourceError
+        If there is nothing to read.
+    """
+    if isinstance(url, bytes | bytearray | memoryview):
+        return MemorySource(bytes(url))
+    name = os.fspath(url)
+    if not isinstance(name, str):
+        raise InvalidDicomError("Expected a path, a URL or bytes of a file")
+    if "://" in name and not name.startswith("file://"):
+
+        return open_remote(name, storage_options or {})
+    path = os.path.abspath(_local_path(name))  # noqa: PTH100 (keeps symbolic links)
+    file = open_local(path)
+    return map_file(file) if local == "mmap" else file
+
+
+def _local_path(name: str) -> str:
+    return str(Path(name.removeprefix("file://")).expanduser())

@@ -1,0 +1,134 @@
+"""NumPy's indexing, taken apart: what must be read, and how the result is cut from it.
+
+An expression is split axis by axis into the positions it touches. Their outer product is
+the *box* that is read; the expression, counted anew in the box, then gives the result as
+NumPy defines it.
+"""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Positions: TypeAlias = range | NDArray[np.int64]
+AxisKey: TypeAlias = int | slice | NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """What an index expression touches on each axis."""
+
+    positions: tuple[Positions, ...]
+    """Positions to read, by axis."""
+    in_box: tuple[AxisKey, ...]
+    """The expression, counted in the box of these positions."""
+
+    @property
+    def box_shape(self) -> tuple[int, ...]:
+        """Shape of the box."""
+        return tuple(len(positions) for positions in self.positions)
+
+
+def select(key: Any, shape: tuple[int, ...]) -> Selection:  # noqa: ANN401
+    """Take an index expression apart.
+
+    Raises
+    ------
+    IndexError
+        If it has too many axes, a position out of range, or a new axis.
+    """
+    expanded = zip(_expand(key, shape), shape, strict=True)
+    axes = [_axis(one, axis, length) for axis, (one, length) in enumerate(expanded)]
+    positions = tuple(positions for positions, _ in axes)
+    return Selection(positions, _simplify(positions, tuple(key for _, key in axes)))
+
+
+def as_slice(positions: Positions) -> slice | NDArray[np.int64]:
+    """Give positions as an index; a range as a slice, so that NumPy takes a view."""
+    if not isinstance(positions, range):
+        return positions
+    stop: int | None = positions.stop
+    if stop is not None and stop < 0:
+        stop = None
+    return slice(positions.start, stop, positions.step)
+
+
+def _expand(key: Any, shape: tuple[int, ...]) -> list[Any]:  # noqa: ANN401
+    """Write one key per axis: ellipsis filled in, masks as positions."""
+    keys: list[Any] = []
+    for one in key if isinstance(key, tuple) else (key,):
+        keys.extend(_without_masks(one))
+    ellipses = [place for place, one in enumerate(keys) if one is Ellipsis]
+    if len(ellipses) > 1:
+        raise IndexError("an index can only have a single ellipsis ('...')")
+    place = ellipses[0] if ellipses else len(keys)
+    missing = len(shape) - len(keys) + len(ellipses)
+    if missing < 0:
+        message = f"too many indices: array is {len(shape)}-dimensional"
+        raise IndexError(message)
+    keys[place : place + len(ellipses)] = [slice(None)] * missing
+    return keys
+
+
+def _without_masks(key: Any) -> list[Any]:  # noqa: ANN401
+    """Replace a mask by the positions where it is true, one key per axis it covers."""
+    if key is Ellipsis or isinstance(key, slice):
+        return [key]
+    if key is None or isinstance(key, bool | np.bool_):
+        raise IndexError("new axes are not supported: index the result")
+    array = np.asarray(key)
+    if array.dtype != np.bool_ or array.ndim == 0:
+        return [key]
+    lengths = array.shape
+    return [_Masked(at, n) for at, n in zip(array.nonzero(), lengths, strict=True)]
+
+
+class _Masked(NamedTuple):
+    """Positions from a mask, which must be as long as its axis."""
+
+    positions: NDArray[np.int64]
+    length: int
+
+
+def _axis(key: Any, axis: int, length: int) -> tuple[Positions, AxisKey]:  # noqa: ANN401
+    if isinstance(key, slice):
+        return range(length)[key], slice(None)
+    if isinstance(key, _Masked):
+        if key.length != length:
+            message = (
+                f"boolean index did not match: axis {axis} has size {length}, "
+                f"the mask {key.length}"
+            )
+            raise IndexError(message)
+        key = key.positions
+    array = np.asarray(key)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise IndexError(
+            "only integers, slices, ellipsis and integer or boolean arrays are indices"
+        )
+    outside = array[(array < -length) | (array >= length)]
+    if outside.size:
+        message = f"index {outside[0]} is out of bounds for axis {axis} of size {length}"
+        raise IndexError(message)
+    array = np.where(array < 0, array + length, array).astype(np.int64)
+    if array.ndim == 0:
+        position = int(array)
+        return range(position, position + 1), 0
+    positions, in_box = np.unique(array, return_inverse=True)
+    return positions, in_box.reshape(array.shape).astype(np.int64)
+
+
+def _simplify(
+    positions: tuple[Positions, ...], keys: tuple[AxisKey, ...]
+) -> tuple[AxisKey, ...]:
+    """Take a view of the box where one sorted list is all there is."""
+    arrays = [axis for axis, key in enumerate(keys) if isinstance(key, np.ndarray)]
+    if len(arrays) != 1 or any(isinstance(key, int) for key in keys):
+        return keys
+    axis = arrays[0]
+    if not np.array_equal(keys[axis], np.arange(len(positions[axis]))):
+        return keys
+    return (*keys[:axis], slice(None), *keys[axis + 1 :])

@@ -1,0 +1,83 @@
+"""What a Transfer Syntax UID says about the bytes (PS3.5 section 10, PS3.6 table A-1)."""
+
+from dataclasses import dataclass
+from typing import Final
+
+IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
+EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
+DEFLATED_LITTLE: Final = "1.2.840.10008.1.2.1.99"
+EXPLICIT_BIG: Final = "1.2.840.10008.1.2.2"
+
+
+@dataclass(frozen=True, slots=True)
+class TransferSyntax:
+    """How the elements of a file, and its frames, are encoded."""
+
+    uid: str
+    name: str
+
+    little_endian: bool = True
+    implicit_vr: bool = False
+    deflated: bool = False
+    """Everything after the File Meta Information is one deflate stream."""
+    codec: str | None = None
+    """Codec family of encapsulated frames; ``None`` for native Pixel Data."""
+
+    @property
+    def native(self) -> bool:
+        """Whether frames follow each other without items."""
+        return self.codec is None
+
+
+_NATIVE: Final = (
+    TransferSyntax(IMPLICIT_LITTLE, "Implicit VR Little Endian", implicit_vr=True),
+    TransferSyntax(EXPLICIT_LITTLE, "Explicit VR Little Endian"),
+    TransferSyntax(
+        DEFLATED_LITTLE, "Deflated Explicit VR Little Endian", deflated=True
+    ),
+    TransferSyntax(EXPLICIT_BIG, "Explicit VR Big Endian", little_endian=False),
+)
+
+_ENCAPSULATED: Final = {
+    "1.2.840.10008.1.2.1.98": ("Encapsulated Uncompressed", "uncompressed"),
+    "1.2.840.10008.1.2.4.50": ("JPEG Baseline (Process 1)", "jpeg"),
+    "1.2.840.10008.1.2.4.51": ("JPEG Extended (Process 2 and 4)", "jpeg"),
+    "1.2.840.10008.1.2.4.57": ("JPEG Lossless (Process 14)", "jpeg"),
+    "1.2.840.10008.1.2.4.70": ("JPEG Lossless SV1", "jpeg"),
+    "1.2.840.10008.1.2.4.80": ("JPEG-LS Lossless", "jpeg-ls"),
+    "1.2.840.10008.1.2.4.81": ("JPEG-LS Near-Lossless", "jpeg-ls"),
+    "1.2.840.10008.1.2.4.90": ("JPEG 2000 Lossless", "jpeg-2000"),
+    "1.2.840.10008.1.2.4.91": ("JPEG 2000", "jpeg-2000"),
+    "1.2.840.10008.1.2.4.110": ("JPEG XL Lossless", "jpeg-xl"),
+    "1.2.840.10008.1.2.4.111": ("JPEG XL JPEG Recompression", "jpeg-xl"),
+    "1.2.840.10008.1.2.4.112": ("JPEG XL", "jpeg-xl"),
+    "1.2.840.10008.1.2.4.201": ("High-Throughput JPEG 2000 Lossless", "htj2k"),
+    "1.2.840.10008.1.2.4.202": ("High-Throughput JPEG 2000 Lossless RPCL", "htj2k"),
+    "1.2.840.10008.1.2.4.203": ("High-Throughput JPEG 2000", "htj2k"),
+    "1.2.840.10008.1.2.4.100": ("MPEG2 Main Profile / Main Level", "video"),
+    "1.2.840.10008.1.2.4.100.1": ("Fragmentable MPEG2 Main / Main", "video"),
+    "1.2.840.10008.1.2.4.101": ("MPEG2 Main Profile / High Level", "video"),
+    "1.2.840.10008.1.2.4.101.1": ("Fragmentable MPEG2 Main / High", "video"),
+    "1.2.840.10008.1.2.4.102": ("MPEG-4 AVC/H.264 High / 4.1", "video"),
+    "1.2.840.10008.1.2.4.102.1": ("Fragmentable H.264 High / 4.1", "video"),
+    "1.2.840.10008.1.2.4.103": ("MPEG-4 AVC/H.264 BD-compatible", "video"),
+    "1.2.840.10008.1.2.4.103.1": ("Fragmentable H.264 BD-compatible", "video"),
+    "1.2.840.10008.1.2.4.104": ("MPEG-4 AVC/H.264 High / 4.2 2D", "video"),
+    "1.2.840.10008.1.2.4.104.1": ("Fragmentable H.264 High / 4.2 2D", "video"),
+    "1.2.840.10008.1.2.4.105": ("MPEG-4 AVC/H.264 High / 4.2 3D", "video"),
+    "1.2.840.10008.1.2.4.105.1": ("Fragmentable H.264 High / 4.2 3D", "video"),
+    "1.2.840.10008.1.2.4.106": ("MPEG-4 AVC/H.264 Stereo / 4.2", "video"),
+    "1.2.840.10008.1.2.4.106.1": ("Fragmentable H.264 Stereo / 4.2", "video"),
+    "1.2.840.10008.1.2.4.107": ("HEVC/H.265 Main / 5.1", "video"),
+    "1.2.840.10008.1.2.4.108": ("HEVC/H.265 Main 10 / 5.1", "video"),
+    "1.2.840.10008.1.2.5": ("RLE Lossless", "rle"),
+    "1.2.840.10008.1.2.8.1": ("Deflated Image Frame Compression", "deflate"),
+}
+
+TRANSFER_SYNTAXES: Final[dict[str, TransferSyntax]] = {
+    syntax.uid: syntax for syntax in _NATIVE
+} | {
+    uid: TransferSyntax(uid, name, codec=codec)
+    for uid, (name, codec) in _ENCAPSULATED.items()
+}
+"""Every transfer syntax that lazydicom can index, by UID."""

@@ -1,0 +1,161 @@
+"""Stepping over data elements without parsing them (PS3.5 section 7).
+
+The walker reads tags and lengths only. Elements and items of defined length are one step;
+inside undefined length it goes from delimiter to delimiter, with a stack of its own.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from lazydicom._window import Window
+from lazydicom.errors import InvalidDicomError, LimitError, format_tag
+
+UNDEFINED: Final = 0xFFFFFFFF
+"""Length of an element that ends with a delimiter."""
+ITEM: Final = 0xFFFEE000
+ITEM_DELIMITER: Final = 0xFFFEE00D
+SEQUENCE_DELIMITER: Final = 0xFFFEE0DD
+MAX_DEPTH: Final = 64
+"""Nested sequences allowed, as in DCMTK."""
+
+_LONG_VR: Final = frozenset(
+    (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR")
+    + (b"UT", b"UV")
+)
+_ITEM_TAGS: Final = frozenset((ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER))
+
+
+class Element(NamedTuple):
+    """Where one data element lies."""
+
+    tag: int
+    vr: str
+    """Empty in implicit VR."""
+    start: int
+    """First byte of its tag."""
+    offset: int
+    """First byte of its value."""
+    length: int
+    """Length of its value, `UNDEFINED` where delimiters end it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How tags and lengths are written."""
+
+    little_endian: bool = True
+    implicit_vr: bool = False
+
+    @property
+    def order(self) -> str:
+        """Byte order for `struct`."""
+        return "<" if self.little_endian else ">"
+
+
+def read_element(window: Window, start: int, framing: Framing) -> Element:
+    """Read tag, VR and length of the element at `start`."""
+    at = window.seek(start, 8)
+    order = framing.order
+    group, number = struct.unpack_from(order + "HH", window.buffer, at)
+    tag = group << 16 | number
+    vr = bytes(window.buffer[at + 4 : at + 6])
+    if framing.implicit_vr or tag in _ITEM_TAGS or not is_vr(vr):
+        (length,) = struct.unpack_from(order + "I", window.buffer, at + 4)
+        return Element(tag, "", start, start + 8, length)
+    if vr in _LONG_VR:
+        at = window.seek(start, 12)
+        (length,) = struct.unpack_from(order + "I", window.buffer, at + 8)
+        return Element(tag, vr.decode(), start, start + 12, length)
+    (length,) = struct.unpack_from(order + "H", window.buffer, at + 6)
+    return Element(tag, vr.decode(), start, start + 8, length)
+
+
+def is_vr(code: bytes) -> bool:
+    """Tell whether two bytes can be a VR: two capital letters."""
+    return code.isalpha() and code.isupper()
+
+
+def walk(window: Window, start: int, stop: int, framing: Framing) -> Iterator[Element]:
+    """Give the elements from `start` to `stop`, each stepped over as a whole.
+
+    Raises
+    ------
+    InvalidDicomError
+        If an element runs over `stop`, or what follows is no element.
+    LimitError
+        If sequences are nested deeper than 64.
+    """
+    while start < stop:
+        if stop - start < 8:  # noqa: PLR2004 (the shortest element)
+            message = f"Expected a data element, found {stop - start} bytes"
+            raise InvalidDicomError(message, url=window.url, offset=start)
+        element = read_element(window, start, framing)
+        yield element
+        start = end_of(window, element, framing, stop)
+
+
+def end_of(window: Window, element: Element, framing: Framing, stop: int) -> int:
+    """Give the byte after an element."""
+    if element.tag in _ITEM_TAGS:
+        message = f"Expected a data element, found {format_tag(element.tag)}"
+        raise InvalidDicomError(message, url=window.url, offset=element.start)
+    if element.length != UNDEFINED:
+        end = element.offset + element.length
+        if end > stop:
+            message = f"Value of {element.length} bytes runs over byte {stop}"
+            raise InvalidDicomError(
+                message, url=window.url, offset=element.start, tag=element.tag
+            )
+        return end
+    return _end_of_undefined(window, element, framing, stop)
+
+
+def _end_of_undefined(
+    window: Window, outermost: Element, framing: Framing, stop: int
+) -> int:
+    """Step over an element of undefined length; items and sequences on a stack."""
+    stack = [_inner_framing(outermost, framing)]
+    in_item = False
+    position = outermost.offset
+    while stack:
+        element = read_element(window, position, stack[-1])
+        tag, position = element.tag, element.offset
+        if tag == SEQUENCE_DELIMITER and not in_item:
+            stack.pop()
+            in_item = True
+        elif tag == ITEM_DELIMITER and in_item:
+            in_item = False
+        elif (tag == ITEM) == in_item or tag in _ITEM_TAGS - {ITEM}:
+            raise _misplaced(window, element, in_item=in_item)
+        elif element.length != UNDEFINED:
+            position += element.length
+            if position > stop:
+                position = end_of(window, element, framing, stop)
+        elif in_item:
+            _check_depth(window, element, len(stack))
+            stack.append(_inner_framing(element, stack[-1]))
+            in_item = False
+        else:
+            in_item = True
+    return position
+
+
+def _inner_framing(element: Element, framing: Framing) -> Framing:
+    """UN of undefined length is implicit VR little endian inside (PS3.5 6.2.2)."""
+    return Framing(implicit_vr=True) if element.vr == "UN" else framing
+
+
+def _check_depth(window: Window, element: Element, depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        message = f"Sequences nested deeper than {MAX_DEPTH}"
+        raise LimitError(
+            message, url=window.url, offset=element.start, tag=element.tag
+        )
+
+
+def _misplaced(window: Window, element: Element, *, in_item: bool) -> InvalidDicomError:
+    expected = "a data element" if in_item else "Item (FFFE,E000)"
+    message = f"Expected {expected}, found {format_tag(element.tag)}"
+    return InvalidDicomError(message, url=window.url, offset=element.start)

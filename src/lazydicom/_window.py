@@ -1,0 +1,67 @@
+"""A window on a file: the walker looks through it, whatever the source is.
+
+A local file is one window, its memory map. Elsewhere the window is a block that is
+fetched where the walker stands; it starts small and doubles while the walker goes straight on.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from lazydicom._ranges import ByteRange
+from lazydicom._source import ByteSource, BytesLike
+from lazydicom.errors import InvalidDicomError
+
+FIRST_BLOCK: Final = 1 << 16
+"""64 KiB hold the header of most files."""
+LARGEST_BLOCK: Final = 1 << 23
+
+
+class Window:
+    """A buffer that holds the bytes of a file from `base` to `stop`."""
+
+    __slots__ = ("_block", "_source", "base", "buffer", "size", "stop", "url")
+
+    def __init__(self, source: ByteSource, memory: memoryview | None) -> None:
+        self._source = source
+        self._block = FIRST_BLOCK
+        self.url = source.url
+        self.size = source.size()
+        self.buffer: BytesLike = b"" if memory is None else memory
+        self.base = 0
+        self.stop = len(self.buffer)
+
+    def seek(self, offset: int, length: int) -> int:
+        """Bring `length` bytes at `offset` into the buffer, return where they lie there.
+
+        Raises
+        ------
+        InvalidDicomError
+            If the file ends before.
+        """
+        if offset < self.base or offset + length > self.stop:
+            self._fetch(offset, length)
+        return offset - self.base
+
+    def bytes_at(self, offset: int, length: int) -> bytes:
+        """Copy out the bytes at `offset`."""
+        start = self.seek(offset, length)
+        return bytes(self.buffer[start : start + length])
+
+    def _fetch(self, offset: int, length: int) -> None:
+        if offset + length > self.size:
+            message = f"Expected {length} more bytes, the file ends at {self.size}"
+            raise InvalidDicomError(message, url=self.url, offset=offset)
+        straight_on = self.base <= offset <= self.stop and self.stop > 0
+        grown = min(2 * self._block, LARGEST_BLOCK)
+        self._block = grown if straight_on else FIRST_BLOCK
+        count = min(max(length, self._block), self.size - offset)
+        self.buffer = self._source.read(ByteRange(offset, count))
+        self.base, self.stop = offset, offset + count
+
+
+@contextmanager
+def open_window(source: ByteSource) -> Iterator[Window]:
+    """Look through a memory map where the source has one, else through blocks."""
+    with source.mapped() as memory:
+        yield Window(source, memory)

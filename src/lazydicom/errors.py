@@ -1,0 +1,159 @@
+"""The exception tree: what went wrong, in which file, at which byte.
+
+::
+
+    LazyDicomError
+    ├── InvalidDicomError (ValueError)            the bytes contradict the standard
+    ├── UnsupportedError (NotImplementedError)    the bytes are fine, the feature is not here
+    ├── DecodeError (ValueError)                  a codestream is cut, lies or does not decode
+    ├── LimitError (ValueError)                   more memory, depth or ratio than allowed
+    ├── SourceError (OSError)                     the bytes could not be had
+    │   └── SourceChangedError                    the file is not the one that was opened
+    └── ExportError (OSError)                     a store is incomplete, differs or not writable
+    LazyDicomWarning (UserWarning)                read, but the file says something odd
+"""
+
+import re
+import warnings
+from typing import Self
+
+__all__ = [
+    "DecodeError",
+    "ExportError",
+    "InvalidDicomError",
+    "LazyDicomError",
+    "LazyDicomWarning",
+    "LimitError",
+    "SourceChangedError",
+    "SourceError",
+    "UnsupportedError",
+    "redact_url",
+]
+
+_USER_INFO = re.compile(r"(?<=://)[^/@]*@")
+_QUERY = re.compile(r"(?<=[^?])[?#].*$")
+
+
+class LazyDicomError(Exception):
+    """Base of every error that lazydicom raises on purpose.
+
+    Parameters
+    ----------
+    message : str
+        What was found, what was expected.
+    url : str, optional
+        The file; user, password and query are removed before it is kept.
+    offset : int, optional
+        Byte in the file, counted from 0.
+    tag : int, optional
+        The data element, ``0x7FE00010`` for Pixel Data.
+    frame : int, optional
+        Frame number, counted from 0.
+
+    Examples
+    --------
+    >>> print(InvalidDicomError("Expected Item", url="s3://k:s@b/ct.dcm", offset=8))
+    Expected Item in s3://b/ct.dcm at byte 8
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        url: str | None = None,
+        offset: int | None = None,
+        tag: int | None = None,
+        frame: int | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.url = None if url is None else redact_url(url)
+        self.offset = offset
+        self.tag = tag
+        self.frame = frame
+
+    def locate(
+        self,
+        *,
+        url: str | None = None,
+        offset: int | None = None,
+        frame: int | None = None,
+    ) -> Self:
+        """Add the place where it happened, as far as it is not known yet."""
+        self.url = self.url or (None if url is None else redact_url(url))
+        self.offset = offset if self.offset is None else self.offset
+        self.frame = frame if self.frame is None else self.frame
+        return self
+
+    def __str__(self) -> str:
+        """Give the message with the place it speaks of."""
+        parts = [self.message]
+        if self.frame is not None:
+            parts.append(f"frame {self.frame}")
+        if self.tag is not None:
+            parts.append(f"element {format_tag(self.tag)}")
+        place = ", ".join(parts)
+        if self.url is not None:
+            place += f" in {self.url}"
+        if self.offset is not None:
+            place += f" at byte {self.offset}"
+        return place
+
+
+class InvalidDicomError(LazyDicomError, ValueError):
+    """The bytes contradict the standard."""
+
+
+class UnsupportedError(LazyDicomError, NotImplementedError):
+    """The bytes are fine, the feature is not here."""
+
+
+class DecodeError(LazyDicomError, ValueError):
+    """A codestream contradicts its header, is cut, or does not decode."""
+
+
+class LimitError(LazyDicomError, ValueError):
+    """More memory, depth or ratio than allowed."""
+
+
+class SourceError(LazyDicomError, OSError):
+    """The bytes could not be had."""
+
+
+class SourceChangedError(SourceError):
+    """Size, mtime or etag differ from when the file was opened."""
+
+
+class ExportError(LazyDicomError, OSError):
+    """A store is incomplete, differs, or could not be written."""
+
+
+class LazyDicomWarning(UserWarning):
+    """The file was read, but it says something odd."""
+
+
+def warn(message: str, *, url: str) -> None:
+    """Warn that a file says something odd, naming the file."""
+    text = f"{message} in {redact_url(url)}"
+    warnings.warn(text, LazyDicomWarning, stacklevel=3)
+
+
+def format_tag(tag: int) -> str:
+    """Print a tag as the standard does.
+
+    >>> format_tag(0x7FE00010)
+    '(7FE0,0010)'
+    """
+    return f"({tag >> 16:04X},{tag & 0xFFFF:04X})"
+
+
+def redact_url(url: str) -> str:
+    """Drop user, password, query and fragment from every part of a URL chain.
+
+    >>> redact_url("zip://a.dcm::https://user:secret@host/b.zip?sig=1")
+    'zip://a.dcm::https://host/b.zip'
+    """
+    if "://" not in url:
+        return url
+    parts = (_USER_INFO.sub("", part) for part in url.split("::"))
+    return "::".join(_QUERY.sub("", part) for part in parts)
