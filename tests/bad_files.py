@@ -33,7 +33,7 @@ from pixel_layout import header, layout
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PRIVATE_SEQUENCE: Final = 0x00291010
+PRIVATE_SEQUENCE: Final = 0x00091010
 ICON_SEQUENCE: Final = 0x00880200
 PIXELS: Final = stored_pixels().tobytes()
 PIXEL_DATA: Final = element(0x7FE00010, "OW", PIXELS)
@@ -88,7 +88,8 @@ def _cut(stop: int) -> bytes:
 
 
 def _before(extra: bytes) -> Callable[[], bytes]:
-    return partial(make_native, extra_before=extra)
+    """Put elements where every reader must step over them: before group 0028."""
+    return partial(make_native, elements={PRIVATE_SEQUENCE: extra})
 
 
 def _file(dataset: bytes, transfer_syntax: str | None = None) -> Callable[[], bytes]:
@@ -125,8 +126,13 @@ BAD_STRUCTURE: Final[dict[str, Callable[[], bytes]]] = {
     "There is no Pixel Data": _file(HEADER),
     "Pixel Data stands in an icon only": _file(HEADER + icon_sequence()),
     "Pixel Data stands twice": partial(make_native, trailing=PIXEL_DATA),
-    "Pixel Data and Float Pixel Data both stand": _before(
-        element(0x7FE00008, "OF", bytes(240))
+    "Pixel Data and Float Pixel Data both stand": partial(
+        make_native, extra_before=element(0x7FE00008, "OF", bytes(240))
+    ),
+    "Pixel Data stands in an unfinished sequence only": _file(
+        HEADER
+        + element_header(ICON_SEQUENCE, "SQ", UNDEFINED)
+        + item(HEADER + PIXEL_DATA, length=UNDEFINED)
     ),
     "Pixel Data stands before its attributes": _file(PIXEL_DATA + HEADER),
     "Pixel Data is empty": partial(make_native, pixel_bytes=b""),
@@ -171,7 +177,7 @@ BAD_STRUCTURE: Final[dict[str, Callable[[], bytes]]] = {
     "Sequences are nested 65 deep": _before(nested_sequences(65)),
     "Sequences are nested 3,000 deep": _before(nested_sequences(3_000)),
     "Sequences are nested 100,000 deep": lambda: make_native(
-        extra_before=nested_sequences(100_000)
+        elements={PRIVATE_SEQUENCE: nested_sequences(100_000)}
     ),
     "Sequences are nested 3,000 deep and never end": _file(
         HEADER + nested_sequences(3_000)[: 3_000 * 20]

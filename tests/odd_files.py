@@ -134,7 +134,7 @@ SILENT: Final = {
         partial(make_native, extra_before=icon_sequence()), PIXELS
     ),
     "sequences nested 64 deep": OddFile(
-        partial(make_native, extra_before=nested_sequences(64)), PIXELS
+        partial(make_native, elements={0x00091010: nested_sequences(64)}), PIXELS
     ),
     "UN of undefined length": OddFile(
         partial(
