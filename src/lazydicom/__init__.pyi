@@ -1,3 +1,4 @@
 from . import errors as errors
 from ._array import DicomArray as DicomArray
+from ._dask import to_dask as to_dask
 from ._open import open_image as open_image

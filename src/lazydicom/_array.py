@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -82,7 +83,9 @@ class DicomArray:
 
     def __repr__(self) -> str:
         """Tell shape, type and where it lives."""
-        axes = ", ".join(f"{d}: {n}" for d, n in zip(self.dims, self.shape, strict=True))
+        axes = ", ".join(
+            f"{d}: {n}" for d, n in zip(self.dims, self.shape, strict=True)
+        )
         more = f" and {len(self.images) - 1} more" if len(self.images) > 1 else ""
         return f"<DicomArray ({axes}) {self.dtype} from {self.images[0]!r}{more}>"
 
@@ -91,7 +94,9 @@ class DicomArray:
         return self.read(key)
 
     def __array__(
-        self, dtype: DTypeLike | None = None, copy: bool | None = None
+        self,
+        dtype: DTypeLike | None = None,
+        copy: bool | None = None,  # noqa: FBT001 (NumPy's own signature)
     ) -> NDArray[Any]:
         """Read everything.
 
@@ -148,14 +153,16 @@ class DicomArray:
         return box
 
     def _wanted(self, selection: Selection) -> NDArray[np.int64]:
-        """Give the frame number at each grid position of the box, `NOT_READ` for those
-        that an expression with several lists leaves out.
+        """Give the frame number at each grid position of the box.
+
+        `NOT_READ` stands where an expression with several lists asks for nothing.
         """
         axes = len(self.grid.shape)
         if axes == 1:
-            return self.grid.numbers[as_slice(selection.positions[0])]
+            one: NDArray[np.int64] = self.grid.numbers[as_slice(selection.positions[0])]
+            return one
         outer = np.ix_(*(np.asarray(p) for p in selection.positions[:axes]))
-        numbers = self.grid.numbers[outer]
+        numbers: NDArray[np.int64] = self.grid.numbers[outer]
         in_grid = selection.in_box[:axes]
         if sum(isinstance(key, np.ndarray) for key in in_grid) > 1:
             wanted = np.zeros(numbers.shape, dtype=bool)
@@ -184,7 +191,7 @@ class DicomArray:
         which = np.searchsorted(self._firsts, numbers, side="right") - 1
         whole = self._is_whole(plane)
         edges = [0, *(np.flatnonzero(np.diff(which)) + 1).tolist(), len(numbers)]
-        for start, stop in zip(edges, edges[1:], strict=False):
+        for start, stop in pairwise(edges):
             if numbers[start] == NOT_READ:
                 continue
             image = self.images[which[start]]

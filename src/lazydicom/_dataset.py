@@ -1,5 +1,6 @@
 """The door to pydicom's `Dataset`: one made of our bytes, and one that a caller brings."""
 
+from collections.abc import MutableSequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
@@ -27,11 +28,12 @@ class DatasetElements:
         InvalidDicomError
             If a value is no `vr`.
         """
-        value = self.dataset.get_item(tag) and self.dataset[tag].value
+        value = self.dataset[tag].value if tag in self.dataset else None
         if value is None or value == "":
             return ()
-        several = isinstance(value, list | tuple) or hasattr(value, "_list")
-        return tuple(_plain(one, tag, vr) for one in (value if several else [value]))
+        if isinstance(value, MutableSequence):
+            return tuple(_plain(one, tag, vr) for one in value)
+        return (_plain(value, tag, vr),)
 
     def read(self, tag: int) -> bytes | None:
         """Give the bytes of a value, ``None`` where the element is absent."""
@@ -48,8 +50,9 @@ class DatasetElements:
         return dataset
 
     def position(self, tag: int) -> int | None:
-        """Give nothing: a `Dataset` has no bytes to point at."""
+        """Give ``None``: a `Dataset` has no bytes to point at."""
         del tag
+        return None
 
 
 def parse_data_set(

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Callable
 from typing import Final, TypeAlias
 
-Values: TypeAlias = tuple[int, ...] | tuple[float, ...] | tuple[str, ...]
+Values: TypeAlias = tuple[int | float | str, ...]
 
 _NUMBERS: Final = {
     "US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "AT": "I",
@@ -35,11 +35,19 @@ def _numbers(code: str, data: bytes, order: str) -> Values:
     return struct.unpack(f"{order}{count}{code}", data[: count * size])
 
 
+def _integer(text: str) -> int:
+    """Read an integer string; Python would take ``1_0`` for ten."""
+    number = float(text)
+    if "_" in text or not number.is_integer():
+        raise ValueError(text)
+    return int(number)
+
+
 def _decimal(text: str) -> float:
     return float(text) if text else float("nan")
 
 
 _TEXT_NUMBERS: Final[dict[str, Callable[[str], float]]] = {
-    "IS": lambda text: int(float(text)) if "." in text else int(text),
+    "IS": _integer,
     "DS": _decimal,
 }

@@ -25,7 +25,8 @@ _LARGEST_VALUE: Final = 4096
 """Longer values stay in the file."""
 _GROUPS_ONCE: Final = frozenset((0x0028, 0x7FE0))
 _PIXEL_DATA: Final = 0x7FE00010
-_LAST_OF_IMAGE_PIXEL: Final = 0x0028FFFF
+_FUNCTIONAL_GROUPS: Final = frozenset((0x52009229, 0x52009230))
+"""Shared and per frame; no icon and no other Pixel Data stands in them."""
 
 
 class Elements(Protocol):
@@ -110,7 +111,7 @@ def read_elements(source: ByteSource, window: Window, meta: FileMeta) -> FileEle
         where[element.tag] = element
         if element.tag in PIXEL_TAGS:
             break
-        if element.length == UNDEFINED and element.tag > _LAST_OF_IMAGE_PIXEL:
+        if element.length == UNDEFINED and element.tag in _FUNCTIONAL_GROUPS:
             ahead = _look_ahead(window, meta, elements, element.offset)
             if ahead is not None:
                 where[ahead.tag] = ahead
@@ -127,6 +128,9 @@ def image_pixel_attributes(elements: Elements) -> Attributes:
         values = elements.get(tag, vr)
         one = values[0] if len(values) == 1 else "\\".join(map(str, values))
         attributes[name] = one if isinstance(one, int) else str(one) or None
+    if attributes["number_of_frames"] is None:
+        empty = elements.read(IMAGE_PIXEL_TAGS["number_of_frames"][0]) is not None
+        attributes["number_of_frames"] = 0 if empty else None
     return attributes
 
 

@@ -63,9 +63,9 @@ def read_file_meta(window: Window) -> FileMeta:
 
 def _find_start(window: Window) -> int:
     """Find the first data element: after the prefix, or at once where there is none."""
-    if window.size >= _PREAMBLE + len(_PREFIX) + _SHORTEST:
-        if window.bytes_at(_PREAMBLE, len(_PREFIX)) == _PREFIX:
-            return _PREAMBLE + len(_PREFIX)
+    start = _PREAMBLE + len(_PREFIX)
+    if window.size >= start and window.bytes_at(_PREAMBLE, len(_PREFIX)) == _PREFIX:
+        return start
     if window.size >= _SHORTEST:
         group = window.bytes_at(0, 2)
         if group in {b"\x02\x00", b"\x08\x00", b"\x00\x08"}:

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from lazydicom._frame_index import FrameIndex
 from lazydicom._ranges import ByteRange
-from lazydicom._source import ByteSource, BytesLike
+from lazydicom._source import BytesLike, ByteSource
 from lazydicom.errors import InvalidDicomError
 
 
@@ -79,5 +79,5 @@ class RangeReader:
         self.source.read_into(self.span(first).offset, out)
 
     def identity(self) -> tuple[object, ...]:
-        """That of the file."""
+        """Name this version of the file."""
         return self.source.identity()

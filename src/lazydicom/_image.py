@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property, partial
+from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
@@ -111,7 +112,7 @@ class DicomImage:
         """Read and decode one frame into `out`, C-contiguous, of the frame's shape."""
         try:
             if self.format.in_place:
-                self.reader.read_run(number, memoryview(out).cast("B"))
+                self.reader.read_run(number, out.data.cast("B"))
                 finish_in_place(out, self.format)
             else:
                 decode_frame(self.reader.read(number), number, self.format, out)
@@ -133,7 +134,7 @@ class DicomImage:
 
     def _read_run(self, first: int, out: NDArray[Any]) -> None:
         try:
-            self.reader.read_run(first, memoryview(out).cast("B"))
+            self.reader.read_run(first, out.data.cast("B"))
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=first) from None
         finish_in_place(out, self.format)
@@ -147,6 +148,6 @@ def _runs(numbers: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
     """
     breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
     edges = [0, *breaks.tolist(), len(numbers)]
-    for start, stop in zip(edges, edges[1:], strict=False):
+    for start, stop in pairwise(edges):
         for block in range(start, stop, most):
             yield block, min(block + most, stop)

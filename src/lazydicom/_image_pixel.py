@@ -59,7 +59,9 @@ class ImagePixel:
     def frame_shape(self) -> tuple[int, ...]:
         """Rows and columns, and samples for colour."""
         shape = (self.rows, self.columns)
-        return shape if self.samples_per_pixel == 1 else (*shape, self.samples_per_pixel)
+        return (
+            shape if self.samples_per_pixel == 1 else (*shape, self.samples_per_pixel)
+        )
 
     @property
     def dtype(self) -> np.dtype[np.generic]:
@@ -133,7 +135,7 @@ def oddities(attributes: Attributes, pixel: ImagePixel) -> list[str]:
     if high_bit is not None and high_bit != pixel.bits_stored - 1:
         odd.append(f"HighBit is {high_bit}, BitsStored is {pixel.bits_stored}")
     if attributes.get("number_of_frames") == 0:
-        odd.append("NumberOfFrames is 0, taken as 1")
+        odd.append("NumberOfFrames is 0 or empty, taken as 1")
     return odd
 
 
@@ -226,5 +228,5 @@ def _check_bits_allocated(pixel: ImagePixel) -> None:
 def _check_subsampling(pixel: ImagePixel) -> None:
     if pixel.photometric_interpretation not in _YBR:
         return
-    if pixel.samples_per_pixel != 3:  # noqa: PLR2004 (Y, Cb and Cr)
+    if pixel.samples_per_pixel != 3:
         raise _invalid("samples_per_pixel", pixel.samples_per_pixel, "3 with YCbCr")

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from typing import IO, Final
 
 from lazydicom._ranges import ByteRange
-from lazydicom._source import ByteSource, BytesLike, check_span
+from lazydicom._source import BytesLike, ByteSource, check_span
 from lazydicom.errors import InvalidDicomError, LimitError, SourceError
 
 MAX_INFLATED: Final = 1 << 36
@@ -70,7 +70,7 @@ class InflatedSource:
         return nullcontext(None)
 
     def identity(self) -> tuple[object, ...]:
-        """That of the deflated file."""
+        """Name this version of the deflated file."""
         return self.deflated.identity()
 
     @cached_property

@@ -38,18 +38,20 @@ def native_index(
     """
     pixel, stored = header.image_pixel, _stored_bytes(header)
     declared = pixel.number_of_frames
+    if pixel.subsampled:
+        _check_subsampling(header, stored)
     unit_bits = 16 if swapped_pairs else 8
     needed = -(-pixel.frame_bits * declared // unit_bits) * unit_bits // 8
     frames = declared
     if stored < needed:
         frames = _complete_frames(header, stored, needed, allow=allow_truncated)
+    elif header.pixel_data.length > stored + 1 and not allow_truncated:
+        raise _invalid(header, "The file ends inside Pixel Data", stored)
     elif stored > needed + needed % 2:
         whole = stored * 8 // pixel.frame_bits
         _say_excess(header, pixel, whole, stored - needed, keep=on_extra_frames)
         frames = whole if on_extra_frames == "keep" else declared
-    return index_native(
-        header.pixel_data.offset, frames, pixel.frame_bits, unit_bits
-    )
+    return index_native(header.pixel_data.offset, frames, pixel.frame_bits, unit_bits)
 
 
 def _stored_bytes(header: Header) -> int:
@@ -72,23 +74,32 @@ def _complete_frames(header: Header, stored: int, needed: int, *, allow: bool) -
         f"enough for {whole}"
     )
     if not allow:
-        element = header.pixel_data
-        raise InvalidDicomError(
-            message, url=header.url, offset=element.offset + stored, tag=element.tag
-        )
+        raise _invalid(header, message, stored)
     warn(message, url=header.url)
     return whole
+
+
+def _check_subsampling(header: Header, stored: int) -> None:
+    """Refuse what contradicts pairs of pixels (PS3.3 section C.7.6.3.1.2)."""
+    pixel = header.image_pixel
+    if pixel.columns % 2:
+        raise _invalid(header, f"YBR_FULL_422 with {pixel.columns} columns", 0)
+    if stored * 16 >= 3 * pixel.frame_bits * pixel.number_of_frames:
+        message = "Frames of YBR_FULL_422 have the length of three samples per pixel"
+        raise _invalid(header, message, 0)
+
+
+def _invalid(header: Header, message: str, stored: int) -> InvalidDicomError:
+    element = header.pixel_data
+    return InvalidDicomError(
+        message, url=header.url, offset=element.offset + stored, tag=element.tag
+    )
 
 
 def _say_excess(
     header: Header, pixel: ImagePixel, whole: int, excess: int, *, keep: OnExtraFrames
 ) -> None:
     declared = pixel.number_of_frames
-    if pixel.subsampled and 2 * whole >= 3 * declared:
-        message = "Frames of YBR_FULL_422 have the length of three samples per pixel"
-        raise InvalidDicomError(
-            message, url=header.url, offset=header.pixel_data.start, tag=0x00280004
-        )
     if whole > declared:
         done = "all are kept" if keep == "keep" else f"{declared} are taken"
         text = f"{whole} frames are stored, {declared} are declared; {done}"

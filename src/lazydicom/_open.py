@@ -1,8 +1,9 @@
 """Opening: from a URL, bytes or a `Dataset` to a `DicomArray`, without reading a pixel."""
 
+import os
 from collections.abc import Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from lazydicom._arrange.stack import stack_frames
 from lazydicom._array import DicomArray
@@ -13,11 +14,13 @@ from lazydicom._header import Header, header_of_dataset, read_header
 from lazydicom._image import DicomImage
 from lazydicom._local_source import LocalAccess
 from lazydicom._native_frames import OnExtraFrames, native_index
-from lazydicom._open_source import Url, open_source
+from lazydicom._open_source import open_source
 from lazydicom.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+    from lazydicom._open_source import Url
 
 
 def open_image(
@@ -84,10 +87,10 @@ def open_image(
 def _open_header(
     url: "Url | Dataset", storage_options: Mapping[str, Any], local: LocalAccess
 ) -> tuple[Header, "partial[Header]"]:
-    if hasattr(url, "file_meta") and hasattr(url, "elements"):  # without pydicom loaded
-        load = partial(header_of_dataset, url)
-    else:
+    if isinstance(url, str | os.PathLike | bytes | bytearray | memoryview):
         load = partial(read_header, open_source(url, storage_options, local=local))
+    else:
+        load = partial(header_of_dataset, url)
     return load(), load
 
 
@@ -95,7 +98,7 @@ def _swapped_pairs(header: Header) -> bool:
     """8-bit pixels written as words in big endian (PS3.5 annex A.3)."""
     big = header.transfer_syntax.native and not header.transfer_syntax.little_endian
     words = header.pixel_data.vr != "OB"
-    return big and words and header.image_pixel.bits_allocated == 8  # noqa: PLR2004
+    return big and words and header.image_pixel.bits_allocated == 8
 
 
 def _index(

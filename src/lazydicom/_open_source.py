@@ -32,7 +32,6 @@ def open_source(
     if not isinstance(name, str):
         raise InvalidDicomError("Expected a path, a URL or bytes of a file")
     if "://" in name and not name.startswith("file://"):
-
         return open_remote(name, storage_options or {})
     path = os.path.abspath(_local_path(name))  # noqa: PTH100 (keeps symbolic links)
     file = open_local(path)

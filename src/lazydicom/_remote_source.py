@@ -92,6 +92,6 @@ def _version(info: Mapping[str, Any]) -> str:
 def _source_error(error: Exception, url: str, span: ByteRange | None) -> SourceError:
     gone = isinstance(error, FileNotFoundError) and span is not None
     kind = SourceChangedError if gone else SourceError
-    reason = os.strerror(error.errno) if getattr(error, "errno", None) else error
-    text = f"{type(error).__name__}" if isinstance(reason, Exception) else reason
+    number = getattr(error, "errno", None)
+    text = os.strerror(number) if number else type(error).__name__
     return kind(f"Could not read: {text}", url=url, offset=span and span.offset)

@@ -111,7 +111,9 @@ def _axis(key: Any, axis: int, length: int) -> tuple[Positions, AxisKey]:  # noq
         )
     outside = array[(array < -length) | (array >= length)]
     if outside.size:
-        message = f"index {outside[0]} is out of bounds for axis {axis} of size {length}"
+        message = (
+            f"index {outside[0]} is out of bounds for axis {axis} of size {length}"
+        )
         raise IndexError(message)
     array = np.where(array < 0, array + length, array).astype(np.int64)
     if array.ndim == 0:
@@ -125,10 +127,12 @@ def _simplify(
     positions: tuple[Positions, ...], keys: tuple[AxisKey, ...]
 ) -> tuple[AxisKey, ...]:
     """Take a view of the box where one sorted list is all there is."""
-    arrays = [axis for axis, key in enumerate(keys) if isinstance(key, np.ndarray)]
+    arrays = [
+        (axis, key) for axis, key in enumerate(keys) if isinstance(key, np.ndarray)
+    ]
     if len(arrays) != 1 or any(isinstance(key, int) for key in keys):
         return keys
-    axis = arrays[0]
-    if not np.array_equal(keys[axis], np.arange(len(positions[axis]))):
+    axis, key = arrays[0]
+    if not np.array_equal(key, np.arange(len(positions[axis]))):
         return keys
     return (*keys[:axis], slice(None), *keys[axis + 1 :])

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 from lazydicom._window import Window
-from lazydicom.errors import InvalidDicomError, LimitError, format_tag
+from lazydicom.errors import InvalidDicomError, LimitError, format_tag, warn
 
 UNDEFINED: Final = 0xFFFFFFFF
 """Length of an element that ends with a delimiter."""
@@ -20,10 +20,7 @@ SEQUENCE_DELIMITER: Final = 0xFFFEE0DD
 MAX_DEPTH: Final = 64
 """Nested sequences allowed, as in DCMTK."""
 
-_LONG_VR: Final = frozenset(
-    (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR")
-    + (b"UT", b"UV")
-)
+_LONG_VR: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _ITEM_TAGS: Final = frozenset((ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER))
 
 
@@ -88,7 +85,7 @@ def walk(window: Window, start: int, stop: int, framing: Framing) -> Iterator[El
         If sequences are nested deeper than 64.
     """
     while start < stop:
-        if stop - start < 8:  # noqa: PLR2004 (the shortest element)
+        if stop - start < 8:
             message = f"Expected a data element, found {stop - start} bytes"
             raise InvalidDicomError(message, url=window.url, offset=start)
         element = read_element(window, start, framing)
@@ -98,7 +95,9 @@ def walk(window: Window, start: int, stop: int, framing: Framing) -> Iterator[El
 
 def end_of(window: Window, element: Element, framing: Framing, stop: int) -> int:
     """Give the byte after an element."""
-    if element.tag in _ITEM_TAGS:
+    if element.tag == ITEM and element.length != UNDEFINED:
+        warn(f"Item outside a sequence at byte {element.start}", url=window.url)
+    elif element.tag in _ITEM_TAGS:
         message = f"Expected a data element, found {format_tag(element.tag)}"
         raise InvalidDicomError(message, url=window.url, offset=element.start)
     if element.length != UNDEFINED:
@@ -150,9 +149,7 @@ def _inner_framing(element: Element, framing: Framing) -> Framing:
 def _check_depth(window: Window, element: Element, depth: int) -> None:
     if depth >= MAX_DEPTH:
         message = f"Sequences nested deeper than {MAX_DEPTH}"
-        raise LimitError(
-            message, url=window.url, offset=element.start, tag=element.tag
-        )
+        raise LimitError(message, url=window.url, offset=element.start, tag=element.tag)
 
 
 def _misplaced(window: Window, element: Element, *, in_item: bool) -> InvalidDicomError:

@@ -6,11 +6,14 @@ fetched where the walker stands; it starts small and doubles while the walker go
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lazydicom._ranges import ByteRange
-from lazydicom._source import ByteSource, BytesLike
+from lazydicom._source import ByteSource
 from lazydicom.errors import InvalidDicomError
+
+if TYPE_CHECKING:
+    from lazydicom._source import BytesLike
 
 FIRST_BLOCK: Final = 1 << 16
 """64 KiB hold the header of most files."""

@@ -12,8 +12,9 @@ _BLOCK_ROWS: Final = 1 << 15
 
 
 def _table(factor: float, *, rounding: int = 0) -> NDArray[np.int32]:
-    scaled = np.rint(_CHROMA * (factor * (1 << _BITS))).astype(np.int32)
-    return scaled + np.int32(rounding)
+    scaled = np.rint(_CHROMA * (factor * (1 << _BITS))) + rounding
+    table: NDArray[np.int32] = scaled.astype(np.int32)
+    return table
 
 
 _CR_TO_RED: Final = (_table(1.402, rounding=_HALF) >> _BITS).astype(np.int16)

@@ -38,8 +38,8 @@ class FrameFormat:
         pixel = self.pixel
         size = pixel.dtype.itemsize
         little = self.transfer_syntax.little_endian == (sys.byteorder == "little")
-        return self.in_place and (little or size == 1) and (
-            pixel.bits_stored == 8 * size
+        return (
+            self.in_place and (little or size == 1) and (pixel.bits_stored == 8 * size)
         )
 
     @property
