@@ -4,6 +4,7 @@ A slice or an integer that dask pushes down into a chunk reaches the array itsel
 it reads and decodes only the frames that it names.
 """
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -112,10 +113,9 @@ def frame_chunks(
         If `frames_per_chunk` is less than 1.
     """
     plane = array.frame_shape
-    frames = frames_per_chunk
-    if frames == "auto":
-        frame_nbytes = int(np.prod(plane)) * array.dtype.itemsize
-        frames = max(_CHUNK_BYTES // frame_nbytes, 1)
+    frame_nbytes = math.prod(plane) * array.dtype.itemsize
+    grouped = max(_CHUNK_BYTES // frame_nbytes, 1)
+    frames = grouped if frames_per_chunk == "auto" else frames_per_chunk
     if frames < 1:
         message = f"frames_per_chunk must be 1 or more, not {frames}"
         raise ValueError(message)
