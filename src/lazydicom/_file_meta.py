@@ -15,7 +15,7 @@ from lazydicom._transfer_syntax import (
     TRANSFER_SYNTAXES,
     TransferSyntax,
 )
-from lazydicom._walker import UNDEFINED, Framing, is_vr, read_element
+from lazydicom._walker import UNDEFINED, Framing, read_element
 from lazydicom._window import Window
 from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
 
@@ -97,7 +97,7 @@ def _look_at_data_set(window: Window, start: int) -> str | None:
     if start + _SHORTEST > window.size:
         return None
     first = window.bytes_at(start, _SHORTEST)
-    if not is_vr(first[4:6]):
+    if not _is_vr(first[4:6]):
         return IMPLICIT_LITTLE
     return EXPLICIT_BIG if first[0] == 0 and first[1] != 0 else EXPLICIT_LITTLE
 
@@ -113,3 +113,8 @@ def _framing(window: Window, syntax: TransferSyntax, found: str | None) -> Frami
         warn(f"Data set is in {form} VR, {syntax.name} declared", url=window.url)
         return Framing(implicit_vr=implicit)
     return declared
+
+
+def _is_vr(code: bytes) -> bool:
+    """Tell whether two bytes can be a VR: two capital letters."""
+    return code.isalpha() and code.isupper()

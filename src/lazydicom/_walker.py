@@ -7,8 +7,10 @@ inside undefined length it goes from delimiter to delimiter, with a stack of its
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import product
 from typing import Final, NamedTuple
 
+from lazydicom._item_patterns import ItemPatterns, Step
 from lazydicom._window import Window
 from lazydicom.errors import InvalidDicomError, LimitError, format_tag, warn
 
@@ -22,6 +24,11 @@ MAX_DEPTH: Final = 64
 
 _LONG_VR: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
 _ITEM_TAGS: Final = frozenset((ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER))
+_DELIMITERS: Final = _ITEM_TAGS - {ITEM}
+_VR_NAMES: Final = {
+    bytes(pair): bytes(pair).decode() for pair in product(range(65, 91), repeat=2)
+}
+"""Any two capital letters may be a VR, those of a later edition too."""
 
 
 class Element(NamedTuple):
@@ -45,33 +52,35 @@ class Framing:
     little_endian: bool = True
     implicit_vr: bool = False
 
-    @property
-    def order(self) -> str:
-        """Byte order for `struct`."""
-        return "<" if self.little_endian else ">"
+
+class _Formats(NamedTuple):
+    """How `struct` reads one byte order."""
+
+    explicit: struct.Struct
+    length: struct.Struct
+
+
+_FORMATS: Final = {
+    True: _Formats(struct.Struct("<HH2sH"), struct.Struct("<I")),
+    False: _Formats(struct.Struct(">HH2sH"), struct.Struct(">I")),
+}
 
 
 def read_element(window: Window, start: int, framing: Framing) -> Element:
     """Read tag, VR and length of the element at `start`."""
     at = window.seek(start, 8)
-    order = framing.order
-    group, number = struct.unpack_from(order + "HH", window.buffer, at)
+    formats = _FORMATS[framing.little_endian]
+    group, number, code, short = formats.explicit.unpack_from(window.buffer, at)
     tag = group << 16 | number
-    vr = bytes(window.buffer[at + 4 : at + 6])
-    if framing.implicit_vr or tag in _ITEM_TAGS or not is_vr(vr):
-        (length,) = struct.unpack_from(order + "I", window.buffer, at + 4)
+    vr = _VR_NAMES.get(code)
+    if framing.implicit_vr or vr is None or tag in _ITEM_TAGS:
+        (length,) = formats.length.unpack_from(window.buffer, at + 4)
         return Element(tag, "", start, start + 8, length)
-    if vr in _LONG_VR:
+    if code in _LONG_VR:
         at = window.seek(start, 12)
-        (length,) = struct.unpack_from(order + "I", window.buffer, at + 8)
-        return Element(tag, vr.decode(), start, start + 12, length)
-    (length,) = struct.unpack_from(order + "H", window.buffer, at + 6)
-    return Element(tag, vr.decode(), start, start + 8, length)
-
-
-def is_vr(code: bytes) -> bool:
-    """Tell whether two bytes can be a VR: two capital letters."""
-    return code.isalpha() and code.isupper()
+        (length,) = formats.length.unpack_from(window.buffer, at + 8)
+        return Element(tag, vr, start, start + 12, length)
+    return Element(tag, vr, start, start + 8, short)
 
 
 def walk(window: Window, start: int, stop: int, framing: Framing) -> Iterator[Element]:
@@ -101,13 +110,7 @@ def end_of(window: Window, element: Element, framing: Framing, stop: int) -> int
         message = f"Expected a data element, found {format_tag(element.tag)}"
         raise InvalidDicomError(message, url=window.url, offset=element.start)
     if element.length != UNDEFINED:
-        end = element.offset + element.length
-        if end > stop:
-            message = f"Value of {element.length} bytes runs over byte {stop}"
-            raise InvalidDicomError(
-                message, url=window.url, offset=element.start, tag=element.tag
-            )
-        return end
+        return end_of_value(window, element, stop)
     return _end_of_undefined(window, element, framing, stop)
 
 
@@ -118,7 +121,10 @@ def _end_of_undefined(
     stack = [_inner_framing(outermost, framing)]
     in_item = False
     position = outermost.offset
+    patterns = ItemPatterns()
     while stack:
+        if len(stack) == 1 and not in_item:
+            position = patterns.skip(window, position)
         element = read_element(window, position, stack[-1])
         tag, position = element.tag, element.offset
         if tag == SEQUENCE_DELIMITER and not in_item:
@@ -126,19 +132,30 @@ def _end_of_undefined(
             in_item = True
         elif tag == ITEM_DELIMITER and in_item:
             in_item = False
-        elif (tag == ITEM) == in_item or tag in _ITEM_TAGS - {ITEM}:
+        elif (tag == ITEM) == in_item or tag in _DELIMITERS:
             raise _misplaced(window, element, in_item=in_item)
         elif element.length != UNDEFINED:
-            position += element.length
-            if position > stop:
-                position = end_of(window, element, framing, stop)
+            position = end_of_value(window, element, stop)
         elif in_item:
             _check_depth(window, element, len(stack))
             stack.append(_inner_framing(element, stack[-1]))
             in_item = False
         else:
             in_item = True
+        value = position - element.offset
+        patterns.note(Step(element.start, element.offset - element.start, value))
     return position
+
+
+def end_of_value(window: Window, element: Element, stop: int) -> int:
+    """Give the byte after a value of defined length."""
+    end = element.offset + element.length
+    if end > stop:
+        message = f"Value of {element.length} bytes runs over byte {stop}"
+        raise InvalidDicomError(
+            message, url=window.url, offset=element.start, tag=element.tag
+        )
+    return end
 
 
 def _inner_framing(element: Element, framing: Framing) -> Framing:
