@@ -89,6 +89,18 @@ def transfer_syntax_uid(dataset: "Dataset") -> str:
     raise InvalidDicomError(message, tag=0x00020010)
 
 
+def uid_name(uid: str) -> str:
+    """Name a UID as PS3.6 annex A does; one that is not there names itself.
+
+    >>> uid_name("1.2.840.10008.5.1.4.1.1.481.2")
+    'RT Dose Storage'
+    """
+    from pydicom.config import IGNORE
+    from pydicom.uid import UID
+
+    return UID(uid, validation_mode=IGNORE).name
+
+
 def _plain(value: Any, tag: int, vr: str) -> int | float | str:  # noqa: ANN401
     """Make pydicom's number classes plain."""
     try:

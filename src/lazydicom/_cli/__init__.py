@@ -1,0 +1,1 @@
+"""The subcommands of `lazydicom`, one file each."""

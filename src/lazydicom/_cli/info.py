@@ -1,0 +1,96 @@
+"""`lazydicom info`: what is in a file."""
+
+import json
+from typing import Any, Final
+
+import click
+from rich.console import Console
+from rich.filesize import decimal
+from rich.table import Table
+from rich.text import Text
+
+import lazydicom
+from lazydicom._array import DicomArray
+from lazydicom._cli.debug import debug_option
+from lazydicom._dataset import uid_name
+from lazydicom.errors import redact_url
+
+_ORIGINS: Final = {
+    "native": "none needed: native frames follow each other",
+    "basic": "Basic Offset Table",
+    "extended": "Extended Offset Table",
+    "tiff": "tile offsets of the TIFF part",
+    "scanned": "a walk over the items",
+}
+
+
+@click.command()
+@click.argument("url")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@debug_option
+def info(url: str, *, as_json: bool) -> None:
+    """Show what is in a file; no pixel is read."""
+    facts = facts_of(lazydicom.open_image(url), url)
+    if as_json:
+        click.echo(json.dumps(facts, indent=2))
+    else:
+        Console(highlight=False).print(facts_table(facts))
+
+
+def facts_of(array: DicomArray, url: str) -> dict[str, Any]:
+    """Collect what `info` prints: technical attributes, nothing of a patient."""
+    image = array.images[0]
+    pixel, syntax = image.format.pixel, image.format.transfer_syntax
+    sop_class_uid = array.attrs.get("sop_class_uid", "")
+    lengths = image.index.lengths
+    return {
+        "url": redact_url(url),
+        "kind": uid_name(sop_class_uid),
+        "sop_class_uid": sop_class_uid,
+        "frames": len(image),
+        "dims": array.dims,
+        "shape": array.shape,
+        "dtype": str(array.dtype),
+        "bits_stored": pixel.bits_stored,
+        "photometric_interpretation": pixel.photometric_interpretation,
+        "transfer_syntax": syntax.name,
+        "transfer_syntax_uid": syntax.uid,
+        "index_origin": image.index.origin,
+        "shortest_frame": int(lengths.min()),
+        "longest_frame": int(lengths.max()),
+        "encoded_nbytes": int(lengths.sum()),
+        "decoded_nbytes": array.nbytes,
+    }
+
+
+def facts_table(facts: dict[str, Any]) -> Table:
+    """Set the facts as a table that a person reads."""
+    axes = " × ".join(map(str, facts["shape"]))
+    rows = {
+        "File": facts["url"],
+        "Kind": facts["kind"] or "not said",
+        "Frames": f"{facts['frames']:,}",
+        "Shape": f"{axes} ({', '.join(facts['dims'])})",
+        "Values": f"{facts['dtype']}, {facts['bits_stored']} bits stored, "
+        f"{facts['photometric_interpretation']}",
+        "Transfer syntax": facts["transfer_syntax"],
+        "Frame index": _ORIGINS[facts["index_origin"]],
+        "Bytes per frame": _frame_bytes(facts),
+        "Decoded size": decimal(facts["decoded_nbytes"]),
+    }
+    table = Table.grid(padding=(0, 2))
+    for name, value in rows.items():
+        table.add_row(Text(name, style="bold"), Text(_printable(value)))
+    return table
+
+
+def _frame_bytes(facts: dict[str, Any]) -> str:
+    shortest, longest = facts["shortest_frame"], facts["longest_frame"]
+    if shortest == longest:
+        return f"{longest:,}"
+    return f"{shortest:,} to {longest:,}"
+
+
+def _printable(text: str) -> str:
+    """Let no control character of a file reach the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -1,0 +1,66 @@
+"""The command `lazydicom`: each subcommand calls one public function and prints.
+
+An error is one sentence on stderr and exit code 1; ``--debug`` shows the traceback.
+"""
+
+import warnings
+from typing import Final
+
+import click
+
+from lazydicom._cli.debug import debug_option, wants_traceback
+from lazydicom._cli.frames import frames
+from lazydicom._cli.info import info
+from lazydicom._cli.preview import preview
+from lazydicom.errors import LazyDicomError, LazyDicomWarning, redact_url
+
+_EXPECTED: Final = (LazyDicomError, OSError, ImportError, ValueError, MemoryError)
+"""What a file, a disk or an argument may cause; its text may be printed."""
+
+
+class _Commands(click.Group):
+    """Subcommands whose errors and warnings are one sentence each."""
+
+    def invoke(self, ctx: click.Context) -> object:
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always", LazyDicomWarning)
+            try:
+                return super().invoke(ctx)
+            except (click.ClickException, click.exceptions.Exit, click.Abort):
+                raise
+            except BrokenPipeError:  # a reader such as `head` has seen enough
+                raise
+            except Exception as error:  # nobody is above to catch it
+                if wants_traceback(ctx):
+                    raise
+                raise click.ClickException(_sentence(error)) from None
+            finally:
+                for one in warned:
+                    click.echo(f"Warning: {_one_line(str(one.message))}", err=True)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="lazydicom")
+@debug_option
+def main() -> None:
+    """DICOM pixel data of any size, anywhere, as a lazy array.
+
+    URL is a path or any fsspec URL: s3://, https://, zip://a.dcm::https://...
+    """
+
+
+for _command in (info, frames, preview):
+    main.add_command(_command)
+
+
+def _sentence(error: Exception) -> str:
+    if not isinstance(error, _EXPECTED):  # its text may hold a secret
+        return f"Unexpected {type(error).__name__}; --debug shows where"
+    if isinstance(error, LazyDicomError) or not isinstance(error, OSError):
+        return _one_line(str(error)) or type(error).__name__
+    return _one_line(f"{error.strerror or error}: {error.filename or ''}").rstrip(": ")
+
+
+def _one_line(text: str) -> str:
+    """Print no secret of a URL and no second line, whoever wrote the text."""
+    return " ".join(redact_url(word) for word in text.split())
