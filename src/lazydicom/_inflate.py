@@ -7,9 +7,10 @@ are bounded, and once per process, however many tasks carry the array.
 import os
 import tempfile
 import threading
+import weakref
 import zlib
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import IO, Final
@@ -88,6 +89,9 @@ class _Spill:
     file: IO[bytes]
     size: int
 
+    def __post_init__(self) -> None:
+        weakref.finalize(self, self.file.close)  # with the last array that reads it
+
 
 @dataclass(frozen=True, eq=False)
 class _SpillKey:
@@ -110,13 +114,19 @@ class _SpillKey:
 def _shared_spill(key: _SpillKey) -> _Spill:
     """Inflate into an unnamed file; tasks of one process find it here."""
     source, size = key.source, key.start
-    file = tempfile.TemporaryFile(prefix="lazydicom-", buffering=0)  # noqa: SIM115
-    file.write(source.read(ByteRange(0, key.start)))
-    for block in _inflate(source, key.start):
-        size += len(block)
-        _check_size(source, size, source.size() - key.start)
-        file.write(block)
+    with ExitStack() as on_error:
+        file = on_error.enter_context(_unnamed_file())
+        file.write(source.read(ByteRange(0, key.start)))
+        for block in _inflate(source, key.start):
+            size += len(block)
+            _check_size(source, size, source.size() - key.start)
+            file.write(block)
+        on_error.pop_all()
     return _Spill(file, size)
+
+
+def _unnamed_file() -> IO[bytes]:
+    return tempfile.TemporaryFile(prefix="lazydicom-", buffering=0)
 
 
 def _inflate(source: ByteSource, start: int) -> Iterator[bytes]:

@@ -36,12 +36,12 @@ def native_index(
     InvalidDicomError
         If fewer bytes are stored than the declared frames need.
     """
-    pixel, stored = header.image_pixel, _stored_bytes(header)
-    declared = pixel.number_of_frames
+    pixel, declared = header.image_pixel, header.image_pixel.number_of_frames
+    unit = 2 if swapped_pairs else 1
+    stored = _stored_bytes(header) // unit * unit
     if pixel.subsampled:
         _check_subsampling(header, stored)
-    unit_bits = 16 if swapped_pairs else 8
-    needed = -(-pixel.frame_bits * declared // unit_bits) * unit_bits // 8
+    needed = -(-pixel.frame_bits * declared // (8 * unit)) * unit
     frames = declared
     if stored < needed:
         frames = _complete_frames(header, stored, needed, allow=allow_truncated)
@@ -51,7 +51,7 @@ def native_index(
         whole = stored * 8 // pixel.frame_bits
         _say_excess(header, pixel, whole, stored - needed, keep=on_extra_frames)
         frames = whole if on_extra_frames == "keep" else declared
-    return index_native(header.pixel_data.offset, frames, pixel.frame_bits, unit_bits)
+    return index_native(header.pixel_data.offset, frames, pixel.frame_bits, 8 * unit)
 
 
 def _stored_bytes(header: Header) -> int:

@@ -96,10 +96,10 @@ def _open_header(
 
 
 def _swapped_pairs(header: Header) -> bool:
-    """8-bit pixels written as words in big endian (PS3.5 annex A.3)."""
+    """Tell pixels smaller than the words they are written in (PS3.5 annex A.3)."""
     big = header.transfer_syntax.native and not header.transfer_syntax.little_endian
     words = header.pixel_data.vr != "OB"
-    return big and words and header.image_pixel.bits_allocated == 8
+    return big and words and header.image_pixel.bits_allocated <= 8
 
 
 def _index(

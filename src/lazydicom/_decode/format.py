@@ -21,7 +21,7 @@ class FrameFormat:
     color: Color = "rgb"
     """``"stored"`` keeps YCbCr."""
     swapped_pairs: bool = False
-    """8-bit pixels written as OW in big endian: each pair of bytes is swapped."""
+    """1-bit and 8-bit pixels written as OW in big endian: pairs of bytes are swapped."""
 
     @property
     def in_place(self) -> bool:

@@ -68,11 +68,13 @@ def _unpack_values(
 ) -> None:
     pixel = format_.pixel
     flat = np.frombuffer(data, np.uint8)
+    if format_.swapped_pairs:
+        flat = _swap_pairs(flat)
+    skip = frame * pixel.frame_bits % (16 if format_.swapped_pairs else 8)
     if pixel.bits_allocated == 1:
-        flat = _unpack(flat, frame * pixel.frame_bits % 8, pixel.frame_bits)
-    elif format_.swapped_pairs:
-        skip = frame * (pixel.frame_bits // 8) % 2
-        flat = _swap_pairs(flat)[skip : skip + pixel.frame_bits // 8]
+        flat = _unpack(flat, skip, pixel.frame_bits)
+    else:
+        flat = flat[skip // 8 : (skip + pixel.frame_bits) // 8]
     if pixel.subsampled:
         expand_422(flat, out)
         return
@@ -92,4 +94,4 @@ def _unpack(packed: NDArray[np.uint8], skip: int, count: int) -> NDArray[np.uint
 
 
 def _swap_pairs(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    return data[: len(data) // 2 * 2].view(np.uint16).byteswap().view(np.uint8)
+    return data.view(np.uint16).byteswap().view(np.uint8)
