@@ -80,7 +80,9 @@ def facts_table(facts: dict[str, Any]) -> Table:
     }
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
-        table.add_row(Text(name, style="bold"), Text(_printable(value)))
+        table.add_row(
+            Text(name, style="bold"), Text(_printable(value), overflow="fold")
+        )
     return table
 
 

@@ -1,0 +1,331 @@
+"""The command `lazydicom`: what it prints, writes and says when it cannot."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import imagecodecs
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+import lazydicom
+from dicom_files import element, make_native, stored_pixels
+from lazydicom._cli.info import facts_of
+from lazydicom.cli import main
+
+PATIENT = b"Canary^Patient"
+
+
+def run(*arguments: object) -> Result:
+    return CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def run_process(
+    *arguments: object, cwd: Path, shell_pipe: str = ""
+) -> subprocess.CompletedProcess[str]:
+    words = [sys.executable, "-m", "lazydicom", *map(str, arguments)]
+    return subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f'"$@" {shell_pipe}', "bash", *words],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    made = tmp_path / "made.dcm"
+    made.write_bytes(
+        make_native(
+            number_of_frames=10,
+            rows=4,
+            columns=5,
+            elements={
+                0x00080016: element(0x00080016, "UI", b"1.2.840.10008.5.1.4.1.1.4.1"),
+                0x00100010: element(0x00100010, "PN", PATIENT),
+            },
+        )
+    )
+    return made
+
+
+# --- info ---------------------------------------------------------------------
+
+
+def test_info_says_what_is_in_a_file(path: Path) -> None:
+    result = run("info", path)
+
+    for words in (
+        "Enhanced MR Image Storage",
+        "10 × 4 × 5 (frame, y, x)",
+        "uint16, 16 bits stored, MONOCHROME2",
+        "Explicit VR Little Endian",
+        "native frames follow each other",
+        "400 bytes",
+    ):
+        assert words in " ".join(result.stdout.split())
+    assert result.exit_code == 0
+
+
+def test_info_as_json_holds_the_same_facts(path: Path) -> None:
+    facts = json.loads(run("info", "--json", path).stdout)
+
+    assert facts["shape"] == [10, 4, 5]
+    assert facts["dims"] == ["frame", "y", "x"]
+    assert facts["dtype"] == "uint16"
+    assert facts["index_origin"] == "native"
+    assert facts["shortest_frame"] == facts["longest_frame"] == 40
+    assert facts["decoded_nbytes"] == 400
+
+
+def test_info_prints_nothing_of_a_patient(path: Path) -> None:
+    printed = run("info", path).output + run("info", "--json", path).output
+
+    assert "Canary" not in printed
+
+
+def test_info_lets_no_control_character_reach_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "escape.dcm"
+    photometric = element(0x00280004, "CS", b"\x1b[31mRED")
+    path.write_bytes(make_native(elements={0x00280004: photometric}))
+
+    result = run("info", path)
+
+    assert "?[31mRED" in result.stdout
+    assert "\x1b" not in result.output
+
+
+def test_info_redacts_the_url(path: Path) -> None:
+    array = lazydicom.open_image(path)
+
+    facts = facts_of(array, "https://user:secret@host/a.dcm?sig=secret")
+
+    assert "secret" not in json.dumps(facts)
+
+
+# --- frames -------------------------------------------------------------------
+
+
+def test_frames_prints_the_index_in_three_columns(path: Path) -> None:
+    header, *rows = run("frames", path).stdout.splitlines()
+
+    index = lazydicom.open_image(path).images[0].index
+    assert header.split() == ["frame", "offset", "length"]
+    assert np.loadtxt(rows, dtype=int).tolist() == [
+        [frame, offset, 40] for frame, offset in enumerate(index.offsets.tolist())
+    ]
+
+
+def test_frames_as_json_lead_to_the_pixels(path: Path) -> None:
+    records = json.loads(run("frames", path, "--json").stdout)
+
+    data = path.read_bytes()
+    pixels = [
+        np.frombuffer(data, "<u2", record["length"] // 2, record["offset"])
+        for record in records
+    ]
+    expected = stored_pixels(number_of_frames=10, rows=4, columns=5)
+    assert np.array_equal(np.reshape(pixels, (10, 4, 5)), expected)
+
+
+def test_a_reader_that_has_seen_enough_causes_no_words(tmp_path: Path) -> None:
+    path = tmp_path / "many.dcm"
+    path.write_bytes(make_native(number_of_frames=50_000, rows=1, columns=1))
+
+    done = run_process("frames", path, cwd=tmp_path, shell_pipe="| head -n 1")
+
+    assert done.stdout.split() == ["frame", "offset", "length"]
+    assert done.stderr == ""
+
+
+# --- preview ------------------------------------------------------------------
+
+
+def read_png(path: Path) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.asarray(imagecodecs.png_decode(path.read_bytes()), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("frames", "width", "height"), [(1, 80, 64), (4, 160, 128), (10, 320, 192)]
+)
+def test_preview_sets_the_frames_side_by_side(
+    path: Path, frames: int, width: int, height: int
+) -> None:
+    out = path.with_suffix(".png")
+
+    result = run("preview", path, out, "--frames", frames, "--tile", 84)
+
+    assert result.exit_code == 0
+    assert read_png(out).shape == (height, width)  # 4 × 5 pixels, magnified by 16
+    assert f"{width} × {height}" in result.stdout
+
+
+def test_preview_averages_large_frames_down(tmp_path: Path) -> None:
+    path, out = tmp_path / "large.dcm", tmp_path / "large.png"
+    pixels = np.zeros((2, 50, 70), np.uint16)
+    pixels[1] = 1000
+    path.write_bytes(make_native(pixels))
+
+    run("preview", path, out, "--tile", 20)
+
+    sheet = read_png(out)
+    assert sheet.shape == (13, 36)
+    assert (sheet[:, :18] == 0).all()
+    assert (sheet[:, 18:] == 255).all()
+
+
+def test_preview_leaves_colour_alone(tmp_path: Path) -> None:
+    path, out = tmp_path / "colour.dcm", tmp_path / "colour.png"
+    pixels = stored_pixels(
+        number_of_frames=1, rows=16, columns=16, samples_per_pixel=3, bits_allocated=8
+    )
+    made = make_native(pixels, bits_allocated=8)
+    path.write_bytes(made)
+
+    run("preview", path, out, "--tile", 16)
+
+    assert np.array_equal(read_png(out), pixels[0])
+
+
+def test_preview_shows_the_lowest_value_white_where_the_file_says_so(
+    tmp_path: Path,
+) -> None:
+    path, out = tmp_path / "inverse.dcm", tmp_path / "inverse.png"
+    pixels = np.zeros((1, 16, 16), np.uint16)
+    pixels[0, 0] = 100
+    path.write_bytes(make_native(pixels, photometric_interpretation="MONOCHROME1"))
+
+    run("preview", path, out, "--tile", 16)
+
+    assert (read_png(out)[0] == 0).all()
+    assert (read_png(out)[1:] == 255).all()
+
+
+def test_preview_of_values_that_are_no_numbers_is_black(tmp_path: Path) -> None:
+    path, out = tmp_path / "nan.dcm", tmp_path / "nan.png"
+    pixels = np.full((16, 16), np.nan, "<f4")
+    path.write_bytes(
+        make_native(
+            pixel_bytes=pixels.tobytes(),
+            number_of_frames=1,
+            rows=16,
+            columns=16,
+            keyword="FloatPixelData",
+            bits_allocated=32,
+        )
+    )
+
+    run("preview", path, out, "--tile", 16)
+
+    assert (read_png(out) == 0).all()
+
+
+def test_preview_replaces_nothing_but_a_png(path: Path) -> None:
+    before = path.read_bytes()
+
+    result = run("preview", path, path)
+
+    assert result.exit_code == 2
+    assert "ends in .png" in result.stderr
+    assert path.read_bytes() == before
+
+
+# --- when it cannot -----------------------------------------------------------
+
+COMMANDS = [("info",), ("frames",), ("info", "--json"), ("frames", "--json")]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_an_error_is_one_sentence_on_stderr(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    result = run(*command, tmp_path / "absent.dcm")
+
+    assert result.exit_code == 1
+    assert result.stdout == ""
+    assert result.stderr.startswith("Error: No such file or directory in ")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_process_that_fails_prints_no_traceback(tmp_path: Path) -> None:
+    (tmp_path / "text.dcm").write_text("no DICOM" * 100)
+
+    done = run_process("info", "text.dcm", cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize("debug_first", [True, False])
+def test_debug_shows_the_traceback(tmp_path: Path, debug_first: bool) -> None:
+    words = ["info", tmp_path / "absent.dcm"]
+    words.insert(0 if debug_first else 2, "--debug")
+
+    done = run_process(*words, cwd=tmp_path)
+
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert "SourceError" in done.stderr
+
+
+def test_an_error_names_no_secret_of_a_url() -> None:
+    result = run("info", "memory://user:secret@nowhere/a.dcm?sig=secret")
+
+    assert result.exit_code == 1
+    assert "secret" not in result.output
+
+
+def test_an_error_that_nobody_expects_shows_its_name_and_no_secret(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(url: str) -> None:
+        raise RuntimeError(f"secret {url}")
+
+    monkeypatch.setattr(lazydicom, "open_image", fail)
+
+    result = run("info", path)
+
+    assert result.exit_code == 1
+    assert result.stderr == "Error: Unexpected RuntimeError; --debug shows where\n"
+
+
+def test_a_disk_that_refuses_is_named(path: Path) -> None:
+    result = run("preview", path, path.parent / "absent" / "out.png")
+
+    assert result.exit_code == 1
+    assert "No such file or directory: " in result.stderr
+
+
+def test_a_warning_is_one_sentence_on_stderr(tmp_path: Path) -> None:
+    path = tmp_path / "odd.dcm"
+    path.write_bytes(make_native(number_of_frames=3, declared_frames="2"))
+
+    result = run("info", "--json", path)
+
+    assert json.loads(result.stdout)["frames"] == 2
+    assert result.stderr.startswith("Warning: 3 frames are stored, 2 are declared")
+    assert result.stderr.count("\n") == 1
+
+
+# --- the whole ----------------------------------------------------------------
+
+
+def test_every_command_explains_itself() -> None:
+    assert isinstance(main, click.Group)
+    for name in main.commands:
+        result = run(name, "--help")
+
+        assert result.exit_code == 0
+        assert "--debug" in result.stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    from importlib.metadata import version
+
+    assert version("lazydicom") in run("--version").stdout
