@@ -15,14 +15,12 @@ from lazydicom._image_pixel import (
     Attributes,
     make_image_pixel,
 )
-from lazydicom._ranges import ByteRange
 from lazydicom._source import ByteSource
 from lazydicom._walker import UNDEFINED, Element, Framing, read_element, walk
-from lazydicom._window import Window
+from lazydicom._window import Block, Window
 from lazydicom.errors import InvalidDicomError, LazyDicomError
 
-_LARGEST_VALUE: Final = 4096
-"""Longer values stay in the file."""
+_LONGEST_HEADER: Final = 12
 _GROUPS_ONCE: Final = frozenset((0x0028, 0x7FE0))
 _PIXEL_DATA: Final = 0x7FE00010
 _FUNCTIONAL_GROUPS: Final = frozenset((0x52009229, 0x52009230))
@@ -51,10 +49,10 @@ class FileElements:
 
     source: ByteSource = field(repr=False)
     framing: Framing
-    where: Mapping[int, Element] = field(repr=False)
-    """Place of each element, by tag, in the order of the file."""
-    values: Mapping[int, bytes] = field(repr=False)
-    """Bytes of the short values, by tag."""
+    starts: Mapping[int, int] = field(repr=False)
+    """First byte of each element, by tag, in the order of the file."""
+    head: tuple[Block, ...] = field(repr=False)
+    """What was read of the file to find them; other values are read when asked for."""
 
     def get(self, tag: int, vr: str) -> Values:
         """Decode a value; no values where the element is absent or empty.
@@ -78,16 +76,32 @@ class FileElements:
 
     def read(self, tag: int) -> bytes | None:
         """Read the bytes of a value, however long; ``None`` where there is none."""
-        if tag in self.values:
-            return self.values[tag]
-        element = self.where.get(tag)
+        element = self.find(tag)
         if element is None or element.length == UNDEFINED:
             return None
-        return bytes(self.source.read(ByteRange(element.offset, element.length)))
+        return self._window(element.start).bytes_at(element.offset, element.length)
+
+    def find(self, tag: int) -> Element | None:
+        """Tell where an element lies, ``None`` where it is absent."""
+        start = self.starts.get(tag)
+        if start is None:
+            return None
+        return read_element(self._window(start), start, self.framing)
 
     def position(self, tag: int) -> int | None:
         """Tell the byte at which an element begins."""
-        return self.where[tag].start if tag in self.where else None
+        return self.starts.get(tag)
+
+    def last(self) -> Element | None:
+        """Tell where the last element lies: the one that holds the pixels."""
+        return self.find(next(reversed(tuple(self.starts)), 0))
+
+    def _window(self, start: int) -> Window:
+        """Look at the block that holds `start`, where there is one."""
+        for offset, data in self.head:
+            if offset <= start < offset + len(data):
+                return Window(self.source, data, offset)
+        return Window(self.source, None)
 
 
 def read_elements(source: ByteSource, window: Window, meta: FileMeta) -> FileElements:
@@ -99,26 +113,21 @@ def read_elements(source: ByteSource, window: Window, meta: FileMeta) -> FileEle
         If the bytes contradict the standard, or an element of group 0028 or 7FE0
         stands twice.
     """
-    where: dict[int, Element] = {}
-    values: dict[int, bytes] = {}
-    elements = FileElements(source, meta.framing, where, values)
-    for element in walk(window, meta.start, window.size, meta.framing):
-        if element.tag in where and element.tag >> 16 in _GROUPS_ONCE:
+    starts: dict[int, int] = {}
+    for tag, start, length in walk(window, meta.start, meta.framing):
+        if tag in starts and tag >> 16 in _GROUPS_ONCE:
             message = "Element stands twice"
-            raise InvalidDicomError(
-                message, url=window.url, offset=element.start, tag=element.tag
-            )
-        where[element.tag] = element
-        if element.tag in PIXEL_TAGS:
+            raise InvalidDicomError(message, url=window.url, offset=start, tag=tag)
+        starts[tag] = start
+        if tag in PIXEL_TAGS:
             break
-        if element.length == UNDEFINED and element.tag in _FUNCTIONAL_GROUPS:
-            ahead = _look_ahead(window, meta, elements, element.offset)
+        if length == UNDEFINED and tag in _FUNCTIONAL_GROUPS:
+            ahead = _look_ahead(source, window, meta, starts)
             if ahead is not None:
-                where[ahead.tag] = ahead
+                starts[ahead.tag] = ahead.start
                 break
-        elif element.length <= min(_LARGEST_VALUE, window.size - element.offset):
-            values[element.tag] = window.bytes_at(element.offset, element.length)
-    return elements
+    stop = max(starts.values(), default=0) + _LONGEST_HEADER
+    return FileElements(source, meta.framing, starts, window.keep(meta.start, stop))
 
 
 def image_pixel_attributes(elements: Elements) -> Attributes:
@@ -135,16 +144,19 @@ def image_pixel_attributes(elements: Elements) -> Attributes:
 
 
 def _look_ahead(
-    window: Window, meta: FileMeta, elements: Elements, after: int
+    source: ByteSource, window: Window, meta: FileMeta, starts: Mapping[int, int]
 ) -> Element | None:
     """Look for native Pixel Data where it must begin if it ends the file.
 
-    A per-frame sequence of undefined length can only be walked, a second for 100,000
-    frames. What is found must be the tag, and its length must reach the last byte exactly.
+    A per-frame sequence of undefined length can only be walked. What is found must be
+    the tag, and its length must reach the last byte of the file exactly.
     """
     if not meta.transfer_syntax.native:
         return None
+    after = max(starts.values())
+    head = window.keep(meta.start, after)
     try:
+        elements = FileElements(source, meta.framing, starts, head)
         attributes = image_pixel_attributes(elements)
         pixel = make_image_pixel(attributes, pixel_keyword=PIXEL_TAGS[_PIXEL_DATA])
     except LazyDicomError:

@@ -29,6 +29,8 @@ _VR_NAMES: Final = {
     bytes(pair): bytes(pair).decode() for pair in product(range(65, 91), repeat=2)
 }
 """Any two capital letters may be a VR, those of a later edition too."""
+_SHORT_VR: Final = frozenset(_VR_NAMES) - _LONG_VR
+_ITEM_GROUP: Final = ITEM >> 16
 
 
 class Element(NamedTuple):
@@ -83,23 +85,39 @@ def read_element(window: Window, start: int, framing: Framing) -> Element:
     return Element(tag, vr, start, start + 8, short)
 
 
-def walk(window: Window, start: int, stop: int, framing: Framing) -> Iterator[Element]:
-    """Give the elements from `start` to `stop`, each stepped over as a whole.
+def walk(
+    window: Window, start: int, framing: Framing
+) -> Iterator[tuple[int, int, int]]:
+    """Give tag, first byte and length of each element from `start` to the end of the file.
+
+    Each is stepped over as a whole. This loop meets every element of every file of a
+    series, so it makes no `Element` of those that are read most: short VRs and implicit.
 
     Raises
     ------
     InvalidDicomError
-        If an element runs over `stop`, or what follows is no element.
+        If an element runs over the end of the file, or what follows is no element.
     LimitError
         If sequences are nested deeper than 64.
     """
-    while start < stop:
-        if stop - start < 8:
-            message = f"Expected a data element, found {stop - start} bytes"
-            raise InvalidDicomError(message, url=window.url, offset=start)
-        element = read_element(window, start, framing)
-        yield element
-        start = end_of(window, element, framing, stop)
+    formats, implicit, size = (
+        _FORMATS[framing.little_endian],
+        framing.implicit_vr,
+        window.size,
+    )
+    while start < size:
+        at = window.seek(start, 8)
+        group, number, code, length = formats.explicit.unpack_from(window.buffer, at)
+        tag, offset = group << 16 | number, start + 8
+        if implicit:
+            (length,) = formats.length.unpack_from(window.buffer, at + 4)
+        elif code not in _SHORT_VR:
+            offset, length = read_element(window, start, framing)[3:]
+        yield tag, start, length
+        end = offset + length
+        if length == UNDEFINED or end > size or group == _ITEM_GROUP:
+            end = end_of(window, read_element(window, start, framing), framing, size)
+        start = end
 
 
 def end_of(window: Window, element: Element, framing: Framing, stop: int) -> int:

@@ -6,33 +6,43 @@ fetched where the walker stands; it starts small and doubles while the walker go
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final
+from typing import Final, NamedTuple
 
 from lazydicom._ranges import ByteRange
-from lazydicom._source import ByteSource
+from lazydicom._source import BytesLike, ByteSource
 from lazydicom.errors import InvalidDicomError
-
-if TYPE_CHECKING:
-    from lazydicom._source import BytesLike
 
 FIRST_BLOCK: Final = 1 << 16
 """64 KiB hold the header of most files."""
 LARGEST_BLOCK: Final = 1 << 23
+_KEPT: Final = 1 << 20
+"""Elements that matter lie in the first MiB; more is a per-frame sequence."""
+
+
+class Block(NamedTuple):
+    """A piece of the file."""
+
+    offset: int
+    data: BytesLike
 
 
 class Window:
     """A buffer that holds the bytes of a file from `base` to `stop`."""
 
-    __slots__ = ("_block", "_source", "base", "buffer", "size", "stop", "url")
+    __slots__ = ("_block", "_source", "base", "buffer", "kept", "size", "stop", "url")
 
-    def __init__(self, source: ByteSource, memory: memoryview | None) -> None:
+    def __init__(
+        self, source: ByteSource, memory: BytesLike | None, base: int = 0
+    ) -> None:
         self._source = source
         self._block = FIRST_BLOCK
         self.url = source.url
         self.size = source.size()
         self.buffer: BytesLike = b"" if memory is None else memory
-        self.base = 0
-        self.stop = len(self.buffer)
+        self.base = base
+        self.stop = base + len(self.buffer)
+        self.kept: list[Block] = []
+        """Blocks fetched so far, as far as they are worth keeping."""
 
     def seek(self, offset: int, length: int) -> int:
         """Bring `length` bytes at `offset` into the buffer, return where they lie there.
@@ -46,10 +56,21 @@ class Window:
             self._fetch(offset, length)
         return offset - self.base
 
+    def holds(self, start: int, stop: int) -> bool:
+        """Tell whether the bytes from `start` to `stop` are in the buffer."""
+        return self.base <= start and stop <= self.stop
+
     def bytes_at(self, offset: int, length: int) -> bytes:
         """Copy out the bytes at `offset`."""
         start = self.seek(offset, length)
         return bytes(self.buffer[start : start + length])
+
+    def keep(self, start: int, stop: int) -> tuple[Block, ...]:
+        """Give the blocks seen so far; of a memory map a copy from `start` to `stop`."""
+        if self.kept or self.stop < self.size:
+            return tuple(self.kept)
+        stop = min(stop, start + _KEPT)
+        return (Block(start, bytes(self.buffer[start:stop])),)
 
     def _fetch(self, offset: int, length: int) -> None:
         if offset + length > self.size:
@@ -61,6 +82,8 @@ class Window:
         count = min(max(length, self._block), self.size - offset)
         self.buffer = self._source.read(ByteRange(offset, count))
         self.base, self.stop = offset, offset + count
+        if offset + count <= _KEPT:
+            self.kept.append(Block(offset, self.buffer))
 
 
 @contextmanager
