@@ -38,6 +38,7 @@ class ItemPatterns:
     def __init__(self) -> None:
         self._patterns: list[re.Pattern[bytes]] = []
         self._steps: list[Step] = []
+        self._walked = 0
 
     def note(self, step: Step) -> None:
         """Remember a step of the walk through an item."""
@@ -68,9 +69,10 @@ class ItemPatterns:
                 break
 
     def _learn(self, window: Window) -> None:
-        """Make a pattern of the item that was just walked."""
+        """Make a pattern of the item that was just walked; a lone item needs none."""
         steps, self._steps = self._steps, []
-        if not steps or len(self._patterns) == _PATTERNS_KEPT:
+        self._walked += bool(steps)
+        if not steps or not 1 < self._walked <= _PATTERNS_KEPT:
             return
         start, stop = steps[0].start, steps[-1].stop
         if start < window.base or stop > window.stop or stop - start > _LARGEST_ITEM:
