@@ -8,8 +8,11 @@ from lazydicom._image_pixel import ImagePixel
 from lazydicom._transfer_syntax import TransferSyntax
 
 Color: TypeAlias = Literal["rgb", "stored"]
+Decoder: TypeAlias = Literal["imagecodecs", "pydicom"]
+Isolation: TypeAlias = Literal["none", "process"]
 
-_YBR: Final = frozenset(("YBR_FULL", "YBR_FULL_422"))
+YBR_FULL: Final = frozenset(("YBR_FULL", "YBR_FULL_422"))
+"""YCbCr that becomes RGB; YBR_PARTIAL_* stays as it is stored."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,12 @@ class FrameFormat:
     """``"stored"`` keeps YCbCr."""
     swapped_pairs: bool = False
     """1-bit and 8-bit pixels written as OW in big endian: pairs of bytes are swapped."""
+    decoder: Decoder = "imagecodecs"
+    """Who decodes encapsulated frames; ``"pydicom"``: the plugins that it finds."""
+    isolation: Isolation = "none"
+    """``"process"`` decodes encapsulated frames in a worker process."""
+    max_frame_bytes: int = 1 << 31
+    """A larger encapsulated frame is refused."""
 
     @property
     def in_place(self) -> bool:
@@ -45,5 +54,5 @@ class FrameFormat:
     @property
     def converts_to_rgb(self) -> bool:
         """Whether stored YCbCr comes out as RGB."""
-        ybr = self.pixel.photometric_interpretation in _YBR
+        ybr = self.pixel.photometric_interpretation in YBR_FULL
         return self.color == "rgb" and ybr

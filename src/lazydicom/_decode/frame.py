@@ -4,10 +4,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from lazydicom._decode.encapsulated import decode_encapsulated
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import decode_native
 from lazydicom._source import BytesLike
-from lazydicom.errors import UnsupportedError
+from lazydicom.errors import LazyDicomError
 
 
 def decode_frame(
@@ -33,7 +34,10 @@ def decode_frame(
     UnsupportedError
         If there is no decoder for the transfer syntax.
     """
-    if not format_.transfer_syntax.native:
-        name = format_.transfer_syntax.name
-        raise UnsupportedError(f"No decoder for {name}")
-    decode_native(data, frame, format_, out)
+    if format_.transfer_syntax.native:
+        decode_native(data, frame, format_, out)
+        return
+    try:
+        decode_encapsulated(data, format_, out)
+    except LazyDicomError as error:
+        raise error.locate(frame=frame) from error.__cause__

@@ -1,0 +1,75 @@
+"""JPEG: baseline, extended, progressive and lossless (PS3.5 section 8.2.1, annex A.4.1)."""
+
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from lazydicom._decode.color import ybr_to_rgb
+from lazydicom._decode.format import YBR_FULL, FrameFormat
+from lazydicom._decode.jpeg_markers import (
+    SOF_LOSSLESS,
+    SOF_PROGRESSIVE,
+    JpegHeader,
+    read_jpeg_header,
+)
+from lazydicom._decode.native import clear_unused_bits
+from lazydicom._decode.preflight import check_codestream, check_end
+from lazydicom._decode.samples import decode_samples
+from lazydicom._image_pixel import ImagePixel
+from lazydicom.errors import DecodeError, UnsupportedError
+
+_HUFFMAN: Final = frozenset((0xC0, 0xC1, SOF_PROGRESSIVE, SOF_LOSSLESS))
+_RGB_IDS: Final = (b"RGB", b"rgb")
+_START_OF_SCAN: Final = b"\xff\xda"
+_MOST_SCANS: Final = 128
+"""Each scan of a progressive codestream costs a pass over the whole frame."""
+
+
+def decode_jpeg(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+    """Decode one frame of any Huffman-coded, sequential or progressive process."""
+    import imagecodecs
+
+    header = preflight_jpeg(data, format_)
+    color = holds_ybr(header, format_.pixel) and format_.color == "rgb"
+    lossless = header.process == SOF_LOSSLESS  # libjpeg converts no lossless colour
+    options = {}
+    if format_.pixel.samples_per_pixel > 1:
+        # Said aloud: without markers libjpeg takes RGB for YCbCr. "rgb" to "rgb" is
+        # no conversion, whatever the components are.
+        space = "ycbcr" if color and not lossless else "rgb"
+        options = {"colorspace": space, "outcolorspace": "rgb"}
+    bits = header.codestream.bits
+    decode_samples(imagecodecs.jpeg8_decode, data, out, bits=bits, **options)
+    clear_unused_bits(out, format_.pixel)
+    if color and lossless:
+        ybr_to_rgb(out)
+
+
+def preflight_jpeg(data: bytes, format_: FrameFormat) -> JpegHeader:
+    """Check a codestream before libjpeg sees it."""
+    header = read_jpeg_header(data)
+    if header.process not in _HUFFMAN:
+        raise UnsupportedError(
+            f"JPEG process SOF{header.process - 0xC0} has no decoder"
+        )
+    check_codestream(header.codestream, format_.pixel)
+    check_end(data, header.scan, "EOI")
+    if header.process == SOF_PROGRESSIVE:
+        scans = data.count(_START_OF_SCAN, header.scan)
+        if scans > _MOST_SCANS:
+            raise DecodeError(f"Expected at most {_MOST_SCANS} scans, found {scans}")
+    return header
+
+
+def holds_ybr(header: JpegHeader, pixel: ImagePixel) -> bool:
+    """Tell whether the components are YCbCr, as pydicom does.
+
+    Component names and markers of the codestream win over PhotometricInterpretation,
+    which old encoders left as it was before compression.
+    """
+    if pixel.samples_per_pixel == 1 or header.component_ids in _RGB_IDS:
+        return False
+    if pixel.photometric_interpretation in YBR_FULL:
+        return True
+    marked = header.jfif or header.adobe_transform == 1
+    return marked and not pixel.photometric_interpretation.startswith("YBR")

@@ -1,0 +1,47 @@
+"""JPEG 2000 and High-Throughput JPEG 2000 (PS3.5 sections 8.2.4 and 8.2.14)."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lazydicom._decode.color import ybr_to_rgb
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.jpeg_2000_markers import (
+    Jpeg2000Header,
+    check_tile_parts,
+    read_jpeg_2000_header,
+)
+from lazydicom._decode.preflight import check_codestream
+from lazydicom._decode.samples import decode_samples, fit_bits
+from lazydicom.errors import UnsupportedError
+
+
+def decode_jpeg_2000(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+    """Decode one frame; its own header tells how blocks are coded.
+
+    The decoder undoes YBR_RCT and YBR_ICT, which belong to the codestream.
+    """
+    import imagecodecs
+
+    header = preflight_jpeg_2000(data, format_)
+    codestream = data[header.start :]  # without the boxes of a JP2 file
+    bits = header.codestream.bits
+    if header.high_throughput:
+        decode_samples(imagecodecs.htj2k_decode, codestream, out, bits=bits)
+    else:
+        decode = imagecodecs.jpeg2k_decode
+        decode_samples(decode, codestream, out, bits=bits, numthreads=1)
+    if header.signed != bool(format_.pixel.pixel_representation):
+        fit_bits(out, bits)  # DICOM's word goes; pydicom does the same
+    if format_.converts_to_rgb:
+        ybr_to_rgb(out)
+
+
+def preflight_jpeg_2000(data: bytes, format_: FrameFormat) -> Jpeg2000Header:
+    """Check a codestream before OpenJPEG or OpenJPH see it."""
+    header = read_jpeg_2000_header(data)
+    check_codestream(header.codestream, format_.pixel)
+    if header.part_2:
+        raise UnsupportedError("JPEG 2000 with extensions of Part 2 has no decoder")
+    check_tile_parts(data, header.start)
+    return header

@@ -1,0 +1,117 @@
+"""The header of a JPEG 2000 codestream (ISO/IEC 15444-1 annex A, 15444-15 annex A)."""
+
+import struct
+from typing import Final, NamedTuple
+
+from lazydicom._decode.preflight import END_OF_IMAGE, Codestream
+from lazydicom.errors import DecodeError, UnsupportedError
+
+_SOC_SIZ: Final = b"\xff\x4f\xff\x51"
+_JP2_SIGNATURE: Final = b"\x00\x00\x00\x0cjP  "
+_SIZ: Final = struct.Struct(">HH8IH")
+_SOT: Final = 0xFF90
+_SOT_LENGTH: Final = 12
+_MOST_TILES: Final = 65535
+
+
+class Jpeg2000Header(NamedTuple):
+    """What the SIZ marker segment says."""
+
+    codestream: Codestream
+    signed: bool
+    high_throughput: bool
+    """Whether blocks are coded as Part 15 has it."""
+    part_2: bool
+    """Whether extensions of Part 2 are used."""
+    start: int
+    """Offset of SOC: a JP2 file may be wrapped around the codestream."""
+
+
+def read_jpeg_2000_header(data: bytes) -> Jpeg2000Header:
+    """Read SOC and SIZ.
+
+    Raises
+    ------
+    DecodeError
+        If they are not there, or contradict themselves.
+    UnsupportedError
+        If components differ in size, sign or precision.
+    """
+    start = data.find(_SOC_SIZ) if data.startswith(_JP2_SIGNATURE) else 0
+    if start < 0 or data[start : start + 4] != _SOC_SIZ:
+        found = data[:4].hex().upper() or "nothing"
+        raise DecodeError(f"Expected SOC and SIZ (FF4F FF51), found {found}")
+    at = start + 4
+    if len(data) < at + _SIZ.size + 3:
+        raise DecodeError("The codestream is cut in SIZ")
+    length, extensions, *grid, samples = _SIZ.unpack_from(data, at)
+    components = data[at + _SIZ.size : at + length]
+    if length != _SIZ.size + 3 * samples or len(components) != 3 * samples:
+        raise DecodeError(f"SIZ has {length} bytes for {samples} components")
+    _check_tiles(*grid)
+    if components != components[:3] * samples or components[1:3] != b"\x01\x01":
+        raise UnsupportedError("Components of unlike size, sign or precision")
+    columns, rows = grid[0] - grid[2], grid[1] - grid[3]
+    found_frame = Codestream(rows, columns, samples, (components[0] & 0x7F) + 1)
+    return Jpeg2000Header(
+        found_frame,
+        signed=bool(components[0] & 0x80),
+        high_throughput=bool(extensions & 0x4000),
+        part_2=bool(extensions & 0x8000),
+        start=start,
+    )
+
+
+def check_tile_parts(data: bytes, start: int) -> None:
+    """Follow the lengths of tile-parts to EOC.
+
+    Raises
+    ------
+    DecodeError
+        If one runs past the end, or EOC does not follow the last one: it is cut.
+    """
+    at = _first_tile_part(data, start + 4)
+    while data[at : at + 2] == b"\xff\x90":
+        length = int.from_bytes(data[at + 6 : at + 10], "big")
+        if length == 0:  # the last one, up to EOC
+            at = max(data.rfind(END_OF_IMAGE, at), 0)
+        elif length <= _SOT_LENGTH or at + length > len(data):
+            raise DecodeError(f"A tile-part at byte {at} of the codestream is cut")
+        else:
+            at += length
+    if data[at : at + 2] != END_OF_IMAGE:
+        found = data[at : at + 2].hex().upper() or "nothing"
+        raise DecodeError(f"Expected EOC (FFD9) behind the tile-parts, found {found}")
+
+
+def _first_tile_part(data: bytes, at: int) -> int:
+    """Step over the segments of the main header; `at` is the length of SIZ."""
+    while True:
+        length = int.from_bytes(data[at : at + 2], "big")
+        at += max(length, 2)
+        code = int.from_bytes(data[at : at + 2], "big")
+        if code == _SOT:
+            return at
+        if code < 0xFF00:
+            raise DecodeError(f"Expected a marker at byte {at}, found {code:04X}")
+        at += 2
+
+
+def _check_tiles(  # noqa: PLR0917 (as they stand in SIZ)
+    right: int,
+    bottom: int,
+    left: int,
+    top: int,
+    width: int,
+    height: int,
+    tile_left: int,
+    tile_top: int,
+) -> None:
+    if left >= right or top >= bottom or not width or not height:
+        raise DecodeError(f"SIZ has no area: {right - left} × {bottom - top}")
+    if tile_left > left or tile_top > top:
+        raise DecodeError("SIZ has its first tile behind the image")
+    across = -(-(right - tile_left) // width)
+    tiles = across * -(-(bottom - tile_top) // height)
+    if tiles > _MOST_TILES:
+        raise DecodeError(f"Expected at most {_MOST_TILES} tiles, found {tiles}")

@@ -1,0 +1,37 @@
+"""JPEG-LS, lossless and near-lossless (PS3.5 section 8.2.3, ISO/IEC 14495-1)."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lazydicom._decode.color import ybr_to_rgb
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.jpeg import holds_ybr
+from lazydicom._decode.jpeg_markers import SOF_JPEG_LS, JpegHeader, read_jpeg_header
+from lazydicom._decode.preflight import check_codestream, check_end
+from lazydicom._decode.samples import decode_samples, fit_bits
+from lazydicom.errors import DecodeError
+
+
+def decode_jpeg_ls(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+    """Decode one frame, however its components are interleaved."""
+    import imagecodecs
+
+    header = preflight_jpeg_ls(data, format_)
+    bits = header.codestream.bits
+    decode_samples(imagecodecs.jpegls_decode, data, out, bits=bits)
+    if format_.pixel.pixel_representation:
+        fit_bits(out, bits)  # JPEG-LS knows no sign
+    if format_.color == "rgb" and holds_ybr(header, format_.pixel):
+        ybr_to_rgb(out)
+
+
+def preflight_jpeg_ls(data: bytes, format_: FrameFormat) -> JpegHeader:
+    """Check a codestream before CharLS sees it."""
+    header = read_jpeg_header(data)
+    if header.process != SOF_JPEG_LS:
+        found = f"FF{header.process:02X}"
+        raise DecodeError(f"Expected a JPEG-LS frame header (FFF7), found {found}")
+    check_codestream(header.codestream, format_.pixel)
+    check_end(data, header.scan, "EOI")
+    return header

@@ -1,0 +1,93 @@
+"""The header of a JPEG or JPEG-LS codestream (ISO/IEC 10918-1 annex B, 14495-1 annex C)."""
+
+from typing import Final, NamedTuple
+
+from lazydicom._decode.preflight import Codestream
+from lazydicom.errors import DecodeError
+
+SOF_LOSSLESS: Final = 0xC3
+SOF_PROGRESSIVE: Final = 0xC2
+SOF_JPEG_LS: Final = 0xF7
+
+_SOI: Final = b"\xff\xd8"
+_SOS: Final = 0xDA
+_EOI: Final = 0xD9
+_APP0: Final = 0xE0
+_APP14: Final = 0xEE
+_FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {
+    SOF_JPEG_LS
+}
+_WITHOUT_LENGTH: Final = frozenset((0x01, *range(0xD0, 0xD9)))
+
+
+class JpegHeader(NamedTuple):
+    """What stands before the first scan."""
+
+    codestream: Codestream
+    process: int
+    """Code of the frame header: 0xC0 baseline … 0xC3 lossless, 0xF7 JPEG-LS."""
+    component_ids: bytes
+    jfif: bool
+    adobe_transform: int | None
+    """From the Adobe marker: 0 as given, 1 YCbCr; ``None`` without one."""
+    scan: int
+    """Offset of the first scan header."""
+
+
+def read_jpeg_header(data: bytes) -> JpegHeader:
+    """Read the markers from SOI to the first SOS.
+
+    Raises
+    ------
+    DecodeError
+        If there is no such header, or it is cut.
+    """
+    if data[:2] != _SOI:
+        raise DecodeError(f"Expected SOI (FFD8), found {_print(data[:2])}")
+    frame, process, ids = None, 0, b""
+    jfif, adobe = False, None
+    at = 2
+    while True:
+        at, code, segment = _next_segment(data, at)
+        if code in _FRAME_HEADERS:
+            if frame is not None:
+                raise DecodeError("Expected one frame header (SOF), found two")
+            frame, ids = _frame_header(segment)
+            process = code
+        elif code == _APP0:
+            jfif = jfif or segment.startswith(b"JFIF")
+        elif code == _APP14 and segment.startswith(b"Adobe") and len(segment) > 11:
+            adobe = segment[11]
+        elif code == _SOS:
+            break
+    if frame is None:
+        raise DecodeError("Expected a frame header (SOF) before the first scan")
+    return JpegHeader(frame, process, ids, jfif, adobe, at - len(segment) - 4)
+
+
+def _next_segment(data: bytes, at: int) -> tuple[int, int, bytes]:
+    """Give where the segment at `at` ends, its code and its content."""
+    if data[at : at + 1] != b"\xff":
+        raise DecodeError(f"Expected a marker, found {_print(data[at : at + 2])}")
+    while data[at + 1 : at + 2] == b"\xff":  # fill bytes
+        at += 1
+    code = data[at + 1] if at + 1 < len(data) else _EOI
+    if code in _WITHOUT_LENGTH:
+        return at + 2, code, b""
+    end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    if code == _EOI or end < at + 4 or end > len(data):
+        raise DecodeError(f"The JPEG header is cut at byte {at} of the codestream")
+    return end, code, data[at + 4 : end]
+
+
+def _frame_header(segment: bytes) -> tuple[Codestream, bytes]:
+    if len(segment) < 6 or len(segment) < 6 + 3 * segment[5]:
+        raise DecodeError(f"The frame header (SOF) has {len(segment)} bytes: too few")
+    rows = int.from_bytes(segment[1:3], "big")
+    columns = int.from_bytes(segment[3:5], "big")
+    found = Codestream(rows, columns, segment[5], segment[0])
+    return found, segment[6 : 6 + 3 * segment[5] : 3]
+
+
+def _print(found: bytes) -> str:
+    return found.hex().upper() or "nothing"

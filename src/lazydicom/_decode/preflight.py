@@ -1,0 +1,82 @@
+"""What is checked before a decoder is called: that codestream and header agree.
+
+A decoder in C that is handed a codestream of another size, or one that is cut, may crash,
+take gigabytes, or make up pixels. The few bytes that tell are read here, in microseconds.
+"""
+
+from typing import Final, NamedTuple
+
+from lazydicom._image_pixel import ImagePixel
+from lazydicom.errors import DecodeError, LimitError
+
+END_OF_IMAGE: Final = b"\xff\xd9"
+"""EOI of the JPEG family and EOC of JPEG 2000."""
+
+
+class Codestream(NamedTuple):
+    """What the codestream's own header says of the frame."""
+
+    rows: int
+    columns: int
+    samples: int
+    bits: int
+    """Bits of one sample: the precision."""
+
+
+def check_codestream(found: Codestream, pixel: ImagePixel) -> None:
+    """Compare a codestream with the Image Pixel module.
+
+    Raises
+    ------
+    DecodeError
+        If rows, columns or samples differ, or a sample has more bits than are allocated.
+    """
+    expected = (pixel.rows, pixel.columns, pixel.samples_per_pixel)
+    if found[:3] != expected:
+        raise DecodeError(
+            f"Expected {_shape(*expected)}, found a codestream of {_shape(*found[:3])}"
+        )
+    if not 1 <= found.bits <= pixel.bits_allocated:
+        raise DecodeError(
+            f"Expected at most {pixel.bits_allocated} bits per sample, found a"
+            f" codestream of {found.bits}"
+        )
+
+
+def check_end(data: bytes, start: int, name: str) -> int:
+    """Find the marker that ends a codestream; behind it may follow padding.
+
+    Parameters
+    ----------
+    data : bytes
+        The codestream.
+    start : int
+        Where compressed data begins: they never hold the marker.
+    name : str
+        What the marker is called.
+
+    Raises
+    ------
+    DecodeError
+        If it is not there: the codestream is cut.
+    """
+    end = data.rfind(END_OF_IMAGE, start)
+    if end < 0:
+        raise DecodeError(
+            f"Expected {name} (FFD9) at the end of the codestream, found none in"
+            f" {len(data)} bytes: it is cut"
+        )
+    return end
+
+
+def check_size(pixel: ImagePixel, max_frame_bytes: int) -> None:
+    """Refuse a frame that would take more memory than allowed."""
+    if pixel.frame_nbytes > max_frame_bytes:
+        raise LimitError(
+            f"Expected at most {max_frame_bytes} bytes per frame (max_frame_bytes),"
+            f" found {pixel.frame_nbytes}"
+        )
+
+
+def _shape(rows: int, columns: int, samples: int) -> str:
+    return f"{rows} rows, {columns} columns, {samples} samples"

@@ -1,0 +1,127 @@
+"""RLE Lossless: PackBits, one segment per byte of a pixel (PS3.5 annex G)."""
+
+import struct
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._decode.color import ybr_to_rgb
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.native import clear_unused_bits, unpack_bits
+from lazydicom._decode.samples import call_codec, interleave
+from lazydicom._image_pixel import ImagePixel
+from lazydicom.errors import DecodeError
+
+_HEADER: Final = struct.Struct("<16I")
+_MOST_PER_BYTE: Final = 64
+"""A run of 128 bytes takes two."""
+
+
+def decode_rle(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+    """Decode one frame. 1-bit pixels are packed, each frame from a byte of its own."""
+    pixel = format_.pixel
+    offsets = preflight_rle(data, pixel)
+    if pixel.bits_allocated == 1:
+        packed = _decode_segments(
+            data, offsets, np.dtype(np.uint8), _plane_bytes(pixel)
+        )
+        out[...] = unpack_bits(packed, 0, out.size).reshape(out.shape)
+        return
+    if pixel.samples_per_pixel == 1:
+        _decode_segments(data, offsets, out.dtype, out.nbytes, out)
+    else:
+        planes = _decode_segments(data, offsets, out.dtype, out.nbytes).view(out.dtype)
+        interleave(planes.reshape(-1, pixel.rows, pixel.columns), out)
+    clear_unused_bits(out, pixel)
+    if format_.converts_to_rgb:
+        ybr_to_rgb(out)
+
+
+def preflight_rle(data: bytes, pixel: ImagePixel) -> tuple[int, ...]:
+    """Check the RLE header and give where each segment begins, and the last one ends.
+
+    Raises
+    ------
+    DecodeError
+        If the segments are not those of such a pixel, do not follow each other within the
+        frame, or are too short to hold a plane.
+    """
+    if len(data) < _HEADER.size:
+        raise DecodeError(f"Expected an RLE header of 64 bytes, found {len(data)}")
+    count, *starts = _HEADER.unpack_from(data)
+    expected = pixel.samples_per_pixel * max(pixel.bits_allocated // 8, 1)
+    if count != expected:
+        raise DecodeError(f"Expected {expected} RLE segments, found {count}")
+    offsets = (*starts[:count], len(data))
+    shortest = -(-_plane_bytes(pixel) // _MOST_PER_BYTE)
+    if offsets[0] != _HEADER.size or any(
+        b - a < shortest for a, b in pairwise(offsets)
+    ):
+        raise DecodeError(
+            f"Expected RLE segments of {shortest} or more bytes from byte 64 on, found"
+            f" them at {offsets[:-1]} in {len(data)} bytes"
+        )
+    return offsets
+
+
+def _plane_bytes(pixel: ImagePixel) -> int:
+    """Bytes of one decoded segment."""
+    pixels = pixel.rows * pixel.columns
+    return -(-pixels // 8) if pixel.bits_allocated == 1 else pixels
+
+
+def _decode_segments(
+    data: bytes,
+    offsets: tuple[int, ...],
+    dtype: np.dtype[Any],
+    length: int,
+    out: NDArray[Any] | None = None,
+) -> NDArray[np.uint8]:
+    """Decode all segments to little-endian samples, plane after plane."""
+    import imagecodecs
+
+    flat = np.empty(length, np.uint8) if out is None else out.reshape(-1).view(np.uint8)
+    try:
+        got = call_codec(imagecodecs.dicomrle_decode, data, dtype, out=flat)
+        exact = got.nbytes == length
+    except DecodeError:
+        exact = False
+    if not exact:
+        _decode_padded(data, offsets, dtype.itemsize, flat)
+    return flat
+
+
+def _decode_padded(
+    data: bytes, offsets: tuple[int, ...], itemsize: int, flat: NDArray[np.uint8]
+) -> None:
+    """Decode segments with more behind them than the standard's one byte of padding."""
+    planes = len(offsets) - 1
+    size = flat.size // planes
+    for number, (start, stop) in enumerate(pairwise(offsets)):
+        sample, byte = divmod(number, itemsize)
+        first = sample * size * itemsize + itemsize - 1 - byte
+        segment = _unpack_bits(data[start:stop], size)
+        flat[first : first + size * itemsize : itemsize] = segment
+
+
+def _unpack_bits(segment: bytes, size: int) -> NDArray[np.uint8]:
+    """Decode PackBits until there are `size` bytes."""
+    decoded = bytearray()
+    at = 0
+    while len(decoded) < size and at + 1 < len(segment):
+        head = segment[at]
+        if head < 128:
+            decoded += segment[at + 1 : at + 2 + head]
+            at += 2 + head
+        elif head > 128:
+            decoded += segment[at + 1 : at + 2] * (257 - head)
+            at += 2
+        else:
+            at += 1
+    if len(decoded) < size:
+        raise DecodeError(
+            f"Expected {size} bytes of an RLE segment, found {len(decoded)}"
+        )
+    return np.frombuffer(decoded, np.uint8, size)

@@ -1,0 +1,69 @@
+"""Calling a codec, and making its samples stored values of the right type and sign."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._source import BytesLike
+from lazydicom.errors import DecodeError, UnsupportedError
+
+
+def call_codec(
+    decode: Callable[..., Any],
+    data: BytesLike,
+    *arguments: Any,  # noqa: ANN401
+    **options: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Call a function of imagecodecs; what it raises becomes an error of ours."""
+    try:
+        return decode(data, *arguments, **options)
+    except ImportError as error:
+        message = f"This build of imagecodecs lacks a codec: {error}"
+        raise UnsupportedError(message) from error
+    except (RuntimeError, ValueError, TypeError, OverflowError) as error:
+        raise DecodeError(f"The codestream does not decode: {error}") from error
+    except MemoryError as error:
+        raise DecodeError("The codestream asks for too much memory") from error
+
+
+def decode_samples(
+    decode: Callable[..., Any],
+    data: BytesLike,
+    out: NDArray[Any],
+    *,
+    bits: int,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Decode samples of `bits` bits into `out`, straight where the sizes agree.
+
+    Codecs give samples of up to 8 bits as bytes, whatever BitsAllocated is.
+    """
+    if _itemsize(bits) == out.itemsize:
+        call_codec(decode, data, out=out, **options)
+        return
+    narrow = np.empty(out.shape, f"{out.dtype.kind}{_itemsize(bits)}")
+    call_codec(decode, data, out=narrow, **options)
+    out[...] = narrow
+
+
+def fit_bits(values: NDArray[Any], bits: int) -> None:
+    """Sign-extend, or mask, values that have `bits` bits; the dtype tells which."""
+    spare = values.dtype.itemsize * 8 - bits
+    if spare > 0:
+        np.left_shift(values, spare, out=values)
+        np.right_shift(values, spare, out=values)
+
+
+def interleave(planes: NDArray[Any], out: NDArray[Any]) -> None:
+    """Put planes (samples, rows, columns) together to pixels, one plane at a time.
+
+    Five times as fast as one assignment of the transposed array.
+    """
+    for sample, plane in enumerate(planes):
+        out[..., sample] = plane
+
+
+def _itemsize(bits: int) -> int:
+    return 1 if bits <= 8 else 2 if bits <= 16 else 4
