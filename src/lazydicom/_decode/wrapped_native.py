@@ -1,0 +1,31 @@
+"""Native frames in items: as they are, or deflated one by one (PS3.5 annexes A.4.11, A.6)."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.native import decode_native
+from lazydicom._decode.samples import call_codec
+from lazydicom.errors import DecodeError
+
+
+def decode_uncompressed(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+    """Decode a native frame that stands in items of its own."""
+    length = -(-format_.pixel.frame_bits // 8)
+    if not length <= len(data) <= length + 1:
+        raise DecodeError(f"Expected {length} bytes, found {len(data)}")
+    decode_native(memoryview(data)[:length], 0, format_, out)
+
+
+def decode_deflated(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+    """Inflate a native frame; 1-bit pixels begin at a byte of their own."""
+    import imagecodecs
+
+    length = -(-format_.pixel.frame_bits // 8)
+    padded = np.empty(length + length % 2, np.uint8)
+    got = call_codec(imagecodecs.deflate_decode, data, raw=True, out=padded)
+    if not length <= got.nbytes <= len(padded):
+        raise DecodeError(f"Expected {length} bytes inflated, found {got.nbytes}")
+    decode_native(padded[:length].data, 0, format_, out)
