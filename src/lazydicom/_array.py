@@ -161,9 +161,9 @@ class DicomArray:
         if axes == 1:
             one: NDArray[np.int64] = self.grid.numbers[as_slice(selection.positions[0])]
             return one
-        outer = np.ix_(*(np.asarray(p) for p in selection.positions[:axes]))
+        outer = np.ix_(*(np.asarray(p, np.intp) for p in selection.positions[:axes]))
         numbers: NDArray[np.int64] = self.grid.numbers[outer]
-        in_grid = selection.in_box[:axes]
+        in_grid = selection.by_axis[:axes]
         if sum(isinstance(key, np.ndarray) for key in in_grid) > 1:
             wanted = np.zeros(numbers.shape, dtype=bool)
             wanted[in_grid] = True
@@ -220,7 +220,7 @@ def _part_jobs(
     plane: tuple[Positions, ...],
     out: NDArray[Any],
 ) -> Iterator[Job]:
-    part = np.ix_(*(np.asarray(positions) for positions in plane))
+    part = np.ix_(*(np.asarray(positions, np.intp) for positions in plane))
     slices = tuple(as_slice(positions) for positions in plane)
     index = slices if all(isinstance(one, slice) for one in slices) else part
     for row, number in enumerate(numbers.tolist()):

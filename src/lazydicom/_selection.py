@@ -6,6 +6,7 @@ NumPy defines it.
 """
 
 from dataclasses import dataclass
+from types import EllipsisType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,8 +22,18 @@ class Selection:
 
     positions: tuple[Positions, ...]
     """Positions to read, by axis."""
-    in_box: tuple[AxisKey, ...]
-    """The expression, counted in the box of these positions."""
+    by_axis: tuple[AxisKey, ...]
+    """The expression, counted in the box of these positions, one key per axis."""
+    ellipsis: int | None = None
+    """Where an ellipsis stands that covers no axis: it still parts advanced indices."""
+
+    @property
+    def in_box(self) -> tuple[AxisKey | EllipsisType, ...]:
+        """The expression, counted in the box of these positions."""
+        if self.ellipsis is None:
+            return self.by_axis
+        before, after = self.by_axis[: self.ellipsis], self.by_axis[self.ellipsis :]
+        return (*before, Ellipsis, *after)
 
     @property
     def box_shape(self) -> tuple[int, ...]:
@@ -38,10 +49,12 @@ def select(key: Any, shape: tuple[int, ...]) -> Selection:  # noqa: ANN401
     IndexError
         If it has too many axes, a position out of range, or a new axis.
     """
-    expanded = zip(_expand(key, shape), shape, strict=True)
-    axes = [_axis(one, axis, length) for axis, (one, length) in enumerate(expanded)]
+    keys, ellipsis = _expand(key, shape)
+    by_length = enumerate(zip(keys, shape, strict=True))
+    axes = [_axis(one, axis, length) for axis, (one, length) in by_length]
     positions = tuple(positions for positions, _ in axes)
-    return Selection(positions, _simplify(positions, tuple(key for _, key in axes)))
+    by_axis = _simplify(positions, tuple(key for _, key in axes))
+    return Selection(positions, by_axis, ellipsis)
 
 
 def as_slice(positions: Positions) -> slice | NDArray[np.int64]:
@@ -54,8 +67,11 @@ def as_slice(positions: Positions) -> slice | NDArray[np.int64]:
     return slice(positions.start, stop, positions.step)
 
 
-def _expand(key: Any, shape: tuple[int, ...]) -> list[Any]:  # noqa: ANN401
-    """Write one key per axis: ellipsis filled in, masks as positions."""
+def _expand(
+    key: Any,  # noqa: ANN401
+    shape: tuple[int, ...],
+) -> tuple[list[Any], int | None]:
+    """Write one key per axis, masks as positions; tell where an empty ellipsis stands."""
     keys: list[Any] = []
     for one in key if isinstance(key, tuple) else (key,):
         keys.extend(_without_masks(one))
@@ -68,7 +84,7 @@ def _expand(key: Any, shape: tuple[int, ...]) -> list[Any]:  # noqa: ANN401
         message = f"too many indices: array is {len(shape)}-dimensional"
         raise IndexError(message)
     keys[place : place + len(ellipses)] = [slice(None)] * missing
-    return keys
+    return keys, place if ellipses and missing == 0 else None
 
 
 def _without_masks(key: Any) -> list[Any]:  # noqa: ANN401
