@@ -175,8 +175,8 @@ def test_every_index_expression_gives_what_numpy_gives(
     try:
         result = array[key]
     except IndexError as error:  # where nothing is read, NumPy does not look
-        assert expected.size == 0
-        assert "out of bounds" in str(error)
+        if expected.size or "out of bounds" not in str(error):
+            raise
         return
 
     assert type(result) is type(expected)
