@@ -1,19 +1,26 @@
-"""Files behind fsspec, read by byte ranges."""
+"""Files behind fsspec, read by byte ranges: planned, at once, checked."""
 
-import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-import fsspec
-
-from lazydicom._ranges import ByteRange
+from lazydicom._range_answer import Version
+from lazydicom._ranges import (
+    FIRST_BLOCK,
+    MAX_BLOCK,
+    MAX_GAP,
+    ByteRange,
+    cut,
+    group,
+    span_of,
+)
+from lazydicom._remote_client import remote_client
 from lazydicom._source import BytesLike, check_span
-from lazydicom.errors import SourceChangedError, SourceError
+from lazydicom.errors import redact_url
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class RemoteSource:
     """One object of an fsspec filesystem, as it was when it was opened.
 
@@ -21,32 +28,53 @@ class RemoteSource:
     """
 
     url: str
-    storage_options: Mapping[str, Any] = field(repr=False)
-    file_size: int
-    version: str
-    """Entity tag, else the time of the last change."""
+    storage_options: Mapping[str, Any]
+    version: Version
+    first_block: list[bytes] = field(default_factory=list)
+    """What opening fetched, until somebody reads it; it does not travel."""
+
+    def __repr__(self) -> str:
+        """Name the object, without secrets."""
+        return f"<RemoteSource {redact_url(self.url)}: {self.version.size} bytes>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by name; with the options that the caller passed."""
+        return (RemoteSource, (self.url, self.storage_options, self.version))
 
     def size(self) -> int:
         """Length of the object in bytes, as it was when it was opened."""
-        return self.file_size
+        return self.version.size
 
     def read(self, span: ByteRange) -> BytesLike:
-        """Fetch `span` in one request."""
-        check_span(self, span)
-        filesystem, path = _filesystem(self.url, self.storage_options)
-        try:
-            data = filesystem.cat_file(path, start=span.offset, end=span.stop)
-        except (OSError, ValueError) as error:
-            raise _source_error(error, self.url, span) from error
-        if len(data) != span.length:
-            message = f"Expected {span.length} bytes, got {len(data)}"
-            raise SourceError(message, url=self.url, offset=span.offset)
-        return bytes(data)
+        """Fetch `span`; a long one in several requests at once."""
+        if span.offset == 0 and self.first_block:
+            block = self.first_block.pop()
+            if len(block) >= span.length:
+                return memoryview(block)[: span.length]
+        return self.read_many([span])[0]
 
     def read_into(self, offset: int, out: memoryview) -> None:
-        """Fetch into `out`."""
+        """Fetch straight into `out`."""
         view = out.cast("B")
-        view[:] = self.read(ByteRange(offset, view.nbytes))
+        span = ByteRange(offset, view.nbytes)
+        check_span(self, span)
+        self._fill([(span, view)])
+
+    def read_many(self, spans: Sequence[ByteRange]) -> list[BytesLike]:
+        """Fetch all `spans`: neighbours in one request, requests at once."""
+        for span in spans:
+            check_span(self, span)
+        blocks: list[tuple[ByteRange, memoryview]] = []
+        views: list[BytesLike] = [b""] * len(spans)
+        for members in group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK):
+            block = span_of(spans[member] for member in members)
+            memory = memoryview(bytearray(block.length))
+            blocks.append((block, memory))
+            for member in members:
+                at = spans[member].offset - block.offset
+                views[member] = memory[at : at + spans[member].length].toreadonly()
+        self._fill(blocks)
+        return views
 
     def mapped(self) -> AbstractContextManager[memoryview | None]:
         """Nothing to lend: the bytes are elsewhere."""
@@ -54,44 +82,27 @@ class RemoteSource:
 
     def identity(self) -> tuple[object, ...]:
         """URL, size and version."""
-        return (self.url, self.file_size, self.version)
+        return (self.url, *self.version)
+
+    def _fill(self, blocks: Sequence[tuple[ByteRange, memoryview]]) -> None:
+        client = remote_client(self.url, self.storage_options)
+        pieces = [
+            (piece, memory[piece.offset - block.offset :][: piece.length])
+            for block, memory in blocks
+            for piece in cut(block, max_block=MAX_BLOCK)
+        ]
+        client.fill(self.version, pieces)
 
 
 def open_remote(url: str, storage_options: Mapping[str, Any]) -> RemoteSource:
-    """Ask once for size and version of an object.
+    """Ask once for size, version and first block of an object.
 
     Raises
     ------
     SourceError
-        If the object is not there or its size is not known.
+        If the object is not there, its size is not known, or the server does not give
+        ranges.
     """
-    filesystem, path = _filesystem(url, storage_options)
-    try:
-        info = filesystem.info(path)
-    except (OSError, ValueError) as error:
-        raise _source_error(error, url, None) from error
-    if info.get("type") == "directory" or info.get("size") is None:
-        raise SourceError("Expected a file of known size", url=url)
-    return RemoteSource(url, dict(storage_options), int(info["size"]), _version(info))
-
-
-def _filesystem(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
-    """Make, or find, the filesystem of this process (fsspec keys its cache by pid)."""
-    try:
-        filesystem, path = fsspec.core.url_to_fs(url, **options)
-    except (ImportError, ValueError) as error:
-        raise SourceError(f"No filesystem: {error}", url=url) from error
-    return filesystem, path
-
-
-def _version(info: Mapping[str, Any]) -> str:
-    names = ("ETag", "etag", "LastModified", "last_modified", "mtime", "created")
-    return next((str(info[name]) for name in names if info.get(name)), "")
-
-
-def _source_error(error: Exception, url: str, span: ByteRange | None) -> SourceError:
-    gone = isinstance(error, FileNotFoundError) and span is not None
-    kind = SourceChangedError if gone else SourceError
-    number = getattr(error, "errno", None)
-    text = os.strerror(number) if number else type(error).__name__
-    return kind(f"Could not read: {text}", url=url, offset=span and span.offset)
+    client = remote_client(url, storage_options)
+    version, block = client.open(FIRST_BLOCK)
+    return RemoteSource(url, dict(storage_options), version, [block] if block else [])

@@ -3,14 +3,17 @@
 A source has no cursor, no lock and no pixels: any number of threads may read it at once.
 """
 
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import Protocol, TypeAlias, runtime_checkable
 
 from lazydicom._ranges import ByteRange
 from lazydicom.errors import SourceError
 
 BytesLike: TypeAlias = bytes | memoryview
+Buffer: TypeAlias = Callable[[int], memoryview]
+"""Gives the memory for a number of bytes that are about to come."""
 
 
 class ByteSource(Protocol):
@@ -43,6 +46,22 @@ class ByteSource(Protocol):
     def identity(self) -> tuple[object, ...]:
         """Tell this version of the file from any other: name, size, mtime or etag."""
         ...
+
+
+@runtime_checkable
+class DistantSource(ByteSource, Protocol):
+    """A source where a read waits for a round trip, so that reads are made together."""
+
+    def read_many(self, spans: Sequence[ByteRange]) -> list[BytesLike]:
+        """Read all `spans`, neighbours in one request, requests at once."""
+        ...
+
+
+def read_many(source: ByteSource, spans: Sequence[ByteRange]) -> list[BytesLike]:
+    """Read all `spans` in the way that suits the source."""
+    if isinstance(source, DistantSource):
+        return source.read_many(spans)
+    return [source.read(span) for span in spans]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

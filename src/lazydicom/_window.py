@@ -1,19 +1,20 @@
 """A window on a file: the walker looks through it, whatever the source is.
 
 A local file is one window, its memory map. Elsewhere the window is a block that is
-fetched where the walker stands; it starts small and doubles while the walker goes straight on.
+fetched where the walker stands: 64 KiB at first, a small one after a jump over what nobody
+asked for, and twice as much each time that the walker goes straight on.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final, NamedTuple
 
-from lazydicom._ranges import ByteRange
+from lazydicom._ranges import FIRST_BLOCK, ByteRange
 from lazydicom._source import BytesLike, ByteSource
 from lazydicom.errors import InvalidDicomError
 
-FIRST_BLOCK: Final = 1 << 16
-"""64 KiB hold the header of most files."""
+BLOCK_AFTER_JUMP: Final = 1 << 14
+"""16 KiB: behind a sequence that was stepped over, Pixel Data is near."""
 LARGEST_BLOCK: Final = 1 << 23
 _KEPT: Final = 1 << 20
 """Elements that matter lie in the first MiB; more is a per-frame sequence."""
@@ -76,9 +77,15 @@ class Window:
         if offset + length > self.size:
             message = f"Expected {length} more bytes, the file ends at {self.size}"
             raise InvalidDicomError(message, url=self.url, offset=offset)
-        straight_on = self.base <= offset <= self.stop and self.stop > 0
-        grown = min(2 * self._block, LARGEST_BLOCK)
-        self._block = grown if straight_on else FIRST_BLOCK
+        if not self.stop and offset + length <= FIRST_BLOCK:
+            offset, length = (
+                0,
+                FIRST_BLOCK,
+            )  # opening a distant source fetched it already
+        elif self.base <= offset <= self.stop:
+            self._block = min(2 * self._block, LARGEST_BLOCK)
+        else:
+            self._block = BLOCK_AFTER_JUMP
         count = min(max(length, self._block), self.size - offset)
         self.buffer = self._source.read(ByteRange(offset, count))
         self.base, self.stop = offset, offset + count

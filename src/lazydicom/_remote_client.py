@@ -1,0 +1,166 @@
+"""The door to fsspec: which filesystem a URL means, and how it fetches ranges.
+
+HTTP and the object stores tell with each answer which range of which version they send;
+so that is compared. Other filesystems show bytes only: there the length is exact and the
+object is looked at again (``docs/decisions/0010-checked-reads.md``).
+"""
+
+import asyncio
+import os
+from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Final, Protocol
+
+import fsspec
+import fsspec.asyn
+
+from lazydicom._checked_http import fetch_http
+from lazydicom._checked_rest import fetch_rest, open_rest
+from lazydicom._checked_s3 import fetch_s3
+from lazydicom._range_answer import Version
+from lazydicom._ranges import REQUESTS, ByteRange
+from lazydicom._retry import ask_again
+from lazydicom._source import Buffer
+from lazydicom.errors import SourceError
+
+
+class Fetch(Protocol):
+    """Fetches one range with one request, and checks the answer."""
+
+    async def __call__(
+        self,
+        filesystem: Any,  # noqa: ANN401 (fsspec has no types)
+        path: str,
+        span: ByteRange,
+        known: Version | None,
+        buffer: Buffer,
+        *,
+        stall_s: float,
+    ) -> Version:
+        """Fill a buffer of the length that is answered."""
+        ...
+
+
+FETCH: Final[Mapping[str, Fetch]] = {
+    "http": fetch_http,
+    "https": fetch_http,
+    "s3": fetch_s3,
+    "s3a": fetch_s3,
+}
+"""By protocol; what is not here gives only bytes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class RemoteClient:
+    """One object behind its filesystem, in this process."""
+
+    filesystem: Any
+    path: str
+    protocol: str
+    url: str
+
+    def open(self, length: int) -> tuple[Version, bytes]:
+        """Ask for size, version and the first bytes, in one request where that can be."""
+        if self.protocol not in FETCH:
+            with _located(self.url):
+                return open_rest(self.filesystem, self.path), b""
+        data = bytearray()
+
+        def buffer(count: int) -> memoryview:
+            data[:] = bytes(count)
+            return memoryview(data)
+
+        version = self._wait(self._ask(ByteRange(0, length), None, buffer))
+        return version, bytes(data)
+
+    def fill(
+        self, known: Version, pieces: Iterable[tuple[ByteRange, memoryview]]
+    ) -> None:
+        """Fetch each range into its memory, some at once."""
+        if self.protocol in FETCH:
+            self._wait(self._ask_all(known, pieces))
+            return
+        for span, out in pieces:
+            with _located(self.url, span.offset):
+                out[:] = fetch_rest(self.filesystem, self.path, span, known)
+
+    def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401
+        """Run on fsspec's event loop, which lives in a thread of its own."""
+        return fsspec.asyn.sync(self.filesystem.loop, lambda: work)
+
+    async def _ask_all(
+        self, known: Version, pieces: Iterable[tuple[ByteRange, memoryview]]
+    ) -> None:
+        tasks = [
+            asyncio.ensure_future(self._ask(span, known, _always(out)))
+            for span, out in pieces
+        ]
+        try:
+            await asyncio.gather(*tasks)
+        finally:  # the first error ends them all
+            for task in tasks:
+                task.cancel()
+
+    async def _ask(
+        self, span: ByteRange, known: Version | None, buffer: Buffer
+    ) -> Version:
+        fetch = FETCH[self.protocol]
+
+        async def attempt(stall_s: float) -> Version:
+            args = (self.filesystem, self.path, span, known, buffer)
+            return await fetch(*args, stall_s=stall_s)
+
+        async with _slots(os.getpid()):
+            with _located(self.url, span.offset):
+                return await ask_again(attempt)
+
+
+def remote_client(url: str, storage_options: Mapping[str, Any]) -> RemoteClient:
+    """Make, or find, the client of this process (fsspec keeps them by process).
+
+    Raises
+    ------
+    SourceError
+        If the protocol is not known or its package is not installed.
+    """
+    protocol = "" if "::" in url else url.partition("://")[0].lower()
+    options = dict(storage_options)
+    if protocol in {"s3", "s3a"}:
+        options["config_kwargs"] = _one_try(options.get("config_kwargs") or {})
+    try:
+        filesystem, path = fsspec.core.url_to_fs(url, **options)
+    except ImportError as error:
+        text = f"No filesystem: install {error.name or 'the package for it'}"
+        raise SourceError(text, url=url) from error
+    except ValueError:
+        raise SourceError(f"No filesystem for {protocol}://", url=url) from None
+    return RemoteClient(filesystem, path, protocol, url)
+
+
+def _one_try(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Switch off botocore's own tries, which go on for minutes."""
+    return {"retries": {"total_max_attempts": 1}, **given}
+
+
+@cache
+def _slots(process: int) -> asyncio.Semaphore:
+    """Bound the requests of a process; a fork begins with its own."""
+    del process
+    return asyncio.Semaphore(REQUESTS)
+
+
+def _always(memory: memoryview) -> Buffer:
+    """Give memory that is there already."""
+    return lambda _: memory
+
+
+@contextmanager
+def _located(url: str, offset: int | None = None) -> Iterator[None]:
+    """Let errors name the place; texts of clients, which may hold secrets, are dropped."""
+    try:
+        yield
+    except SourceError as error:
+        error.__context__ = None
+        raise error.locate(url=url, offset=offset) from None
