@@ -1,4 +1,5 @@
 from . import errors as errors
+from . import numpy_handler as numpy_handler
 from ._array import DicomArray as DicomArray
 from ._dask import to_dask as to_dask
 from ._open import open_image as open_image

@@ -69,10 +69,10 @@ def _unpack_values(
     pixel = format_.pixel
     flat = np.frombuffer(data, np.uint8)
     if format_.swapped_pairs:
-        flat = _swap_pairs(flat)
+        flat = swap_pairs(flat)
     skip = frame * pixel.frame_bits % (16 if format_.swapped_pairs else 8)
     if pixel.bits_allocated == 1:
-        flat = _unpack(flat, skip, pixel.frame_bits)
+        flat = unpack_bits(flat, skip, pixel.frame_bits)
     else:
         flat = flat[skip // 8 : (skip + pixel.frame_bits) // 8]
     if pixel.subsampled:
@@ -87,11 +87,12 @@ def _unpack_values(
     finish_in_place(out, format_)
 
 
-def _unpack(packed: NDArray[np.uint8], skip: int, count: int) -> NDArray[np.uint8]:
+def unpack_bits(packed: NDArray[np.uint8], skip: int, count: int) -> NDArray[np.uint8]:
     """Unpack 1-bit pixels, the first one in the least significant bit."""
     bits = np.unpackbits(packed, count=skip + count, bitorder="little")
     return bits[skip:]
 
 
-def _swap_pairs(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def swap_pairs(data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Swap the bytes of each 16-bit word into fresh memory; the length must be even."""
     return data.view(np.uint16).byteswap().view(np.uint8)
