@@ -7,6 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Origin: TypeAlias = Literal["native", "basic", "extended", "tiff", "scanned"]
+OnExtraFrames: TypeAlias = Literal["warn", "keep"]
+"""What to do with frames behind the declared ones."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -30,12 +32,21 @@ class FrameIndex:
         """Give the number of frames."""
         return len(self.offsets)
 
+    def head(self, frames: int) -> "FrameIndex":
+        """Index the first frames only."""
+        offsets, lengths = self.offsets[:frames], self.lengths[:frames]
+        return FrameIndex(offsets, lengths, self.origin, self.stride)
+
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle as start and stride where that says it all."""
-        if self.stride is None:
-            return (FrameIndex, (self.offsets, self.lengths, self.origin))
-        start, frame_bits, unit_bits = self.stride
-        return (index_native, (start, len(self), frame_bits, unit_bits))
+        """Pickle as start and stride, or as edges, where that says it all."""
+        if self.stride is not None:
+            start, frame_bits, unit_bits = self.stride
+            return (index_native, (start, len(self), frame_bits, unit_bits))
+        stops = self.offsets + self.lengths
+        if len(self) and np.array_equal(self.offsets[1:], stops[:-1]):
+            edges = np.append(self.offsets, stops[-1])
+            return (index_edges, (edges, self.origin))
+        return (FrameIndex, (self.offsets, self.lengths, self.origin))
 
 
 class NativeStride(NamedTuple):
@@ -66,3 +77,12 @@ def index_native(
     stride = NativeStride(start, frame_bits, unit_bits)
     offsets, lengths = start + first * unit, (last + 1 - first) * unit
     return FrameIndex(offsets, lengths, "native", stride)
+
+
+def index_edges(edges: NDArray[np.int64], origin: Origin) -> FrameIndex:
+    """Index frames of any length that follow each other without gaps.
+
+    >>> index_edges(np.array([100, 120, 150]), "basic").lengths
+    array([20, 30])
+    """
+    return FrameIndex(edges[:-1], np.diff(edges), origin)

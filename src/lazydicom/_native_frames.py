@@ -1,14 +1,10 @@
 """How many frames native Pixel Data really holds, and where (PS3.5 section 8.1.1)."""
 
-from typing import Literal, TypeAlias
-
-from lazydicom._frame_index import FrameIndex, index_native
+from lazydicom._frame_index import FrameIndex, OnExtraFrames, index_native
 from lazydicom._header import Header
 from lazydicom._image_pixel import ImagePixel
 from lazydicom._walker import UNDEFINED
 from lazydicom.errors import InvalidDicomError, warn
-
-OnExtraFrames: TypeAlias = Literal["warn", "keep"]
 
 
 def native_index(

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from lazydicom._arrange.stack import stack_frames
 from lazydicom._array import DicomArray
 from lazydicom._decode.format import Color, FrameFormat
-from lazydicom._frame_index import FrameIndex
-from lazydicom._frame_reader import RangeReader
+from lazydicom._fragment_reader import open_fragments
+from lazydicom._frame_index import OnExtraFrames
+from lazydicom._frame_reader import FrameReader, RangeReader
 from lazydicom._header import Header, header_of_dataset, read_header
 from lazydicom._image import DicomImage
 from lazydicom._local_source import LocalAccess
-from lazydicom._native_frames import OnExtraFrames, native_index
+from lazydicom._native_frames import native_index
 from lazydicom._open_source import open_source
-from lazydicom.errors import UnsupportedError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -78,8 +78,13 @@ def open_image(
     format_ = FrameFormat(
         header.image_pixel, header.transfer_syntax, color, _swapped_pairs(header)
     )
-    index = _index(header, format_, allow_truncated, on_extra_frames)
-    reader = RangeReader(header.source, index, lends=local == "mmap")
+    reader = _frame_reader(
+        header,
+        format_,
+        lends=local == "mmap",
+        allow_truncated=allow_truncated,
+        on_extra_frames=on_extra_frames,
+    )
     image = DicomImage(reader, format_, load_header)
     vars(image)["header"] = header  # read already; it does not travel
     return stack_frames(image)
@@ -102,18 +107,22 @@ def _swapped_pairs(header: Header) -> bool:
     return big and words and header.image_pixel.bits_allocated <= 8
 
 
-def _index(
+def _frame_reader(
     header: Header,
     format_: FrameFormat,
-    allow_truncated: bool,  # noqa: FBT001
+    *,
+    lends: bool,
+    allow_truncated: bool,
     on_extra_frames: OnExtraFrames,
-) -> FrameIndex:
+) -> FrameReader:
     if not header.transfer_syntax.native:
-        name = header.transfer_syntax.name
-        raise UnsupportedError(f"No frame index for {name}", url=header.url)
-    return native_index(
+        return open_fragments(
+            header, allow_truncated=allow_truncated, on_extra_frames=on_extra_frames
+        )
+    index = native_index(
         header,
         swapped_pairs=format_.swapped_pairs,
         allow_truncated=allow_truncated,
         on_extra_frames=on_extra_frames,
     )
+    return RangeReader(header.source, index, lends=lends)

@@ -1,0 +1,78 @@
+"""How the codestream of a frame begins and ends, by codec family.
+
+It tells which fragments belong together where no table does (PS3.5 annex A.4).
+"""
+
+import struct
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+_JPEG: Final = (b"\xff\xd8\xff",)
+_JPEG_2000: Final = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")
+_FIRST_BYTES: Final = {
+    "jpeg": _JPEG,  # SOI and the next marker
+    "jpeg-ls": _JPEG,
+    "jpeg-2000": _JPEG_2000,  # SOC and SIZ, or a JP2 file
+    "htj2k": _JPEG_2000,
+    "jpeg-xl": (b"\xff\x0a", b"\0\0\0\x0cJXL "),
+    "rle": tuple(struct.pack("<II", segments, 64) for segments in range(1, 16)),
+}
+_END_MARKER: Final = 0xD9FF
+"""EOI of JPEG and JPEG-LS, EOC of JPEG 2000, as a little-endian number."""
+_ENDED: Final = frozenset(("jpeg", "jpeg-ls", "jpeg-2000", "htj2k"))
+
+ONE_FRAGMENT: Final = frozenset(("rle", "deflate", "uncompressed"))
+"""Each frame is one fragment by the standard (PS3.5 A.4.2, A.4.11, A.4.13)."""
+UNMARKED: Final = frozenset(("deflate", "uncompressed"))
+"""Neither begins nor ends with anything that can be told."""
+
+
+def begin(codec: str, heads: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Tell which fragments begin as a codestream does, by their first 8 bytes.
+
+    Never, for a codec whose codestream has no mark of its own.
+    """
+    found = np.zeros(len(heads), np.bool_)
+    for mark in _FIRST_BYTES.get(codec, ()):
+        mask = np.uint64((1 << 8 * len(mark)) - 1)
+        found |= (heads & mask) == np.uint64(int.from_bytes(mark, "little"))
+    return found
+
+
+def end(codec: str, tails: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Tell which fragments end as a codestream does, by their last 8 bytes.
+
+    Up to six bytes of padding may follow the marker.
+    """
+    found = np.zeros(len(tails), np.bool_)
+    if codec in _ENDED:
+        for padding in range(7):
+            found |= tails >> np.uint64(8 * (6 - padding)) == _END_MARKER
+    return found
+
+
+def frame_starts(
+    codec: str, heads: NDArray[np.uint64], tails: NDArray[np.uint64]
+) -> NDArray[np.intp] | None:
+    """Tell at which fragments frames begin, ``None`` where the bytes leave a doubt.
+
+    A frame must begin as a codestream does, right after the end of another one, and
+    nowhere else: both marks have to agree at every fragment.
+    """
+    begins = begin(codec, heads)
+    if codec in ONE_FRAGMENT:
+        return np.arange(len(heads)) if begins.all() else None
+    after_end = np.concatenate(([True], end(codec, tails)[:-1]))
+    return np.flatnonzero(begins) if np.array_equal(begins, after_end) else None
+
+
+def is_one_codestream(
+    codec: str, heads: NDArray[np.uint64], tails: NDArray[np.uint64]
+) -> bool:
+    """Tell whether fragments are one whole codestream, as far as it shows."""
+    if codec not in _ENDED:
+        return len(heads) == 1 and (codec in UNMARKED or bool(begin(codec, heads)[0]))
+    starts = frame_starts(codec, heads, tails)
+    return starts is not None and len(starts) == 1 and bool(end(codec, tails)[-1])

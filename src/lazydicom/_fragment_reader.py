@@ -1,0 +1,187 @@
+"""Reading the frames of encapsulated Pixel Data: one read each, item headers stripped.
+
+Where a table was believed unseen, the items of each frame are checked against it; the first
+frame that does not fit makes the reader walk over all items, once.
+"""
+
+from threading import Lock
+
+import numpy as np
+
+from lazydicom._codestreams import is_one_codestream
+from lazydicom._encapsulated_index import (
+    EncapsulatedIndex,
+    encapsulated_index,
+    index_scanned,
+)
+from lazydicom._frame_index import FrameIndex, OnExtraFrames
+from lazydicom._header import Header
+from lazydicom._item_walk import ITEM_HEADER, ITEM_WORDS, PIXEL_DATA
+from lazydicom._ranges import ByteRange
+from lazydicom._source import BytesLike, ByteSource
+from lazydicom._window import open_window
+from lazydicom.errors import InvalidDicomError, UnsupportedError, format_tag, warn
+
+
+def open_fragments(
+    header: Header, *, allow_truncated: bool, on_extra_frames: OnExtraFrames
+) -> "FragmentReader":
+    """Index the frames of an encapsulated file, and read them.
+
+    Raises
+    ------
+    InvalidDicomError
+        If frames are missing or cannot be told apart; see `encapsulated_index`.
+    """
+    found = encapsulated_index(
+        header, allow_truncated=allow_truncated, on_extra_frames=on_extra_frames
+    )
+    return FragmentReader(header.source, found)
+
+
+class FragmentReader:
+    """Frames as fragments of one file.
+
+    It pickles with its index, so whoever gets it never walks again.
+    """
+
+    lends = False
+    """What is read is encoded: never the values."""
+
+    def __init__(self, source: ByteSource, found: EncapsulatedIndex) -> None:
+        self.source = source
+        self._found = found
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle source and index."""
+        return (FragmentReader, (self.source, self._found))
+
+    @property
+    def url(self) -> str:
+        """Name of the file."""
+        return self.source.url
+
+    @property
+    def index(self) -> FrameIndex:
+        """Byte range of every frame, item headers included."""
+        return self._found.index
+
+    def __len__(self) -> int:
+        """Give the number of frames."""
+        return len(self._found.index)
+
+    def read(self, frame: int) -> BytesLike:
+        """Read the codestream of one frame, its fragments joined.
+
+        Raises
+        ------
+        InvalidDicomError
+            If its items are not what they were when the file was opened, or no table and
+            no walk can tell where it lies.
+        """
+        if not 0 <= frame < len(self):
+            message = f"Expected a frame below {len(self)}, asked for {frame}"
+            raise InvalidDicomError(message, url=self.url, frame=frame)
+        found = self._found
+        if not found.proven:
+            fragments = self._read_believed(frame, found)
+            if fragments is not None:
+                return _joined(fragments)
+            found = self._prove()
+        span, data = self._read_span(frame, found)
+        return _joined(split_items(data, span.offset))
+
+    def read_run(self, first: int, out: memoryview) -> None:
+        """Refuse: encoded frames do not follow each other without items."""
+        del out
+        message = "Encapsulated frames are read one by one"
+        raise UnsupportedError(message, url=self.url, frame=first)
+
+    def identity(self) -> tuple[object, ...]:
+        """Give that of the file."""
+        return self.source.identity()
+
+    def _read_span(
+        self, frame: int, found: EncapsulatedIndex
+    ) -> tuple[ByteRange, memoryview]:
+        index = found.index
+        span = ByteRange(int(index.offsets[frame]), int(index.lengths[frame]))
+        return span, memoryview(self.source.read(span))
+
+    def _read_believed(
+        self, frame: int, found: EncapsulatedIndex
+    ) -> list[memoryview] | None:
+        """Read a frame where a table says it lies, ``None`` where that cannot be."""
+        span, data = self._read_span(frame, found)
+        try:
+            fragments = split_items(data, span.offset)
+        except InvalidDicomError:
+            return None
+        return fragments if _is_one_frame(found.items.codec, fragments) else None
+
+    def _prove(self) -> EncapsulatedIndex:
+        """Look at all items, once; a table that does not fit them is replaced."""
+        with self._lock:
+            believed = self._found
+            if believed.proven:
+                return believed
+            items, table = believed.items, believed.index
+            with open_window(self.source) as window:
+                index = index_scanned(window, items, table)
+            if len(index) < len(table):
+                message = f"{len(index)} frames are stored, {len(table)} are declared"
+                raise InvalidDicomError(
+                    message, url=self.url, offset=items.start, tag=PIXEL_DATA
+                )
+            if index.origin != table.origin:
+                message = f"{table.origin.capitalize()} Offset Table does not fit"
+                warn(f"{message}; frames are found by their items", url=self.url)
+            self._found = EncapsulatedIndex(index.head(len(table)), items, proven=True)
+            return self._found
+
+
+def split_items(data: memoryview, offset: int) -> list[memoryview]:
+    """Give the values of the items that fill `data`, which begins at byte `offset`.
+
+    Raises
+    ------
+    InvalidDicomError
+        If there is anything but items, or the last one does not end with `data`.
+    """
+    fragments, position = [], 0
+    while position < len(data):
+        if position + 8 > len(data):
+            raise _misplaced(f"{len(data) - position} bytes", offset + position)
+        group, element, length = ITEM_HEADER.unpack_from(data, position)
+        if (group, element) != ITEM_WORDS:
+            raise _misplaced(format_tag(group << 16 | element), offset + position)
+        stop = position + 8 + length
+        if stop > len(data):
+            raise _misplaced(f"one of {length} bytes", offset + position)
+        fragments.append(data[position + 8 : stop])
+        position = stop
+    return fragments
+
+
+def _is_one_frame(codec: str, fragments: list[memoryview]) -> bool:
+    holding = [fragment for fragment in fragments if len(fragment)]
+    heads = [int.from_bytes(part[:8], "little") for part in holding]
+    tails = [_last_bytes(part[-8:]) for part in holding]
+    return is_one_codestream(
+        codec, np.array(heads, np.uint64), np.array(tails, np.uint64)
+    )
+
+
+def _last_bytes(data: memoryview) -> int:
+    """Read up to 8 bytes as the high end of a little-endian number of 8."""
+    return int.from_bytes(data, "little") << 8 * (8 - len(data))
+
+
+def _joined(fragments: list[memoryview]) -> BytesLike:
+    return fragments[0] if len(fragments) == 1 else b"".join(fragments)
+
+
+def _misplaced(found: str, offset: int) -> InvalidDicomError:
+    message = f"Expected an Item (FFFE,E000) that fits the frame, found {found}"
+    return InvalidDicomError(message, offset=offset, tag=PIXEL_DATA)
