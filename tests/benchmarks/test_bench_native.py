@@ -1,0 +1,240 @@
+"""Native frames against a hand-written memory map, pydicom and highdicom."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import dask
+import dask.array as da
+import numpy as np
+import pydicom.pixels
+import pytest
+
+import lazydicom
+from dicom_files import make_native
+from enhanced_files import write_enhanced
+from ratios import best_seconds, report, run_child, say
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+pytestmark = pytest.mark.benchmark
+
+FRAMES: Final = 2000
+SIDE: Final = 512
+
+
+@pytest.fixture(scope="module")
+def gigabyte(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write 2,000 frames of 512 x 512 in 16 bits: 1.05 GB."""
+    path = tmp_path_factory.mktemp("native") / "gigabyte.dcm"
+    noise = np.random.default_rng(0).integers(0, 4096, (SIDE, SIDE), np.uint16)
+    write_enhanced(
+        path,
+        frame=lambda number: np.roll(noise, number),
+        undefined=False,
+        number_of_frames=FRAMES,
+        rows=SIDE,
+        columns=SIDE,
+    )
+    return path
+
+
+@pytest.fixture(scope="module")
+def memory_map(gigabyte: Path) -> NDArray[np.uint16]:
+    """Map the pixels by hand."""
+    offset = int(lazydicom.open_image(gigabyte).images[0].index.offsets[0])
+    shape = (FRAMES, SIDE, SIDE)
+    return np.memmap(gigabyte, np.uint16, "r", offset, shape)
+
+
+def test_streaming_all_frames_keeps_up_with_a_memory_map(
+    gigabyte: Path, memory_map: NDArray[np.uint16]
+) -> None:
+    array = lazydicom.open_image(gigabyte)
+    buffer = np.empty((SIDE, SIDE), np.uint16)
+    image = array.images[0]
+
+    def ours() -> None:
+        for number in range(FRAMES):
+            image.decode_into(number, buffer)
+
+    def by_hand() -> None:
+        for number in range(FRAMES):
+            buffer[...] = memory_map[number]
+
+    def by_index() -> None:
+        for number in range(FRAMES):
+            array[number]
+
+    ways = {"ours": ours, "memmap loop": by_hand, "ours, array[k]": by_index}
+    best = best_seconds(ways, rounds=5)
+
+    report("Streaming 1 GB, frame by frame", best, ours="ours")
+    assert best["memmap loop"] / best["ours"] >= 0.9
+
+
+def test_dask_mean_costs_what_it_costs_on_a_memory_map(
+    gigabyte: Path, memory_map: NDArray[np.uint16]
+) -> None:
+    def ours() -> None:
+        lazydicom.to_dask(lazydicom.open_image(gigabyte)).mean(axis=0).compute()
+
+    def by_hand() -> None:
+        reader = MapReader(memory_map)
+        chunks = lazydicom.to_dask(lazydicom.open_image(gigabyte)).chunks
+        graph = da.from_array(reader, chunks=chunks, asarray=False, inline_array=True)
+        graph.mean(axis=0).compute()
+
+    def usual() -> None:
+        read = dask.delayed(pydicom.pixels.pixel_array)
+        frames = [
+            da.from_delayed(read(gigabyte, index=k), (SIDE, SIDE), np.uint16)
+            for k in range(FRAMES)
+        ]
+        da.stack(frames).mean(axis=0).compute()
+
+    best = best_seconds({"ours": ours, "memmap reader": by_hand}, rounds=3)
+    best |= best_seconds({"from_delayed(pydicom)": usual}, rounds=1)
+
+    report("dask mean over the frames of 1 GB", best, ours="ours")
+    assert best["ours"] <= 1.15 * best["memmap reader"]
+    assert best["from_delayed(pydicom)"] >= 6 * best["ours"]
+
+
+class MapReader:
+    """The hand-made reader that ours is measured against."""
+
+    def __init__(self, memory_map: NDArray[np.uint16]) -> None:
+        self.memory_map = memory_map
+        self.shape, self.dtype = memory_map.shape, memory_map.dtype
+        self.ndim = memory_map.ndim
+
+    def __getitem__(self, key: Any) -> Any:  # noqa: ANN401
+        return np.array(self.memory_map[key])
+
+
+FIRST_FRAME: Final = {
+    "ours": """
+import sys, lazydicom
+print(lazydicom.open_image(sys.argv[1])[int(sys.argv[2])].sum())
+""",
+    "pydicom": """
+import sys
+from pydicom.pixels import pixel_array
+print(pixel_array(sys.argv[1], index=int(sys.argv[2])).sum())
+""",
+    "highdicom": """
+import sys, highdicom
+image = highdicom.imread(sys.argv[1], lazy_frame_retrieval=True)
+print(image.get_stored_frame(int(sys.argv[2]) + 1).sum())
+""",
+}
+
+
+def test_first_random_frame_of_20_000_from_a_cold_start(tmp_path: Path) -> None:
+    path = tmp_path / "enhanced.dcm"
+    write_enhanced(path, undefined=True, number_of_frames=20_000, rows=64, columns=64)
+
+    best, sums = {}, set()
+    for name, code in FIRST_FRAME.items():
+        rounds = 3 if name == "ours" else 1
+        runs = [run_child(code, str(path), "12345") for _ in range(rounds)]
+        best[name] = min(seconds for seconds, _ in runs)
+        sums |= {printed for _, printed in runs}
+
+    report("Process start to first random frame of 20,000", best, ours="ours")
+    assert len(sums) == 1
+    assert best["pydicom"] >= 20 * best["ours"]
+    assert best["highdicom"] >= 20 * best["ours"]
+
+
+def test_random_frame_in_a_warm_process(
+    gigabyte: Path, memory_map: NDArray[np.uint16]
+) -> None:
+    array = lazydicom.open_image(gigabyte)
+    numbers = np.random.default_rng(1).integers(0, FRAMES, 200).tolist()
+
+    best = best_seconds(
+        {
+            "ours": lambda: [array[number] for number in numbers],
+            "memmap": lambda: [np.array(memory_map[number]) for number in numbers],
+        },
+        rounds=5,
+    )
+
+    report("200 random frames in a warm process", best, ours="ours")
+    assert best["ours"] <= 3 * best["memmap"]
+
+
+PEAK: Final = """
+import resource, sys, tempfile
+import lazydicom, dask.array, zarr
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+lazydicom.to_dask, lazydicom.to_zarr, lazydicom.open_image
+before = peak()
+array = lazydicom.open_image(sys.argv[1])
+if sys.argv[2] == "mean":
+    lazydicom.to_dask(array).mean(axis=0).compute()
+else:
+    with tempfile.TemporaryDirectory(dir=sys.argv[3]) as folder:
+        lazydicom.to_zarr(array, folder + "/copy.zarr")
+print((peak() - before) / 1024)
+"""
+
+
+@pytest.mark.parametrize("job", ["mean", "to_zarr"])
+def test_peak_memory_of_a_whole_file_stays_under_300_mb(
+    gigabyte: Path, tmp_path: Path, job: str
+) -> None:
+    _, printed = run_child(PEAK, str(gigabyte), job, str(tmp_path))
+
+    say(f"{job}: {float(printed):.0f} MiB above the imports")
+    assert float(printed) < 300
+
+
+@pytest.mark.parametrize("kind", ["YBR_FULL_422", "planar RGB"])
+def test_colour_frames_beat_pydicoms_single_frame_route(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "colour.dcm"
+    rows, columns, frames = 768, 1024, 20
+    random = np.random.default_rng(2)
+    if kind == "YBR_FULL_422":
+        data = random.integers(0, 256, frames * rows * columns * 2, np.uint8).tobytes()
+        planar = 0
+    else:
+        data = random.integers(0, 256, frames * rows * columns * 3, np.uint8).tobytes()
+        planar = 1
+    path.write_bytes(
+        make_native(
+            pixel_bytes=data,
+            number_of_frames=frames,
+            rows=rows,
+            columns=columns,
+            samples_per_pixel=3,
+            bits_allocated=8,
+            planar_configuration=planar,
+            photometric_interpretation="RGB" if planar else kind,
+        )
+    )
+    array = lazydicom.open_image(path)
+    dataset = pydicom.dcmread(path)
+
+    best = best_seconds(
+        {
+            "ours": lambda: [array[k] for k in range(frames)],
+            "pydicom, path": lambda: [
+                pydicom.pixels.pixel_array(path, index=k) for k in range(frames)
+            ],
+            "pydicom, Dataset": lambda: [
+                pydicom.pixels.pixel_array(dataset, index=k) for k in range(frames)
+            ],
+        },
+        rounds=3,
+    )
+
+    report(f"{kind}, 20 frames of 768 x 1024", best, ours="ours")
+    assert best["pydicom, Dataset"] >= 3 * best["ours"]
