@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.color import expand_422, ybr_to_rgb
+from lazydicom._decode.color import expand_422, interleave, ybr_to_rgb
 from lazydicom._decode.format import FrameFormat
 from lazydicom._image_pixel import ImagePixel
 from lazydicom._source import BytesLike
@@ -81,7 +81,7 @@ def _unpack_values(
     values = flat if pixel.bits_allocated == 1 else flat.view(pixel.dtype)
     if pixel.planar_configuration == 1 and pixel.samples_per_pixel > 1:
         planes = values.reshape(pixel.samples_per_pixel, pixel.rows, pixel.columns)
-        out[...] = planes.transpose(1, 2, 0)
+        interleave(planes, out)
     else:
         out[...] = values.reshape(pixel.frame_shape)
     finish_in_place(out, format_)
