@@ -1,45 +1,61 @@
-"""Encapsulated frames: which function decodes which transfer syntax."""
+"""Encapsulated frames: what checks and what decodes each codec family."""
 
 from collections.abc import Callable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
 
 from lazydicom._decode.format import FrameFormat
-from lazydicom._decode.jpeg import decode_jpeg
-from lazydicom._decode.jpeg_2000 import decode_jpeg_2000
-from lazydicom._decode.jpeg_ls import decode_jpeg_ls
-from lazydicom._decode.jpeg_xl import decode_jpeg_xl
+from lazydicom._decode.jpeg import decode_jpeg, preflight_jpeg
+from lazydicom._decode.jpeg_2000 import decode_jpeg_2000, preflight_jpeg_2000
+from lazydicom._decode.jpeg_ls import decode_jpeg_ls, preflight_jpeg_ls
+from lazydicom._decode.jpeg_xl import decode_jpeg_xl, preflight_jpeg_xl
 from lazydicom._decode.preflight import check_size
-from lazydicom._decode.rle import decode_rle
-from lazydicom._decode.wrapped_native import decode_deflated, decode_uncompressed
-from lazydicom._source import BytesLike
+from lazydicom._decode.pydicom_plugins import decode_with_plugins
+from lazydicom._decode.rle import decode_rle, preflight_rle
+from lazydicom._decode.wrapped_native import (
+    decode_deflated,
+    decode_uncompressed,
+    frame_length,
+    preflight_uncompressed,
+)
 from lazydicom.errors import UnsupportedError
 
-_Decode: TypeAlias = Callable[[bytes, FrameFormat, NDArray[Any]], None]
 
-_DECODERS: Final[dict[str, _Decode]] = {
-    "deflate": decode_deflated,
-    "htj2k": decode_jpeg_2000,
-    "jpeg": decode_jpeg,
-    "jpeg-2000": decode_jpeg_2000,
-    "jpeg-ls": decode_jpeg_ls,
-    "jpeg-xl": decode_jpeg_xl,
-    "rle": decode_rle,
-    "uncompressed": decode_uncompressed,
+class _Codec(NamedTuple):
+    """Two functions of one codec family."""
+
+    preflight: Callable[[bytes, FrameFormat], Any]
+    """Compares the codestream with the header of the file; gives what it read."""
+    decode: Callable[[bytes, Any, FrameFormat, NDArray[Any]], None]
+    """Decodes, with what `preflight` gave."""
+
+
+_JPEG_2000: Final = _Codec(preflight_jpeg_2000, decode_jpeg_2000)
+_CODECS: Final = {
+    "deflate": _Codec(frame_length, decode_deflated),
+    "htj2k": _JPEG_2000,
+    "jpeg": _Codec(preflight_jpeg, decode_jpeg),
+    "jpeg-2000": _JPEG_2000,
+    "jpeg-ls": _Codec(preflight_jpeg_ls, decode_jpeg_ls),
+    "jpeg-xl": _Codec(preflight_jpeg_xl, decode_jpeg_xl),
+    "rle": _Codec(preflight_rle, decode_rle),
+    "uncompressed": _Codec(preflight_uncompressed, decode_uncompressed),
 }
 """By codec family, as the table of transfer syntaxes names it."""
 
 
-def decode_encapsulated(
-    data: BytesLike, format_: FrameFormat, out: NDArray[Any]
-) -> None:
+def decode_encapsulated(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
     """Decode the codestream of one frame; see `decode_frame`."""
     check_size(format_.pixel, format_.max_frame_bytes)
-    decode = _DECODERS.get(format_.transfer_syntax.codec or "")
-    if decode is None:
+    codec = _CODECS.get(format_.transfer_syntax.codec or "")
+    if codec is None:
         raise _no_decoder(format_)
-    decode(data if isinstance(data, bytes) else bytes(data), format_, out)
+    header = codec.preflight(data, format_)
+    if format_.decoder == "pydicom":
+        decode_with_plugins(data, format_, out)
+    else:
+        codec.decode(data, header, format_, out)
 
 
 def _no_decoder(format_: FrameFormat) -> UnsupportedError:

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from lazydicom._decode.encapsulated import decode_encapsulated
 from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.isolation import decode_isolated
 from lazydicom._decode.native import decode_native
 from lazydicom._source import BytesLike
 from lazydicom.errors import LazyDicomError
@@ -37,7 +38,9 @@ def decode_frame(
     if format_.transfer_syntax.native:
         decode_native(data, frame, format_, out)
         return
+    isolated = format_.isolation == "process"
+    decode = decode_isolated if isolated else decode_encapsulated
     try:
-        decode_encapsulated(data, format_, out)
+        decode(data if isinstance(data, bytes) else bytes(data), format_, out)
     except LazyDicomError as error:
         raise error.locate(frame=frame) from error.__cause__

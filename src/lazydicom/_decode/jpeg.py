@@ -25,11 +25,12 @@ _MOST_SCANS: Final = 128
 """Each scan of a progressive codestream costs a pass over the whole frame."""
 
 
-def decode_jpeg(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+def decode_jpeg(
+    data: bytes, header: JpegHeader, format_: FrameFormat, out: NDArray[Any]
+) -> None:
     """Decode one frame of any Huffman-coded, sequential or progressive process."""
     import imagecodecs
 
-    header = preflight_jpeg(data, format_)
     color = holds_ybr(header, format_.pixel) and format_.color == "rgb"
     lossless = header.process == SOF_LOSSLESS  # libjpeg converts no lossless colour
     options = {}

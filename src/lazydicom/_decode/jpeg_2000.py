@@ -16,14 +16,15 @@ from lazydicom._decode.samples import decode_samples, fit_bits
 from lazydicom.errors import UnsupportedError
 
 
-def decode_jpeg_2000(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+def decode_jpeg_2000(
+    data: bytes, header: Jpeg2000Header, format_: FrameFormat, out: NDArray[Any]
+) -> None:
     """Decode one frame; its own header tells how blocks are coded.
 
     The decoder undoes YBR_RCT and YBR_ICT, which belong to the codestream.
     """
     import imagecodecs
 
-    header = preflight_jpeg_2000(data, format_)
     codestream = data[header.start :]  # without the boxes of a JP2 file
     bits = header.codestream.bits
     if header.high_throughput:

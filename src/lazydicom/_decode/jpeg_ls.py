@@ -13,11 +13,12 @@ from lazydicom._decode.samples import decode_samples, fit_bits
 from lazydicom.errors import DecodeError
 
 
-def decode_jpeg_ls(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+def decode_jpeg_ls(
+    data: bytes, header: JpegHeader, format_: FrameFormat, out: NDArray[Any]
+) -> None:
     """Decode one frame, however its components are interleaved."""
     import imagecodecs
 
-    header = preflight_jpeg_ls(data, format_)
     bits = header.codestream.bits
     decode_samples(imagecodecs.jpegls_decode, data, out, bits=bits)
     if format_.pixel.pixel_representation:

@@ -8,13 +8,22 @@ from lazydicom._decode.color import ybr_to_rgb
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.jpeg_xl_header import read_jpeg_xl_header
 from lazydicom._decode.native import clear_unused_bits
-from lazydicom._decode.preflight import check_codestream
+from lazydicom._decode.preflight import Codestream, check_codestream
 from lazydicom._decode.samples import decode_samples
 
 JPEG_RECOMPRESSION = "1.2.840.10008.1.2.4.111"
 
 
-def decode_jpeg_xl(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+def preflight_jpeg_xl(data: bytes, format_: FrameFormat) -> Codestream:
+    """Check a codestream before libjxl sees it, which notices itself one that is cut."""
+    found = read_jpeg_xl_header(data)
+    check_codestream(found, format_.pixel)
+    return found
+
+
+def decode_jpeg_xl(
+    data: bytes, found: Codestream, format_: FrameFormat, out: NDArray[Any]
+) -> None:
     """Decode one frame.
 
     The codestream tells its own colour space, and the decoder gives RGB for XYB and for
@@ -22,8 +31,6 @@ def decode_jpeg_xl(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None
     """
     import imagecodecs
 
-    found = read_jpeg_xl_header(data)
-    check_codestream(found, format_.pixel)
     decode = imagecodecs.jpegxl_decode
     decode_samples(decode, data, out, bits=found.bits, numthreads=1)
     clear_unused_bits(out, format_.pixel)

@@ -19,10 +19,11 @@ _MOST_PER_BYTE: Final = 64
 """A run of 128 bytes takes two."""
 
 
-def decode_rle(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+def decode_rle(
+    data: bytes, offsets: tuple[int, ...], format_: FrameFormat, out: NDArray[Any]
+) -> None:
     """Decode one frame. 1-bit pixels are packed, each frame from a byte of its own."""
     pixel = format_.pixel
-    offsets = preflight_rle(data, pixel)
     if pixel.bits_allocated == 1:
         packed = _decode_segments(
             data, offsets, np.dtype(np.uint8), _plane_bytes(pixel)
@@ -39,7 +40,7 @@ def decode_rle(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
         ybr_to_rgb(out)
 
 
-def preflight_rle(data: bytes, pixel: ImagePixel) -> tuple[int, ...]:
+def preflight_rle(data: bytes, format_: FrameFormat) -> tuple[int, ...]:
     """Check the RLE header and give where each segment begins, and the last one ends.
 
     Raises
@@ -48,6 +49,7 @@ def preflight_rle(data: bytes, pixel: ImagePixel) -> tuple[int, ...]:
         If the segments are not those of such a pixel, do not follow each other within the
         frame, or are too short to hold a plane.
     """
+    pixel = format_.pixel
     if len(data) < _HEADER.size:
         raise DecodeError(f"Expected an RLE header of 64 bytes, found {len(data)}")
     count, *starts = _HEADER.unpack_from(data)

@@ -11,19 +11,32 @@ from lazydicom._decode.samples import call_codec
 from lazydicom.errors import DecodeError
 
 
-def decode_uncompressed(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
-    """Decode a native frame that stands in items of its own."""
-    length = -(-format_.pixel.frame_bits // 8)
+def preflight_uncompressed(data: bytes, format_: FrameFormat) -> int:
+    """Check the length of a native frame, and give it without padding."""
+    length = frame_length(data, format_)
     if not length <= len(data) <= length + 1:
         raise DecodeError(f"Expected {length} bytes, found {len(data)}")
+    return length
+
+
+def decode_uncompressed(
+    data: bytes, length: int, format_: FrameFormat, out: NDArray[Any]
+) -> None:
+    """Decode a native frame that stands in items of its own."""
     decode_native(memoryview(data)[:length], 0, format_, out)
 
 
-def decode_deflated(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+def frame_length(_: bytes, format_: FrameFormat) -> int:
+    """Give the bytes of a native frame; 1-bit pixels end with a byte of their own."""
+    return -(-format_.pixel.frame_bits // 8)
+
+
+def decode_deflated(
+    data: bytes, length: int, format_: FrameFormat, out: NDArray[Any]
+) -> None:
     """Inflate a native frame; 1-bit pixels begin at a byte of their own."""
     import imagecodecs
 
-    length = -(-format_.pixel.frame_bits // 8)
     padded = np.empty(length + length % 2, np.uint8)
     got = call_codec(imagecodecs.deflate_decode, data, raw=True, out=padded)
     if not length <= got.nbytes <= len(padded):

@@ -1,0 +1,131 @@
+"""Decoding in a worker process: a codestream that crashes a decoder kills only that.
+
+Each thread has a worker of its own, which lives until the thread ends. Frames travel
+through memory that both share; over the pipe go only their sizes and what went wrong.
+"""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from multiprocessing import Pipe
+from multiprocessing.shared_memory import SharedMemory
+from typing import TYPE_CHECKING, Any, Final
+from weakref import finalize
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._decode.format import FrameFormat
+from lazydicom.errors import DecodeError, LazyDicomError, UnsupportedError
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+TIMEOUT_S: Final = 60.0
+"""Seconds that a worker may take for one frame."""
+_WORKER: Final = "lazydicom._decode.worker"
+_PAGE: Final = 1 << 16
+_workers: Final = threading.local()
+
+
+def decode_isolated(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+    """Decode one frame in the worker of this thread.
+
+    Raises
+    ------
+    DecodeError
+        If the frame does not decode, or the worker dies of it or takes too long. The next
+        frame gets a new worker.
+    UnsupportedError
+        If this platform cannot hand a pipe to a process that it starts.
+    """
+    worker: Worker | None = getattr(_workers, "worker", None)
+    if worker is None or worker.process_id != os.getpid() or worker.dead:
+        worker = _workers.worker = Worker()
+    worker.decode(data, format_, out)
+
+
+class Worker:
+    """A process that decodes one frame after the other."""
+
+    def __init__(self) -> None:
+        if os.name != "posix":
+            raise UnsupportedError('isolation="process" needs a POSIX system')
+        self.process_id = os.getpid()
+        """Of the process that may use it: a fork must not."""
+        self.dead = False
+        here, there = Pipe()
+        with there:
+            self._process = subprocess.Popen(  # noqa: S603 (nothing but our own module)
+                [sys.executable, "-m", _WORKER, str(there.fileno())],
+                pass_fds=[there.fileno()],
+                stdin=subprocess.DEVNULL,
+                env=os.environ
+                | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+            )
+        self._pipe = here
+        self._memory: SharedMemory | None = None
+        self._end = finalize(self, _stop, self._process, here, self.process_id)
+
+    def decode(self, data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+        """Decode one frame; see `decode_isolated`."""
+        memory = self._shared(out.nbytes + len(data))
+        buffer = memory.buf
+        assert buffer is not None
+        buffer[out.nbytes : out.nbytes + len(data)] = data
+        request = (memory.name, len(data), format_, out.shape, out.dtype.str)
+        error = self._ask(request)
+        if error is not None:
+            raise error
+        out[...] = np.ndarray(out.shape, out.dtype, buffer)
+
+    def _ask(self, request: tuple[Any, ...]) -> LazyDicomError | None:
+        try:
+            self._pipe.send_bytes(pickle.dumps(request))
+            if not self._pipe.poll(TIMEOUT_S):
+                raise self._lost(f"takes more than {TIMEOUT_S:g} s")
+            answer: LazyDicomError | None = self._pipe.recv()
+        except (EOFError, OSError) as error:
+            raise self._lost("died") from error
+        return answer
+
+    def _shared(self, length: int) -> SharedMemory:
+        """Give memory of at least `length` bytes; it grows."""
+        if self._memory is None or self._memory.size < length:
+            if self._memory is not None:
+                _free(self._memory)
+            size = -(-length * 3 // 2 // _PAGE) * _PAGE
+            self._memory = SharedMemory(create=True, size=size)
+            finalize(self, _free, self._memory)
+        return self._memory
+
+    def _lost(self, what: str) -> DecodeError:
+        self.dead = True
+        self._end()
+        code = self._process.returncode
+        if what == "died" and code is not None:
+            what += f" of {signal.Signals(-code).name}" if code < 0 else f" ({code})"
+        return DecodeError(f"The process that decodes {what}")
+
+
+def _stop(
+    process: "subprocess.Popen[bytes]", pipe: "Connection", process_id: int
+) -> None:
+    if os.getpid() != process_id:
+        return  # a fork has only a copy
+    pipe.close()
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(0.2)
+    process.kill()
+    process.wait()
+
+
+def _free(memory: SharedMemory) -> None:
+    with suppress(FileNotFoundError):
+        memory.unlink()
+    with suppress(BufferError):  # lent to somebody: goes with him
+        memory.close()
