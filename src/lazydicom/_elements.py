@@ -92,9 +92,10 @@ class FileElements:
         """Tell the byte at which an element begins."""
         return self.starts.get(tag)
 
-    def last(self) -> Element | None:
-        """Tell where the last element lies: the one that holds the pixels."""
-        return self.find(next(reversed(tuple(self.starts)), 0))
+    def last(self, window: Window) -> Element | None:
+        """Look where the walker stands, at the last element: it holds the pixels."""
+        start = max(self.starts.values(), default=None)
+        return None if start is None else read_element(window, start, self.framing)
 
     def _window(self, start: int) -> Window:
         """Look at the block that holds `start`, where there is one."""

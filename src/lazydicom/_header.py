@@ -131,7 +131,7 @@ def _read_data_set(source: ByteSource, window: Window, meta: FileMeta) -> Header
 
 
 def _pixel_element(window: Window, elements: FileElements) -> Element:
-    last = elements.last()
+    last = elements.last(window)
     if last is None or last.tag not in PIXEL_TAGS:
         message = "No Pixel Data, Float Pixel Data or Double Float Pixel Data"
         raise InvalidDicomError(

@@ -78,11 +78,8 @@ class Window:
             message = f"Expected {length} more bytes, the file ends at {self.size}"
             raise InvalidDicomError(message, url=self.url, offset=offset)
         if not self.stop and offset + length <= FIRST_BLOCK:
-            offset, length = (
-                0,
-                FIRST_BLOCK,
-            )  # opening a distant source fetched it already
-        elif self.base <= offset <= self.stop:
+            offset, length = 0, FIRST_BLOCK  # opening a distant source fetched it
+        elif self.base <= offset <= self.stop + BLOCK_AFTER_JUMP:
             self._block = min(2 * self._block, LARGEST_BLOCK)
         else:
             self._block = BLOCK_AFTER_JUMP
