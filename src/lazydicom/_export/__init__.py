@@ -1,0 +1,1 @@
+"""Real copies of an array, and what proves that they are."""

@@ -1,0 +1,96 @@
+"""Before the first chunk: what stands there already, and whether it may be touched."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from lazydicom._array import DicomArray
+from lazydicom._export.folder import Folder
+from lazydicom._export.layout import ZarrLayout
+from lazydicom._export.manifest import (
+    MANIFEST,
+    ExportPlan,
+    Journal,
+    Manifest,
+    Records,
+    decode_manifest,
+)
+from lazydicom._export.target import Target, is_zarr
+from lazydicom.errors import ExportError
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What stands there already."""
+
+    records: Records
+    finished: bool = False
+
+
+def prepare(
+    target: Target, plan: ExportPlan, journal: Journal, *, overwrite: bool, resume: bool
+) -> Known:
+    """Look at what stands there; nothing is deleted that nobody named."""
+    published = target.published()
+    if published is not None and resume:
+        return Known(_finished_before(published, plan, target).records, finished=True)
+    if published is not None and not overwrite:
+        message = "A store stands here already; overwrite=True replaces it"
+        raise ExportError(message, url=target.url)
+    if published is not None and not is_zarr(published):
+        message = "Something else than a Zarr store stands here; it is not overwritten"
+        raise ExportError(message, url=target.url)
+    unfinished = None if overwrite else _unfinished(target, journal)
+    if unfinished is None:
+        target.discard()
+        return Known({})
+    if not resume:
+        message = (
+            "An unfinished export stands here; resume=True continues it, "
+            "overwrite=True begins anew"
+        )
+        raise ExportError(message, url=target.url)
+    _check_same_plan(unfinished.plan, plan, target)
+    return Known(unfinished.records)
+
+
+def _finished_before(published: Folder, plan: ExportPlan, target: Target) -> Manifest:
+    manifest = published.get(MANIFEST)
+    if manifest is None:
+        message = "A store stands here that is no export of lazydicom"
+        raise ExportError(message, url=target.url)
+    found = decode_manifest(manifest, target.url)
+    _check_same_plan(found.plan, plan, target)
+    return found
+
+
+def _unfinished(target: Target, journal: Journal) -> Manifest | None:
+    """Read what an interrupted export left: its journal, or already the manifest."""
+    manifest = target.staging.get(MANIFEST)
+    if manifest is not None:
+        return decode_manifest(manifest, target.staging.url)
+    return journal.load()
+
+
+def _check_same_plan(found: ExportPlan, plan: ExportPlan, target: Target) -> None:
+    if found.source != plan.source:
+        what = "another source, or another version of it"
+    elif found != plan:
+        what = "other chunks, shards, codecs or attributes"
+    else:
+        return
+    raise ExportError(f"The export that stands here has {what}", url=target.url)
+
+
+def make_plan(array: DicomArray, layout: ZarrLayout) -> ExportPlan:
+    identities = [image.identity() for image in array.images]
+    source = blake2b(repr(identities).encode(), digest_size=16)
+    source.update(array.grid.numbers.tobytes())
+    return ExportPlan(
+        source=source.hexdigest(),
+        metadata=blake2b(layout.metadata, digest_size=16).hexdigest(),
+        frame_axes=layout.grid_axes,
+        shape=list(layout.shape),
+        dtype=layout.dtype.str,
+        chunks=list(layout.chunks),
+        shards=None if layout.shards is None else list(layout.shards),
+    )

@@ -1,0 +1,169 @@
+"""Where the objects of a store go: a folder of names, on a disk or behind a network."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol, TypeAlias
+
+from numpy.typing import NDArray
+
+Part: TypeAlias = bytes | memoryview | NDArray[Any]
+Write: TypeAlias = Callable[[Sequence[Part]], None]
+
+_MOST_PARTS: Final = 512
+"""Parts of one `writev`; Linux takes 1024."""
+
+
+class Folder(Protocol):
+    """Objects by name.
+
+    It pickles by name, so that other processes can write into it.
+    """
+
+    @property
+    def url(self) -> str:
+        """Where it is."""
+        ...
+
+    @property
+    def appends(self) -> bool:
+        """Whether `append` works, and objects need no memory while they are written."""
+        ...
+
+    def get(
+        self, key: str, start: int | None = None, stop: int | None = None
+    ) -> bytes | None:
+        """Read an object, or a part of it; ``None`` where there is none."""
+        ...
+
+    def size(self, key: str) -> int | None:
+        """Give the length of an object, ``None`` where there is none."""
+        ...
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write a whole object, or nothing."""
+        ...
+
+    def writing(self, key: str) -> AbstractContextManager[Write]:
+        """Write an object part by part; only the end of the block makes it whole."""
+        ...
+
+    def append(self, key: str, data: bytes) -> None:
+        """Write behind the end of an object."""
+        ...
+
+    def delete(self, key: str) -> None:
+        """Delete an object, if it is there."""
+        ...
+
+    def is_empty(self) -> bool:
+        """Whether there is no object at all."""
+        ...
+
+    def clear(self) -> None:
+        """Delete everything."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFolder:
+    """A folder of this machine."""
+
+    path: str
+    appends: bool = True
+
+    @property
+    def url(self) -> str:
+        """The path."""
+        return self.path
+
+    def get(
+        self, key: str, start: int | None = None, stop: int | None = None
+    ) -> bytes | None:
+        """Read a file, or a part of it."""
+        try:
+            with self._file(key).open("rb", buffering=0) as file:
+                file.seek(start or 0)
+                return file.read(-1 if stop is None else stop - (start or 0))
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def size(self, key: str) -> int | None:
+        """Ask for the length of a file."""
+        try:
+            return self._file(key).stat().st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def put(self, key: str, data: bytes) -> None:
+        """Write beside, bring to the disk, rename."""
+        path = self._file(key)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        beside = path.with_name(path.name + ".new")
+        with beside.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+
+    @contextmanager
+    def writing(self, key: str) -> Iterator[Write]:
+        """Write parts as they come, without a copy in between."""
+        descriptor = _create(f"{self.path}/{key}")
+        try:
+            yield lambda parts: _write_all(descriptor, parts)
+        finally:
+            os.close(descriptor)
+
+    def append(self, key: str, data: bytes) -> None:
+        """Append in one write, so that only the last line can be torn."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        os.makedirs(self.path, exist_ok=True)  # noqa: PTH103 (a string, as the rest)
+        descriptor = os.open(f"{self.path}/{key}", flags, 0o666)
+        try:
+            _write_all(descriptor, [data])
+        finally:
+            os.close(descriptor)
+
+    def delete(self, key: str) -> None:
+        """Delete a file."""
+        self._file(key).unlink(missing_ok=True)
+
+    def is_empty(self) -> bool:
+        """Whether nothing is there."""
+        path = Path(self.path)
+        return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+    def clear(self) -> None:
+        """Delete the folder."""
+        shutil.rmtree(self.path, ignore_errors=not Path(self.path).exists())
+
+    def _file(self, key: str) -> Path:
+        return Path(self.path, key)
+
+
+def as_bytes(part: Any) -> memoryview:  # noqa: ANN401 (any buffer; 3.11 has no name for it)
+    """View a part as bytes."""
+    return memoryview(part).cast("B")
+
+
+def _create(path: str) -> int:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    try:
+        return os.open(path, flags, 0o666)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+        return os.open(path, flags, 0o666)
+
+
+def _write_all(descriptor: int, parts: Sequence[Part]) -> None:
+    waiting = [view for view in map(as_bytes, parts) if view]
+    while waiting:
+        written = os.writev(descriptor, waiting[:_MOST_PARTS])
+        while waiting and written >= len(waiting[0]):
+            written -= len(waiting.pop(0))
+        if written:
+            waiting[0] = waiting[0][written:]

@@ -1,0 +1,211 @@
+"""How an array lies in a Zarr store: its ``zarr.json``, its objects and their chunks.
+
+An *object* is a file of the store: a chunk, or a shard that holds several. A *unit* is all
+objects of the same frames; its frames are read once, some of them (a *slab*) at a time.
+"""
+
+import itertools
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import zarr
+from zarr.storage import MemoryStore
+
+from lazydicom._array import DicomArray
+
+Position: TypeAlias = tuple[int, ...]
+Region: TypeAlias = tuple[slice, ...]
+Axes: TypeAlias = int | Sequence[int] | None
+"""Frames, or lengths of all axes, -1 for a whole one."""
+
+METADATA: Final = "zarr.json"
+_CHUNK_BYTES: Final = 1 << 20
+"""Small frames share a chunk up to 1 MiB; larger ones have one each."""
+
+
+@dataclass(frozen=True, slots=True)
+class ZarrLayout:
+    """Where each value of an array is stored."""
+
+    metadata: bytes = field(repr=False)
+    """``zarr.json``."""
+    shape: Position
+    dtype: np.dtype[Any]
+    """In native byte order."""
+    chunks: Position
+    shards: Position | None
+    grid_axes: int
+    """Leading axes that count frames."""
+    codecs: tuple[Mapping[str, Any], ...]
+    """The codecs of a chunk, as ``zarr.json`` has them."""
+    compressors: tuple[Mapping[str, Any], ...]
+    """Those behind the one that makes bytes."""
+    fill_value: float
+
+    @property
+    def objects(self) -> Position:
+        """Shape of a chunk, or shard."""
+        return self.shards or self.chunks
+
+    @property
+    def chunk_nbytes(self) -> int:
+        """Bytes of a whole decoded chunk."""
+        return math.prod(self.chunks) * self.dtype.itemsize
+
+    @property
+    def number_of_chunks(self) -> int:
+        """Chunks that hold pixels."""
+        return math.prod(map(_ceil, self.shape, self.chunks))
+
+    def units(self) -> Iterator[Position]:
+        """Give the position of each unit among the frames."""
+        counts = map(_ceil, self.shape, self.objects)
+        return itertools.product(*map(range, itertools.islice(counts, self.grid_axes)))
+
+    def objects_of(self, unit: Position) -> Iterator[Position]:
+        """Give the position of each object of a unit."""
+        axes = range(self.grid_axes, len(self.shape))
+        counts = [range(_ceil(self.shape[a], self.objects[a])) for a in axes]
+        return (unit + plane for plane in itertools.product(*counts))
+
+    def chunks_of(self, position: Position) -> Iterator[Position]:
+        """Give the chunks of an object that hold pixels, in the order they lie there."""
+        return itertools.product(*self._chunk_ranges(position))
+
+    def slabs_of(self, unit: Position) -> Iterator[Position]:
+        """Give the positions, among the chunks, whose frames are read together."""
+        return itertools.product(*self._chunk_ranges(unit))
+
+    def chunks_in(self, slab: Position, position: Position) -> Iterator[Position]:
+        """Give the chunks of an object that a slab holds."""
+        ranges = self._chunk_ranges(position)[self.grid_axes :]
+        return (slab + plane for plane in itertools.product(*ranges))
+
+    def region(self, chunk: Position) -> Region:
+        """Give what a chunk, or a slab, covers of the array."""
+        lengths = zip(chunk, self.chunks, self.shape, strict=False)
+        return tuple(slice(i * c, min((i + 1) * c, n)) for i, c, n in lengths)
+
+    def key(self, position: Position) -> str:
+        """Name an object."""
+        return "/".join(("c", *map(str, position)))
+
+    def place_in_shard(self, chunk: Position) -> int:
+        """Count the chunks that stand before one in the index of its shard."""
+        per_shard = self.chunks_per_shard
+        inner = [i % n for i, n in zip(chunk, per_shard, strict=True)]
+        return int(np.ravel_multi_index(inner, per_shard))
+
+    @property
+    def chunks_per_shard(self) -> Position:
+        """Chunks of an object along each axis."""
+        pairs = zip(self.objects, self.chunks, strict=True)
+        return tuple(whole // part for whole, part in pairs)
+
+    def _chunk_ranges(self, position: Position) -> list[range]:
+        lengths = zip(
+            position, self.chunks_per_shard, self.shape, self.chunks, strict=False
+        )
+        return [
+            range(i * n, min((i + 1) * n, _ceil(length, chunk)))
+            for i, n, length, chunk in lengths
+        ]
+
+
+def plan_layout(
+    array: DicomArray,
+    *,
+    chunks: Axes,
+    shards: Axes,
+    compressors: Sequence[Any],
+    attributes: Mapping[str, Any],
+) -> ZarrLayout:
+    """Decide where each value goes, and let zarr write its metadata.
+
+    Raises
+    ------
+    ValueError
+        If chunks or shards do not fit the array, or each other.
+    """
+    axes = len(array.shape) - len(array.frame_shape)
+    chunk = _lengths("chunks", chunks or _frames_per_chunk(array), array.shape, axes)
+    shard = None if shards is None else _lengths("shards", shards, array.shape, axes)
+    if shard is not None:
+        shard = _whole_chunks(shard, chunk, array.shape)
+    store: dict[str, Any] = {}
+    zarr.create_array(
+        MemoryStore(store),
+        shape=array.shape,
+        dtype=array.dtype,
+        chunks=chunk,
+        shards=shard,
+        compressors=tuple(compressors),
+        fill_value=np.nan if array.dtype.kind == "f" else 0,
+        zarr_format=3,
+        attributes=dict(attributes),
+        dimension_names=array.dims,
+    )
+    return read_layout(store[METADATA].to_bytes(), axes)
+
+
+def read_layout(metadata: bytes, grid_axes: int) -> ZarrLayout:
+    """Read the layout back from ``zarr.json``."""
+    array = zarr.open_array(memory_store({METADATA: metadata}), mode="r")
+    codecs = json.loads(metadata)["codecs"]
+    sharded = codecs[0]["name"] == "sharding_indexed"
+    if sharded:
+        codecs = codecs[0]["configuration"]["codecs"]
+    return ZarrLayout(
+        metadata=metadata,
+        shape=array.shape,
+        dtype=array.dtype.newbyteorder("="),
+        chunks=array.chunks,
+        shards=array.shards,
+        grid_axes=grid_axes,
+        codecs=tuple(codecs),
+        compressors=tuple(codecs[1:]),
+        fill_value=array.fill_value,
+    )
+
+
+def memory_store(objects: Mapping[str, bytes]) -> MemoryStore:
+    """Let zarr read objects that are in memory."""
+    from zarr.buffer import default_buffer_prototype
+
+    buffer = default_buffer_prototype().buffer
+    return MemoryStore({key: buffer.from_bytes(data) for key, data in objects.items()})
+
+
+def _frames_per_chunk(array: DicomArray) -> int:
+    frame = math.prod(array.frame_shape) * array.dtype.itemsize
+    return max(_CHUNK_BYTES // frame, 1)
+
+
+def _lengths(
+    name: str, wanted: int | Sequence[int], shape: Position, axes: int
+) -> Position:
+    """Write out the length of each axis; a number counts frames along the last one."""
+    if isinstance(wanted, int):
+        wanted = (*(1,) * (axes - 1), wanted, *shape[axes:])
+    if len(wanted) != len(shape) or any(n == 0 or n < -1 for n in wanted):
+        message = f"Expected {name} for {len(shape)} axes, each 1 or more, or -1"
+        raise ValueError(f"{message}; found {tuple(wanted)}")
+    pairs = zip(wanted, shape, strict=True)
+    return tuple(max(n if w == -1 else min(w, n), 1) for w, n in pairs)
+
+
+def _whole_chunks(shard: Position, chunk: Position, shape: Position) -> Position:
+    """Let a shard that reaches the end of an axis reach the end of a chunk."""
+    lengths = zip(shard, chunk, shape, strict=True)
+    whole = tuple(_ceil(s, c) * c if s == n else s for s, c, n in lengths)
+    if any(s % c for s, c in zip(whole, chunk, strict=True)):
+        raise ValueError(f"Expected shards of whole chunks {chunk}, found {shard}")
+    return whole
+
+
+def _ceil(length: int, part: int) -> int:
+    return -(-length // part)

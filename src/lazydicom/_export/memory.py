@@ -1,0 +1,84 @@
+"""How many units may be written at once within a memory limit."""
+
+import math
+from typing import Final
+
+from lazydicom._array import DicomArray
+from lazydicom._export.layout import ZarrLayout
+from lazydicom._parallel import available_cores
+from lazydicom.errors import LimitError
+
+DEFAULT_LIMIT: Final = 256 << 20
+_FIXED: Final = 24 << 20
+"""Threads, their stacks and heaps, and what libraries allocate once."""
+_PER_CHUNK: Final = 300
+"""The record of a chunk, in memory and in the manifest."""
+_NETWORK_WORKERS: Final = 8
+
+
+def plan_workers(
+    array: DicomArray,
+    layout: ZarrLayout,
+    *,
+    streams: bool,
+    workers: int | None,
+    memory_limit: int | None,
+) -> int:
+    """Choose the number of workers that fits.
+
+    Parameters
+    ----------
+    array : DicomArray
+        What is read.
+    layout : ZarrLayout
+        Where it goes.
+    streams : bool
+        Whether objects need no memory while they are written.
+    workers : int, optional
+        At most so many; by default the cores, and more for a network.
+    memory_limit : int, optional
+        Bytes; by default 256 MiB, or what one worker needs.
+
+    Raises
+    ------
+    LimitError
+        If one worker needs more than `memory_limit`.
+    """
+    most = workers or (
+        available_cores() if streams else max(available_cores(), _NETWORK_WORKERS)
+    )
+    fixed = _FIXED + _PER_CHUNK * layout.number_of_chunks
+    each = unit_nbytes(array, layout, streams=streams)
+    fits = ((memory_limit or DEFAULT_LIMIT) - fixed) // each
+    if fits < 1 and memory_limit is not None:
+        message = (
+            f"Writing chunks of {layout.chunks} takes {(fixed + each) >> 20} MiB, "
+            f"allowed are {memory_limit >> 20} MiB: choose smaller chunks or shards"
+        )
+        raise LimitError(message)
+    return max(min(most, fits), 1)
+
+
+def unit_nbytes(array: DicomArray, layout: ZarrLayout, *, streams: bool) -> int:
+    """Bytes that one worker holds at most: a slab, a frame in the making, a chunk."""
+    item = layout.dtype.itemsize
+    frame = math.prod(array.frame_shape) * item
+    frames = math.prod(layout.chunks[: layout.grid_axes])
+    chunk = layout.chunk_nbytes
+    compressed = {codec["name"] for codec in layout.compressors} - {"crc32c"}
+    held = frame * (frames + _frames_in_the_making(array))
+    held += chunk * (2 + 3 * bool(compressed)) + (4 << 20)
+    if not streams:
+        plane = zip(array.frame_shape, layout.objects[layout.grid_axes :], strict=True)
+        whole = math.prod(-(-n // o) * o for n, o in plane)
+        objects = math.prod(layout.objects[: layout.grid_axes]) * whole * item
+        held += 2 * objects
+    return held
+
+
+def _frames_in_the_making(array: DicomArray) -> int:
+    """Count the frames' worth of memory that decoding one takes; J2K has 32 bits."""
+    if all(image.format.in_place for image in array.images):
+        return 0
+    native = all(image.format.transfer_syntax.native for image in array.images)
+    return 4 if native else 8

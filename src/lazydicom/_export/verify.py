@@ -1,0 +1,129 @@
+"""`verify` tells whether a copy still holds the pixels it was made from."""
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from lazydicom._array import DicomArray
+from lazydicom._export.checking import Difference, StoreCheck
+from lazydicom._export.copying import Progress
+from lazydicom._export.folder import Folder
+from lazydicom._export.layout import METADATA, read_layout
+from lazydicom._export.manifest import MANIFEST, decode_manifest
+from lazydicom._export.target import StoreLike, open_target
+from lazydicom._parallel import available_cores
+from lazydicom.errors import ExportError, redact_url
+
+
+@dataclass(frozen=True, slots=True)
+class VerifyReport:
+    """What `verify` found."""
+
+    url: str
+    """The store."""
+    number_of_chunks: int
+    nbytes: int
+    """Bytes of all pixels, decoded."""
+    compared_with: tuple[str, ...]
+    """``"manifest"``, ``"source"``, or both."""
+    differences: tuple[Difference, ...]
+    """One per object that differs, in the order of frames."""
+
+    @property
+    def ok(self) -> bool:
+        """Whether every chunk holds what it should."""
+        return not self.differences
+
+    @property
+    def first(self) -> Difference | None:
+        """The difference with the lowest frame number."""
+        return self.differences[0] if self.differences else None
+
+
+def verify(
+    store: StoreLike,
+    source: DicomArray | None = None,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> VerifyReport:
+    """Read a whole store and tell whether it still holds the pixels it was made from.
+
+    Zarr reads a lost chunk as black pixels; here it is a difference, as are changed
+    bytes, chunks that changed places, and pixels that decode to something else.
+
+    Parameters
+    ----------
+    store : str, os.PathLike or zarr.abc.store.Store
+        What `to_zarr` wrote, or with `source` any Zarr v3 array.
+    source : DicomArray, optional
+        Compare each pixel with it, besides the checksums of the manifest.
+    storage_options : mapping, optional
+        Arguments of the fsspec filesystem.
+    workers : int, optional
+        Objects read at the same time; by default the cores.
+    progress : callable, optional
+        Called with (chunks done, chunks in all, bytes of pixels done).
+
+    Returns
+    -------
+    VerifyReport
+        Its `ok` is the answer, its `first` names the first frame that differs.
+
+    Raises
+    ------
+    ExportError
+        If there is no complete store, or neither a manifest nor a source.
+    """
+    target = open_target(store, storage_options or {})
+    folder = target.published()
+    metadata = None if folder is None else folder.get(METADATA)
+    if folder is None or metadata is None:
+        unfinished = not target.staging.is_empty()
+        message = "The export is unfinished" if unfinished else "No Zarr store is there"
+        raise ExportError(message, url=target.url)
+    check = _make_check(folder, metadata, source, target.url)
+    wrong = check.wrong_metadata()
+    differences = [wrong] if wrong else _run(check, workers, progress)
+    return VerifyReport(
+        url=redact_url(target.url),
+        number_of_chunks=check.layout.number_of_chunks,
+        nbytes=check.nbytes,
+        compared_with=check.compared_with,
+        differences=tuple(sorted(differences, key=lambda one: one.frame)),
+    )
+
+
+def _make_check(
+    folder: Folder, metadata: bytes, source: DicomArray | None, url: str
+) -> StoreCheck:
+    data = folder.get(MANIFEST)
+    if data is None and source is None:
+        message = f"No manifest ({MANIFEST}) is there; name the source to compare with"
+        raise ExportError(message, url=url)
+    manifest = None if data is None else decode_manifest(data, url)
+    if manifest is not None:
+        axes = manifest.plan.frame_axes
+    else:
+        assert source is not None
+        axes = len(source.shape) - len(source.frame_shape)
+    return StoreCheck(folder, read_layout(metadata, axes), manifest, source)
+
+
+def _run(
+    check: StoreCheck, workers: int | None, progress: Progress | None
+) -> list[Difference]:
+    differences, done = [], 0
+    total = check.layout.number_of_chunks
+    positions = list(check.objects())
+    with ThreadPoolExecutor(workers or available_cores()) as executor:
+        found = executor.map(check.wrong_object, positions)
+        for position, difference in zip(positions, found, strict=True):
+            if difference is not None:
+                differences.append(difference)
+            done += sum(1 for _ in check.layout.chunks_of(position))
+            if progress is not None:
+                progress(done, total, check.nbytes * done // total)
+    return differences

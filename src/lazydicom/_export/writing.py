@@ -1,0 +1,162 @@
+"""Writing a unit: read its frames once, encode their chunks, write its objects.
+
+One unit is written by one thread; no two threads ever write into the same object.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lazydicom._array import DicomArray
+from lazydicom._export.chunk_codec import (
+    ChunkEncoder,
+    EncodedChunk,
+    is_recorded,
+    shard_index,
+)
+from lazydicom._export.folder import Folder, Write
+from lazydicom._export.layout import Position, ZarrLayout
+from lazydicom._export.manifest import ChunkRecord, Records
+
+
+@dataclass(frozen=True, slots=True)
+class WrittenUnit:
+    """What came of a unit."""
+
+    records: Records
+    kept: bool
+    """It was there already, and whole."""
+
+
+def write_unit(
+    array: DicomArray,
+    layout: ZarrLayout,
+    folder: Folder,
+    unit: Position,
+    known: Records,
+) -> WrittenUnit:
+    """Write the objects of a unit, unless they are known and still whole."""
+    if known and _are_whole(layout, folder, unit, known):
+        return WrittenUnit(known, kept=True)
+    encoder = ChunkEncoder(layout)
+    with ExitStack() as open_objects:
+        writers = {
+            position: _ObjectWriter(
+                layout, open_objects.enter_context(folder.writing(layout.key(position)))
+            )
+            for position in layout.objects_of(unit)
+        }
+        for slab in layout.slabs_of(unit):
+            frames = array.read(layout.region(slab), threads=1)
+            for position, writer in writers.items():
+                for chunk in layout.chunks_in(slab, position):
+                    values = _cut(frames, layout, chunk)
+                    writer.add(chunk, encoder.encode(values))
+        for writer in writers.values():
+            writer.finish()
+    records = {layout.key(at): writer.records for at, writer in writers.items()}
+    return WrittenUnit(records, kept=False)
+
+
+def unit_records(layout: ZarrLayout, unit: Position, records: Records) -> Records:
+    """Pick what is known about all objects of a unit; nothing where one is missing."""
+    keys = [layout.key(position) for position in layout.objects_of(unit)]
+    if any(key not in records for key in keys):
+        return {}
+    return {key: records[key] for key in keys}
+
+
+def spans_in_shard(
+    layout: ZarrLayout, position: Position, records: list[ChunkRecord]
+) -> dict[int, tuple[int, int]]:
+    """Tell offset and length of the chunks of a shard by their place in its index."""
+    spans: dict[int, tuple[int, int]] = {}
+    offset = 0
+    for chunk, record in zip(layout.chunks_of(position), records, strict=True):
+        spans[layout.place_in_shard(chunk)] = (offset, record.length)
+        offset += record.length
+    return spans
+
+
+def object_nbytes(layout: ZarrLayout, records: list[ChunkRecord]) -> int:
+    """Give the length of a whole object."""
+    chunks = sum(record.length for record in records)
+    return chunks + (len(shard_index(layout, {})) if layout.shards else 0)
+
+
+def differing_chunk(
+    layout: ZarrLayout, folder: Folder, position: Position, records: list[ChunkRecord]
+) -> Position | None:
+    """Find the first chunk of an object whose stored bytes are not the recorded ones."""
+    read, offset = _reader(folder, layout.key(position)), 0
+    for chunk, record in zip(layout.chunks_of(position), records, strict=True):
+        stored = memoryview(read(offset, offset + record.length))
+        if not is_recorded(stored, record, layout.codecs):
+            return chunk
+        offset += record.length
+    if layout.shards:
+        index = shard_index(layout, spans_in_shard(layout, position, records))
+        if read(offset, offset + len(index)) != index:
+            return next(layout.chunks_of(position))
+    return None
+
+
+def _reader(folder: Folder, key: str) -> Callable[[int, int], bytes]:
+    """Read from a disk what is asked for, from a network an object at once."""
+    if folder.appends:
+        return lambda start, stop: folder.get(key, start, stop) or b""
+    data = folder.get(key) or b""
+    return lambda start, stop: data[start:stop]
+
+
+@dataclass(slots=True)
+class _ObjectWriter:
+    """The chunks of one object, written as they come, and the index of a shard."""
+
+    layout: ZarrLayout
+    write: Write
+    records: list[ChunkRecord] = field(default_factory=list)
+    _spans: dict[int, tuple[int, int]] = field(default_factory=dict)
+    _offset: int = 0
+
+    def add(self, chunk: Position, encoded: EncodedChunk) -> None:
+        self.write(encoded.parts)
+        length = encoded.record.length
+        self._spans[self.layout.place_in_shard(chunk)] = (self._offset, length)
+        self._offset += length
+        self.records.append(encoded.record)
+
+    def finish(self) -> None:
+        if self.layout.shards:
+            self.write((shard_index(self.layout, self._spans),))
+
+
+def _cut(frames: NDArray[Any], layout: ZarrLayout, chunk: Position) -> NDArray[Any]:
+    """Cut a chunk out of the frames of its slab."""
+    plane = layout.region(chunk)[layout.grid_axes :]
+    key: tuple[Any, ...] = (..., *plane)
+    values: NDArray[Any] = frames[key]
+    return values
+
+
+def _are_whole(
+    layout: ZarrLayout,
+    folder: Folder,
+    unit: Position,
+    known: Mapping[str, list[ChunkRecord]],
+) -> bool:
+    """Check known objects: on a disk their bytes, behind a network their lengths.
+
+    An object of a network is whole or absent.
+    """
+    for position in layout.objects_of(unit):
+        key = layout.key(position)
+        records = known[key]
+        if folder.size(key) != object_nbytes(layout, records):
+            return False
+        if folder.appends and differing_chunk(layout, folder, position, records):
+            return False
+    return True

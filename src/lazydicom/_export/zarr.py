@@ -1,0 +1,183 @@
+"""`to_zarr`: a real copy of an array as Zarr v3, chunk by chunk, all or nothing."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from zarr.abc.codec import Codec
+from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
+
+from lazydicom._array import DicomArray
+from lazydicom._export.attributes import Metadata, exported_attributes
+from lazydicom._export.beginning import make_plan, prepare
+from lazydicom._export.copying import Copy, Progress
+from lazydicom._export.layout import Axes, plan_layout
+from lazydicom._export.memory import plan_workers
+from lazydicom._export.target import StoreLike, open_target
+from lazydicom.errors import ExportError, LazyDicomError, redact_url
+
+_COMPRESSORS: Final[Mapping[str, Callable[[], list[Codec]]]] = {
+    "zstd": lambda: [ZstdCodec(), Crc32cCodec()],
+    "blosc": lambda: [BloscCodec(cname="zstd", shuffle="bitshuffle"), Crc32cCodec()],
+    "gzip": lambda: [GzipCodec(), Crc32cCodec()],
+    "none": lambda: [Crc32cCodec()],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ExportReport:
+    """What `to_zarr` did."""
+
+    url: str
+    """The store."""
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    shards: tuple[int, ...] | None
+    number_of_chunks: int
+    kept_chunks: int
+    """Chunks that an interrupted export had written already."""
+    nbytes: int
+    """Bytes of all pixels, decoded."""
+    stored_nbytes: int
+    """Bytes of all chunks, as stored."""
+    workers: int
+    seconds: float
+
+
+def to_zarr(
+    array: DicomArray,
+    store: StoreLike,
+    *,
+    storage_options: Mapping[str, Any] | None = None,
+    chunks: Axes = None,
+    shards: Axes = None,
+    compressors: str | Codec | Sequence[Codec] = "zstd",
+    metadata: Metadata = "technical",
+    overwrite: bool = False,
+    resume: bool = False,
+    workers: int | None = None,
+    memory_limit: int | None = None,
+    progress: Progress | None = None,
+) -> ExportReport:
+    """Copy an array into a Zarr v3 store, with bounded memory, all or nothing.
+
+    The store appears when it is complete. It holds a manifest, ``lazydicom.json``, with a
+    checksum of each chunk, from which `verify` tells whether it still holds these pixels.
+
+    Parameters
+    ----------
+    array : DicomArray
+        What to copy.
+    store : str, os.PathLike or zarr.abc.store.Store
+        A folder, a local ``.zip``, any fsspec URL, or a store object of zarr.
+    storage_options : mapping, optional
+        Arguments of the fsspec filesystem.
+    chunks : int or sequence of int, optional
+        Frames per chunk, or its length on each axis (-1: the whole axis). By default
+        whole frames up to 1 MiB, at least one.
+    shards : int or sequence of int, optional
+        Frames per shard, or its length on each axis; multiples of the chunk's. By
+        default every chunk is an object of its own.
+    compressors : {"zstd", "blosc", "gzip", "none"} or codecs of zarr
+        A name adds `crc32c`, which finds damaged chunks; codecs are taken as they are.
+    metadata : {"technical", "none", "full"}
+        ``"full"`` writes the whole header into the store, patient data included.
+    overwrite : bool
+        Replace a store that stands there, or an unfinished export.
+    resume : bool
+        Continue an interrupted export; the result has the same bytes.
+    workers : int, optional
+        Objects written at the same time; by default the cores, and 8 over a network.
+    memory_limit : int, optional
+        Bytes that the export may take; fewer workers make it fit.
+    progress : callable, optional
+        Called with (chunks done, chunks in all, bytes of pixels done).
+
+    Returns
+    -------
+    ExportReport
+
+    Raises
+    ------
+    ExportError
+        If something stands there already, or the store cannot be written.
+    LimitError
+        If `memory_limit` is too small for one chunk, or shard.
+    SourceError
+        If the pixels cannot be read. What was written until then can be resumed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pydicom.data import get_testdata_file
+    >>> import lazydicom
+    >>> array = lazydicom.open_image(get_testdata_file("rtdose.dcm", download=False))
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> report = lazydicom.to_zarr(array, f"{folder.name}/dose.zarr", chunks=5)
+    >>> report.number_of_chunks
+    3
+    >>> lazydicom.verify(report.url).ok
+    True
+    >>> folder.cleanup()
+    """
+    started = time.monotonic()
+    if overwrite and resume:
+        raise ValueError("Expected overwrite or resume, not both")
+    target = open_target(store, storage_options or {})
+    layout = plan_layout(
+        array,
+        chunks=chunks,
+        shards=shards,
+        compressors=_codecs(compressors),
+        attributes=exported_attributes(array, metadata),
+    )
+    plan = make_plan(array, layout)
+    copy = Copy(array, layout, target.staging, progress or _say_nothing)
+    workers = plan_workers(
+        array,
+        layout,
+        streams=target.staging.appends,
+        workers=workers,
+        memory_limit=memory_limit,
+    )
+    try:
+        known = prepare(target, plan, copy.journal, overwrite=overwrite, resume=resume)
+        if not known.finished:
+            copy.run(plan, known.records, workers)
+            target.publish(layout.metadata)
+    except LazyDicomError:
+        raise
+    except OSError as error:
+        reason = error.strerror or f"{type(error).__name__}: {error}"
+        message = f"Could not write the store: {reason}"
+        raise ExportError(message, url=target.url) from error
+    records = known.records if known.finished else copy.records
+    kept = layout.number_of_chunks if known.finished else copy.kept_chunks
+    return ExportReport(
+        url=redact_url(target.url),
+        shape=layout.shape,
+        chunks=layout.chunks,
+        shards=layout.shards,
+        number_of_chunks=layout.number_of_chunks,
+        kept_chunks=kept,
+        nbytes=array.nbytes,
+        stored_nbytes=sum(one.length for chunks in records.values() for one in chunks),
+        workers=workers,
+        seconds=time.monotonic() - started,
+    )
+
+
+def _codecs(compressors: str | Codec | Sequence[Codec]) -> Sequence[Codec]:
+    if isinstance(compressors, Codec):
+        return [compressors]
+    if not isinstance(compressors, str):
+        return compressors
+    if compressors not in _COMPRESSORS:
+        names = ", ".join(_COMPRESSORS)
+        raise ValueError(f"Expected one of {names}, or codecs; found {compressors!r}")
+    return _COMPRESSORS[compressors]()
+
+
+def _say_nothing(done: int, total: int, nbytes: int) -> None:
+    """Report no progress."""
