@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lazydicom._arrange.stack import stack_frames
 from lazydicom._array import DicomArray
-from lazydicom._decode.format import Color, FrameFormat
+from lazydicom._decode.format import Color, Decoder, FrameFormat, Isolation
 from lazydicom._fragment_reader import open_fragments
 from lazydicom._frame_index import OnExtraFrames
 from lazydicom._frame_reader import FrameReader, RangeReader
@@ -28,6 +28,8 @@ def open_image(
     storage_options: Mapping[str, Any] | None = None,
     *,
     color: Color = "rgb",
+    decoder: Decoder = "imagecodecs",
+    isolation: Isolation = "none",
     local: LocalAccess = "pread",
     allow_truncated: bool = False,
     on_extra_frames: OnExtraFrames = "warn",
@@ -44,6 +46,12 @@ def open_image(
         Arguments of the fsspec filesystem.
     color : {"rgb", "stored"}
         ``"stored"`` keeps YCbCr instead of converting it to RGB (PS3.3 C.7.6.3.1.2).
+    decoder : {"imagecodecs", "pydicom"}
+        Who decodes encapsulated frames; ``"pydicom"`` tries the plugins that are
+        installed for it, GDCM among them.
+    isolation : {"none", "process"}
+        ``"process"`` decodes encapsulated frames in a worker process, for files that
+        nobody trusts: where a decoder crashes or hangs, the frame is a `DecodeError`.
     local : {"pread", "mmap"}
         ``"mmap"`` gives single frames of a local file as views of a memory map: without
         a copy, but a file truncated meanwhile kills the process.
@@ -76,7 +84,12 @@ def open_image(
     """
     header, load_header = _open_header(url, storage_options or {}, local)
     format_ = FrameFormat(
-        header.image_pixel, header.transfer_syntax, color, _swapped_pairs(header)
+        header.image_pixel,
+        header.transfer_syntax,
+        color,
+        _swapped_pairs(header),
+        decoder,
+        isolation,
     )
     reader = _frame_reader(
         header,

@@ -4,7 +4,6 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from lazydicom._decode.color import ybr_to_rgb
 from lazydicom._decode.format import YBR_FULL, FrameFormat
 from lazydicom._decode.jpeg_markers import (
     SOF_LOSSLESS,
@@ -14,7 +13,7 @@ from lazydicom._decode.jpeg_markers import (
 )
 from lazydicom._decode.native import clear_unused_bits
 from lazydicom._decode.preflight import check_codestream, check_end
-from lazydicom._decode.samples import decode_samples
+from lazydicom._decode.samples import decode_samples, to_rgb
 from lazydicom._image_pixel import ImagePixel
 from lazydicom.errors import DecodeError, UnsupportedError
 
@@ -43,7 +42,7 @@ def decode_jpeg(
     decode_samples(imagecodecs.jpeg8_decode, data, out, bits=bits, **options)
     clear_unused_bits(out, format_.pixel)
     if color and lossless:
-        ybr_to_rgb(out)
+        to_rgb(out)
 
 
 def preflight_jpeg(data: bytes, format_: FrameFormat) -> JpegHeader:

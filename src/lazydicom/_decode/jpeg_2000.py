@@ -4,7 +4,6 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lazydicom._decode.color import ybr_to_rgb
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.jpeg_2000_markers import (
     Jpeg2000Header,
@@ -12,7 +11,7 @@ from lazydicom._decode.jpeg_2000_markers import (
     read_jpeg_2000_header,
 )
 from lazydicom._decode.preflight import check_codestream
-from lazydicom._decode.samples import decode_samples, fit_bits
+from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
 from lazydicom.errors import UnsupportedError
 
 
@@ -35,7 +34,7 @@ def decode_jpeg_2000(
     if header.signed != bool(format_.pixel.pixel_representation):
         fit_bits(out, bits)  # DICOM's word goes; pydicom does the same
     if format_.converts_to_rgb:
-        ybr_to_rgb(out)
+        to_rgb(out)
 
 
 def preflight_jpeg_2000(data: bytes, format_: FrameFormat) -> Jpeg2000Header:

@@ -2,14 +2,15 @@
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.color import ybr_to_rgb
+from lazydicom._decode.color import interleave
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.jpeg import holds_ybr
 from lazydicom._decode.jpeg_markers import SOF_JPEG_LS, JpegHeader, read_jpeg_header
 from lazydicom._decode.preflight import check_codestream, check_end
-from lazydicom._decode.samples import decode_samples, fit_bits
+from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
 from lazydicom.errors import DecodeError
 
 
@@ -20,11 +21,23 @@ def decode_jpeg_ls(
     import imagecodecs
 
     bits = header.codestream.bits
-    decode_samples(imagecodecs.jpegls_decode, data, out, bits=bits)
+    if _holds_planes(data, header):
+        samples = header.codestream.samples
+        planes = np.empty((samples, *out.shape[:2]), out.dtype)
+        decode_samples(imagecodecs.jpegls_decode, data, planes, bits=bits)
+        interleave(planes, out)
+    else:
+        decode_samples(imagecodecs.jpegls_decode, data, out, bits=bits)
     if format_.pixel.pixel_representation:
         fit_bits(out, bits)  # JPEG-LS knows no sign
     if format_.color == "rgb" and holds_ybr(header, format_.pixel):
-        ybr_to_rgb(out)
+        to_rgb(out)
+
+
+def _holds_planes(data: bytes, header: JpegHeader) -> bool:
+    """Tell whether each component has a scan of its own (interleave mode 0)."""
+    components_in_scan = data[header.scan + 4]
+    return components_in_scan == 1 < header.codestream.samples
 
 
 def preflight_jpeg_ls(data: bytes, format_: FrameFormat) -> JpegHeader:

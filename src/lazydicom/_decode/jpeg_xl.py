@@ -4,12 +4,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lazydicom._decode.color import ybr_to_rgb
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.jpeg_xl_header import read_jpeg_xl_header
 from lazydicom._decode.native import clear_unused_bits
 from lazydicom._decode.preflight import Codestream, check_codestream
-from lazydicom._decode.samples import decode_samples
+from lazydicom._decode.samples import decode_samples, to_rgb
 
 JPEG_RECOMPRESSION = "1.2.840.10008.1.2.4.111"
 
@@ -36,4 +35,4 @@ def decode_jpeg_xl(
     clear_unused_bits(out, format_.pixel)
     recompressed = format_.transfer_syntax.uid == JPEG_RECOMPRESSION
     if format_.converts_to_rgb and not recompressed:
-        ybr_to_rgb(out)
+        to_rgb(out)

@@ -7,10 +7,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.color import ybr_to_rgb
+from lazydicom._decode.color import interleave
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import clear_unused_bits, unpack_bits
-from lazydicom._decode.samples import call_codec, interleave
+from lazydicom._decode.samples import call_codec, to_rgb
 from lazydicom._image_pixel import ImagePixel
 from lazydicom.errors import DecodeError
 
@@ -37,7 +37,7 @@ def decode_rle(
         interleave(planes.reshape(-1, pixel.rows, pixel.columns), out)
     clear_unused_bits(out, pixel)
     if format_.converts_to_rgb:
-        ybr_to_rgb(out)
+        to_rgb(out)
 
 
 def preflight_rle(data: bytes, format_: FrameFormat) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._decode.color import ybr_to_rgb
 from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError, UnsupportedError
 
@@ -56,13 +57,14 @@ def fit_bits(values: NDArray[Any], bits: int) -> None:
         np.right_shift(values, spare, out=values)
 
 
-def interleave(planes: NDArray[Any], out: NDArray[Any]) -> None:
-    """Put planes (samples, rows, columns) together to pixels, one plane at a time.
-
-    Five times as fast as one assignment of the transposed array.
-    """
-    for sample, plane in enumerate(planes):
-        out[..., sample] = plane
+def to_rgb(values: NDArray[Any]) -> None:
+    """Convert stored YBR_FULL to RGB in place."""
+    if values.dtype != np.uint8:
+        raise UnsupportedError(
+            f"YCbCr of type {values.dtype} is not converted: open it with"
+            ' color="stored"'
+        )
+    ybr_to_rgb(values)
 
 
 def _itemsize(bits: int) -> int:
