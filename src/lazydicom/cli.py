@@ -9,6 +9,8 @@ from typing import Final
 import click
 
 from lazydicom._cli.debug import debug_option, wants_traceback
+from lazydicom._cli.demo import demo
+from lazydicom._cli.export import export
 from lazydicom._cli.frames import frames
 from lazydicom._cli.info import info
 from lazydicom._cli.preview import preview
@@ -49,7 +51,7 @@ def main() -> None:
     """
 
 
-for _command in (info, frames, preview):
+for _command in (info, frames, preview, export, demo):
     main.add_command(_command)
 
 

@@ -1,0 +1,120 @@
+"""`lazydicom export`: a Zarr copy, with a progress bar where somebody looks on."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import click
+from rich.console import Console
+from rich.filesize import decimal
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
+
+import lazydicom
+from lazydicom._cli.debug import debug_option
+
+_AXES: Final = "N[,N...]"
+_UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
+
+
+def _lengths(text: str) -> tuple[int, ...]:
+    """Read frames, or the length on each axis: ``16`` or ``16,512,512``."""
+    return tuple(map(int, text.split(",")))
+
+
+def _bytes(text: str) -> int:
+    """Read a number of bytes.
+
+    >>> _bytes("500M"), _bytes("1.5GB"), _bytes("64")
+    (500000000, 1500000000, 64)
+    """
+    short = text.upper().removesuffix("B")
+    number = short.rstrip("KMGT")
+    unit = short.removeprefix(number)
+    if unit not in _UNITS:
+        raise ValueError(text)
+    return int(float(number) * _UNITS[unit])
+
+
+@click.command()
+@click.argument("url")
+@click.argument("out")
+@click.option("--chunks", type=_lengths, metavar=_AXES, help="Frames per chunk.")
+@click.option("--shards", type=_lengths, metavar=_AXES, help="Frames per shard.")
+@click.option(
+    "--codec",
+    type=click.Choice(["zstd", "blosc", "gzip", "none"]),
+    default="zstd",
+    show_default=True,
+    help="Compression; a checksum is always there.",
+)
+@click.option("--workers", type=click.IntRange(1), help="Objects written at a time.")
+@click.option("--memory", type=_bytes, metavar="BYTES", help="At most, such as 500M.")
+@click.option("--overwrite", is_flag=True, help="Replace what stands there.")
+@click.option("--resume", is_flag=True, help="Continue an interrupted export.")
+@debug_option
+def export(
+    url: str,
+    out: str,
+    *,
+    chunks: tuple[int, ...] | None,
+    shards: tuple[int, ...] | None,
+    codec: str,
+    workers: int | None,
+    memory: int | None,
+    overwrite: bool,
+    resume: bool,
+) -> None:
+    """Copy the pixels to a Zarr store: a folder, a .zip or a URL.
+
+    Nothing of a patient is written. The store appears when it is complete.
+    """
+    if overwrite and resume:
+        raise click.UsageError("--overwrite and --resume exclude each other")
+    array = lazydicom.open_image(url)
+    with _progress_bar(array.nbytes) as progress:
+        report = lazydicom.to_zarr(
+            array,
+            out,
+            chunks=_all_or_one(chunks),
+            shards=_all_or_one(shards),
+            compressors=codec,
+            overwrite=overwrite,
+            resume=resume,
+            workers=workers,
+            memory_limit=memory,
+            progress=progress,
+        )
+    click.echo(
+        f"{report.url}: {report.number_of_chunks:,} chunks of "
+        f"{' × '.join(map(str, report.chunks))}, {decimal(report.stored_nbytes)} "
+        f"for {decimal(report.nbytes)} of pixels in {report.seconds:.1f} s"
+    )
+
+
+@contextmanager
+def _progress_bar(nbytes: int) -> Iterator[Callable[[int, int, int], None]]:
+    """Show bytes, rate and time left on a terminal, and nothing elsewhere."""
+    columns = (
+        TextColumn("Exporting"),
+        BarColumn(),
+        DownloadColumn(),
+        TransferSpeedColumn(),
+        TimeRemainingColumn(),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=nbytes)
+        yield lambda _done, _chunks, nbytes_done: bar.update(
+            task, completed=nbytes_done
+        )
+
+
+def _all_or_one(lengths: tuple[int, ...] | None) -> int | tuple[int, ...] | None:
+    return lengths[0] if lengths is not None and len(lengths) == 1 else lengths
