@@ -1,12 +1,17 @@
 """What README and docs promise is run."""
 
 import doctest
+import os
 import re
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+from pydicom.data import get_testdata_file
 
 from tools import REPOSITORY
 
@@ -48,11 +53,35 @@ def run_script(block: Block, page: Path, namespace: dict[str, Any]) -> None:
     exec(compile(padded, str(page), "exec"), namespace)  # noqa: S102
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_python_on_a_page_runs(
-    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def run_console(block: Block, page: Path) -> None:
+    """Run each line that begins with "$ ", and compare what it prints on stdout."""
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    for example in block.code.removeprefix("$ ").split("\n$ "):
+        command, _, expected = example.partition("\n")
+        done = subprocess.run(
+            ["bash", "-c", command],
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=True,
+            env={**os.environ, "PATH": programs},
+        )
+        same = doctest.OutputChecker().check_output(expected, done.stdout, OPTIONS)
+        assert same, f"{page}:{block.line}: {command}\n{done.stdout}{done.stderr}"
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lay out what every page may use: the RT Dose that pydicom ships."""
+    shipped = get_testdata_file("rtdose.dcm", download=False)
+    assert isinstance(shipped, str)
+    shutil.copy(shipped, tmp_path / "rtdose.dcm")
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_on_a_page_runs(page: Path) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
 
     for block in blocks_of(page):
@@ -60,6 +89,8 @@ def test_python_on_a_page_runs(
             run_session(block, page, namespace)
         elif block.language == "python":
             run_script(block, page, namespace)
+        elif block.language == "console":
+            run_console(block, page)
 
 
 def test_readme_shows_each_command_alone_on_its_line_and_ci_runs_the_same() -> None:
