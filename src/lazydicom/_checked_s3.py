@@ -88,12 +88,7 @@ async def _chunks(body: Any, stall_s: float) -> AsyncIterator[bytes]:  # noqa: A
 async def _network_faults(stall_s: float) -> AsyncIterator[None]:
     """Turn what the network does into transient faults."""
     import aiohttp
-    from botocore.exceptions import (
-        BotoCoreError,
-        HTTPClientError,
-        IncompleteReadError,
-        ResponseStreamingError,
-    )
+    from botocore import exceptions as botocore
 
     try:
         yield
@@ -101,9 +96,13 @@ async def _network_faults(stall_s: float) -> AsyncIterator[None]:
         raise TransientError(f"No byte came for {stall_s:.0f} s") from None
     except SourceError:
         raise
-    except (IncompleteReadError, ResponseStreamingError, HTTPClientError) as error:
+    except (
+        aiohttp.ClientError,
+        botocore.ConnectionError,
+        botocore.HTTPClientError,
+        botocore.IncompleteReadError,
+        OSError,
+    ) as error:
         raise TransientError(f"Connection lost: {type(error).__name__}") from None
-    except (aiohttp.ClientError, OSError) as error:
-        raise TransientError(f"Connection lost: {type(error).__name__}") from None
-    except BotoCoreError as error:  # no credentials, no region, a bad name
+    except botocore.BotoCoreError as error:  # no credentials, no region, a bad name
         raise SourceError(f"Could not read: {type(error).__name__}") from None

@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 TRIES: Final = 6
 """Faults in one of ten requests lose one read in a million."""
-LIMIT_S: Final = 9.0
+LIMIT_S: Final = 8.5
 """Time that failed tries and the waits between them may take."""
 _FIRST_STALL_S: Final = 2.0
 _STALL_GROWTH: Final = 1.6
