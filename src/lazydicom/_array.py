@@ -1,19 +1,23 @@
 """`DicomArray`: images on a grid, indexed like a NumPy array, read frame by frame."""
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from itertools import pairwise
-from typing import Any
+from itertools import accumulate, pairwise
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lazydicom._grid import NOT_READ, FrameGrid
 from lazydicom._image import DicomImage
-from lazydicom._parallel import Job, available_cores, run
+from lazydicom._parallel import Job, available_cores, read_ahead, run
 from lazydicom._selection import Positions, Selection, as_slice, select
+
+_BLOCK_BYTES: Final = 1 << 22
+"""4 MiB: what iteration reads at once; freed blocks of this size are used again."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,17 +51,17 @@ class DicomArray:
     attrs: Mapping[str, Any] = field(default_factory=dict)
     """Technical attributes, by keyword in snake case; nothing of a patient."""
 
-    @property
+    @cached_property
     def frame_shape(self) -> tuple[int, ...]:
         """Rows and columns, and samples for colour."""
         return self.images[0].format.pixel.frame_shape
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """Length of each axis."""
         return (*self.grid.shape, *self.frame_shape)
 
-    @property
+    @cached_property
     def dtype(self) -> np.dtype[Any]:
         """Type of the stored values, in native byte order."""
         return self.images[0].format.pixel.dtype
@@ -111,8 +115,12 @@ class DicomArray:
         return values if dtype is None else values.astype(dtype, copy=False)
 
     def __iter__(self) -> Iterator[Any]:
-        """Read along the first axis, one position at a time."""
-        return (self[position] for position in range(len(self)))
+        """Read along the first axis, in blocks of some MiB, two of them ahead."""
+        step = max(_BLOCK_BYTES * len(self) // max(self.nbytes, 1), 1)
+        starts = range(0, len(self), step)
+        blocks = (partial(self.read, slice(at, at + step), threads=1) for at in starts)
+        for block in read_ahead(blocks, threads=available_cores()):
+            yield from block
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         """Name these values the same in every process."""
@@ -143,9 +151,8 @@ class DicomArray:
         axes = len(self.grid.shape)
         numbers = self._wanted(selection)
         plane = selection.positions[axes:]
-        view = self._single_view(numbers, plane)
-        if view is not None:
-            return view.reshape(selection.box_shape)
+        if numbers.size == 1 and numbers.min() >= 0 and self._is_whole(plane):
+            return self._frame(int(numbers.min())).reshape(selection.box_shape)
         box = np.empty(selection.box_shape, self.dtype)
         if box.size:
             out = box.reshape(numbers.size, *selection.box_shape[axes:])
@@ -170,16 +177,10 @@ class DicomArray:
             numbers = np.where(wanted, numbers, NOT_READ)
         return numbers
 
-    def _single_view(
-        self, numbers: NDArray[np.int64], plane: tuple[Positions, ...]
-    ) -> NDArray[Any] | None:
-        """Lend a view of the file where one whole frame is asked for and may be lent."""
-        if numbers.size != 1 or len(self.images) != 1 or not self._is_whole(plane):
-            return None
-        image = self.images[0]
-        if not (image.reader.lends and image.format.as_stored) or numbers.min() < 0:
-            return None
-        return image.frame(int(numbers.reshape(-1)[0]))
+    def _frame(self, number: int) -> NDArray[Any]:
+        """Read one whole frame, the commonest wish, without planning."""
+        which = bisect_right(self._first_numbers, number) - 1
+        return self.images[which].frame(number - self._first_numbers[which])
 
     def _jobs(
         self,
@@ -188,24 +189,24 @@ class DicomArray:
         out: NDArray[Any],
     ) -> Iterator[Job]:
         """Give the jobs that fill `out[i]` with the part `plane` of frame `numbers[i]`."""
-        which = np.searchsorted(self._firsts, numbers, side="right") - 1
+        firsts = np.array(self._first_numbers)
+        which = np.searchsorted(firsts, numbers, side="right") - 1
         whole = self._is_whole(plane)
         edges = [0, *(np.flatnonzero(np.diff(which)) + 1).tolist(), len(numbers)]
         for start, stop in pairwise(edges):
             if numbers[start] == NOT_READ:
                 continue
             image = self.images[which[start]]
-            wanted = numbers[start:stop] - self._firsts[which[start]]
+            wanted = numbers[start:stop] - firsts[which[start]]
             if whole:
                 yield from image.jobs(wanted, out[start:stop])
             else:
                 yield from _part_jobs(image, wanted, plane, out[start:stop])
 
     @cached_property
-    def _firsts(self) -> NDArray[np.int64]:
-        """Number of the first frame of each image, behind the ones that stand for none."""
-        lengths = [0, *(len(image) for image in self.images[:-1])]
-        return np.cumsum(lengths, dtype=np.int64)
+    def _first_numbers(self) -> list[int]:
+        """Number of the first frame of each image."""
+        return [0, *accumulate(len(image) for image in self.images[:-1])]
 
     def _is_whole(self, plane: tuple[Positions, ...]) -> bool:
         return all(

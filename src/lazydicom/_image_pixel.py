@@ -31,6 +31,11 @@ PIXEL_TAGS: Final = {
 """The three elements that may hold pixels."""
 
 _FLOAT_BITS: Final = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
+_DTYPES: Final = {
+    (kind, size): np.dtype(f"{kind}{size}")
+    for kind, sizes in {"u": (1, 2, 4, 8), "i": (1, 2, 4, 8), "f": (4, 8)}.items()
+    for size in sizes
+}
 _YBR: Final = ("YBR_FULL", "YBR_FULL_422")
 
 Attributes: TypeAlias = Mapping[str, int | str | None]
@@ -69,7 +74,7 @@ class ImagePixel:
         kind = "ui"[self.pixel_representation]
         if self.pixel_keyword != "PixelData":
             kind = "f"
-        return np.dtype(f"{kind}{max(self.bits_allocated // 8, 1)}")
+        return _DTYPES[kind, max(self.bits_allocated // 8, 1)]
 
     @property
     def frame_values(self) -> int:

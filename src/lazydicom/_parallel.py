@@ -1,12 +1,14 @@
 """Running independent jobs on all cores, or on one thread inside somebody else's task."""
 
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 Job: TypeAlias = Callable[[], None]
+T = TypeVar("T")
 
 
 def run(jobs: Iterable[Job], *, threads: int) -> None:
@@ -18,6 +20,21 @@ def run(jobs: Iterable[Job], *, threads: int) -> None:
         return
     for _ in _pool(threads, os.getpid()).map(_call, waiting):
         pass
+
+
+def read_ahead(jobs: Iterable[Callable[[], T]], *, threads: int) -> Iterator[T]:
+    """Give the results of jobs in order, with as many under way as there are threads."""
+    pool, waiting = _pool(threads, os.getpid()), deque[Future[T]]()
+    try:
+        for job in jobs:
+            waiting.append(pool.submit(job))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        for future in waiting:
+            future.cancel()
 
 
 def available_cores() -> int:

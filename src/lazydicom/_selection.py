@@ -110,6 +110,8 @@ class _Masked(NamedTuple):
 def _axis(key: Any, axis: int, length: int) -> tuple[Positions, AxisKey]:  # noqa: ANN401
     if isinstance(key, slice):
         return range(length)[key], slice(None)
+    if isinstance(key, int):
+        return _one(key, axis, length)
     if isinstance(key, _Masked):
         if key.length != length:
             message = (
@@ -125,18 +127,27 @@ def _axis(key: Any, axis: int, length: int) -> tuple[Positions, AxisKey]:  # noq
         raise IndexError(
             "only integers, slices, ellipsis and integer or boolean arrays are indices"
         )
+    if array.ndim == 0:
+        return _one(int(array), axis, length)
     outside = array[(array < -length) | (array >= length)]
     if outside.size:
-        message = (
-            f"index {outside[0]} is out of bounds for axis {axis} of size {length}"
-        )
-        raise IndexError(message)
+        raise _out_of_bounds(int(outside[0]), axis, length)
     array = np.where(array < 0, array + length, array).astype(np.int64)
-    if array.ndim == 0:
-        position = int(array)
-        return range(position, position + 1), 0
     positions, in_box = np.unique(array, return_inverse=True)
     return positions, in_box.reshape(array.shape).astype(np.int64)
+
+
+def _one(position: int, axis: int, length: int) -> tuple[range, int]:
+    """Touch one position; its axis goes."""
+    if not -length <= position < length:
+        raise _out_of_bounds(position, axis, length)
+    position %= length
+    return range(position, position + 1), 0
+
+
+def _out_of_bounds(position: int, axis: int, length: int) -> IndexError:
+    message = f"index {position} is out of bounds for axis {axis} of size {length}"
+    return IndexError(message)
 
 
 def _simplify(
