@@ -1,20 +1,17 @@
 """Opening: from a URL, bytes or a `Dataset` to a `DicomArray`, without reading a pixel."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lazydicom._arrange.stack import stack_frames
 from lazydicom._array import DicomArray
 from lazydicom._decode.format import Color, Decoder, FrameFormat, Isolation
-from lazydicom._fragment_reader import open_fragments
 from lazydicom._frame_index import OnExtraFrames
-from lazydicom._frame_reader import FrameReader, RangeReader
 from lazydicom._header import Header, header_of_dataset, read_header
-from lazydicom._image import DicomImage
 from lazydicom._local_source import LocalAccess
-from lazydicom._native_frames import native_index
+from lazydicom._open_instance import open_instance
 from lazydicom._open_source import open_source
 
 if TYPE_CHECKING:
@@ -82,60 +79,21 @@ def open_image(
     >>> array[3:5, 0].shape
     (2, 10)
     """
-    header, load_header = _open_header(url, storage_options or {}, local)
-    format_ = FrameFormat(
-        header.image_pixel,
-        header.transfer_syntax,
-        color,
-        _swapped_pairs(header),
-        decoder,
-        isolation,
-    )
-    reader = _frame_reader(
-        header,
-        format_,
+    image = open_instance(
+        _header_loader(url, storage_options or {}, local),
+        color=color,
+        decoder=decoder,
+        isolation=isolation,
         lends=local == "mmap",
         allow_truncated=allow_truncated,
         on_extra_frames=on_extra_frames,
     )
-    image = DicomImage(reader, format_, load_header)
-    vars(image)["header"] = header  # read already; it does not travel
     return stack_frames(image)
 
 
-def _open_header(
+def _header_loader(
     url: "Url | Dataset", storage_options: Mapping[str, Any], local: LocalAccess
-) -> tuple[Header, "partial[Header]"]:
+) -> Callable[[], Header]:
     if isinstance(url, str | os.PathLike | bytes | bytearray | memoryview):
-        load = partial(read_header, open_source(url, storage_options, local=local))
-    else:
-        load = partial(header_of_dataset, url)
-    return load(), load
-
-
-def _swapped_pairs(header: Header) -> bool:
-    """Tell pixels smaller than the words they are written in (PS3.5 annex A.3)."""
-    big = header.transfer_syntax.native and not header.transfer_syntax.little_endian
-    words = header.pixel_data.vr != "OB"
-    return big and words and header.image_pixel.bits_allocated <= 8
-
-
-def _frame_reader(
-    header: Header,
-    format_: FrameFormat,
-    *,
-    lends: bool,
-    allow_truncated: bool,
-    on_extra_frames: OnExtraFrames,
-) -> FrameReader:
-    if not header.transfer_syntax.native:
-        return open_fragments(
-            header, allow_truncated=allow_truncated, on_extra_frames=on_extra_frames
-        )
-    index = native_index(
-        header,
-        swapped_pairs=format_.swapped_pairs,
-        allow_truncated=allow_truncated,
-        on_extra_frames=on_extra_frames,
-    )
-    return RangeReader(header.source, index, lends=lends)
+        return partial(read_header, open_source(url, storage_options, local=local))
+    return partial(header_of_dataset, url)
