@@ -15,6 +15,7 @@ from lazydicom._grid import NOT_READ, FrameGrid
 from lazydicom._image import DicomImage
 from lazydicom._parallel import Job, available_cores, read_ahead, run
 from lazydicom._selection import Positions, Selection, as_slice, select
+from lazydicom._source import BytesLike
 
 _BLOCK_BYTES: Final = 1 << 22
 """4 MiB: what iteration reads at once; freed blocks of this size are used again."""
@@ -144,19 +145,24 @@ class DicomArray:
             What NumPy gives for the same expression on the whole array.
         """
         selection = select(key, self.shape)
-        box = self._read_box(selection, threads or available_cores())
+        box = self._read_box(selection, threads)
         return box[selection.in_box]
 
-    def _read_box(self, selection: Selection, threads: int) -> NDArray[Any]:
+    def _read_box(self, selection: Selection, threads: int | None) -> NDArray[Any]:
         axes = len(self.grid.shape)
         numbers = self._wanted(selection)
         plane = selection.positions[axes:]
-        if numbers.size == 1 and numbers.min() >= 0 and self._is_whole(plane):
-            return self._frame(int(numbers.min())).reshape(selection.box_shape)
+        if (
+            numbers.size == 1
+            and self._is_whole(plane)
+            and (number := numbers.item()) >= 0
+        ):
+            return self._frame(number).reshape(selection.box_shape)
         box = np.empty(selection.box_shape, self.dtype)
         if box.size:
             out = box.reshape(numbers.size, *selection.box_shape[axes:])
-            run(self._jobs(numbers.reshape(-1), plane, out), threads=threads)
+            jobs = self._jobs(numbers.reshape(-1), plane, out)
+            run(jobs, threads=threads, requests=REQUESTS)
         return box
 
     def _wanted(self, selection: Selection) -> NDArray[np.int64]:
@@ -187,7 +193,7 @@ class DicomArray:
         numbers: NDArray[np.int64],
         plane: tuple[Positions, ...],
         out: NDArray[Any],
-    ) -> Iterator[Job]:
+    ) -> Iterator[Job | Fetch]:
         """Give the jobs that fill `out[i]` with the part `plane` of frame `numbers[i]`."""
         firsts = np.array(self._first_numbers)
         which = np.searchsorted(firsts, numbers, side="right") - 1
@@ -220,11 +226,21 @@ def _part_jobs(
     numbers: NDArray[np.int64],
     plane: tuple[Positions, ...],
     out: NDArray[Any],
-) -> Iterator[Job]:
+) -> Iterator[Job | Fetch]:
     part = np.ix_(*(np.asarray(positions, np.intp) for positions in plane))
     slices = tuple(as_slice(positions) for positions in plane)
     index = slices if all(isinstance(one, slice) for one in slices) else part
-    for row, number in enumerate(numbers.tolist()):
+    wanted: list[int] = numbers.tolist()
+
+    def use(row: int, data: BytesLike) -> None:
+        frame = np.empty(image.format.pixel.frame_shape, out.dtype)
+        image.decode(wanted[row], data, frame)
+        out[row] = frame[index]
+
+    if image.reader.distant:
+        yield from image.fetches(wanted, use)
+        return
+    for row, number in enumerate(wanted):
         yield partial(_read_part, image, number, index, out[row])
 
 

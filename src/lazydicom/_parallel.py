@@ -11,15 +11,31 @@ Job: TypeAlias = Callable[[], None]
 T = TypeVar("T")
 
 
-def run(jobs: Iterable[Job], *, threads: int) -> None:
-    """Run all jobs; the first error ends it."""
+def run(jobs: Iterable[Job], *, threads: int | None) -> None:
+    """Run all jobs, by default on all cores; the first error ends it."""
     waiting = list(jobs)
     if threads == 1 or len(waiting) == 1:
         for job in waiting:
             job()
         return
-    for _ in _pool(threads, os.getpid()).map(_call, waiting):
+    for _ in _pool(threads or available_cores(), os.getpid()).map(_call, waiting):
         pass
+
+
+def _run_fetches(fetches: Iterable[Fetch], *, threads: int, requests: int) -> None:
+    """Use what came while the rest is under way; no more than `requests` is held."""
+    queue = iter(fetches)
+    pool = _pool(requests, os.getpid(), "fetch")
+    running = {pool.submit(fetch.read) for fetch in islice(queue, requests)}
+    try:
+        while running:
+            done, running = wait(running, return_when=FIRST_COMPLETED)
+            while done:
+                _run_jobs(done.pop().result(), threads=threads)
+                running |= {pool.submit(fetch.read) for fetch in islice(queue, 1)}
+    finally:
+        for future in running:
+            future.cancel()
 
 
 def read_ahead(jobs: Iterable[Callable[[], T]], *, threads: int) -> Iterator[T]:
@@ -47,9 +63,10 @@ def available_cores() -> int:
 
 
 @cache
-def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+def _pool(threads: int, process: int, purpose: str = "job") -> ThreadPoolExecutor:
     """Keep one pool per process: a fork inherits no threads."""
-    return ThreadPoolExecutor(threads, thread_name_prefix=f"lazydicom-{process}")
+    name = f"lazydicom-{purpose}-{process}"
+    return ThreadPoolExecutor(threads, thread_name_prefix=name)
 
 
 def _call(job: Job) -> None:
