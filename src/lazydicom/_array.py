@@ -13,7 +13,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from lazydicom._grid import NOT_READ, FrameGrid
 from lazydicom._image import DicomImage
-from lazydicom._parallel import Job, available_cores, read_ahead, run
+from lazydicom._parallel import Fetch, Job, available_cores, read_ahead, run
+from lazydicom._ranges import REQUESTS
 from lazydicom._selection import Positions, Selection, as_slice, select
 from lazydicom._source import BytesLike
 

@@ -4,11 +4,9 @@ Where a table was believed unseen, the items of each frame are checked against i
 frame that does not fit makes the reader walk over all items, once.
 """
 
+from collections.abc import Sequence
 from threading import Lock
 
-import numpy as np
-
-from lazydicom._codestreams import is_one_codestream
 from lazydicom._encapsulated_index import (
     EncapsulatedIndex,
     encapsulated_index,
@@ -17,8 +15,8 @@ from lazydicom._encapsulated_index import (
 from lazydicom._frame_index import FrameIndex, OnExtraFrames
 from lazydicom._header import Header
 from lazydicom._item_walk import ITEM_HEADER, ITEM_WORDS, PIXEL_DATA
-from lazydicom._ranges import ByteRange
-from lazydicom._source import BytesLike, ByteSource
+from lazydicom._ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
+from lazydicom._source import BytesLike, ByteSource, DistantSource, read_many
 from lazydicom._window import open_window
 from lazydicom.errors import InvalidDicomError, UnsupportedError, format_tag, warn
 
@@ -67,6 +65,11 @@ class FragmentReader:
         """Byte range of every frame, item headers included."""
         return self._found.index
 
+    @property
+    def distant(self) -> bool:
+        """Whether the file is elsewhere."""
+        return isinstance(self.source, DistantSource)
+
     def __len__(self) -> int:
         """Give the number of frames."""
         return len(self._found.index)
@@ -80,17 +83,23 @@ class FragmentReader:
             If its items are not what they were when the file was opened, or no table and
             no walk can tell where it lies.
         """
-        if not 0 <= frame < len(self):
-            message = f"Expected a frame below {len(self)}, asked for {frame}"
-            raise InvalidDicomError(message, url=self.url, frame=frame)
+        return self.read_many([frame])[0]
+
+    def together(self, frames: Sequence[int]) -> list[list[int]]:
+        """Group neighbours."""
         found = self._found
-        if not found.proven:
-            fragments = self._read_believed(frame, found)
-            if fragments is not None:
-                return _joined(fragments)
-            found = self._prove()
-        span, data = self._read_span(frame, found)
-        return _joined(split_items(data, span.offset))
+        spans = [self._span(frame, found) for frame in frames]
+        return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
+
+    def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
+        """Read the codestreams of some frames, neighbours with one request."""
+        found = self._found
+        spans = [self._span(frame, found) for frame in frames]
+        read = read_many(self.source, spans)
+        return [
+            self._codestream(frame, span, memoryview(data), found)
+            for frame, span, data in zip(frames, spans, read, strict=True)
+        ]
 
     def read_run(self, first: int, out: memoryview) -> None:
         """Refuse: encoded frames do not follow each other without items."""
@@ -102,23 +111,24 @@ class FragmentReader:
         """Give that of the file."""
         return self.source.identity()
 
-    def _read_span(
-        self, frame: int, found: EncapsulatedIndex
-    ) -> tuple[ByteRange, memoryview]:
+    def _span(self, frame: int, found: EncapsulatedIndex) -> ByteRange:
+        if not 0 <= frame < len(self):
+            message = f"Expected a frame below {len(self)}, asked for {frame}"
+            raise InvalidDicomError(message, url=self.url, frame=frame)
         index = found.index
-        span = ByteRange(int(index.offsets[frame]), int(index.lengths[frame]))
-        return span, memoryview(self.source.read(span))
+        return ByteRange(int(index.offsets[frame]), int(index.lengths[frame]))
 
-    def _read_believed(
-        self, frame: int, found: EncapsulatedIndex
-    ) -> list[memoryview] | None:
-        """Read a frame where a table says it lies, ``None`` where that cannot be."""
-        span, data = self._read_span(frame, found)
-        try:
-            fragments = split_items(data, span.offset)
-        except InvalidDicomError:
-            return None
-        return fragments if _is_one_frame(found.items.codec, fragments) else None
+    def _codestream(
+        self, frame: int, span: ByteRange, data: memoryview, found: EncapsulatedIndex
+    ) -> BytesLike:
+        """Join the fragments of a frame that was read where a table says it lies."""
+        if not found.proven:
+            fragments = _believed(span, data, found)
+            if fragments is not None:
+                return _joined(fragments)
+            span = self._span(frame, self._prove())
+            data = memoryview(self.source.read(span))
+        return _joined(split_items(data, span.offset))
 
     def _prove(self) -> EncapsulatedIndex:
         """Look at all items, once; a table that does not fit them is replaced."""
@@ -164,18 +174,15 @@ def split_items(data: memoryview, offset: int) -> list[memoryview]:
     return fragments
 
 
-def _is_one_frame(codec: str, fragments: list[memoryview]) -> bool:
-    holding = [fragment for fragment in fragments if len(fragment)]
-    heads = [int.from_bytes(part[:8], "little") for part in holding]
-    tails = [_last_bytes(part[-8:]) for part in holding]
-    return is_one_codestream(
-        codec, np.array(heads, np.uint64), np.array(tails, np.uint64)
-    )
-
-
-def _last_bytes(data: memoryview) -> int:
-    """Read up to 8 bytes as the high end of a little-endian number of 8."""
-    return int.from_bytes(data, "little") << 8 * (8 - len(data))
+def _believed(
+    span: ByteRange, data: memoryview, found: EncapsulatedIndex
+) -> list[memoryview] | None:
+    """Split what lies where a table says a frame does, ``None`` where that cannot be."""
+    try:
+        fragments = split_items(data, span.offset)
+    except InvalidDicomError:
+        return None
+    return fragments if _is_one_frame(found.items.codec, fragments) else None
 
 
 def _joined(fragments: list[memoryview]) -> BytesLike:

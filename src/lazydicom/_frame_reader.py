@@ -1,11 +1,12 @@
 """Reading the encoded bytes of frames."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from lazydicom._frame_index import FrameIndex
-from lazydicom._ranges import ByteRange
-from lazydicom._source import BytesLike, ByteSource
+from lazydicom._ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
+from lazydicom._source import BytesLike, ByteSource, DistantSource, read_many
 from lazydicom.errors import InvalidDicomError
 
 
@@ -27,12 +28,25 @@ class FrameReader(Protocol):
         """Whether `read` gives views of the file that stay valid."""
         ...
 
+    @property
+    def distant(self) -> bool:
+        """Whether a read waits for a round trip, so that reads are made together."""
+        ...
+
     def __len__(self) -> int:
         """Give the number of frames."""
         ...
 
     def read(self, frame: int) -> BytesLike:
         """Read one encoded frame."""
+        ...
+
+    def together(self, frames: Sequence[int]) -> list[list[int]]:
+        """Tell which frames one request should read, by their places in `frames`."""
+        ...
+
+    def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
+        """Read encoded frames, together where they are neighbours."""
         ...
 
     def read_run(self, first: int, out: memoryview) -> None:
@@ -58,6 +72,11 @@ class RangeReader:
         """Name of the file."""
         return self.source.url
 
+    @property
+    def distant(self) -> bool:
+        """Whether the file is elsewhere."""
+        return isinstance(self.source, DistantSource)
+
     def __len__(self) -> int:
         """Give the number of frames."""
         return len(self.index)
@@ -73,6 +92,15 @@ class RangeReader:
     def read(self, frame: int) -> BytesLike:
         """Read the bytes of one frame, once."""
         return self.source.read(self.span(frame))
+
+    def together(self, frames: Sequence[int]) -> list[list[int]]:
+        """Group neighbours."""
+        spans = [self.span(frame) for frame in frames]
+        return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
+
+    def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
+        """Read the bytes of some frames, neighbours with one request."""
+        return read_many(self.source, [self.span(frame) for frame in frames])
 
     def read_run(self, first: int, out: memoryview) -> None:
         """Read native frames that follow each other into `out`."""

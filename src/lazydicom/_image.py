@@ -1,6 +1,6 @@
 """One SOP Instance: its header, where its frames lie, and what decodes them."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import pairwise
@@ -15,7 +15,8 @@ from lazydicom._decode.native import finish_in_place
 from lazydicom._frame_index import FrameIndex
 from lazydicom._frame_reader import FrameReader
 from lazydicom._header import Header
-from lazydicom._parallel import Job
+from lazydicom._parallel import Fetch, Job
+from lazydicom._source import BytesLike
 from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url
 
 _BLOCK_BYTES: Final = 1 << 22
@@ -119,11 +120,17 @@ class DicomImage:
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=number) from None
 
-    def jobs(self, numbers: NDArray[np.int64], out: NDArray[Any]) -> Iterator[Job]:
+    def jobs(
+        self, numbers: NDArray[np.int64], out: NDArray[Any]
+    ) -> Iterator[Job | Fetch]:
         """Give the jobs that fill `out[i]` with frame `numbers[i]`.
 
-        Native frames that follow each other are read together, some MiB at a time.
+        Native frames that follow each other are read together, some MiB at a time; over
+        a network all neighbours are.
         """
+        if self.reader.distant:
+            yield from self._fetches_of_frames(numbers.tolist(), out)
+            return
         if not self.format.in_place:
             for row, number in enumerate(numbers.tolist()):
                 yield partial(self.decode_into, number, out[row])
@@ -131,6 +138,52 @@ class DicomImage:
         most = max(_BLOCK_BYTES // self.format.pixel.frame_nbytes, 1)
         for start, stop in _runs(numbers, most):
             yield partial(self._read_run, int(numbers[start]), out[start:stop])
+
+    def fetches(
+        self, numbers: Sequence[int], use: Callable[[int, BytesLike], None]
+    ) -> Iterator[Fetch]:
+        """Give the fetches of frames; `use(i, data)` gets the encoded `numbers[i]`."""
+        for rows in self.reader.together(numbers):
+            yield Fetch(partial(self._fetch, numbers, rows, use))
+
+    def decode(self, number: int, data: BytesLike, out: NDArray[Any]) -> None:
+        """Decode an encoded frame into `out`."""
+        try:
+            decode_frame(data, number, self.format, out)
+        except LazyDicomError as error:
+            raise error.locate(url=self.url, frame=number) from None
+
+    def _fetches_of_frames(
+        self, numbers: Sequence[int], out: NDArray[Any]
+    ) -> Iterator[Fetch]:
+        def use(row: int, data: BytesLike) -> None:
+            self.decode(numbers[row], data, out[row])
+
+        for rows in self.reader.together(numbers):
+            run = slice(rows[0], rows[-1] + 1)
+            first = numbers[rows[0]]
+            one_run = list(range(first, first + len(rows))) == numbers[run]
+            if self.format.in_place and one_run:
+                yield Fetch(partial(self._fetch_run, first, out[run]))
+            else:
+                yield Fetch(partial(self._fetch, numbers, rows, use))
+
+    def _fetch(
+        self,
+        numbers: Sequence[int],
+        rows: Sequence[int],
+        use: Callable[[int, BytesLike], None],
+    ) -> list[Job]:
+        wanted = [numbers[row] for row in rows]
+        try:
+            read = self.reader.read_many(wanted)
+        except LazyDicomError as error:
+            raise error.locate(url=self.url, frame=wanted[0]) from None
+        return [partial(use, *one) for one in zip(rows, read, strict=True)]
+
+    def _fetch_run(self, first: int, out: NDArray[Any]) -> list[Job]:
+        self._read_run(first, out)
+        return []
 
     def _read_run(self, first: int, out: NDArray[Any]) -> None:
         try:

@@ -2,19 +2,48 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import cache
-from typing import TypeAlias, TypeVar
+from itertools import islice
+from typing import NamedTuple, TypeAlias, TypeVar
 
 Job: TypeAlias = Callable[[], None]
 T = TypeVar("T")
 
 
-def run(jobs: Iterable[Job], *, threads: int | None) -> None:
-    """Run all jobs, by default on all cores; the first error ends it."""
-    waiting = list(jobs)
-    if threads == 1 or len(waiting) == 1:
+class Fetch(NamedTuple):
+    """A job that waits for bytes, and gives the jobs that make something of them."""
+
+    read: Callable[[], Sequence[Job]]
+
+
+def run(jobs: Iterable[Job | Fetch], *, threads: int | None, requests: int) -> None:
+    """Run all jobs; the first error ends it.
+
+    Parameters
+    ----------
+    jobs : iterable
+        Independent of each other.
+    threads : int, optional
+        Threads that compute, by default one per core.
+    requests : int
+        Fetches under way at once: they wait, so cores say nothing about their number.
+    """
+    waiting: list[Job] = []
+    fetches: list[Fetch] = []
+    for job in jobs:
+        if isinstance(job, Fetch):
+            fetches.append(job)
+        else:
+            waiting.append(job)
+    _run_jobs(waiting, threads=threads)
+    if fetches:
+        _run_fetches(fetches, threads=threads, requests=requests)
+
+
+def _run_jobs(waiting: Sequence[Job], *, threads: int | None) -> None:
+    if threads == 1 or len(waiting) <= 1:
         for job in waiting:
             job()
         return
@@ -22,7 +51,9 @@ def run(jobs: Iterable[Job], *, threads: int | None) -> None:
         pass
 
 
-def _run_fetches(fetches: Iterable[Fetch], *, threads: int, requests: int) -> None:
+def _run_fetches(
+    fetches: Iterable[Fetch], *, threads: int | None, requests: int
+) -> None:
     """Use what came while the rest is under way; no more than `requests` is held."""
     queue = iter(fetches)
     pool = _pool(requests, os.getpid(), "fetch")
