@@ -17,6 +17,7 @@ from lazydicom.errors import DecodeError
 _HEADER: Final = struct.Struct("<16I")
 _MOST_PER_BYTE: Final = 64
 """A run of 128 bytes takes two."""
+_PADDING: Final = b"\x00\x80"
 
 
 def decode_rle(
@@ -109,7 +110,7 @@ def _decode_padded(
 
 
 def _unpack_bits(segment: bytes, size: int) -> NDArray[np.uint8]:
-    """Decode PackBits until there are `size` bytes."""
+    """Decode PackBits that gives `size` bytes, with nothing but padding behind."""
     decoded = bytearray()
     at = 0
     while len(decoded) < size and at + 1 < len(segment):
@@ -122,8 +123,7 @@ def _unpack_bits(segment: bytes, size: int) -> NDArray[np.uint8]:
             at += 2
         else:
             at += 1
-    if len(decoded) < size:
-        raise DecodeError(
-            f"Expected {size} bytes of an RLE segment, found {len(decoded)}"
-        )
-    return np.frombuffer(decoded, np.uint8, size)
+    if len(decoded) != size or segment[at:].strip(_PADDING):
+        found = "more" if len(decoded) >= size else str(len(decoded))
+        raise DecodeError(f"Expected {size} bytes of an RLE segment, found {found}")
+    return np.frombuffer(decoded, np.uint8)

@@ -38,7 +38,11 @@ def decode_deflated(
     import imagecodecs
 
     padded = np.empty(length + length % 2, np.uint8)
-    got = call_codec(imagecodecs.deflate_decode, data, raw=True, out=padded)
+    try:
+        got = call_codec(imagecodecs.deflate_decode, data, raw=True, out=padded)
+    except DecodeError as error:
+        message = f"Expected {length} bytes inflated: {error.message}"
+        raise DecodeError(message) from error
     if not length <= got.nbytes <= len(padded):
         raise DecodeError(f"Expected {length} bytes inflated, found {got.nbytes}")
     decode_native(padded[:length].data, 0, format_, out)
