@@ -106,6 +106,19 @@ def test_info_lets_no_control_character_reach_the_terminal(tmp_path: Path) -> No
     assert "\x1b" not in result.output
 
 
+def test_info_says_where_colour_is_converted(tmp_path: Path) -> None:
+    path = tmp_path / "colour.dcm"
+    path.write_bytes(
+        make_native(
+            samples_per_pixel=3,
+            bits_allocated=8,
+            photometric_interpretation="YBR_FULL",
+        )
+    )
+
+    assert "YBR_FULL read as RGB" in run("info", path).stdout
+
+
 def test_info_redacts_the_url(path: Path) -> None:
     array = lazydicom.open_image(path)
 

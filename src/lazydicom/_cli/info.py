@@ -53,6 +53,7 @@ def facts_of(array: DicomArray, url: str) -> dict[str, Any]:
         "dtype": str(array.dtype),
         "bits_stored": pixel.bits_stored,
         "photometric_interpretation": pixel.photometric_interpretation,
+        "read_as": array.attrs.get("photometric_interpretation"),
         "transfer_syntax": syntax.name,
         "transfer_syntax_uid": syntax.uid,
         "index_origin": image.index.origin,
@@ -72,7 +73,7 @@ def facts_table(facts: dict[str, Any]) -> Table:
         "Frames": f"{facts['frames']:,}",
         "Shape": f"{axes} ({', '.join(facts['dims'])})",
         "Values": f"{facts['dtype']}, {facts['bits_stored']} bits stored, "
-        f"{facts['photometric_interpretation']}",
+        + _photometric(facts),
         "Transfer syntax": facts["transfer_syntax"],
         "Frame index": _ORIGINS[facts["index_origin"]],
         "Bytes per frame": _frame_bytes(facts),
@@ -84,6 +85,11 @@ def facts_table(facts: dict[str, Any]) -> Table:
             Text(name, style="bold"), Text(_printable(value), overflow="fold")
         )
     return table
+
+
+def _photometric(facts: dict[str, Any]) -> str:
+    stored, read_as = facts["photometric_interpretation"], facts["read_as"]
+    return f"{stored} read as RGB" if read_as == "RGB" != stored else f"{stored}"
 
 
 def _frame_bytes(facts: dict[str, Any]) -> str:
