@@ -155,7 +155,6 @@ BAD_STRUCTURE: Final[dict[str, Callable[[], bytes]]] = {
     "An element runs over the end of the file": _before(_private("OB", 1 << 20)),
     "An element takes Pixel Data into its value": _before(_private("OB", 20)),
     "A plain element has undefined length": _before(_private("UT", UNDEFINED, b"ab")),
-    "An item stands outside a sequence": _before(item(b"")),
     "A delimiter stands outside a sequence": _before(
         sequence(PRIVATE_SEQUENCE, undefined=True) * 2 + item(b"", undefined=True)[8:]
     ),

@@ -99,6 +99,9 @@ WARNED: Final = {
         PIXELS,
         "(?i)explicit",
     ),
+    "an item outside a sequence": OddFile(
+        partial(make_native, elements={0x00091010: item(b"")}), PIXELS, "(?i)item"
+    ),
     "no Transfer Syntax": OddFile(
         partial(make_native, file_meta=file_meta(None)), PIXELS, "(?i)transfer syntax"
     ),

@@ -119,7 +119,7 @@ def _shared_spill(key: _SpillKey) -> _Spill:
         file.write(source.read(ByteRange(0, key.start)))
         for block in _inflate(source, key.start):
             size += len(block)
-            _check_size(source, size, source.size() - key.start)
+            _check_size(source, size, key.start)
             file.write(block)
         on_error.pop_all()
     return _Spill(file, size)
@@ -148,10 +148,11 @@ def _inflate(source: ByteSource, start: int) -> Iterator[bytes]:
         raise InvalidDicomError(message, url=source.url, offset=source.size())
 
 
-def _check_size(source: ByteSource, inflated: int, deflated: int) -> None:
+def _check_size(source: ByteSource, inflated: int, start: int) -> None:
+    deflated = source.size() - start
     if inflated > MAX_INFLATED:
         message = f"Deflate stream holds more than {MAX_INFLATED} bytes"
-        raise LimitError(message, url=source.url)
+        raise LimitError(message, url=source.url, offset=start)
     if inflated > _RATIO_FREE and inflated > MAX_RATIO * deflated:
         message = f"Deflate stream of {deflated} bytes is larger than {MAX_RATIO} : 1"
-        raise LimitError(message, url=source.url)
+        raise LimitError(message, url=source.url, offset=start)
