@@ -68,11 +68,27 @@ def frame_starts(
     return np.flatnonzero(begins) if np.array_equal(begins, after_end) else None
 
 
-def is_one_codestream(
-    codec: str, heads: NDArray[np.uint64], tails: NDArray[np.uint64]
-) -> bool:
+def is_one_codestream(codec: str, fragments: list[memoryview]) -> bool:
     """Tell whether fragments are one whole codestream, as far as it shows."""
-    if codec not in _ENDED:
-        return len(heads) == 1 and (codec in UNMARKED or bool(begin(codec, heads)[0]))
-    starts = frame_starts(codec, heads, tails)
-    return starts is not None and len(starts) == 1 and bool(end(codec, tails)[-1])
+    if len(fragments) != 1 and codec not in _ENDED:
+        return False
+    if len(fragments) == 1:
+        return _is_whole(codec, fragments[0])
+    heads = [int.from_bytes(part[:8], "little") for part in fragments]
+    tails = [_high_bytes(part[-8:]) for part in fragments]
+    ends = np.array(tails, np.uint64)
+    starts = frame_starts(codec, np.array(heads, np.uint64), ends)
+    return starts is not None and len(starts) == 1 and bool(end(codec, ends)[-1])
+
+
+def _is_whole(codec: str, codestream: memoryview) -> bool:
+    if codec in UNMARKED:
+        return True
+    begins = bytes(codestream[:8]).startswith(_FIRST_BYTES[codec])
+    last = bytes(codestream[-8:]).rstrip(b"\0")
+    return begins and (codec not in _ENDED or last.endswith(b"\xff\xd9"))
+
+
+def _high_bytes(data: memoryview) -> int:
+    """Read up to 8 bytes as the high end of a little-endian number of 8."""
+    return int.from_bytes(data, "little") << 8 * (8 - len(data))

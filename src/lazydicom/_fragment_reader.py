@@ -7,6 +7,7 @@ frame that does not fit makes the reader walk over all items, once.
 from collections.abc import Sequence
 from threading import Lock
 
+from lazydicom._codestreams import is_one_codestream
 from lazydicom._encapsulated_index import (
     EncapsulatedIndex,
     encapsulated_index,
@@ -182,7 +183,8 @@ def _believed(
         fragments = split_items(data, span.offset)
     except InvalidDicomError:
         return None
-    return fragments if _is_one_frame(found.items.codec, fragments) else None
+    holding = [fragment for fragment in fragments if len(fragment)]
+    return fragments if is_one_codestream(found.items.codec, holding) else None
 
 
 def _joined(fragments: list[memoryview]) -> BytesLike:
