@@ -11,12 +11,14 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from lazydicom._grid import NOT_READ, FrameGrid
+from lazydicom._coordinate import Coordinate
+from lazydicom._grid import HOLE, NOT_READ, FrameGrid
 from lazydicom._image import DicomImage
 from lazydicom._parallel import Fetch, Job, available_cores, read_ahead, run
 from lazydicom._ranges import REQUESTS
 from lazydicom._selection import Positions, Selection, as_slice, select
 from lazydicom._source import BytesLike
+from lazydicom.errors import InvalidDicomError
 
 _BLOCK_BYTES: Final = 1 << 22
 """4 MiB: what iteration reads at once; freed blocks of this size are used again."""
@@ -48,10 +50,12 @@ class DicomArray:
     """Which frame stands where."""
     dims: tuple[str, ...]
     """Name of each axis."""
-    coords: Mapping[str, NDArray[Any]] = field(default_factory=dict)
-    """Coordinates of axes, by name."""
+    coords: Mapping[str, Coordinate] = field(default_factory=dict)
+    """Coordinates by name, each with its axes and its unit."""
     attrs: Mapping[str, Any] = field(default_factory=dict)
     """Technical attributes, by keyword in snake case; nothing of a patient."""
+    fill_value: float | None = None
+    """What stands in holes of the grid; ``None``: reading one is an error."""
 
     @cached_property
     def frame_shape(self) -> tuple[int, ...]:
@@ -127,7 +131,13 @@ class DicomArray:
     def __dask_tokenize__(self) -> tuple[object, ...]:
         """Name these values the same in every process."""
         sources = tuple(image.identity() for image in self.images)
-        return ("lazydicom", sources, self.grid.shape, self.grid.numbers)
+        return (
+            "lazydicom",
+            sources,
+            self.grid.shape,
+            self.grid.numbers,
+            self.fill_value,
+        )
 
     def read(self, key: Any, *, threads: int | None = None) -> Any:  # noqa: ANN401
         """Read what an index expression touches.
@@ -162,6 +172,7 @@ class DicomArray:
         box = np.empty(selection.box_shape, self.dtype)
         if box.size:
             out = box.reshape(numbers.size, *selection.box_shape[axes:])
+            self._fill_holes(numbers.reshape(-1) == HOLE, out)
             jobs = self._jobs(numbers.reshape(-1), plane, out)
             run(jobs, threads=threads, requests=REQUESTS)
         return box
@@ -184,6 +195,17 @@ class DicomArray:
             numbers = np.where(wanted, numbers, NOT_READ)
         return numbers
 
+    def _fill_holes(self, holes: NDArray[np.bool_], out: NDArray[Any]) -> None:
+        """Let the caller's value stand where there is no frame."""
+        if not holes.any():
+            return
+        if self.fill_value is None:
+            message = (
+                f"{holes.sum()} frames asked for are missing, no fill_value is given"
+            )
+            raise InvalidDicomError(message, url=self.images[0].url)
+        out[holes] = np.array(self.fill_value, self.dtype)
+
     def _frame(self, number: int) -> NDArray[Any]:
         """Read one whole frame, the commonest wish, without planning."""
         which = bisect_right(self._first_numbers, number) - 1
@@ -201,7 +223,7 @@ class DicomArray:
         whole = self._is_whole(plane)
         edges = [0, *(np.flatnonzero(np.diff(which)) + 1).tolist(), len(numbers)]
         for start, stop in pairwise(edges):
-            if numbers[start] == NOT_READ:
+            if numbers[start] < 0:  # filled, or asked for by nobody
                 continue
             image = self.images[which[start]]
             wanted = numbers[start:stop] - firsts[which[start]]

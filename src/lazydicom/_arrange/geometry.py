@@ -1,0 +1,139 @@
+"""Where frames lie in the patient (PS3.3 section C.7.6.2): planes, their order, the affine.
+
+Positions decide: never Slice Thickness, Slice Location or Instance Number.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+SAME_DIRECTION: Final = 1e-3
+"""Direction cosines that differ less are equal: 0.06 degrees."""
+SAME_PLANE: Final = 0.01
+"""Positions that differ less are equal, in pixels."""
+SAME_GAP: Final = 0.05
+"""Gaps between planes may differ by this part of a gap."""
+_TILTED: Final = 0.1
+"""Degrees."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Planes:
+    """The distinct planes of frames of one orientation, in the order of the normal."""
+
+    index: NDArray[np.int64]
+    """Plane of each frame."""
+    positions: NDArray[np.float64]
+    """Centre of the first pixel of each plane, in mm: (planes, 3)."""
+    z: NDArray[np.float64]
+    """Position of each plane on the normal, in mm."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Stack:
+    """Planes at equal distances."""
+
+    slots: NDArray[np.int64]
+    """Place of each plane; a place that is left out is a hole."""
+    origin: NDArray[np.float64]
+    """Centre of the first pixel of the first plane."""
+    step: NDArray[np.float64]
+    """From one plane to the next, in mm; the unit normal where there is one plane."""
+
+
+def group_orientations(orientation: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Group the frames by orientation, -1 where there is none."""
+    groups = np.full(len(orientation), -1)
+    if orientation.shape[1] != 6:
+        return groups
+    waiting = np.flatnonzero(np.isfinite(orientation).all(axis=1))
+    number = 0
+    while len(waiting):
+        first = orientation[waiting[0]]
+        same = (np.abs(orientation[waiting] - first) < SAME_DIRECTION).all(axis=1)
+        groups[waiting[same]] = number
+        waiting, number = waiting[~same], number + 1
+    return groups
+
+
+def normal_of(orientation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Give the unit normal of a plane.
+
+    >>> normal_of(np.array([1.0, 0, 0, 0, 1, 0]))
+    array([0., 0., 1.])
+    """
+    normal = np.cross(orientation[:3], orientation[3:])
+    unit: NDArray[np.float64] = normal / np.linalg.norm(normal)
+    return unit
+
+
+def find_planes(
+    position: NDArray[np.float64], normal: NDArray[np.float64], pixel_mm: float
+) -> Planes:
+    """Tell which frames lie in one plane."""
+    heights = position @ normal
+    order = np.argsort(heights, kind="stable")
+    apart = np.diff(heights[order]) > SAME_PLANE * pixel_mm
+    index = np.empty(len(heights), np.int64)
+    index[order] = np.concatenate([[0], np.cumsum(apart)])
+    counts = np.bincount(index)
+    sums = [np.bincount(index, weights=axis) for axis in position.T]
+    positions = np.stack(sums, axis=1) / counts[:, None]
+    return Planes(index, positions, positions @ normal)
+
+
+def stack_planes(
+    planes: Planes, normal: NDArray[np.float64], pixel_mm: float
+) -> Stack | None:
+    """Find the equal distance that all planes keep, ``None`` where there is none."""
+    first, last = planes.positions[0], planes.positions[-1]
+    if len(planes.z) == 1:
+        return Stack(np.zeros(1, np.int64), first, normal)
+    gaps = np.diff(planes.z)
+    gap = gaps[gaps < gaps.min() * (1 + 2 * SAME_GAP)].mean()
+    slots = np.rint(np.concatenate([[0.0], np.cumsum(np.rint(gaps / gap))]))
+    step = (last - first) / slots[-1]
+    apart = np.abs(first + slots[:, None] * step - planes.positions).max()
+    uneven = np.abs(gaps / gap - np.rint(gaps / gap)).max()
+    if uneven > SAME_GAP or apart > max(SAME_GAP * gap, 10 * SAME_PLANE * pixel_mm):
+        return None
+    return Stack(slots.astype(np.int64), first, step)
+
+
+def even_runs(z: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Cut the planes into runs of even gaps.
+
+    >>> even_runs(np.array([0.0, 5, 10, 20, 25]))
+    array([0, 0, 0, 1, 1])
+    """
+    runs = np.zeros(len(z), np.int64)
+    gap = 0.0
+    for k in range(1, len(z)):
+        here = z[k] - z[k - 1]
+        goes_on = gap == 0.0 or abs(here - gap) <= SAME_GAP * gap
+        runs[k] = runs[k - 1] + (not goes_on)
+        gap = (gap or here) if goes_on else 0.0
+    return runs
+
+
+def affine_of(
+    orientation: NDArray[np.float64],
+    pixel_spacing: NDArray[np.float64],
+    stack: Stack,
+) -> NDArray[np.float64]:
+    """Give the matrix from (x, y, z, 1), counted in pixels, to mm in LPS."""
+    affine = np.eye(4)
+    affine[:3, 0] = orientation[:3] * pixel_spacing[1]  # along a row, column by column
+    affine[:3, 1] = orientation[3:] * pixel_spacing[0]
+    affine[:3, 2] = stack.step
+    affine[:3, 3] = stack.origin
+    return affine
+
+
+def gantry_tilt(step: NDArray[np.float64], normal: NDArray[np.float64]) -> float | None:
+    """Give the angle between the step and the normal in degrees, ``None`` without tilt."""
+    cosine = float(step @ normal / np.linalg.norm(step))
+    angle = float(np.degrees(np.arccos(min(1.0, cosine))))
+    return angle if angle > _TILTED else None
