@@ -225,22 +225,26 @@ def test_preview_shows_the_lowest_value_white_where_the_file_says_so(
     assert (read_png(out)[1:] == 255).all()
 
 
-def test_preview_of_values_that_are_no_numbers_is_black(tmp_path: Path) -> None:
-    path, out = tmp_path / "nan.dcm", tmp_path / "nan.png"
-    pixels = np.full((16, 16), np.nan, "<f4")
+@pytest.mark.parametrize("values", [np.nan, np.inf, 0.0, 7.0, (np.inf, -np.inf)])
+def test_preview_of_values_without_a_range_is_black(
+    tmp_path: Path, values: float | tuple[float, float]
+) -> None:
+    path, out = tmp_path / "flat.dcm", tmp_path / "flat.png"
+    pixels = np.full((32, 16), np.resize(values, 16), "<f4")
     path.write_bytes(
         make_native(
             pixel_bytes=pixels.tobytes(),
             number_of_frames=1,
-            rows=16,
+            rows=32,
             columns=16,
             keyword="FloatPixelData",
             bits_allocated=32,
         )
     )
 
-    run("preview", path, out, "--tile", 16)
+    result = run("preview", path, out, "--tile", 16)
 
+    assert result.stderr == ""
     assert (read_png(out) == 0).all()
 
 

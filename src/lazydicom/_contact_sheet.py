@@ -50,26 +50,30 @@ def _evenly_spaced(count: int, wanted: int) -> NDArray[np.intp]:
     return np.linspace(0, count - 1, min(count, wanted)).round().astype(np.intp)
 
 
-def _shrink(frame: NDArray[Any], step: int) -> NDArray[np.float32]:
+def _shrink(frame: NDArray[Any], step: int) -> NDArray[np.float64]:
     """Average blocks of `step` × `step` pixels; those at the edge may be smaller."""
     for axis in (0, 1):
         starts = np.arange(0, frame.shape[axis], step)
         counts = np.diff(starts, append=frame.shape[axis])
-        sums = np.add.reduceat(frame, starts, axis=axis, dtype=np.float32)
-        frame = sums / np.expand_dims(
-            counts, [a for a in range(sums.ndim) if a != axis]
-        )
-    return frame.astype(np.float32, copy=False)
+        with np.errstate(invalid="ignore"):  # infinities of both signs in one block
+            sums = np.add.reduceat(frame, starts, axis=axis, dtype=np.float64)
+        others = [a for a in range(sums.ndim) if a != axis]
+        frame = sums / np.expand_dims(counts, others)
+    return frame
 
 
-def _window(tiles: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Spread values between two percentiles over 0 to 255; no number becomes 0."""
-    values = tiles[np.isfinite(tiles)]
-    low, high = np.percentile(values, (1, 99)) if values.size else (0, 1)
-    if low == high and values.size:
-        low, high = values.min(), values.max()
-    scaled = (tiles - low) * (255 / max(high - low, np.finfo(np.float32).tiny))
-    return np.nan_to_num(np.clip(scaled, 0, 255))
+def _window(tiles: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Spread values between two percentiles over 0 to 255; what is no number becomes 0."""
+    values = np.where(np.isfinite(tiles), tiles, np.nan)
+    if np.isnan(values).all():
+        return np.zeros_like(tiles)
+    low, high = np.nanpercentile(values, (1, 99))
+    if low == high:
+        low, high = np.nanmin(values), np.nanmax(values)
+    if low == high:
+        return np.zeros_like(tiles)
+    scaled: NDArray[np.float64] = ((values - low) / (high - low)).clip(0, 1)
+    return np.nan_to_num(scaled * 255)
 
 
 def _side_by_side(tiles: Picture) -> Picture:

@@ -17,11 +17,7 @@ from lazydicom._frame_index import FrameIndex
 def frames(url: str, *, as_json: bool) -> None:
     """Print number, offset and length in bytes of every frame."""
     index = lazydicom.open_image(url).images[0].index
-    if as_json:
-        click.echo(json.dumps(_records(index)))
-        return
-    for line in _lines(index):
-        click.echo(line)
+    click.echo(json.dumps(_records(index)) if as_json else "\n".join(_lines(index)))
 
 
 def _records(index: FrameIndex) -> list[dict[str, int]]:
