@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lazydicom._codestreams import ONE_FRAGMENT, UNMARKED, begin, end, frame_starts
 from lazydicom._dataset import DatasetElements
-from lazydicom._frame_index import FrameIndex, OnExtraFrames, Origin, index_edges
+from lazydicom._frame_index import FrameIndex, OnExtraFrames, index_edges
 from lazydicom._header import Header
 from lazydicom._item_walk import PIXEL_DATA, Fragments, PixelItems, peek, walk_items
 from lazydicom._offset_tables import index_basic, index_extended
@@ -125,10 +125,8 @@ def index_scanned(
     edges = np.append(found.starts[firsts], found.stop)
     if found.fault is not None and not _last_is_complete(window, items, found):
         edges = edges[:-1]
-    origin: Origin = "scanned"
-    if table is not None and _agrees(table, edges, cut=found.fault is not None):
-        origin = table.origin
-    return index_edges(edges, origin)
+    fits = table is not None and _agrees(table, edges, cut=found.fault is not None)
+    return index_edges(edges, table.origin if table and fits else "scanned")
 
 
 def find_items(header: Header, window: Window) -> PixelItems:
