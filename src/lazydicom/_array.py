@@ -5,7 +5,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
-from itertools import accumulate, pairwise
+from itertools import accumulate, pairwise, repeat
 from typing import Any, Final
 
 import numpy as np
@@ -123,10 +123,19 @@ class DicomArray:
     def __iter__(self) -> Iterator[Any]:
         """Read along the first axis, in blocks of some MiB, two of them ahead."""
         step = max(_BLOCK_BYTES * len(self) // max(self.nbytes, 1), 1)
-        starts = range(0, len(self), step)
-        blocks = (partial(self.read, slice(at, at + step), threads=1) for at in starts)
-        for block in read_ahead(blocks, threads=available_cores()):
+        reads = map(self._block, range(0, len(self), step), repeat(step))
+        for block in read_ahead(reads, threads=available_cores()):
             yield from block
+
+    def _block(self, start: int, length: int) -> "partial[NDArray[Any]]":
+        """Give the reading of a block; its memory is taken here, on the thread that frees it.
+
+        Memory freed on another thread than its own goes back to the system, and its pages
+        cost as much as the copy when they are taken again.
+        """
+        selection = select(slice(start, start + length), self.shape)
+        box: NDArray[Any] = np.empty(selection.box_shape, self.dtype)
+        return partial(self._fill, selection, box, threads=1)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         """Name these values the same in every process."""
@@ -161,15 +170,19 @@ class DicomArray:
 
     def _read_box(self, selection: Selection, threads: int | None) -> NDArray[Any]:
         axes = len(self.grid.shape)
+        if math.prod(selection.box_shape[:axes]) == 1:
+            number = self._wanted(selection).item()
+            if number >= 0 and self._is_whole(selection.positions[axes:]):
+                return self._frame(number).reshape(selection.box_shape)
+        box: NDArray[Any] = np.empty(selection.box_shape, self.dtype)
+        return self._fill(selection, box, threads=threads)
+
+    def _fill(
+        self, selection: Selection, box: NDArray[Any], *, threads: int | None
+    ) -> NDArray[Any]:
+        axes = len(self.grid.shape)
         numbers = self._wanted(selection)
         plane = selection.positions[axes:]
-        if (
-            numbers.size == 1
-            and self._is_whole(plane)
-            and (number := numbers.item()) >= 0
-        ):
-            return self._frame(number).reshape(selection.box_shape)
-        box = np.empty(selection.box_shape, self.dtype)
         if box.size:
             out = box.reshape(numbers.size, *selection.box_shape[axes:])
             self._fill_holes(numbers.reshape(-1) == HOLE, out)
