@@ -52,6 +52,7 @@ class InflatedSource:
 
     def read(self, span: ByteRange) -> BytesLike:
         """Read inflated bytes into fresh memory."""
+        check_span(self, span)
         data = bytearray(span.length)
         self.read_into(span.offset, memoryview(data))
         return memoryview(data).toreadonly()

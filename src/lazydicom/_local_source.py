@@ -169,6 +169,8 @@ def open_local(path: str) -> LocalSource:
         now = os.stat(path)  # noqa: PTH116
     except OSError as error:
         raise SourceError(f"{error.strerror}", url=path) from error
+    except ValueError as error:  # a null byte in a path
+        raise SourceError(f"No such file: {error}", url=path) from error
     if not os.path.isfile(path):  # noqa: PTH113
         raise SourceError("Expected a file", url=path)
     return LocalSource(path, now.st_size, now.st_mtime_ns)

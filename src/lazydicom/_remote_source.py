@@ -1,7 +1,7 @@
 """Files behind fsspec, read by byte ranges: planned, at once, checked."""
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -47,10 +47,12 @@ class RemoteSource:
 
     def read(self, span: ByteRange) -> BytesLike:
         """Fetch `span`; a long one in several requests at once."""
-        if span.offset == 0 and self.first_block:
-            block = self.first_block.pop()
-            if len(block) >= span.length:
-                return memoryview(block)[: span.length]
+        check_span(self, span)
+        if span.offset == 0:
+            with suppress(IndexError):  # another thread may have taken it
+                block = self.first_block.pop()
+                if len(block) >= span.length:
+                    return memoryview(block)[: span.length]
         return self.read_many([span])[0]
 
     def read_into(self, offset: int, out: memoryview) -> None:
