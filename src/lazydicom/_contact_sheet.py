@@ -1,7 +1,7 @@
 """A picture of a whole file: evenly spaced frames side by side, small and windowed."""
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import imagecodecs
 import numpy as np
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lazydicom._array import DicomArray
 
-Picture = NDArray[np.uint8]
+Picture: TypeAlias = NDArray[np.uint8]
 
 
 def contact_sheet(array: DicomArray, *, frames: int, tile: int) -> Picture:
