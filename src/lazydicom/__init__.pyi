@@ -5,3 +5,5 @@ from ._dask import to_dask as to_dask
 from ._export.verify import verify as verify
 from ._export.zarr import to_zarr as to_zarr
 from ._open import open_image as open_image
+from ._open_series import open_series as open_series
+from ._open_series import open_study as open_study

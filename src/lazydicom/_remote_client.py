@@ -11,11 +11,14 @@ from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from glob import has_magic
 from typing import Any, Final, Protocol
 
 import fsspec
 import fsspec.asyn
 
+from lazydicom._checked_azure import fetch_azure
+from lazydicom._checked_gcs import fetch_gcs
 from lazydicom._checked_http import fetch_http
 from lazydicom._checked_rest import fetch_rest, open_rest
 from lazydicom._checked_s3 import fetch_s3
@@ -48,6 +51,11 @@ FETCH: Final[Mapping[str, Fetch]] = {
     "https": fetch_http,
     "s3": fetch_s3,
     "s3a": fetch_s3,
+    "gs": fetch_gcs,
+    "gcs": fetch_gcs,
+    "az": fetch_azure,
+    "abfs": fetch_azure,
+    "abfss": fetch_azure,
 }
 """By protocol; what is not here gives only bytes."""
 
@@ -164,3 +172,41 @@ def _located(url: str, offset: int | None = None) -> Iterator[None]:
     except SourceError as error:
         error.__context__ = None
         raise error.locate(url=url, offset=offset) from None
+
+
+def is_folder(url: str, storage_options: Mapping[str, Any]) -> bool:
+    """Tell whether files lie below a URL."""
+    client = remote_client(url, storage_options)
+    with _listing(url):
+        return bool(client.filesystem.isdir(client.path))
+
+
+def find_files(url: str, storage_options: Mapping[str, Any]) -> list[str]:
+    """Give the URLs of all files below a folder, or that match a pattern, sorted.
+
+    Raises
+    ------
+    SourceError
+        If the filesystem cannot list.
+    """
+    client = remote_client(url, storage_options)
+    filesystem, path = client.filesystem, client.path
+    with _listing(url):
+        list_ = filesystem.glob if has_magic(path) else filesystem.find
+        found = list_(path, detail=True)
+    files = [name for name, info in found.items() if info.get("type") != "directory"]
+    head, chain, rest = url.partition("::")
+    protocol = head.partition("://")[0]
+    if chain:
+        return [f"{protocol}://{name.lstrip('/')}::{rest}" for name in sorted(files)]
+    return [str(filesystem.unstrip_protocol(name)) for name in sorted(files)]
+
+
+@contextmanager
+def _listing(url: str) -> Iterator[None]:
+    """Let errors name the folder; texts of clients, which may hold secrets, are dropped."""
+    try:
+        yield
+    except (OSError, ValueError, NotImplementedError) as error:
+        message = f"Could not list: {type(error).__name__}"
+        raise SourceError(message, url=url) from None

@@ -1,0 +1,72 @@
+"""Which files a caller means: a folder, a pattern, a zip file, a list of them."""
+
+import os
+from collections.abc import Iterable, Mapping
+from glob import glob, has_magic
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
+
+from lazydicom._open_source import Url
+from lazydicom._remote_client import find_files, is_folder
+from lazydicom.errors import SourceError
+
+Urls: TypeAlias = "Url | Iterable[Url]"
+
+
+class Listed(NamedTuple):
+    """One file to open."""
+
+    url: Url
+    named: bool
+    """Whether the caller named it: one found in a folder may be no image."""
+
+
+def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
+    """List the files behind names, in the order of the names.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file, or none in a folder.
+    """
+    if isinstance(urls, bytes | bytearray | memoryview):
+        return [Listed(urls, named=True)]
+    if not isinstance(urls, str | os.PathLike):
+        return [one for url in urls for one in list_files(url, storage_options)]
+    name = os.fspath(urls)
+    if "://" in name and not name.startswith("file://"):
+        found = _list_remote(name, storage_options)
+    else:
+        found = _list_local(Path(name.removeprefix("file://")).expanduser())
+    if not found:
+        raise SourceError("There are no files", url=name)
+    return found
+
+
+def _list_local(path: Path) -> list[Listed]:
+    if path.is_dir():
+        return [Listed(name, named=False) for name in _walk(str(path))]
+    if path.suffix.lower() == ".zip":
+        return _list_remote(f"zip://::{path.absolute()}", {})
+    if has_magic(str(path)) and not path.exists():
+        names = sorted(glob(str(path), recursive=True))  # noqa: PTH207 (any pattern)
+        return [Listed(n, named=False) for n in names if os.path.isfile(n)]  # noqa: PTH113
+    return [Listed(str(path), named=True)]
+
+
+def _walk(folder: str) -> list[str]:
+    """Give all files below a folder; symbolic links to folders are not followed."""
+    names = []
+    for parent, folders, files in os.walk(folder):
+        folders.sort()
+        names += [f"{parent}{os.sep}{file}" for file in sorted(files)]
+    return names
+
+
+def _list_remote(url: str, storage_options: Mapping[str, Any]) -> list[Listed]:
+    first = url.partition("::")[0]
+    if first.lower().endswith(".zip"):
+        url = f"zip://::{url}"
+    elif not has_magic(first) and not is_folder(url, storage_options):
+        return [Listed(url, named=True)]
+    return [Listed(one, named=False) for one in find_files(url, storage_options)]

@@ -1,0 +1,100 @@
+"""From names of files to images: listed, expanded, their headers read many at once."""
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any, Final, TypedDict
+
+from lazydicom._decode.format import Color, Decoder, Isolation
+from lazydicom._dicomdir import files_of_dicomdir, is_dicomdir
+from lazydicom._file_meta import read_file_meta
+from lazydicom._header import read_header
+from lazydicom._image import DicomImage
+from lazydicom._listing import Listed, Urls, list_files
+from lazydicom._local_source import LocalAccess
+from lazydicom._open_instance import open_instance
+from lazydicom._open_source import open_source
+from lazydicom._ranges import REQUESTS, ByteRange
+from lazydicom._source import ByteSource
+from lazydicom._walker import walk
+from lazydicom._window import open_window
+from lazydicom.errors import InvalidDicomError, LazyDicomError, SourceError
+
+_ROWS: Final = 0x00280010
+_SPECTROSCOPY_DATA: Final = 0x56000020
+_PREFIX: Final = b"DICM"
+_PREFIX_SPAN: Final = ByteRange(128, 4)
+
+
+class ReadOptions(TypedDict, total=False):
+    """How frames are decoded and local files read; `open_image` explains."""
+
+    color: Color
+    decoder: Decoder
+    isolation: Isolation
+    local: LocalAccess
+
+
+def open_files(
+    urls: Urls, storage_options: Mapping[str, Any], options: ReadOptions
+) -> list[DicomImage]:
+    """Read the headers of all files, many at once; no two wait for each other."""
+    files = _expand(list_files(urls, storage_options), storage_options)
+    open_one = partial(_open_listed, storage_options=storage_options, options=options)
+    threads = min(REQUESTS, len(files))
+    with ThreadPoolExecutor(threads, thread_name_prefix="lazydicom-open") as pool:
+        images = [image for image in pool.map(open_one, files) if image is not None]
+    if not images:
+        message = f"None of {len(files)} files is an image"
+        raise SourceError(message, url=str(files[0].url))
+    return images
+
+
+def _expand(files: list[Listed], storage_options: Mapping[str, Any]) -> list[Listed]:
+    """Let a DICOMDIR that was named stand for the files it refers to."""
+    expanded: list[Listed] = []
+    for one in files:
+        name = os.fspath(one.url) if isinstance(one.url, str | os.PathLike) else ""
+        if not one.named or not is_dicomdir(name):
+            expanded.append(one)
+            continue
+        source = open_source(name, storage_options)
+        inside = [Listed(url, named=True) for url in files_of_dicomdir(name, source)]
+        expanded += _expand(inside, storage_options)
+    return expanded
+
+
+def _open_listed(
+    file: Listed, *, storage_options: Mapping[str, Any], options: ReadOptions
+) -> DicomImage | None:
+    """Open one file, ``None`` where it was found in a folder and is no image."""
+    local = options.get("local", "pread")
+    source = open_source(file.url, storage_options, local=local)
+    try:
+        return open_instance(
+            partial(read_header, source),
+            color=options.get("color", "rgb"),
+            decoder=options.get("decoder", "imagecodecs"),
+            isolation=options.get("isolation", "none"),
+            lends=local == "mmap",
+            allow_truncated=False,
+            on_extra_frames="warn",
+        )
+    except InvalidDicomError:
+        if file.named or _should_be_image(source):
+            raise
+        return None
+
+
+def _should_be_image(source: ByteSource) -> bool:
+    """Tell whether a file without pixels is a broken image, or something else."""
+    if source.size() < _PREFIX_SPAN.stop or source.read(_PREFIX_SPAN) != _PREFIX:
+        return False
+    try:
+        with open_window(source) as window:
+            meta = read_file_meta(window)
+            tags = {tag for tag, _, _ in walk(window, meta.start, meta.framing)}
+    except LazyDicomError:
+        return True
+    return _ROWS in tags

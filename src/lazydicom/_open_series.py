@@ -1,0 +1,196 @@
+"""Opening a series or a study: many instances become labelled arrays, no pixel is read."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Unpack
+
+import numpy as np
+
+from lazydicom._arrange.concatenation import check_concatenations
+from lazydicom._arrange.frames import FrameTable, tabulate
+from lazydicom._arrange.mosaic import mosaics_as_tiles
+from lazydicom._arrange.series import Choices, OnGap, arrange, uniform_parts
+from lazydicom._array import DicomArray
+from lazydicom._image import DicomImage
+from lazydicom._listing import Urls
+from lazydicom._open_files import ReadOptions, open_files
+from lazydicom.errors import InvalidDicomError, redact_url
+
+_SERIES_INSTANCE_UID: Final = 0x0020000E
+_SERIES_NUMBER: Final = 0x00200011
+_MODALITY: Final = 0x00080060
+
+
+def open_series(
+    urls: Urls,
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    series: str | int | None = None,
+    on_gap: OnGap = "error",
+    fill_value: float | None = None,
+    source: bool = False,
+    **options: Unpack[ReadOptions],
+) -> DicomArray:
+    """Open the instances of one series as a labelled lazy array.
+
+    The axes are found in the files: ``('z', 'y', 'x')`` for a volume,
+    ``('time', 'z', 'y', 'x')`` for one that was taken again and again, ``'echo'``,
+    ``'b_value'``, ``'diffusion'``, ``'component'`` and others where the frames differ in
+    that; see ``docs/how-to/series.md``.
+
+    Parameters
+    ----------
+    urls : str, os.PathLike, bytes, or a list of them
+        A folder, a pattern, a zip file, a DICOMDIR, files; any fsspec URL.
+    storage_options : mapping, optional
+        Arguments of the fsspec filesystem.
+    series : str or int, optional
+        Which one, where there are several: a key of `open_study`, a Series Number or a
+        Series Instance UID.
+    on_gap : {"error", "fill", "split"}
+        What to do where frames are missing, stand twice, lie at uneven distances or in
+        several orientations. ``"fill"`` leaves holes, ``"split"`` cuts the series into
+        regular pieces, one of which `series` chooses.
+    fill_value : number, optional
+        What stands in holes; without it, reading one is an error.
+    source : bool
+        Add the coordinates ``sop_instance_uid`` and ``frame_number`` of each frame, and
+        the UIDs of series and frame of reference.
+    **options
+        `color`, `decoder`, `isolation` and `local`, as in `open_image`.
+
+    Returns
+    -------
+    DicomArray
+        With coordinates in mm and s, and ``attrs["affine"]`` from (x, y, z, 1), counted in
+        pixels, to mm in LPS.
+
+    Raises
+    ------
+    LazyDicomError
+        If a file cannot be read, there are several series, or frames are no full grid.
+
+    Examples
+    --------
+    >>> from pydicom.data import get_testdata_files
+    >>> import lazydicom
+    >>> files = get_testdata_files("dicomdirtests/77654033/CT2/*")
+    >>> array = lazydicom.open_series(files, on_gap="split", series="4-CT-1")
+    >>> array.dims
+    ('z', 'y', 'x')
+    """
+    groups = _by_series(open_files(urls, storage_options or {}, options))
+    choices = Choices(on_gap, fill_value, source)
+    name = _choose(groups, series)
+    pieces = _arrange_all(name, groups[name], choices)
+    if len(pieces) == 1:
+        return next(iter(pieces.values()))
+    if isinstance(series, str) and series in pieces:
+        return pieces[series]
+    raise InvalidDicomError(
+        f"{len(pieces)} pieces, choose one with series=: {_list(pieces)}"
+    )
+
+
+def open_study(
+    urls: Urls,
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    on_gap: OnGap = "split",
+    fill_value: float | None = None,
+    source: bool = False,
+    **options: Unpack[ReadOptions],
+) -> dict[str, DicomArray]:
+    """Open all series among files, each as `open_series` does.
+
+    A key is Series Number and Modality, ``"4-CT"``, and the number of the piece where a
+    series is cut, ``"4-CT-2"``. A study nearly always holds a localizer of several
+    orientations, so the default is to split.
+
+    Raises
+    ------
+    LazyDicomError
+        If a file cannot be read, or frames are no full grid and `on_gap` is another.
+    """
+    groups = _by_series(open_files(urls, storage_options or {}, options))
+    choices = Choices(on_gap, fill_value, source)
+    return {
+        key: array
+        for name, images in groups.items()
+        for key, array in _arrange_all(name, images, choices).items()
+    }
+
+
+def _by_series(images: Sequence[DicomImage]) -> dict[str, list[DicomImage]]:
+    """Group images by series, and name the groups without anything of a patient."""
+    groups: dict[str, list[DicomImage]] = {}
+    for image in images:
+        groups.setdefault(_text(image, _SERIES_INSTANCE_UID), []).append(image)
+    named: dict[str, list[DicomImage]] = {}
+    for uid in sorted(groups, key=lambda uid: (_number(groups[uid][0]), uid)):
+        name = _series_name(groups[uid][0])
+        same = sum(other == name or other.startswith(f"{name}~") for other in named)
+        named[f"{name}~{same + 1}" if same else name] = groups[uid]
+    return named
+
+
+def _series_name(image: DicomImage) -> str:
+    """Join Series Number and Modality.
+
+    Neither of them stands in PS3.15 table E.1-1.
+    """
+    number, modality = _number(image), _text(image, _MODALITY)
+    return f"{number}-{modality}" if modality else str(number)
+
+
+def _choose(groups: Mapping[str, list[DicomImage]], series: str | int | None) -> str:
+    """Find the series that the caller means."""
+    if series is None and len(groups) == 1:
+        return next(iter(groups))
+    for name, images in groups.items():
+        same = {name, _text(images[0], _SERIES_INSTANCE_UID), _number(images[0])}
+        if series in same or str(series).rpartition("-")[0] == name:
+            return name
+    counts = (f"{name!r} ({len(images)} files)" for name, images in groups.items())
+    asked = "" if series is None else f", none is {series!r}"
+    raise InvalidDicomError(
+        f"{len(groups)} series{asked}; choose one with series=: {', '.join(counts)}"
+    )
+
+
+def _arrange_all(
+    name: str, images: Sequence[DicomImage], choices: Choices
+) -> dict[str, DicomArray]:
+    """Arrange the pieces of one series."""
+    check_concatenations(images, may_lack=choices.on_gap != "error")
+    parts = uniform_parts(tabulate(mosaics_as_tiles(images)))
+    if len(parts) > 1 and choices.on_gap != "split":
+        texts = "; ".join(_describe(part) for part in parts)
+        message = "Frames of several orientations, sizes or types"
+        raise InvalidDicomError(f"{message}: {texts}. Choose on_gap='split'")
+    arrays = [array for part in parts for array in arrange(part, choices)]
+    if len(arrays) == 1:
+        return {name: arrays[0]}
+    return {f"{name}-{k}": array for k, array in enumerate(arrays, start=1)}
+
+
+def _describe(part: FrameTable) -> str:
+    """Tell what the frames of a part have in common, and where the first one is."""
+    image = part.images[part.image[0]]
+    rows, columns = image.format.pixel.frame_shape[:2]
+    orientation = np.round(part.numbers("orientation")[0], 2).tolist()
+    where = f"{rows}×{columns} {image.format.pixel.dtype}, orientation {orientation}"
+    position = np.round(part.numbers("position")[0], 2).tolist()
+    return f"{len(part)} frames of {where}, from {redact_url(image.url)} at {position}"
+
+
+def _list(pieces: Mapping[str, DicomArray]) -> str:
+    return ", ".join(f"{name!r} {array.shape}" for name, array in pieces.items())
+
+
+def _text(image: DicomImage, tag: int) -> str:
+    return "".join(map(str, image.header.elements.get(tag, "CS")[:1]))
+
+
+def _number(image: DicomImage) -> int:
+    values = image.header.elements.get(_SERIES_NUMBER, "IS")
+    return int(values[0]) if values else 0
