@@ -38,25 +38,29 @@ class ChunkEncoder:
     """Encodes the chunks of one layout."""
 
     layout: ZarrLayout
+    steps: tuple[Step, ...] | None
+    """How to do each codec; ``None`` where only zarr knows."""
 
     def encode(self, values: NDArray[Any]) -> EncodedChunk:
         """Encode what a chunk holds of the array; the rest of it is fill value."""
         inside = np.ascontiguousarray(_little_endian(values))
         pixels = checksum(inside)
         whole = self._pad(inside)
-        steps = _steps(self.layout.codecs)
-        if steps is None:
-            return _encoded((_encode_by_zarr(whole, self.layout),), pixels)
-        *before, last = steps
-        closing = last is _with_checksum
-        body = whole
-        for step in before if closing else steps:
-            body = step(body)
-        if not closing:
-            return _encoded((body,), pixels)
+        body = self._body(whole)
         stored = pixels if body is inside else checksum(body)
-        record = ChunkRecord(len(as_bytes(body)) + 4, stored, pixels)
-        return EncodedChunk((body, struct.pack("<I", stored)), record)
+        closing = struct.pack("<I", stored) if self.layout.closes_with_checksum else b""
+        length = len(as_bytes(body)) + len(closing)
+        return EncodedChunk((body, closing), ChunkRecord(length, stored, pixels))
+
+    def _body(self, whole: NDArray[Any]) -> Part:
+        """Give the stored bytes, up to a closing checksum."""
+        if self.steps is None:
+            data = _encode_by_zarr(whole, self.layout)
+            return data[:-4] if self.layout.closes_with_checksum else data
+        body: Part = whole
+        for step in self.steps:
+            body = step(body)
+        return body
 
     def _pad(self, inside: NDArray[Any]) -> NDArray[Any]:
         if inside.shape == self.layout.chunks:
@@ -66,13 +70,17 @@ class ChunkEncoder:
         return whole
 
 
-def is_recorded(
-    data: memoryview, record: ChunkRecord, codecs: Sequence[Mapping[str, Any]]
-) -> bool:
+def make_encoder(layout: ZarrLayout) -> ChunkEncoder:
+    """Find out how to do each codec of a layout, up to a closing checksum."""
+    codecs = layout.codecs[:-1] if layout.closes_with_checksum else layout.codecs
+    return ChunkEncoder(layout, _steps(codecs))
+
+
+def is_recorded(data: memoryview, record: ChunkRecord, layout: ZarrLayout) -> bool:
     """Tell whether stored bytes are those of a record."""
     if len(data) != record.length:
         return False
-    if codecs[-1]["name"] != "crc32c":
+    if not layout.closes_with_checksum:
         return checksum(data) == record.stored
     closing = struct.pack("<I", record.stored)
     return checksum(data[:-4]) == record.stored and data[-4:] == closing
@@ -95,32 +103,21 @@ def shard_index(layout: ZarrLayout, lengths: Mapping[int, tuple[int, int]]) -> b
     return data + struct.pack("<I", checksum(data))
 
 
-def _encoded(parts: tuple[Part, ...], pixels: int) -> EncodedChunk:
-    data = as_bytes(parts[0])
-    return EncodedChunk(parts, ChunkRecord(len(data), checksum(data), pixels))
-
-
 def _little_endian(values: NDArray[Any]) -> NDArray[Any]:
     if sys.byteorder == "little":
         return values
     return values.astype(values.dtype.newbyteorder("<"))
 
 
-def _steps(codecs: Sequence[Mapping[str, Any]]) -> list[Step] | None:
+def _steps(codecs: Sequence[Mapping[str, Any]]) -> tuple[Step, ...] | None:
     """Find how to do each codec, ``None`` where only zarr knows."""
-    steps: list[Step] = []
-    for codec in codecs:
-        configuration = codec.get("configuration", {})
-        if codec["name"] == "bytes" and configuration.get("endian") != "big":
-            continue
-        if codec["name"] not in _STEPS:
-            return None
-        steps.append(_STEPS[codec["name"]](configuration))
-    return steps or [_as_it_is]
-
-
-def _as_it_is(data: Part) -> Part:
-    return data
+    first, *others = codecs
+    little = first.get("configuration", {}).get("endian") != "big"
+    if first["name"] != "bytes" or not little:
+        return None
+    if any(codec["name"] not in _STEPS for codec in others):
+        return None
+    return tuple(_STEPS[one["name"]](one.get("configuration", {})) for one in others)
 
 
 def _with_checksum(data: Part) -> bytes:
@@ -139,8 +136,8 @@ def _gzip(configuration: Mapping[str, Any]) -> Step:
 
 def _blosc(configuration: Mapping[str, Any]) -> Step:
     shuffle = _SHUFFLES[configuration["shuffle"]]
-    codec = numcodecs.Blosc(**{**configuration, "shuffle": shuffle})
-    return lambda data: codec.encode(np.frombuffer(data, np.uint8))
+    step: Step = numcodecs.Blosc(**{**configuration, "shuffle": shuffle}).encode
+    return step
 
 
 _STEPS: Final[dict[str, Callable[[Mapping[str, Any]], Step]]] = {

@@ -52,9 +52,21 @@ class ZarrLayout:
         return self.shards or self.chunks
 
     @property
+    def closes_with_checksum(self) -> bool:
+        """Whether a chunk ends in the CRC-32C of what precedes it."""
+        return bool(self.codecs[-1]["name"] == "crc32c")
+
+    @property
     def chunk_nbytes(self) -> int:
         """Bytes of a whole decoded chunk."""
         return math.prod(self.chunks) * self.dtype.itemsize
+
+    @property
+    def unit_nbytes(self) -> int:
+        """Bytes of the decoded frames of a whole unit."""
+        frames = math.prod(self.objects[: self.grid_axes])
+        plane = math.prod(self.shape[self.grid_axes :])
+        return frames * plane * self.dtype.itemsize
 
     @property
     def number_of_chunks(self) -> int:

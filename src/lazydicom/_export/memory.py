@@ -69,10 +69,7 @@ def unit_nbytes(array: DicomArray, layout: ZarrLayout, *, streams: bool) -> int:
     held = frame * (frames + _frames_in_the_making(array))
     held += chunk * (2 + 3 * bool(compressed)) + (4 << 20)
     if not streams:
-        plane = zip(array.frame_shape, layout.objects[layout.grid_axes :], strict=True)
-        whole = math.prod(-(-n // o) * o for n, o in plane)
-        objects = math.prod(layout.objects[: layout.grid_axes]) * whole * item
-        held += 2 * objects
+        held += 2 * layout.unit_nbytes
     return held
 
 

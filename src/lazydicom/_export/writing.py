@@ -3,7 +3,7 @@
 One unit is written by one thread; no two threads ever write into the same object.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,17 +31,26 @@ class WrittenUnit:
     """It was there already, and whole."""
 
 
-def write_unit(
+def write_units(
     array: DicomArray,
-    layout: ZarrLayout,
+    encoder: ChunkEncoder,
     folder: Folder,
-    unit: Position,
-    known: Records,
-) -> WrittenUnit:
-    """Write the objects of a unit, unless they are known and still whole."""
-    if known and _are_whole(layout, folder, unit, known):
-        return WrittenUnit(known, kept=True)
-    encoder = ChunkEncoder(layout)
+    units: Sequence[Position],
+    known: Sequence[Records],
+) -> list[WrittenUnit]:
+    """Write the objects of some units, except those that are known and still whole."""
+    return [
+        WrittenUnit(records, kept=True)
+        if records and _are_whole(encoder.layout, folder, unit, records)
+        else WrittenUnit(_write_unit(array, encoder, folder, unit), kept=False)
+        for unit, records in zip(units, known, strict=True)
+    ]
+
+
+def _write_unit(
+    array: DicomArray, encoder: ChunkEncoder, folder: Folder, unit: Position
+) -> Records:
+    layout = encoder.layout
     with ExitStack() as open_objects:
         writers = {
             position: _ObjectWriter(
@@ -57,8 +66,7 @@ def write_unit(
                     writer.add(chunk, encoder.encode(values))
         for writer in writers.values():
             writer.finish()
-    records = {layout.key(at): writer.records for at, writer in writers.items()}
-    return WrittenUnit(records, kept=False)
+    return {layout.key(at): writer.records for at, writer in writers.items()}
 
 
 def unit_records(layout: ZarrLayout, unit: Position, records: Records) -> Records:
@@ -94,7 +102,7 @@ def differing_chunk(
     read, offset = _reader(folder, layout.key(position)), 0
     for chunk, record in zip(layout.chunks_of(position), records, strict=True):
         stored = memoryview(read(offset, offset + record.length))
-        if not is_recorded(stored, record, layout.codecs):
+        if not is_recorded(stored, record, layout):
             return chunk
         offset += record.length
     if layout.shards:
