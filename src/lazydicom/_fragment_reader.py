@@ -84,7 +84,9 @@ class FragmentReader:
             If its items are not what they were when the file was opened, or no table and
             no walk can tell where it lies.
         """
-        return self.read_many([frame])[0]
+        found = self._found
+        span = self._span(frame, found)
+        return self._codestream(frame, span, memoryview(self.source.read(span)), found)
 
     def together(self, frames: Sequence[int]) -> list[list[int]]:
         """Group neighbours."""
