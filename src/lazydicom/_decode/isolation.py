@@ -71,6 +71,11 @@ class Worker:
         self._memory: SharedMemory | None = None
         self._end = finalize(self, _stop, self._process, here, self.process_id)
 
+    @property
+    def worker_id(self) -> int:
+        """Process id of the worker."""
+        return self._process.pid
+
     def decode(self, data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
         """Decode one frame; see `decode_isolated`."""
         memory = self._shared(out.nbytes + len(data))

@@ -1,0 +1,161 @@
+"""What stands in the headers of codestreams, and what is refused before decoding."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import imagecodecs
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from codec_frames import KINDS, SYNTAXES, decode, format_of, make_frame
+from lazydicom._decode.encapsulated import _CODECS
+from lazydicom._decode.jpeg_2000_markers import read_jpeg_2000_header
+from lazydicom._decode.jpeg_markers import read_jpeg_header
+from lazydicom._decode.jpeg_xl_header import read_jpeg_xl_header
+from lazydicom._decode.preflight import Codestream
+from lazydicom.errors import DecodeError, LazyDicomError, UnsupportedError
+
+JPEG: Final = "1.2.840.10008.1.2.4."
+
+
+@given(st.binary(max_size=200), st.sampled_from(sorted(_CODECS)))
+def test_any_bytes_pass_or_are_refused_with_our_error(data: bytes, codec: str) -> None:
+    uid = next(s.uid for s in SYNTAXES if _codec(s.uid) == codec)
+    for start in (b"", b"\xff\xd8", b"\xff\x4f\xff\x51", b"\xff\x0a"):
+        try:
+            _CODECS[codec].preflight(start + data, format_of(uid, KINDS["8 bits"]))
+        except LazyDicomError:
+            continue
+
+
+def _codec(uid: str) -> str | None:
+    return format_of(uid, KINDS["8 bits"]).transfer_syntax.codec
+
+
+@given(
+    rows=st.integers(1, 700),
+    columns=st.integers(1, 700),
+    samples=st.sampled_from([1, 3]),
+    bits=st.sampled_from([8, 10, 12, 16]),
+    container=st.booleans(),
+)
+def test_the_header_of_jpeg_xl_is_read_as_libjxl_writes_it(
+    rows: int, columns: int, samples: int, bits: int, container: bool
+) -> None:
+    shape = (rows, columns, samples)[: 2 if samples == 1 else 3]
+    values = np.zeros(shape, np.uint8 if bits == 8 else np.uint16)
+    data = imagecodecs.jpegxl_encode(
+        values, lossless=True, bitspersample=bits, usecontainer=container, effort=1
+    )
+
+    found = read_jpeg_xl_header(bytes(data))
+
+    assert found == Codestream(rows, columns, samples, bits)
+
+
+@pytest.mark.parametrize("signed", [False, True])
+def test_the_header_of_jpeg_2000_tells_size_sign_and_kind_of_blocks(
+    signed: bool,
+) -> None:
+    values = np.zeros((7, 9), np.int16 if signed else np.uint16)
+    part_1 = imagecodecs.jpeg2k_encode(
+        values, level=0, codecformat="j2k", bitspersample=12
+    )
+    part_15 = imagecodecs.htj2k_encode(values, reversible=True)
+
+    one = read_jpeg_2000_header(bytes(part_1))
+    two = read_jpeg_2000_header(bytes(part_15))
+
+    assert one.codestream == Codestream(7, 9, 1, 12)
+    assert two.codestream == Codestream(7, 9, 1, 16)
+    assert (one.signed, one.high_throughput) == (signed, False)
+    assert (two.signed, two.high_throughput) == (signed, True)
+
+
+def test_the_header_of_jpeg_is_found_behind_fill_bytes_and_comments() -> None:
+    data = bytes(imagecodecs.jpeg8_encode(np.zeros((7, 9), np.uint8)))
+    comment = b"\xff\xff\xff\xfe\x00\x06\xff\xd9\xff\xc0"
+
+    header = read_jpeg_header(data[:2] + comment + data[2:])
+
+    assert header.codestream == Codestream(7, 9, 1, 8)
+
+
+def test_jpeg_with_two_frame_headers_is_refused() -> None:
+    data = bytes(imagecodecs.jpeg8_encode(np.zeros((7, 9), np.uint8)))
+    at = data.index(b"\xff\xc0")
+    segment = data[at : at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")]
+
+    with pytest.raises(DecodeError, match="found two"):
+        read_jpeg_header(data[:at] + segment + data[at:])
+
+
+def test_an_end_marker_in_a_comment_does_not_end_a_cut_codestream() -> None:
+    frame = make_frame(f"{JPEG}50 8 bits")
+    comment = b"\xff\xfe\x00\x04\xff\xd9"
+    data = frame.data[:2] + comment + frame.data[2:-300]
+
+    with pytest.raises(DecodeError, match="it is cut"):
+        decode(data, frame.format)
+
+
+@pytest.mark.parametrize("process", [0xC5, 0xC9, 0xCB])
+def test_hierarchical_and_arithmetic_jpeg_has_no_decoder(process: int) -> None:
+    frame = make_frame(f"{JPEG}50 8 bits")
+    data = frame.data.replace(b"\xff\xc0", bytes([0xFF, process]))
+
+    with pytest.raises(UnsupportedError, match=f"SOF{process - 0xC0}"):
+        decode(data, frame.format)
+
+
+def test_a_progressive_codestream_with_a_thousand_scans_is_refused() -> None:
+    frame = make_frame(f"{JPEG}53 8 bits")
+    at = frame.data.rindex(b"\xff\xda")
+    last = frame.data[at:-2]
+
+    with pytest.raises(DecodeError, match="scans"):
+        decode(frame.data[:at] + last * 1000 + b"\xff\xd9", frame.format)
+
+
+def test_jpeg_in_a_file_of_jpeg_ls_is_refused() -> None:
+    frame = make_frame(f"{JPEG}50 8 bits")
+
+    with pytest.raises(DecodeError, match=r"Expected a JPEG-LS .*FFC0"):
+        decode(frame.data, format_of(f"{JPEG}80", KINDS["8 bits"]))
+
+
+def test_jpeg_2000_with_extensions_of_part_2_has_no_decoder() -> None:
+    frame = make_frame(f"{JPEG}92 8 bits")
+    data = bytearray(frame.data)
+    data[6] |= 0x80  # Rsiz
+
+    with pytest.raises(UnsupportedError, match="Part 2"):
+        decode(bytes(data), frame.format)
+
+
+def test_jpeg_2000_with_more_tiles_than_there_may_be_is_refused() -> None:
+    frame = make_frame(f"{JPEG}90 8 bits")
+    data = bytearray(frame.data)
+    data[8:16] = (1000).to_bytes(4, "big") * 2  # the grid
+    data[24:32] = (1).to_bytes(4, "big") * 2  # a tile
+
+    with pytest.raises(DecodeError, match="1000000"):
+        decode(bytes(data), frame.format)
+
+
+@pytest.mark.parametrize(
+    ("starts", "count"),
+    [((64, 60), 2), ((60, 900), 2), ((64, 10**6), 2), ((64, 66), 2), ((64,), 1)],
+)
+def test_rle_segments_that_cannot_be_are_refused(
+    starts: tuple[int, ...], count: int
+) -> None:
+    frame = make_frame("1.2.840.10008.1.2.5 16 bits")
+    table = [count, *starts, *[0] * (15 - len(starts))]
+    head = b"".join(number.to_bytes(4, "little") for number in table)
+
+    with pytest.raises(DecodeError, match="RLE segments"):
+        decode(head + frame.data[64:], frame.format)
