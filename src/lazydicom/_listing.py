@@ -10,7 +10,7 @@ from lazydicom._open_source import Url
 from lazydicom._remote_client import find_files, is_folder
 from lazydicom.errors import SourceError
 
-Urls: TypeAlias = "Url | Iterable[Url]"
+Urls: TypeAlias = Url | Iterable[Url]
 
 
 class Listed(NamedTuple):

@@ -8,6 +8,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._arrange.mosaic import tile_positions
 from lazydicom._column_values import seconds_of
 from lazydicom._elements import Elements
 from lazydicom._frame_attributes import FRAME_ATTRIBUTES, TEXT
@@ -18,6 +19,7 @@ from lazydicom._functional_groups import (
 )
 from lazydicom._header import Header
 from lazydicom._image import DicomImage
+from lazydicom._mosaic_image import MosaicImage
 from lazydicom.errors import InvalidDicomError
 
 _INSTANCE_NUMBER: Final = 0x00200013
@@ -153,6 +155,9 @@ def _spread_frames(columns: Columns, images: list[DicomImage]) -> None:
         rows, frames = slice(start, start + len(image)), len(image)
         start += frames
         if frames == 1:
+            continue
+        if isinstance(image, MosaicImage):
+            columns["position"][rows] = tile_positions(image)
             continue
         header = image.header
         seconds = _first(header.elements, _FRAME_TIME, "DS") / 1000
