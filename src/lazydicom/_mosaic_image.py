@@ -15,7 +15,7 @@ from lazydicom._source import BytesLike
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 
-@dataclass(frozen=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class MosaicImage(DicomImage):
     """An image whose frames are the tiles of the one frame that is stored.
 
@@ -118,7 +118,13 @@ def cut_mosaic(mosaic: DicomImage, tiles: int) -> MosaicImage:
         number_of_frames=tiles,
     )
     format_ = replace(mosaic.format, pixel=tile)
-    image = MosaicImage(mosaic.reader, format_, mosaic.load_header, mosaic, tiles)
+    image = MosaicImage(
+        reader=mosaic.reader,
+        format=format_,
+        load_header=mosaic.load_header,
+        mosaic=mosaic,
+        tiles=tiles,
+    )
     if "header" in vars(mosaic):
         vars(image)["header"] = mosaic.header
     return image
