@@ -3,6 +3,7 @@ from __future__ import annotations
 import pickle
 import struct
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -465,3 +466,17 @@ def test_an_extended_table_may_hold_more_than_64_bits_can_sum() -> None:
 
         with pytest.warns(LazyDicomWarning, match="Extended Offset Table"):
             assert read_all(file)[1] == even(FRAMES)
+
+
+def test_a_table_is_repaired_once_however_many_threads_meet_it() -> None:
+    file = jpeg_file(offsets=WRONG_TABLES["beside a tag"])
+    reader = open_reader(UnmappedSource(file))
+
+    with (
+        pytest.warns(LazyDicomWarning) as warned,
+        ThreadPoolExecutor(16) as pool,
+    ):
+        frames = list(pool.map(reader.read, [*range(4)] * 50))
+
+    assert [bytes(frame) for frame in frames] == even(FRAMES) * 50
+    assert len(warned) == 1
