@@ -119,13 +119,14 @@ def _status_error(
     if known is not None and status in _GONE:
         reason = _REFUSED.get(status, f"status {status}")
         return SourceChangedError(f"The object changed since it was opened: {reason}")
+    if status in _REFUSED:
+        return SourceError(_REFUSED[status])
     if "html" in headers.get("content-type", ""):
-        return SourceError(
-            f"Expected bytes, got a web page (status {status}): a login?"
-        )
+        message = f"Expected bytes, got a web page (status {status}): a login?"
+        return SourceError(message)
     if status == 200:
         return SourceError("The server ignores Range: it answers with the whole file")
-    return SourceError(_REFUSED.get(status, f"Unexpected status {status}"))
+    return SourceError(f"Unexpected status {status}")
 
 
 def _content_range(headers: Mapping[str, str]) -> tuple[int, int, int]:
