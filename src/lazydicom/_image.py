@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decode_frame
 from lazydicom._decode.native import finish_in_place
+from lazydicom._frame_cache import FrameCache
 from lazydicom._frame_index import FrameIndex
 from lazydicom._frame_reader import FrameReader
 from lazydicom._header import Header
@@ -36,6 +37,8 @@ class DicomImage:
     format: FrameFormat
     """How they are encoded."""
     load_header: Callable[[], Header] = field(repr=False)
+    cache: FrameCache | None = field(default=None, repr=False)
+    """Decoded frames to give again, where the caller wants that."""
 
     def __len__(self) -> int:
         """Give the number of frames."""
@@ -48,7 +51,7 @@ class DicomImage:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle without the header."""
-        return (DicomImage, (self.reader, self.format, self.load_header))
+        return (DicomImage, (self.reader, self.format, self.load_header, self.cache))
 
     @property
     def url(self) -> str:
@@ -97,6 +100,15 @@ class DicomImage:
         LazyDicomError
             If the frame cannot be read or decoded; never anything but its pixels.
         """
+        if self.cache is None:
+            return self._frame(number)
+        frame = self.cache.get(number)
+        if frame is None:
+            frame = self._frame(number)
+            self.cache.put(number, frame)
+        return frame
+
+    def _frame(self, number: int) -> NDArray[Any]:
         pixel = self.format.pixel
         if self.reader.lends and self.format.as_stored:
             data = np.frombuffer(self.reader.read(number), pixel.dtype)

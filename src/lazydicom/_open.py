@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lazydicom._arrange.stack import stack_frames
 from lazydicom._array import DicomArray
-from lazydicom._decode.format import Color, Decoder, FrameFormat, Isolation
+from lazydicom._decode.format import Color, Decoder, Isolation
 from lazydicom._frame_index import OnExtraFrames
 from lazydicom._header import Header, header_of_dataset, read_header
 from lazydicom._local_source import LocalAccess
@@ -30,6 +30,7 @@ def open_image(
     local: LocalAccess = "pread",
     allow_truncated: bool = False,
     on_extra_frames: OnExtraFrames = "warn",
+    frame_cache_bytes: int = 0,
 ) -> DicomArray:
     """Open one SOP Instance as a lazy array of its frames.
 
@@ -56,6 +57,9 @@ def open_image(
         Take the complete frames of a file that ends too early, instead of an error.
     on_extra_frames : {"warn", "keep"}
         Frames stored behind the declared ones are left out with a warning, or kept.
+    frame_cache_bytes : int
+        Decoded frames to keep for viewers that scrub: ``array[k]`` of a frame used
+        lately is a copy of it. By default none.
 
     Returns
     -------
@@ -87,6 +91,7 @@ def open_image(
         lends=local == "mmap",
         allow_truncated=allow_truncated,
         on_extra_frames=on_extra_frames,
+        frame_cache_bytes=frame_cache_bytes,
     )
     return stack_frames(image)
 

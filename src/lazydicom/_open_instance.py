@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from lazydicom._decode.format import Color, Decoder, FrameFormat, Isolation
 from lazydicom._fragment_reader import open_fragments
+from lazydicom._frame_cache import FrameCache
 from lazydicom._frame_index import OnExtraFrames
 from lazydicom._frame_reader import FrameReader, RangeReader
 from lazydicom._header import Header
@@ -20,6 +21,7 @@ def open_instance(
     lends: bool,
     allow_truncated: bool,
     on_extra_frames: OnExtraFrames,
+    frame_cache_bytes: int = 0,
 ) -> DicomImage:
     """Read a header and index the frames behind it.
 
@@ -44,7 +46,8 @@ def open_instance(
         allow_truncated=allow_truncated,
         on_extra_frames=on_extra_frames,
     )
-    image = DicomImage(reader, format_, load_header)
+    cache = FrameCache(frame_cache_bytes) if frame_cache_bytes > 0 else None
+    image = DicomImage(reader, format_, load_header, cache)
     vars(image)["header"] = header  # read already; it does not travel
     return image
 

@@ -1,0 +1,40 @@
+"""What a dask graph carries over the wire."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import cloudpickle
+import pytest
+
+import lazydicom
+from dicom_files import make_encapsulated
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FRAMES: Final = 100_000
+MOST: Final = 3_000_000
+
+
+@pytest.mark.parametrize("frames_per_chunk", ["auto", 64])
+def test_the_graph_of_100_000_compressed_frames_stays_small(
+    tmp_path: Path, frames_per_chunk: int
+) -> None:
+    path = tmp_path / "many.dcm"
+    frame = b"\xff\xd8\xff\xdb" + bytes(10) + b"\xff\xd9"
+    path.write_bytes(
+        make_encapsulated(
+            [frame] * FRAMES,
+            rows=512,
+            columns=512,
+            bits_allocated=8,
+            transfer_syntax="1.2.840.10008.1.2.4.50",
+        )
+    )
+
+    graph = lazydicom.to_dask(
+        lazydicom.open_image(path), frames_per_chunk=frames_per_chunk
+    ).dask
+
+    assert len(cloudpickle.dumps(dict(graph))) <= MOST
