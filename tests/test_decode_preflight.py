@@ -159,3 +159,13 @@ def test_rle_segments_that_cannot_be_are_refused(
 
     with pytest.raises(DecodeError, match="RLE segments"):
         decode(head + frame.data[64:], frame.format)
+
+
+def test_quantization_with_which_openjph_crashes_is_refused() -> None:
+    frame = make_frame(f"{JPEG}203 RGB")
+    data = bytearray(frame.data)
+    at = data.index(b"\xff\x5c")  # QCD
+    data[at + 5] = 31 << 3  # the exponent of the first subband
+
+    with pytest.raises(DecodeError, match="at most 30 bit-planes, found 31"):
+        decode(bytes(data), frame.format)

@@ -43,5 +43,5 @@ def preflight_jpeg_2000(data: bytes, format_: FrameFormat) -> Jpeg2000Header:
     check_codestream(header.codestream, format_.pixel)
     if header.part_2:
         raise UnsupportedError("JPEG 2000 with extensions of Part 2 has no decoder")
-    check_tile_parts(data, header.start)
+    check_tile_parts(data, header)
     return header

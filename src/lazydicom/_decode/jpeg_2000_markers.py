@@ -9,8 +9,13 @@ from lazydicom.errors import DecodeError, UnsupportedError
 _SOC_SIZ: Final = b"\xff\x4f\xff\x51"
 _JP2_SIGNATURE: Final = b"\x00\x00\x00\x0cjP  "
 _SIZ: Final = struct.Struct(">HH8IH")
-_SOT: Final = 0xFF90
+_SOT: Final = b"\xff\x90"
 _SOT_LENGTH: Final = 12
+_SOD: Final = b"\xff\x93"
+_END_OF_SEGMENTS: Final = (_SOT, _SOD, END_OF_IMAGE)
+_QCC: Final = b"\xff\x5d"
+_QUANTIZATION: Final = (b"\xff\x5c", _QCC)
+_MOST_BIT_PLANES: Final = 30
 _MOST_TILES: Final = 65535
 
 
@@ -62,20 +67,23 @@ def read_jpeg_2000_header(data: bytes) -> Jpeg2000Header:
     )
 
 
-def check_tile_parts(data: bytes, start: int) -> None:
-    """Follow the lengths of tile-parts to EOC.
+def check_tile_parts(data: bytes, header: Jpeg2000Header) -> None:
+    """Follow the marker segments and the lengths of tile-parts to EOC.
 
     Raises
     ------
     DecodeError
-        If one runs past the end, or EOC does not follow the last one: it is cut.
+        If one runs past the end, or EOC does not follow the last one: it is cut. Also if
+        quantization is beyond what a decoder holds in 32 bits.
     """
-    at = _first_tile_part(data, start + 4)
-    while data[at : at + 2] == b"\xff\x90":
+    length_of_siz = int.from_bytes(data[header.start + 4 : header.start + 6], "big")
+    at = _step_over_segments(data, header.start + 4 + length_of_siz, header)
+    while data[at : at + 2] == _SOT:
         length = int.from_bytes(data[at + 6 : at + 10], "big")
+        body = _step_over_segments(data, at + _SOT_LENGTH, header)
         if length == 0:  # the last one, up to EOC
-            at = max(data.rfind(END_OF_IMAGE, at), 0)
-        elif length <= _SOT_LENGTH or at + length > len(data):
+            at = max(data.rfind(END_OF_IMAGE, body), 0)
+        elif at + length < body or at + length > len(data):
             raise DecodeError(f"A tile-part at byte {at} of the codestream is cut")
         else:
             at += length
@@ -84,17 +92,33 @@ def check_tile_parts(data: bytes, start: int) -> None:
         raise DecodeError(f"Expected EOC (FFD9) behind the tile-parts, found {found}")
 
 
-def _first_tile_part(data: bytes, at: int) -> int:
-    """Step over the segments of the main header; `at` is the length of SIZ."""
-    while True:
-        length = int.from_bytes(data[at : at + 2], "big")
-        at += max(length, 2)
-        code = int.from_bytes(data[at : at + 2], "big")
-        if code == _SOT:
-            return at
-        if code < 0xFF00:
-            raise DecodeError(f"Expected a marker at byte {at}, found {code:04X}")
-        at += 2
+def _step_over_segments(data: bytes, at: int, header: Jpeg2000Header) -> int:
+    """Give where the segments from `at` on end: at SOT, or at the data behind SOD."""
+    while (marker := data[at : at + 2]) not in _END_OF_SEGMENTS:
+        length = int.from_bytes(data[at + 2 : at + 4], "big")
+        if marker[:1] != b"\xff" or length < 2:
+            found = marker.hex().upper() or "nothing"
+            raise DecodeError(f"Expected a marker segment at byte {at}, found {found}")
+        if header.high_throughput and marker in _QUANTIZATION:
+            component = 1 if marker == _QCC else 0
+            _check_quantization(data[at + 4 + component : at + 2 + length])
+        at += 2 + length
+    return at
+
+
+def _check_quantization(steps: bytes) -> None:
+    """Refuse steps of the irreversible transform with which OpenJPH crashes.
+
+    Its blocks hold 30 bit-planes; guard bits and exponent say how many there are.
+    """
+    irreversible = bool(steps) and steps[0] & 0x1F in {1, 2}
+    if not irreversible:
+        return
+    planes = (steps[0] >> 5) + (max(steps[1::2], default=0) >> 3) - 1
+    if planes > _MOST_BIT_PLANES:
+        raise DecodeError(
+            f"Expected at most {_MOST_BIT_PLANES} bit-planes, found {planes}"
+        )
 
 
 def _check_tiles(  # noqa: PLR0917 (as they stand in SIZ)
