@@ -31,18 +31,23 @@ def prepare(
 ) -> Known:
     """Look at what stands there; nothing is deleted that nobody named."""
     published = target.published()
-    if published is not None and resume:
-        return Known(_finished_before(published, plan, target).records, finished=True)
-    if published is not None and not overwrite:
-        message = "A store stands here already; overwrite=True replaces it"
-        raise ExportError(message, url=target.url)
-    if published is not None and not is_zarr(published):
-        message = "Something else than a Zarr store stands here; it is not overwritten"
-        raise ExportError(message, url=target.url)
     unfinished = None if overwrite else _unfinished(target, journal)
-    if unfinished is None:
-        target.discard()
-        return Known({})
+    if unfinished is not None:
+        _check_unfinished(unfinished, plan, target, resume=resume)
+        return Known(unfinished.records)
+    if published is not None and resume:
+        finished = _finished_before(published, plan, target)
+        target.tidy()
+        return Known(finished.records, finished=True)
+    if published is not None:
+        _check_replaceable(published, target, overwrite=overwrite)
+    target.discard()
+    return Known({})
+
+
+def _check_unfinished(
+    unfinished: Manifest, plan: ExportPlan, target: Target, *, resume: bool
+) -> None:
     if not resume:
         message = (
             "An unfinished export stands here; resume=True continues it, "
@@ -50,7 +55,15 @@ def prepare(
         )
         raise ExportError(message, url=target.url)
     _check_same_plan(unfinished.plan, plan, target)
-    return Known(unfinished.records)
+
+
+def _check_replaceable(published: Folder, target: Target, *, overwrite: bool) -> None:
+    if not overwrite:
+        message = "A store stands here already; overwrite=True replaces it"
+        raise ExportError(message, url=target.url)
+    if not is_zarr(published):
+        message = "Something else than a Zarr store stands here; it is not overwritten"
+        raise ExportError(message, url=target.url)
 
 
 def _finished_before(published: Folder, plan: ExportPlan, target: Target) -> Manifest:

@@ -1,13 +1,16 @@
 """Encoding a chunk in the thread that read it, as zarr's codecs would, byte for byte.
 
 `zarr.json` names the codecs. Those that zarr itself builds on numcodecs stand in a table
-here; a chain with any other codec is left to zarr (``docs/decisions``, writing Zarr).
+here (gzip without its time); a chain with any other codec is left to zarr. Why:
+``docs/decisions/0005-zarr-writing.md``.
 """
 
 import struct
 import sys
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numcodecs
@@ -22,6 +25,7 @@ from lazydicom._export.manifest import ChunkRecord, checksum
 
 Step: TypeAlias = Callable[[Any], Any]
 
+_GZIP_BITS: Final = zlib.MAX_WBITS | 16
 _EMPTY: Final = 2**64 - 1
 _SHUFFLES: Final = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 
@@ -130,8 +134,8 @@ def _zstd(configuration: Mapping[str, Any]) -> Step:
 
 
 def _gzip(configuration: Mapping[str, Any]) -> Step:
-    step: Step = numcodecs.GZip(**configuration).encode
-    return step
+    """Leave out the time, which numcodecs writes: a resumed export has the same bytes."""
+    return partial(zlib.compress, level=configuration["level"], wbits=_GZIP_BITS)
 
 
 def _blosc(configuration: Mapping[str, Any]) -> Step:

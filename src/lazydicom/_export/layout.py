@@ -9,22 +9,20 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import zarr
 from zarr.storage import MemoryStore
 
 from lazydicom._array import DicomArray
+from lazydicom._zarr_metadata import METADATA, array_metadata, frames_per_chunk
 
 Position: TypeAlias = tuple[int, ...]
 Region: TypeAlias = tuple[slice, ...]
 Axes: TypeAlias = int | Sequence[int] | None
 """Frames, or lengths of all axes, -1 for a whole one."""
 
-METADATA: Final = "zarr.json"
-_CHUNK_BYTES: Final = 1 << 20
-"""Small frames share a chunk up to 1 MiB; larger ones have one each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,24 +142,20 @@ def plan_layout(
         If chunks or shards do not fit the array, or each other.
     """
     axes = len(array.shape) - len(array.frame_shape)
-    chunk = _lengths("chunks", chunks or _frames_per_chunk(array), array.shape, axes)
+    chunk = _lengths("chunks", chunks or frames_per_chunk(array), array.shape, axes)
     shard = None if shards is None else _lengths("shards", shards, array.shape, axes)
     if shard is not None:
         shard = _whole_chunks(shard, chunk, array.shape)
-    store: dict[str, Any] = {}
-    zarr.create_array(
-        MemoryStore(store),
-        shape=array.shape,
-        dtype=array.dtype,
+    metadata = array_metadata(
+        array.shape,
+        array.dtype,
         chunks=chunk,
         shards=shard,
-        compressors=tuple(compressors),
-        fill_value=np.nan if array.dtype.kind == "f" else 0,
-        zarr_format=3,
-        attributes=dict(attributes),
-        dimension_names=array.dims,
+        compressors=compressors,
+        dims=array.dims,
+        attributes=attributes,
     )
-    return read_layout(store[METADATA].to_bytes(), axes)
+    return read_layout(metadata, axes)
 
 
 def read_layout(metadata: bytes, grid_axes: int) -> ZarrLayout:
@@ -190,11 +184,6 @@ def memory_store(objects: Mapping[str, bytes]) -> MemoryStore:
 
     buffer = default_buffer_prototype().buffer
     return MemoryStore({key: buffer.from_bytes(data) for key, data in objects.items()})
-
-
-def _frames_per_chunk(array: DicomArray) -> int:
-    frame = math.prod(array.frame_shape) * array.dtype.itemsize
-    return max(_CHUNK_BYTES // frame, 1)
 
 
 def _lengths(

@@ -26,6 +26,7 @@ from lazydicom.errors import ExportError
 StoreLike: TypeAlias = str | os.PathLike[str] | Store
 
 _STAGED: Final = ".partial"
+_REPLACED: Final = ".replaced"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """No time goes into a zip, so that the same export gives the same bytes."""
 _NODES: Final = (METADATA, ".zarray", ".zgroup")
@@ -50,6 +51,10 @@ class Target(Protocol):
 
     def discard(self) -> None:
         """Empty the staging place."""
+        ...
+
+    def tidy(self) -> None:
+        """Delete what a kill may have left beside a finished store."""
         ...
 
     def publish(self, metadata: bytes) -> None:
@@ -96,11 +101,15 @@ class LocalTarget:
         """Delete the folder beside."""
         self.staging.clear()
 
+    def tidy(self) -> None:
+        """Delete the folder beside, and the one that was replaced."""
+        self.staging.clear()
+        shutil.rmtree(self.url + _REPLACED, ignore_errors=True)
+
     def publish(self, metadata: bytes) -> None:
         """Rename the folder."""
         self.staging.put(METADATA, metadata)
-        old = Path(self.url + ".replaced")
-        with _replaced(Path(self.url), old):
+        with _replaced(Path(self.url), Path(self.url + _REPLACED)):
             Path(self.staging.path).replace(self.url)
         _sync_folder(Path(self.url).parent)
 
@@ -126,6 +135,10 @@ class ZipTarget:
         return open_store(ZipStore(path, mode="r"))
 
     def discard(self) -> None:
+        """Delete the folder beside."""
+        self.staging.clear()
+
+    def tidy(self) -> None:
         """Delete the folder beside."""
         self.staging.clear()
 
@@ -168,6 +181,10 @@ class ZipObjectTarget:
         """Delete the folder beside."""
         self.staging.clear()
 
+    def tidy(self) -> None:
+        """Delete the folder beside."""
+        self.staging.clear()
+
     def publish(self, metadata: bytes) -> None:
         """Pack the folder into the store, which cannot replace anything."""
         if self.published():
@@ -200,6 +217,9 @@ class InPlaceTarget:
         """Delete everything, first what makes it a store."""
         self.staging.delete(METADATA)
         self.staging.clear()
+
+    def tidy(self) -> None:
+        """Nothing is beside."""
 
     def publish(self, metadata: bytes) -> None:
         """Write what makes it a store."""

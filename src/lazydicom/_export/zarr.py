@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from zarr.abc.codec import Codec
+from zarr.abc.codec import BytesBytesCodec
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
 
 from lazydicom._array import DicomArray
@@ -17,7 +17,7 @@ from lazydicom._export.memory import plan_workers
 from lazydicom._export.target import StoreLike, open_target
 from lazydicom.errors import ExportError, LazyDicomError, redact_url
 
-_COMPRESSORS: Final[Mapping[str, Callable[[], list[Codec]]]] = {
+_COMPRESSORS: Final[Mapping[str, Callable[[], list[BytesBytesCodec]]]] = {
     "zstd": lambda: [ZstdCodec(), Crc32cCodec()],
     "blosc": lambda: [BloscCodec(cname="zstd", shuffle="bitshuffle"), Crc32cCodec()],
     "gzip": lambda: [GzipCodec(), Crc32cCodec()],
@@ -52,7 +52,7 @@ def to_zarr(
     storage_options: Mapping[str, Any] | None = None,
     chunks: Axes = None,
     shards: Axes = None,
-    compressors: str | Codec | Sequence[Codec] = "zstd",
+    compressors: str | BytesBytesCodec | Sequence[BytesBytesCodec] = "zstd",
     metadata: Metadata = "technical",
     overwrite: bool = False,
     resume: bool = False,
@@ -168,8 +168,10 @@ def to_zarr(
     )
 
 
-def _codecs(compressors: str | Codec | Sequence[Codec]) -> Sequence[Codec]:
-    if isinstance(compressors, Codec):
+def _codecs(
+    compressors: str | BytesBytesCodec | Sequence[BytesBytesCodec],
+) -> Sequence[BytesBytesCodec]:
+    if isinstance(compressors, BytesBytesCodec):
         return [compressors]
     if not isinstance(compressors, str):
         return compressors

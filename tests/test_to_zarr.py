@@ -1,0 +1,270 @@
+"""`to_zarr`: what is read back, by zarr itself, is what was in the file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import zarr
+from hypothesis import given
+from hypothesis import strategies as st
+from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
+from zarr.codecs.numcodecs import LZ4
+from zarr.storage import LocalStore, MemoryStore, ZipStore
+
+import lazydicom
+from dicom_files import DEFLATED, EXPLICIT_BIG, IMPLICIT_LITTLE, make_native
+from lazydicom.errors import ExportError, LimitError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from zarr.abc.codec import BytesBytesCodec
+    from zarr.abc.store import Store
+
+FILES = {
+    "gray": make_native(number_of_frames=7, rows=6, columns=5),
+    "signed": make_native(bits_stored=12, pixel_representation=1),
+    "bits": make_native(number_of_frames=9, rows=3, columns=5, bits_allocated=1),
+    "color": make_native(
+        samples_per_pixel=3,
+        bits_allocated=8,
+        planar_configuration=1,
+        photometric_interpretation="RGB",
+    ),
+    "float": make_native(keyword="FloatPixelData", bits_allocated=32),
+    "double": make_native(keyword="DoubleFloatPixelData", bits_allocated=64),
+    "implicit": make_native(transfer_syntax=IMPLICIT_LITTLE),
+    "big endian": make_native(transfer_syntax=EXPLICIT_BIG),
+    "deflated": make_native(transfer_syntax=DEFLATED),
+}
+CODECS: dict[str, Sequence[BytesBytesCodec]] = {
+    "none": [],
+    "zstd": [ZstdCodec(level=5, checksum=True)],
+    "zstd, crc32c": [ZstdCodec(), Crc32cCodec()],
+    "gzip": [GzipCodec(level=2)],
+    "blosc": [BloscCodec(typesize=2, cname="lz4", shuffle="shuffle")],
+    "crc32c inside": [Crc32cCodec(), ZstdCodec()],
+    "crc32c twice": [Crc32cCodec(), Crc32cCodec()],
+}
+
+
+def stored(store: dict[str, Any]) -> dict[str, bytes]:
+    """Give all objects; of gzip's header, which holds the time, the first bytes only."""
+    objects = {key: value.to_bytes() for key, value in store.items()}
+    return {
+        key: data[:4] + data[10:] if data.startswith(b"\x1f\x8b") else data
+        for key, data in objects.items()
+    }
+
+
+@pytest.mark.parametrize("shards", [None, 4], ids=["chunks", "shards"])
+@pytest.mark.parametrize("name", FILES)
+def test_zarr_reads_back_the_pixels(name: str, shards: int | None) -> None:
+    array = lazydicom.open_image(FILES[name])
+    store = MemoryStore()
+
+    report = lazydicom.to_zarr(array, store, chunks=2, shards=shards)
+
+    copy = zarr.open_array(store, mode="r")
+    np.testing.assert_array_equal(copy[...], np.asarray(array))
+    assert copy.dtype == array.dtype
+    assert copy.metadata.to_dict()["dimension_names"] == array.dims
+    assert report.nbytes == array.nbytes
+
+
+@given(data=st.data())
+def test_any_chunks_and_shards_are_read_back(data: st.DataObject) -> None:
+    lengths = data.draw(st.tuples(*[st.integers(1, 7)] * 3))
+    chunks = [data.draw(st.integers(1, n + 2)) for n in lengths]
+    times = [data.draw(st.integers(1, 3)) for _ in lengths]
+    chunks = [min(c, n) for c, n in zip(chunks, lengths, strict=True)]
+    shards = [c * t for c, t in zip(chunks, times, strict=True)]
+    frames, rows, columns = lengths
+    file = make_native(number_of_frames=frames, rows=rows, columns=columns)
+    array, store = lazydicom.open_image(file), MemoryStore()
+    fits = all(
+        s <= n or s == c for s, c, n in zip(shards, chunks, lengths, strict=True)
+    )
+
+    lazydicom.to_zarr(array, store, chunks=chunks, shards=shards if fits else None)
+
+    np.testing.assert_array_equal(zarr.open_array(store)[...], np.asarray(array))
+    assert lazydicom.verify(store, array).ok
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 5), (2, 3, 2)], ids=["whole", "cut"])
+@pytest.mark.parametrize("name", CODECS)
+def test_chunks_have_the_bytes_that_zarr_writes(
+    name: str, shape: tuple[int, ...]
+) -> None:
+    array = lazydicom.open_image(FILES["gray"])
+    ours: dict[str, Any] = {}
+    theirs: dict[str, Any] = {}
+
+    lazydicom.to_zarr(
+        array,
+        MemoryStore(ours),
+        chunks=shape,
+        compressors=CODECS[name],
+        metadata="none",
+    )
+
+    expected = zarr.create_array(
+        MemoryStore(theirs),
+        shape=array.shape,
+        dtype=array.dtype,
+        chunks=shape,
+        compressors=CODECS[name],
+        fill_value=0,
+        dimension_names=array.dims,
+        config={"write_empty_chunks": True},
+    )
+    expected[...] = np.asarray(array)
+    assert {**stored(theirs), "lazydicom.json": b""} == {
+        **stored(ours),
+        "lazydicom.json": b"",
+    }
+
+
+@pytest.mark.filterwarnings("ignore:Numcodecs codecs are not in the Zarr")
+def test_a_codec_that_only_zarr_knows_is_left_to_zarr() -> None:
+    array, store = lazydicom.open_image(FILES["gray"]), MemoryStore()
+
+    lazydicom.to_zarr(array, store, compressors=[LZ4(), Crc32cCodec()])
+
+    np.testing.assert_array_equal(zarr.open_array(store)[...], np.asarray(array))
+    assert lazydicom.verify(store, array).ok
+
+
+@pytest.mark.parametrize("name", ["out.zarr", "out.zip"])
+def test_the_store_is_all_that_is_left(name: str, tmp_path: Path) -> None:
+    array = lazydicom.open_image(FILES["gray"])
+
+    report = lazydicom.to_zarr(array, tmp_path / name, chunks=1)
+
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert report.number_of_chunks == 7
+    store = ZipStore(tmp_path / name) if name.endswith("zip") else tmp_path / name
+    np.testing.assert_array_equal(zarr.open_array(store)[...], np.asarray(array))
+
+
+@pytest.mark.parametrize("kind", ["local", "zip", "fsspec"])
+def test_stores_of_zarr_are_written(kind: str, tmp_path: Path) -> None:
+    array = lazydicom.open_image(FILES["gray"])
+    makers: dict[str, Callable[[], Store]] = {
+        "local": lambda: LocalStore(tmp_path / "x"),
+        "zip": lambda: ZipStore(tmp_path / "x.zip", mode="w"),
+        "fsspec": lambda: zarr.storage.FsspecStore.from_url("memory://stores/x"),
+    }
+    store = makers[kind]()
+
+    lazydicom.to_zarr(array, store, overwrite=kind == "fsspec")
+
+    np.testing.assert_array_equal(zarr.open_array(store)[...], np.asarray(array))
+    store.close()
+
+
+def test_a_url_is_written() -> None:
+    array = lazydicom.open_image(FILES["gray"])
+
+    lazydicom.to_zarr(array, "memory://to_zarr/x", chunks=2, shards=4, overwrite=True)
+
+    copy = zarr.open_array("memory://to_zarr/x", mode="r")
+    np.testing.assert_array_equal(copy[...], np.asarray(array))
+    assert lazydicom.verify("memory://to_zarr/x").ok
+
+
+def test_every_chunk_is_written_so_that_absence_means_loss(tmp_path: Path) -> None:
+    black: NDArray[np.uint16] = np.zeros((3, 4, 4), np.uint16)
+
+    lazydicom.to_zarr(
+        lazydicom.open_image(make_native(black)), tmp_path / "x", chunks=1
+    )
+
+    assert (
+        len([path for path in (tmp_path / "x" / "c").rglob("*") if path.is_file()]) == 3
+    )
+
+
+def test_damage_is_found_when_zarr_reads(tmp_path: Path) -> None:
+    lazydicom.to_zarr(
+        lazydicom.open_image(FILES["gray"]), tmp_path / "x", compressors="none"
+    )
+    chunk = next(path for path in (tmp_path / "x" / "c").rglob("*") if path.is_file())
+    data = bytearray(chunk.read_bytes())
+    data[0] ^= 1
+    chunk.write_bytes(data)
+
+    with pytest.raises(ValueError, match="checksum do not match"):
+        zarr.open_array(tmp_path / "x")[...]
+
+
+def test_progress_tells_what_is_done() -> None:
+    calls: list[tuple[int, int, int]] = []
+    array = lazydicom.open_image(FILES["gray"])
+
+    lazydicom.to_zarr(
+        array, MemoryStore(), chunks=2, progress=lambda *call: calls.append(call)
+    )
+
+    assert calls[-1] == (4, 4, array.nbytes)
+    assert calls == sorted(calls)
+
+
+@pytest.mark.parametrize("there", ["store", "file", "folder"])
+def test_nothing_is_replaced_unless_asked(there: str, tmp_path: Path) -> None:
+    array, place = lazydicom.open_image(FILES["gray"]), tmp_path / "x"
+    if there == "store":
+        lazydicom.to_zarr(array, place)
+    elif there == "folder":
+        place.mkdir()
+        (place / "thesis.txt").write_text("mine")
+    else:
+        place.write_text("mine")
+
+    with pytest.raises(ExportError, match="stands here"):
+        lazydicom.to_zarr(array, place)
+    if there != "store":
+        with pytest.raises(ExportError, match="is not overwritten"):
+            lazydicom.to_zarr(array, place, overwrite=True)
+
+
+def test_overwriting_replaces_the_store(tmp_path: Path) -> None:
+    first, second = (lazydicom.open_image(FILES[name]) for name in ("gray", "bits"))
+    lazydicom.to_zarr(first, tmp_path / "x", chunks=1)
+
+    lazydicom.to_zarr(second, tmp_path / "x", overwrite=True)
+
+    assert lazydicom.verify(tmp_path / "x", second).ok
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"chunks": 0, "shards": 0}, "Expected shards"),
+        ({"chunks": (1, 2)}, "Expected chunks for 3 axes"),
+        ({"chunks": 2, "shards": 3}, "shards of whole chunks"),
+        ({"compressors": "zip"}, "Expected one of zstd"),
+        ({"metadata": "some"}, "Expected metadata"),
+        ({"overwrite": True, "resume": True}, "not both"),
+    ],
+)
+def test_arguments_that_do_not_fit_are_refused(
+    options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        lazydicom.to_zarr(lazydicom.open_image(FILES["gray"]), MemoryStore(), **options)
+
+
+def test_a_limit_too_small_for_a_chunk_is_refused_at_once(tmp_path: Path) -> None:
+    array = lazydicom.open_image(FILES["gray"])
+
+    with pytest.raises(LimitError, match=r"takes \d+ MiB, allowed are 1 MiB"):
+        lazydicom.to_zarr(array, tmp_path / "x", memory_limit=1 << 20)
+
+    assert not list(tmp_path.iterdir())
