@@ -215,6 +215,19 @@ def test_progress_tells_what_is_done() -> None:
     assert calls == sorted(calls)
 
 
+def test_a_finished_store_object_is_neither_replaced_nor_written_again() -> None:
+    array, store = lazydicom.open_image(FILES["gray"]), MemoryStore()
+    lazydicom.to_zarr(array, store)
+
+    with pytest.raises(ExportError, match="overwrite=True replaces it"):
+        lazydicom.to_zarr(array, store)
+    report = lazydicom.to_zarr(array, store, resume=True)
+    lazydicom.to_zarr(array, store, overwrite=True, chunks=1)
+
+    assert report.kept_chunks == report.number_of_chunks
+    assert lazydicom.verify(store, array).number_of_chunks == 7
+
+
 @pytest.mark.parametrize("there", ["store", "file", "folder"])
 def test_nothing_is_replaced_unless_asked(there: str, tmp_path: Path) -> None:
     array, place = lazydicom.open_image(FILES["gray"]), tmp_path / "x"

@@ -31,7 +31,9 @@ def prepare(
 ) -> Known:
     """Look at what stands there; nothing is deleted that nobody named."""
     published = target.published()
-    unfinished = None if overwrite else _unfinished(target, journal)
+    staged_elsewhere = published is not target.staging
+    look = staged_elsewhere and not overwrite
+    unfinished = _unfinished(target, journal) if look else None
     if unfinished is not None:
         _check_unfinished(unfinished, plan, target, resume=resume)
         return Known(unfinished.records)

@@ -16,13 +16,13 @@ import zarr
 from zarr.storage import MemoryStore
 
 from lazydicom._array import DicomArray
-from lazydicom._zarr_metadata import METADATA, array_metadata, frames_per_chunk
+from lazydicom._zarr_metadata import METADATA as METADATA
+from lazydicom._zarr_metadata import array_metadata, frames_per_chunk
 
 Position: TypeAlias = tuple[int, ...]
 Region: TypeAlias = tuple[slice, ...]
 Axes: TypeAlias = int | Sequence[int] | None
 """Frames, or lengths of all axes, -1 for a whole one."""
-
 
 
 @dataclass(frozen=True, slots=True)
