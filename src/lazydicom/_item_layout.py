@@ -98,12 +98,25 @@ def learn_layout(
     LimitError
         If sequences are nested deeper than 64.
     """
-    lesson = _Lesson(window, set())
+    lesson = _Lesson(window)
     element = read_element(window, start, framing)
     if element.tag != ITEM:
         raise InvalidDicomError("Expected Item", url=window.url, offset=start)
     end = lesson.enter(element, framing, tree, depth=0)
     return tuple(lesson.steps), end
+
+
+def learn_elements(
+    window: Window, start: int, stop: int, framing: Framing, tree: Tree
+) -> Layout:
+    """Walk through the elements of a data set up to the one at `stop`, and into that."""
+    lesson = _Lesson(window)
+    at = start
+    while at < stop:
+        element = read_element(window, at, framing)
+        at = lesson.pass_over(element, framing, tree, window.size, depth=0)
+    lesson.pass_into(read_element(window, at, framing), framing, tree)
+    return tuple(lesson.steps)
 
 
 def follow_layout(
@@ -112,8 +125,8 @@ def follow_layout(
     starts: NDArray[np.int64],
     ends: NDArray[np.int64],
     number_wanted: int,
-) -> tuple[NDArray[np.bool_], Places]:
-    """Take the steps through all items, tell which follow them from start to end.
+) -> tuple[NDArray[np.bool_], Places, NDArray[np.int64]]:
+    """Take the steps through all items: tell which follow, what is where, and the ends.
 
     Parameters
     ----------
@@ -122,7 +135,7 @@ def follow_layout(
     data : ndarray of uint8
         A block of the file; `HEADER_ROOM` bytes follow the last item.
     starts, ends : ndarray of int64
-        Where the items begin, and where they should end.
+        Where the items begin, and where they end at the latest.
     number_wanted : int
         How many elements the tree numbers.
     """
@@ -140,15 +153,15 @@ def follow_layout(
         good &= _same(rows, step.head)
         lengths = _lengths(rows, step)
         cursor = cursor + step.size
+        if step.wanted >= 0:
+            places.offsets[step.wanted], places.lengths[step.wanted] = cursor, lengths
         if step.enters:
             good &= (lengths == UNDEFINED) == step.undefined
             stops.append(None if step.undefined else cursor + lengths)
             continue
-        if step.wanted >= 0:
-            places.offsets[step.wanted], places.lengths[step.wanted] = cursor, lengths
         cursor = cursor + lengths
         good &= cursor <= ends
-    return good & (cursor == ends), places
+    return good, places, cursor
 
 
 @dataclass(slots=True)
@@ -156,7 +169,7 @@ class _Lesson:
     """The walk through one item."""
 
     window: Window
-    found: set[int]
+    found: set[int] = field(default_factory=set)
     """Wanted elements met so far: the first of several items holds."""
     steps: list[Step | None] = field(default_factory=list)
 
@@ -177,7 +190,7 @@ class _Lesson:
                 at = one.offset
                 break
             if element.tag == ITEM:
-                at = self._pass(one, inside, tree, stop, depth=depth + 1)
+                at = self.pass_over(one, inside, tree, stop, depth=depth + 1)
             else:
                 self._check_item(one)
                 at = self.enter(one, inside, tree, depth=depth + 1)
@@ -186,7 +199,7 @@ class _Lesson:
         self.steps.append(None)
         return at
 
-    def _pass(
+    def pass_over(
         self, one: Element, framing: Framing, tree: Tree, stop: int, *, depth: int
     ) -> int:
         """Go into what holds wanted elements or is of undefined length, else over it."""
@@ -198,6 +211,12 @@ class _Lesson:
         self.found.add(branch)
         self.steps.append(self._step(one, framing, wanted=wanted))
         return end_of(self.window, one, framing, stop)
+
+    def pass_into(self, one: Element, framing: Framing, tree: Tree) -> None:
+        """Stop behind the header of the last element."""
+        wanted = tree.get(one.tag, -1)
+        assert isinstance(wanted, int)
+        self.steps.append(self._step(one, framing, enters=True, wanted=wanted))
 
     def _step(
         self, one: Element, framing: Framing, *, enters: bool = False, wanted: int = -1

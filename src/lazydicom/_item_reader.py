@@ -130,9 +130,10 @@ def _follow(
     places = Places(np.zeros(shape, np.int64), np.zeros(shape, np.int64))
     waiting = np.arange(len(starts))
     for rank, layout in enumerate(layouts):
-        good, some = follow_layout(
+        good, some, reached = follow_layout(
             layout, data, starts[waiting], ends[waiting], items.wanted
         )
+        good &= reached == ends[waiting]
         if good.any():
             places.offsets[:, waiting[good]] = some.offsets[:, good]
             places.lengths[:, waiting[good]] = some.lengths[:, good]
