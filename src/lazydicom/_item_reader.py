@@ -172,8 +172,8 @@ class _Guess:
 
     def items(self, block: _Block, start: int, most: int) -> _Found:
         """Find up to `most` items in a row that lie in the block as a whole."""
-        item, end_of_sequence = self._tag(ITEM), self._tag(SEQUENCE_DELIMITER)
-        length_of = Struct("<I" if self.framing.little_endian else ">I").unpack_from
+        marks = _MARKS[self.framing.little_endian]
+        item, length_of = marks.item, marks.length.unpack_from
         buffer, at, starts, ends = block.buffer, start - block.offset, [], []
         while len(starts) < most and buffer.startswith(item, at):
             (length,) = length_of(buffer, at + 4)
@@ -183,7 +183,7 @@ class _Guess:
             starts.append(block.offset + at)
             ends.append(block.offset + end)
             at = end
-        closed = len(starts) < most and buffer.startswith(end_of_sequence, at)
+        closed = len(starts) < most and buffer.startswith(marks.sequence_end, at)
         return _Found(starts, ends, closed)
 
     def learn(self, length: int) -> None:
@@ -195,34 +195,41 @@ class _Guess:
 
     def _guess(self, buffer: bytes, at: int) -> int:
         """Guess where an item of undefined length ends, -1 where nothing looks like it."""
-        delimiter = self._tag(ITEM_DELIMITER)
-        follows = (self._tag(ITEM), self._tag(SEQUENCE_DELIMITER))
+        marks = _MARKS[self.framing.little_endian]
         for length in self.lengths:
             end = at + length
-            if buffer.startswith(delimiter, end - 8) and buffer.startswith(
-                follows, end
-            ):
+            delimited = buffer.startswith(marks.item_end, end - 8)
+            if delimited and buffer.startswith(marks.follows, end):
                 return end
-        pattern = _BORDERS[self.framing.little_endian]
-        match = pattern.search(buffer, at + 8)
+        match = marks.border.search(buffer, at + 8)
         if match is None:
             return -1
         self.learn(match.end() - at)
         return match.end()
 
-    def _tag(self, tag: int) -> bytes:
-        return _tag_bytes(tag, little_endian=self.framing.little_endian)
+
+class _Marks(NamedTuple):
+    """What to look for between items, in one byte order."""
+
+    item: bytes
+    item_end: bytes
+    sequence_end: bytes
+    follows: tuple[bytes, bytes]
+    """What may stand behind an item."""
+    border: re.Pattern[bytes]
+    """An item delimiter that an item follows."""
+    length: Struct
 
 
-def _tag_bytes(tag: int, *, little_endian: bool) -> bytes:
-    return Struct("<HH" if little_endian else ">HH").pack(tag >> 16, tag & 0xFFFF)
+def _marks(order: str) -> _Marks:
+    item, item_end, sequence_end = (
+        Struct(order + "HH").pack(tag >> 16, tag & 0xFFFF)
+        for tag in (ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER)
+    )
+    border = re.escape(item_end) + rb".{4}(?=" + re.escape(item) + rb")"
+    pattern = re.compile(border, re.DOTALL)
+    follows = (item, sequence_end)
+    return _Marks(item, item_end, sequence_end, follows, pattern, Struct(order + "I"))
 
 
-def _border(*, little_endian: bool) -> re.Pattern[bytes]:
-    """Where an item delimiter is followed by an item."""
-    end = re.escape(_tag_bytes(ITEM_DELIMITER, little_endian=little_endian))
-    item = re.escape(_tag_bytes(ITEM, little_endian=little_endian))
-    return re.compile(end + rb".{4}(?=" + item + rb")", re.DOTALL)
-
-
-_BORDERS: Final = {little: _border(little_endian=little) for little in (True, False)}
+_MARKS: Final = {True: _marks("<"), False: _marks(">")}
