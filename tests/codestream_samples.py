@@ -41,10 +41,11 @@ _AROUND: Final = {
 def codestream(syntax: str, body: bytes = b"pixels") -> bytes:
     """Put `body` between what a codestream begins and ends with.
 
-    No byte of it is FF, so that there is no marker inside.
+    No byte of it is FF, so that there is no marker inside, nor what a file begins with.
     """
     before, after = _AROUND[syntax]
-    return before + body.replace(b"\xff", b"\x7f") + after
+    body = body.replace(b"\xff", b"\x7f").replace(b"\x0c", b"\x0d")
+    return before + body + after
 
 
 def joined(fragments: Sequence[bytes]) -> bytes:

@@ -220,10 +220,14 @@ def test_as_many_fragments_as_frames_are_one_each() -> None:
 def test_a_thumbnail_inside_a_frame_does_not_make_two_of_it() -> None:
     frame = codestream(JPEG)
     parts = [[frame[:4], frame[:4] + b"thumbnail", frame[4:]], [frame]]
-    file = jpeg_file([b""] * 2, value=encapsulate(parts, table="empty"))
+    with_table = jpeg_file([b""] * 2, value=encapsulate(parts))
+    without = jpeg_file([b""] * 2, value=encapsulate(parts, table="empty"))
 
-    with pytest.raises(InvalidDicomError, match="which of 4 fragments make 2 frames"):
-        open_reader(file)
+    for source in (MemorySource, UnmappedSource):
+        found = read_all(source(with_table))
+        assert found == ("basic", [joined(part) for part in parts])
+        with pytest.raises(InvalidDicomError, match="which of 4 fragments make 2"):
+            open_reader(source(without))
 
 
 def test_a_table_decides_where_codestreams_have_no_end() -> None:

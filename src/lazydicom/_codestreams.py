@@ -53,6 +53,11 @@ def end(codec: str, tails: NDArray[np.uint64]) -> NDArray[np.bool_]:
     return found
 
 
+def after_end(codec: str, tails: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Tell which fragments follow the end of a codestream; the first one does."""
+    return np.concatenate((np.ones(1, np.bool_), end(codec, tails)[:-1]))
+
+
 def frame_starts(
     codec: str, heads: NDArray[np.uint64], tails: NDArray[np.uint64]
 ) -> NDArray[np.intp] | None:
@@ -64,8 +69,8 @@ def frame_starts(
     begins = begin(codec, heads)
     if codec in ONE_FRAGMENT:
         return np.arange(len(heads)) if begins.all() else None
-    after_end = np.concatenate(([True], end(codec, tails)[:-1]))
-    return np.flatnonzero(begins) if np.array_equal(begins, after_end) else None
+    sure = np.array_equal(begins, after_end(codec, tails))
+    return np.flatnonzero(begins) if sure else None
 
 
 def is_one_codestream(codec: str, fragments: list[memoryview]) -> bool:

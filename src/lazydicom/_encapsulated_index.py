@@ -12,7 +12,14 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._codestreams import ONE_FRAGMENT, UNMARKED, begin, end, frame_starts
+from lazydicom._codestreams import (
+    ONE_FRAGMENT,
+    UNMARKED,
+    after_end,
+    begin,
+    end,
+    frame_starts,
+)
 from lazydicom._dataset import DatasetElements
 from lazydicom._frame_index import FrameIndex, OnExtraFrames, index_edges
 from lazydicom._header import Header
@@ -20,7 +27,7 @@ from lazydicom._item_walk import PIXEL_DATA, Fragments, PixelItems, peek, walk_i
 from lazydicom._offset_tables import index_basic, index_extended
 from lazydicom._tiff_index import index_tiff
 from lazydicom._walker import ITEM, UNDEFINED, Framing, read_element
-from lazydicom._window import Window, open_window
+from lazydicom._window import Window
 from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
 
 _EXTENDED_OFFSETS: Final = 0x7FE00001
@@ -66,7 +73,7 @@ def encapsulated_index(
     UnsupportedError
         If the frames are video, one stream for all.
     """
-    with open_window(header.source) as window:
+    with header.open_at_pixels() as window:
         items = find_items(header, window)
         table, doubts = _read_table(header, window, items)
         proven = _can_prove(window, items)
@@ -79,7 +86,9 @@ def encapsulated_index(
             if table is not None and index.origin != table.origin:
                 name = table.origin.capitalize()
                 doubts.append(f"{name} Offset Table does not fit the items")
-    index = _declared(header, index, allow_truncated, on_extra_frames)
+    index = declared_frames(
+        header, index, allow_truncated=allow_truncated, on_extra_frames=on_extra_frames
+    )
     for doubt in doubts:
         warn(f"{doubt}; frames are found by their items", url=header.url)
     return EncapsulatedIndex(index, items, proven)
@@ -216,7 +225,8 @@ def _group(
     """Tell at which fragments frames begin.
 
     As many fragments as frames are one each; else the codestreams tell. Only where they
-    leave a doubt one frame takes all, or a table that fits all first bytes decides.
+    leave a doubt one frame takes all, or a table decides that has all their beginnings,
+    or all that follow an end: a thumbnail inside a frame is none of its own.
     """
     codec, count, whole = items.codec, len(found.starts), found.fault is None
     if count == 0:
@@ -229,15 +239,17 @@ def _group(
     begins = begin(codec, heads)
     if one_each and begins.all() | ~begins.any():
         return np.arange(count)
-    firsts = frame_starts(codec, heads, peek(window, found.starts + found.lengths))
+    tails = peek(window, found.starts + found.lengths)
+    firsts = frame_starts(codec, heads, tails)
     if firsts is not None:
         return firsts
     if whole and items.frames == 1:
         return np.zeros(1, np.intp)
     if codec in UNMARKED and items.frames > 1 and _one_each(found, table):
         return np.arange(count)
-    if whole and table and np.array_equal(table.offsets, found.starts[begins]):
-        return np.flatnonzero(begins)
+    for places in (begins, begins & after_end(codec, tails)):
+        if whole and table and np.array_equal(table.offsets, found.starts[places]):
+            return np.flatnonzero(places)
     message = f"Nothing tells which of {count} fragments make {items.frames} frames"
     raise _ungrouped(window, items, message)
 
@@ -271,11 +283,12 @@ def _agrees(table: FrameIndex, edges: NDArray[np.int64], *, cut: bool) -> bool:
     )
 
 
-def _declared(
+def declared_frames(
     header: Header,
     index: FrameIndex,
-    allow_truncated: bool,  # noqa: FBT001
-    on_extra_frames: OnExtraFrames,
+    *,
+    allow_truncated: bool = False,
+    on_extra_frames: OnExtraFrames = "warn",
 ) -> FrameIndex:
     """Take as many frames as are declared; else complain or warn."""
     stored, declared = len(index), header.image_pixel.number_of_frames
