@@ -28,7 +28,7 @@ class DatasetElements:
         InvalidDicomError
             If a value is no `vr`.
         """
-        value = self.dataset[tag].value if tag in self.dataset else None
+        value = self._value(tag)
         if value is None or value == "":
             return ()
         if isinstance(value, MutableSequence):
@@ -42,17 +42,30 @@ class DatasetElements:
         return bytes(self.dataset[tag].value or b"")
 
     def without_pixels(self) -> "Dataset":
-        """Give a shallow copy without the elements that hold pixels."""
-        dataset = self.dataset.copy()
-        for keyword in PIXEL_TAGS.values():
-            if keyword in dataset:
-                delattr(dataset, keyword)
+        """Give a shallow copy without the elements that hold pixels.
+
+        Not `Dataset.copy`: that one shares its elements with the caller's.
+        """
+        dataset: Dataset = self.dataset[: min(PIXEL_TAGS)]
+        dataset.update(self.dataset[max(PIXEL_TAGS) + 1 :])
+        dataset.file_meta = self.dataset.file_meta
         return dataset
 
     def position(self, tag: int) -> int | None:
         """Give ``None``: a `Dataset` has no bytes to point at."""
         del tag
         return None
+
+    def _value(self, tag: int) -> Any:  # noqa: ANN401 (whatever pydicom makes of it)
+        """Let pydicom parse a value, which it does when it is first asked for."""
+        from pydicom.errors import BytesLengthException
+
+        unparsed = (ValueError, TypeError, NotImplementedError, BytesLengthException)
+        try:
+            return self.dataset[tag].value if tag in self.dataset else None
+        except unparsed as error:
+            message = f"pydicom cannot parse the value: {type(error).__name__}"
+            raise InvalidDicomError(message, tag=tag) from error
 
 
 def parse_data_set(
@@ -105,8 +118,16 @@ def _plain(value: Any, tag: int, vr: str) -> int | float | str:  # noqa: ANN401
     """Make pydicom's number classes plain."""
     try:
         if vr in {"US", "SS", "UL", "SL", "IS"}:
-            return int(value)
+            return _integer(value)
         return float(value) if vr in {"DS", "FD", "FL"} else str(value)
     except (TypeError, ValueError):
         message = f"Expected a value of VR {vr}, found {type(value).__name__}"
         raise InvalidDicomError(message, tag=tag) from None
+
+
+def _integer(value: Any) -> int:  # noqa: ANN401
+    """Refuse what is no integer: `int` would cut a fraction off."""
+    number = int(value)
+    if number != float(value):
+        raise ValueError(value)
+    return number

@@ -44,6 +44,8 @@ def _integer(text: str) -> int:
 
 
 def _decimal(text: str) -> float:
+    if "_" in text:
+        raise ValueError(text)
     return float(text) if text else float("nan")
 
 

@@ -30,7 +30,8 @@ __all__ = [
     "redact_url",
 ]
 
-_USER_INFO = re.compile(r"(?<=://)[^/@]*@")
+_USER_INFO = re.compile(r"(?<=://)(?:[^/@]*@|[^/:@]*:(?!\d+/).*@)")
+"""A slash in a password should be quoted, and often is not."""
 _QUERY = re.compile(r"(?<=[^?])[?#].*$")
 
 
@@ -155,5 +156,11 @@ def redact_url(url: str) -> str:
     """
     if "://" not in url:
         return url
-    parts = (_USER_INFO.sub("", part) for part in url.split("::"))
-    return "::".join(_QUERY.sub("", part) for part in parts)
+    shown: list[str] = []
+    in_query = False
+    for part in url.split("::"):
+        if not in_query or "://" in part:
+            place = _USER_INFO.sub("", part)
+            shown.append(_QUERY.sub("", place))
+            in_query = shown[-1] != place
+    return "::".join(shown)
