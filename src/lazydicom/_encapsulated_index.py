@@ -12,18 +12,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._codestreams import (
-    ONE_FRAGMENT,
-    UNMARKED,
-    after_end,
-    begin,
-    end,
-    frame_starts,
-)
+from lazydicom._codestreams import ONE_FRAGMENT
 from lazydicom._dataset import DatasetElements
+from lazydicom._frame_groups import group_fragments, last_is_complete
 from lazydicom._frame_index import FrameIndex, OnExtraFrames, index_edges
 from lazydicom._header import Header
-from lazydicom._item_walk import PIXEL_DATA, Fragments, PixelItems, peek, walk_items
+from lazydicom._item_walk import PIXEL_DATA, PixelItems, walk_items
 from lazydicom._offset_tables import index_basic, index_extended
 from lazydicom._tiff_index import index_tiff
 from lazydicom._walker import ITEM, UNDEFINED, Framing, read_element
@@ -130,9 +124,9 @@ def index_scanned(
         warn(found.fault, url=window.url)
     holding = found.lengths > 0
     found = found._replace(starts=found.starts[holding], lengths=found.lengths[holding])
-    firsts = _group(window, items, found, table)
+    firsts = group_fragments(window, items, found, table)
     edges = np.append(found.starts[firsts], found.stop)
-    if found.fault is not None and not _last_is_complete(window, items, found):
+    if found.fault is not None and not last_is_complete(window, items, found):
         edges = edges[:-1]
     fits = table is not None and _agrees(table, edges, cut=found.fault is not None)
     return index_edges(edges, table.origin if table and fits else "scanned")
@@ -209,7 +203,7 @@ def _close_table(
     start, length = int(table.offsets[-1]), int(table.lengths[-1])
     try:
         found = walk_items(window, items, start)
-        frames = len(_group(window, replace(items, frames=1), found, None))
+        frames = len(group_fragments(window, replace(items, frames=1), found, None))
     except InvalidDicomError:
         return None
     one = frames == 1 and not (items.codec in ONE_FRAGMENT and len(found.starts) > 1)
@@ -217,62 +211,6 @@ def _close_table(
     if found.fault is not None or not one or not ends:
         return None
     return index_edges(np.append(table.offsets, found.stop), table.origin)
-
-
-def _group(
-    window: Window, items: PixelItems, found: Fragments, table: FrameIndex | None
-) -> NDArray[np.intp]:
-    """Tell at which fragments frames begin.
-
-    As many fragments as frames are one each; else the codestreams tell. Only where they
-    leave a doubt one frame takes all, or a table decides that has all their beginnings,
-    or all that follow an end: a thumbnail inside a frame is none of its own.
-    """
-    codec, count, whole = items.codec, len(found.starts), found.fault is None
-    if count == 0:
-        message = "Pixel Data holds no complete fragment"
-        raise _ungrouped(window, items, message)
-    one_each = whole and count == items.frames
-    if one_each and codec in ONE_FRAGMENT:
-        return np.arange(count)
-    heads = peek(window, found.starts + 8)
-    begins = begin(codec, heads)
-    if one_each and begins.all() | ~begins.any():
-        return np.arange(count)
-    tails = peek(window, found.starts + found.lengths)
-    firsts = frame_starts(codec, heads, tails)
-    if firsts is not None:
-        return firsts
-    if whole and items.frames == 1:
-        return np.zeros(1, np.intp)
-    if codec in UNMARKED and items.frames > 1 and _one_each(found, table):
-        return np.arange(count)
-    for places in (begins, begins & after_end(codec, tails)):
-        if whole and table and np.array_equal(table.offsets, found.starts[places]):
-            return np.flatnonzero(places)
-    message = f"Nothing tells which of {count} fragments make {items.frames} frames"
-    raise _ungrouped(window, items, message)
-
-
-def _one_each(found: Fragments, table: FrameIndex | None) -> bool:
-    """Tell that no table says otherwise."""
-    if table is None:
-        return True
-    return np.array_equal(
-        table.offsets[: len(found.starts)], found.starts[: len(table)]
-    )
-
-
-def _ungrouped(window: Window, items: PixelItems, message: str) -> InvalidDicomError:
-    return InvalidDicomError(
-        message, url=window.url, offset=items.first, tag=PIXEL_DATA
-    )
-
-
-def _last_is_complete(window: Window, items: PixelItems, found: Fragments) -> bool:
-    """Tell that no more fragments of the last frame can have been cut off."""
-    last = peek(window, found.starts[-1:] + found.lengths[-1:])
-    return items.codec in ONE_FRAGMENT or bool(end(items.codec, last)[0])
 
 
 def _agrees(table: FrameIndex, edges: NDArray[np.int64], *, cut: bool) -> bool:
