@@ -7,3 +7,4 @@ from ._export.zarr import to_zarr as to_zarr
 from ._open import open_image as open_image
 from ._open_series import open_series as open_series
 from ._open_series import open_study as open_study
+from ._zarr_store import ZarrStore as ZarrStore

@@ -16,7 +16,7 @@ import zarr
 from zarr.storage import MemoryStore
 
 from lazydicom._array import DicomArray
-from lazydicom._zarr_metadata import METADATA as METADATA
+from lazydicom._zarr_metadata import METADATA as METADATA  # noqa: PLC0414 (handed on)
 from lazydicom._zarr_metadata import array_metadata, frames_per_chunk
 
 Position: TypeAlias = tuple[int, ...]

@@ -1,0 +1,125 @@
+"""The ``zarr.json`` of an array: shape, chunks, type, codecs, names of axes, attributes."""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import zarr
+from zarr.storage import MemoryStore
+
+from lazydicom._array import DicomArray
+from lazydicom._attributes import TECHNICAL_ATTRIBUTES
+from lazydicom._coordinate import Coordinate
+
+METADATA: Final = "zarr.json"
+_CHUNK_BYTES: Final = 1 << 20
+"""Small frames share a chunk up to 1 MiB; larger ones have one each."""
+
+
+def array_metadata(
+    shape: Sequence[int],
+    dtype: np.dtype[Any],
+    *,
+    chunks: Sequence[int],
+    dims: Sequence[str],
+    attributes: Mapping[str, Any],
+    shards: Sequence[int] | None = None,
+    compressors: Sequence[Any] = (),
+    fill_value: float | None = None,
+) -> bytes:
+    """Let zarr write the metadata of an array.
+
+    Without a `fill_value` it is one that pixels do not have, or 0 where all values are
+    possible: nothing ever reads it, since every chunk is there.
+    """
+    if fill_value is None:
+        fill_value = np.nan if dtype.kind == "f" else 0
+    store: dict[str, Any] = {}
+    zarr.create_array(
+        MemoryStore(store),
+        shape=tuple(shape),
+        dtype=dtype,
+        chunks=tuple(chunks),
+        shards=None if shards is None else tuple(shards),
+        compressors=tuple(compressors),
+        fill_value=fill_value,
+        zarr_format=3,
+        attributes=dict(attributes),
+        dimension_names=tuple(dims),
+    )
+    data: bytes = store[METADATA].to_bytes()
+    return data
+
+
+def group_metadata(arrays: Mapping[str, bytes]) -> bytes:
+    """Write the metadata of a group, with that of its arrays so that one read tells all."""
+    consolidated = {
+        "kind": "inline",
+        "must_understand": False,
+        "metadata": {name: json.loads(data) for name, data in arrays.items()},
+    }
+    group = {
+        "zarr_format": 3,
+        "node_type": "group",
+        "attributes": {},
+        "consolidated_metadata": consolidated,
+    }
+    return json.dumps(group).encode()
+
+
+def frames_per_chunk(array: DicomArray) -> int:
+    """Let small frames share a chunk."""
+    frame_nbytes = math.prod(array.frame_shape) * array.dtype.itemsize
+    return max(_CHUNK_BYTES // frame_nbytes, 1)
+
+
+def chunk_lengths(array: DicomArray, frames: int) -> tuple[int, ...]:
+    """Give the length of a chunk on each axis: whole frames along the last grid axis.
+
+    Raises
+    ------
+    ValueError
+        If `frames` is less than 1.
+    """
+    if frames < 1:
+        message = f"Expected frames_per_chunk of 1 or more, found {frames}"
+        raise ValueError(message)
+    *outer, last = array.grid.shape
+    return (*(1 for _ in outer), min(frames, max(last, 1)), *array.frame_shape)
+
+
+def technical_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
+    """Let nothing out that is not in the table, and nothing that JSON has no word for."""
+    named = {name: _json(attrs[name]) for name in TECHNICAL_ATTRIBUTES if name in attrs}
+    return {name: value for name, value in named.items() if value is not None}
+
+
+def numeric_coordinates(array: DicomArray) -> dict[str, Coordinate]:
+    """Choose the coordinates that may leave: numbers, never text or UIDs."""
+    return {
+        name: coordinate
+        for name, coordinate in array.coords.items()
+        if np.asarray(coordinate.values).dtype.kind in "iuf"
+    }
+
+
+def coordinate_attributes(coordinate: Coordinate) -> dict[str, Any]:
+    """Give the unit, where there is one."""
+    return {"units": coordinate.units} if coordinate.units else {}
+
+
+def auxiliary_names(array: DicomArray) -> str:
+    """Name the coordinates that are no axes, as the CF conventions do."""
+    coordinates = numeric_coordinates(array)
+    return " ".join(name for name in coordinates if name not in array.dims)
+
+
+def _json(value: object) -> Any:  # noqa: ANN401 (JSON)
+    if isinstance(value, list | tuple):
+        values = [_json(one) for one in value]
+        return None if None in values else values
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value if isinstance(value, str | int | float) else None
