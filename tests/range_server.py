@@ -16,6 +16,7 @@ import socket
 import struct
 import threading
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class RangeServer:
         data = self.files.get(request.path)
         if data is None:
             return Reply("404 Not Found", {}, b"no such file")
-        headers = {"ETag": f'"{hashlib.sha256(data).hexdigest()[:16]}"'}
+        headers = {"ETag": _etag(data)}
         if request.length < 0:
             return Reply("200 OK", headers, data)
         if request.offset >= len(data):
@@ -165,6 +166,11 @@ class RangeServer:
         last = request.offset + len(body) - 1
         headers["Content-Range"] = f"bytes {request.offset}-{last}/{len(data)}"
         return Reply("206 Partial Content", headers, body)
+
+
+@lru_cache
+def _etag(data: bytes) -> str:
+    return f'"{hashlib.sha256(data).hexdigest()[:16]}"'
 
 
 def _with(reply: Reply, **headers: str) -> Reply:

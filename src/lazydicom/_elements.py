@@ -79,14 +79,14 @@ class FileElements:
         element = self.find(tag)
         if element is None or element.length == UNDEFINED:
             return None
-        return self._window(element.start).bytes_at(element.offset, element.length)
+        return self.window(element.start).bytes_at(element.offset, element.length)
 
     def find(self, tag: int) -> Element | None:
         """Tell where an element lies, ``None`` where it is absent."""
         start = self.starts.get(tag)
         if start is None:
             return None
-        return read_element(self._window(start), start, self.framing)
+        return read_element(self.window(start), start, self.framing)
 
     def position(self, tag: int) -> int | None:
         """Tell the byte at which an element begins."""
@@ -97,7 +97,7 @@ class FileElements:
         start = max(self.starts.values(), default=None)
         return None if start is None else read_element(window, start, self.framing)
 
-    def _window(self, start: int) -> Window:
+    def window(self, start: int) -> Window:
         """Look at the block that holds `start`, where there is one."""
         for offset, data in self.head:
             if offset <= start < offset + len(data):

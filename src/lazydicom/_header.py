@@ -4,6 +4,8 @@ Nothing below the top level is looked at, and Pixel Data is found, not read. The
 `Dataset` is made only when somebody asks for it.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -64,6 +66,15 @@ class Header:
     def url(self) -> str:
         """Name of the file."""
         return self.source.url
+
+    @contextmanager
+    def open_at_pixels(self) -> Iterator[Window]:
+        """Look at Pixel Data; what is here already is not fetched again."""
+        with self.source.mapped() as memory:
+            if memory is None and isinstance(self.elements, FileElements):
+                yield self.elements.window(self.pixel_data.start)
+            else:
+                yield Window(self.source, memory)
 
     @cached_property
     def dataset(self) -> "Dataset":

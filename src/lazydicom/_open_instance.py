@@ -10,6 +10,7 @@ from lazydicom._frame_reader import FrameReader, RangeReader
 from lazydicom._header import Header
 from lazydicom._image import DicomImage
 from lazydicom._native_frames import native_index
+from lazydicom._trail_reader import open_trail
 
 
 def open_instance(
@@ -68,8 +69,14 @@ def _frame_reader(
     on_extra_frames: OnExtraFrames,
 ) -> FrameReader:
     if not header.transfer_syntax.native:
-        return open_fragments(
-            header, allow_truncated=allow_truncated, on_extra_frames=on_extra_frames
+        plain = not allow_truncated and on_extra_frames == "warn"
+        trail = open_trail(header) if plain else None
+        return (
+            trail
+            if trail is not None
+            else open_fragments(
+                header, allow_truncated=allow_truncated, on_extra_frames=on_extra_frames
+            )
         )
     index = native_index(
         header,

@@ -1,0 +1,153 @@
+"""Frames of a distant file without an offset table, indexed as far as somebody asks.
+
+``array[3]`` needs four items, not all. That holds while each item shows by its own first
+and last bytes that it is one whole frame; the first one that does not makes the reader
+walk over all items, as for a local file. The index is completed before it is pickled.
+"""
+
+from collections.abc import Sequence
+from threading import Lock
+
+from lazydicom._codestreams import is_one_codestream
+from lazydicom._encapsulated_index import (
+    EncapsulatedIndex,
+    declared_frames,
+    find_items,
+)
+from lazydicom._fragment_reader import FragmentReader, open_fragments, split_items
+from lazydicom._frame_index import FrameIndex, index_edges
+from lazydicom._header import Header
+from lazydicom._item_trail import EVIDENT, ItemTrail
+from lazydicom._ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
+from lazydicom._source import BytesLike, DistantSource, read_many
+from lazydicom._tiff_index import index_tiff
+from lazydicom.errors import InvalidDicomError, UnsupportedError
+
+_EXTENDED_OFFSETS = 0x7FE00001
+_EMPTY_TABLE = 8
+"""An item header alone."""
+
+
+def open_trail(header: Header) -> "TrailReader | None":
+    """Follow the items of a file, ``None`` where that is not the way to index it.
+
+    It is for distant files of several frames without any table, and for codecs whose
+    codestreams show where they begin.
+    """
+    if not isinstance(header.source, DistantSource):
+        return None
+    with header.open_at_pixels() as window:
+        items = find_items(header, window)
+        if items.codec not in EVIDENT or items.frames == 1:
+            return None
+        empty = items.first - items.start == _EMPTY_TABLE
+        if not empty or header.elements.read(_EXTENDED_OFFSETS):
+            return None
+        if index_tiff(window, items) is not None:
+            return None
+    return TrailReader(header, ItemTrail(header.source, items))
+
+
+class TrailReader:
+    """Gives encoded frames while it learns where they lie."""
+
+    lends = False
+    """What is read is encoded: never the values."""
+    distant = True
+    """The file is elsewhere."""
+
+    def __init__(self, header: Header, trail: ItemTrail) -> None:
+        self._header = header
+        self._trail = trail
+        self._complete: FragmentReader | None = None
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with the whole index, so that nobody walks again."""
+        return self._whole().__reduce__()
+
+    @property
+    def url(self) -> str:
+        """Name of the file."""
+        return self._header.url
+
+    @property
+    def index(self) -> FrameIndex:
+        """Byte range of every frame; the items not seen yet are walked over now."""
+        return self._whole().index
+
+    def __len__(self) -> int:
+        """Give the number of frames declared."""
+        return self._trail.items.frames
+
+    def read(self, frame: int) -> BytesLike:
+        """Read the codestream of one frame."""
+        return self.read_many([frame])[0]
+
+    def together(self, frames: Sequence[int]) -> list[list[int]]:
+        """Group neighbours, once it is known where they lie."""
+        spans = self._spans(frames)
+        if spans is None:
+            return self._whole().together(frames)
+        return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
+
+    def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
+        """Read the codestreams of some frames, neighbours with one request."""
+        spans = self._spans(frames)
+        if spans is not None:
+            read = read_many(self._header.source, spans)
+            found = [
+                self._codestream(memoryview(data), span)
+                for span, data in zip(spans, read, strict=True)
+            ]
+            whole = [one for one in found if one is not None]
+            if len(whole) == len(found):
+                return whole
+        return self._whole().read_many(frames)
+
+    def read_run(self, first: int, out: memoryview) -> None:
+        """Refuse: encoded frames do not follow each other without items."""
+        del out
+        message = "Encapsulated frames are read one by one"
+        raise UnsupportedError(message, url=self.url, frame=first)
+
+    def identity(self) -> tuple[object, ...]:
+        """Give that of the file."""
+        return self._header.source.identity()
+
+    def _spans(self, frames: Sequence[int]) -> list[ByteRange] | None:
+        """Tell where frames lie, ``None`` where the trail does not."""
+        if self._complete is not None or not frames:
+            return None
+        if not 0 <= min(frames) <= max(frames) < len(self):
+            message = f"Expected frames below {len(self)}, asked for {max(frames)}"
+            raise InvalidDicomError(message, url=self.url, frame=max(frames))
+        self._trail.reach(max(frames) + 1)
+        edges = self._trail.edges()
+        if len(edges) < max(frames) + 2:
+            return None
+        starts, stops = edges[:-1].tolist(), edges[1:].tolist()
+        return [ByteRange(starts[at], stops[at] - starts[at]) for at in frames]
+
+    def _codestream(self, data: memoryview, span: ByteRange) -> BytesLike | None:
+        fragments = split_items(data, span.offset)
+        codec = self._trail.items.codec
+        if len(fragments) == 1 and is_one_codestream(codec, fragments):
+            return fragments[0]
+        return None
+
+    def _whole(self) -> FragmentReader:
+        """Follow the trail to its end; where it is in doubt, walk as anywhere else."""
+        with self._lock:
+            if self._complete is None:
+                self._complete = self._finish()
+            return self._complete
+
+    def _finish(self) -> FragmentReader:
+        header, trail = self._header, self._trail
+        trail.reach(header.source.size())
+        if trail.state != "ended":
+            return open_fragments(header, allow_truncated=False, on_extra_frames="warn")
+        index = declared_frames(header, index_edges(trail.edges(), "scanned"))
+        found = EncapsulatedIndex(index, trail.items, proven=True)
+        return FragmentReader(header.source, found)

@@ -1,0 +1,204 @@
+"""Following items as far as somebody asks gives what a walk over all of them gives."""
+
+import pickle
+import random
+import struct
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import lazydicom
+from encapsulated_files import make_encapsulated
+from lazydicom import _item_trail
+from lazydicom._fragment_reader import FragmentReader, open_fragments
+from lazydicom._header import Header, read_header
+from lazydicom._ranges import ByteRange
+from lazydicom._source import BytesLike, MemorySource
+from lazydicom._trail_reader import TrailReader, open_trail
+from lazydicom.errors import InvalidDicomError, LazyDicomError
+from range_server import RangeServer
+
+JPEG = "1.2.840.10008.1.2.4.70"
+RLE = "1.2.840.10008.1.2.5"
+FAKE_ITEM = b"\xfe\xff\x00\xe0" + struct.pack("<I", 40) + b"\xff\xd8\xff\xe0"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FarMemory(MemorySource):
+    """Bytes that must be fetched, and a list of what was."""
+
+    reads: list[ByteRange] = field(default_factory=list)
+
+    def read(self, span: ByteRange) -> BytesLike:
+        self.reads.append(span)
+        return MemorySource.read(self, span)
+
+    def read_many(self, spans: Sequence[ByteRange]) -> list[BytesLike]:
+        return [self.read(span) for span in spans]
+
+    def mapped(self) -> AbstractContextManager[memoryview | None]:
+        return nullcontext(None)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (FarMemory, (bytes(self.data), self.url))
+
+
+def jpeg(length: int, seed: int, *, fakes: bool = False) -> bytes:
+    chance = random.Random(seed)
+    body = bytearray(chance.randbytes(length))
+    if fakes:
+        for _ in range(3):
+            at = chance.randrange(max(length - len(FAKE_ITEM), 1))
+            body[at : at + len(FAKE_ITEM)] = FAKE_ITEM
+    return b"\xff\xd8\xff\xe0" + bytes(body[: length // 2 * 2]) + b"\xff\xd9"
+
+
+def rle(length: int, seed: int) -> bytes:
+    body = random.Random(seed).randbytes(length // 2 * 2)
+    return struct.pack("<16I", 1, 64, *[0] * 14) + body
+
+
+def far(file: bytes) -> Header:
+    return read_header(FarMemory(file))
+
+
+def followed(file: bytes) -> TrailReader:
+    reader = open_trail(far(file))
+    assert reader is not None
+    return reader
+
+
+def walked(file: bytes) -> FragmentReader:
+    header = read_header(MemorySource(file))
+    return open_fragments(header, allow_truncated=False, on_extra_frames="warn")
+
+
+@pytest.fixture(params=[0, 1 << 17], ids=["hops", "stream"])
+def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_item_trail, "MAX_GAP", request.param)
+
+
+@given(
+    lengths=st.lists(st.integers(0, 400), min_size=2, max_size=120),
+    seed=st.integers(0, 1000),
+    codec=st.sampled_from(["jpeg", "fakes", "rle"]),
+    asked=st.lists(st.integers(0, 119), max_size=4),
+    gap=st.sampled_from([0, 1 << 17]),
+)
+@settings(max_examples=150)
+def test_it_equals_the_walk_over_all_items(
+    lengths: list[int], seed: int, codec: str, asked: list[int], gap: int
+) -> None:
+    frames = [
+        rle(length, seed + at)
+        if codec == "rle"
+        else jpeg(length, seed + at, fakes=codec == "fakes")
+        for at, length in enumerate(lengths)
+    ]
+    syntax = RLE if codec == "rle" else JPEG
+    file = make_encapsulated(frames, table="empty", transfer_syntax=syntax)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_item_trail, "MAX_GAP", gap)
+        reader, expected = followed(file), walked(file)
+
+        for at in (number for number in asked if number < len(frames)):
+            assert reader.read(at) == frames[at] == expected.read(at)
+
+        assert np.array_equal(reader.index.offsets, expected.index.offsets)
+        assert np.array_equal(reader.index.lengths, expected.index.lengths)
+
+
+@given(
+    counts=st.lists(st.integers(1, 3), min_size=2, max_size=12),
+    seed=st.integers(0, 1000),
+    asked=st.integers(0, 11),
+)
+@settings(max_examples=80)
+def test_frames_of_several_fragments_are_walked_as_anywhere_else(
+    counts: list[int], seed: int, asked: int
+) -> None:
+    frames = [jpeg(60, seed + at) for at in range(len(counts))]
+    fragments = [
+        [frame[at : at + 2 * (33 // count)] for at in range(0, 66, 2 * (33 // count))]
+        for frame, count in zip(frames, counts, strict=True)
+    ]
+    value = b"".join(
+        b"\xfe\xff\x00\xe0" + struct.pack("<I", len(part)) + part
+        for part in [b"", *(part for parts in fragments for part in parts)]
+    )
+    value += b"\xfe\xff\xdd\xe0" + bytes(4)
+    file = make_encapsulated(frames, value=value, transfer_syntax=JPEG)
+
+    assert result(followed, file, asked) == result(walked, file, asked)
+
+
+def result(open_it: object, file: bytes, asked: int) -> object:
+    try:
+        reader = open_it(file)  # type: ignore[operator]
+        return bytes(reader.read(asked % len(reader))), reader.index.offsets.tolist()
+    except LazyDicomError as error:
+        return type(error)
+
+
+@pytest.mark.usefixtures("_way")
+def test_a_frame_needs_no_item_behind_it() -> None:
+    frames = [jpeg(300_000, at) for at in range(12)]
+    reader = followed(make_encapsulated(frames, table="empty", transfer_syntax=JPEG))
+    source = reader._header.source
+    assert isinstance(source, FarMemory)
+
+    assert reader.read(3) == frames[3]
+
+    assert max(span.stop for span in source.reads) < 6 * 300_000
+
+
+@pytest.mark.usefixtures("_way")
+def test_a_pickle_knows_all_frames() -> None:
+    frames = [jpeg(300, at) for at in range(40)]
+    reader = followed(make_encapsulated(frames, table="empty", transfer_syntax=JPEG))
+
+    again: FragmentReader = pickle.loads(pickle.dumps(reader))
+
+    assert again._found.proven
+    assert [again.read(at) for at in range(40)] == frames
+
+
+@pytest.mark.usefixtures("_way")
+def test_fewer_frames_than_declared_are_an_error_when_the_end_is_seen() -> None:
+    frames = [jpeg(300, at) for at in range(9)]
+    file = make_encapsulated(
+        frames, table="empty", transfer_syntax=JPEG, declared_frames="11"
+    )
+    reader = followed(file)
+
+    assert reader.read(8) == frames[8]
+    with pytest.raises(InvalidDicomError, match="9 complete frames are stored, 11"):
+        reader.read(10)
+
+
+def test_the_first_of_200_frames_costs_less_than_a_tenth_of_the_file() -> None:
+    frames = [jpeg(200_000 + at % 7 * 1000, at) for at in range(200)]
+    file = make_encapsulated(frames, table="empty", transfer_syntax=JPEG)
+    with RangeServer({"a.dcm": file}) as server:
+        array = lazydicom.open_image(server.url("a.dcm"))
+
+        first = array.images[0].encoded_frame(0)
+        requests, sent = len(server.requests), server.bytes_sent
+        server.forget()
+        index = array.images[0].index
+        walk = server.bytes_sent
+        server.forget()
+        every = array.images[0].reader.read_many(range(200))
+
+    assert first == frames[0]
+    assert requests <= 4
+    assert sent <= len(file) / 100
+    assert len(index) == 200
+    assert walk <= len(file) / 5
+    assert every == frames
+    assert server.bytes_sent <= len(file)
