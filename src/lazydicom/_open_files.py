@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, TypedDict
 
+from lazydicom._arrange.frames import Batch
+from lazydicom._arrange.mosaic import mosaics_as_tiles
 from lazydicom._decode.format import Color, Decoder, Isolation
 from lazydicom._dicomdir import files_of_dicomdir, is_dicomdir
 from lazydicom._file_meta import read_file_meta
@@ -38,7 +40,7 @@ class ReadOptions(TypedDict, total=False):
 
 def open_files(
     urls: Urls, storage_options: Mapping[str, Any], options: ReadOptions
-) -> list[DicomImage]:
+) -> list[Batch]:
     """Read the headers of all files, many at once; no two wait for each other."""
     files = _expand(list_files(urls, storage_options), storage_options)
     open_one = partial(_open_listed, storage_options=storage_options, options=options)
@@ -48,7 +50,7 @@ def open_files(
     if not images:
         message = f"None of {len(files)} files is an image"
         raise SourceError(message, url=str(files[0].url))
-    return images
+    return [Batch(mosaics_as_tiles(images))]
 
 
 def _expand(files: list[Listed], storage_options: Mapping[str, Any]) -> list[Listed]:

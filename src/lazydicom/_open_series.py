@@ -1,23 +1,17 @@
 """Opening a series or a study: many instances become labelled arrays, no pixel is read."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final, Unpack
+from collections.abc import Mapping
+from typing import Any, Unpack
 
 import numpy as np
 
 from lazydicom._arrange.concatenation import check_concatenations
 from lazydicom._arrange.frames import FrameTable, tabulate
-from lazydicom._arrange.mosaic import mosaics_as_tiles
 from lazydicom._arrange.series import Choices, OnGap, arrange, uniform_parts
 from lazydicom._array import DicomArray
-from lazydicom._image import DicomImage
 from lazydicom._listing import Urls
 from lazydicom._open_files import ReadOptions, open_files
 from lazydicom.errors import InvalidDicomError, redact_url
-
-_SERIES_INSTANCE_UID: Final = 0x0020000E
-_SERIES_NUMBER: Final = 0x00200011
-_MODALITY: Final = 0x00080060
 
 
 def open_series(
@@ -78,7 +72,7 @@ def open_series(
     >>> array.dims
     ('z', 'y', 'x')
     """
-    groups = _by_series(open_files(urls, storage_options or {}, options))
+    groups = _by_series(tabulate(open_files(urls, storage_options or {}, options)))
     choices = Choices(on_gap, fill_value, source)
     name = _choose(groups, series)
     pieces = _arrange_all(name, groups[name], choices)
@@ -111,46 +105,50 @@ def open_study(
     LazyDicomError
         If a file cannot be read, or frames are no full grid and `on_gap` is another.
     """
-    groups = _by_series(open_files(urls, storage_options or {}, options))
+    groups = _by_series(tabulate(open_files(urls, storage_options or {}, options)))
     choices = Choices(on_gap, fill_value, source)
     return {
         key: array
-        for name, images in groups.items()
-        for key, array in _arrange_all(name, images, choices).items()
+        for name, table in groups.items()
+        for key, array in _arrange_all(name, table, choices).items()
     }
 
 
-def _by_series(images: Sequence[DicomImage]) -> dict[str, list[DicomImage]]:
-    """Group images by series, and name the groups without anything of a patient."""
-    groups: dict[str, list[DicomImage]] = {}
-    for image in images:
-        groups.setdefault(_text(image, _SERIES_INSTANCE_UID), []).append(image)
-    named: dict[str, list[DicomImage]] = {}
-    for uid in sorted(groups, key=lambda uid: (_number(groups[uid][0]), uid)):
-        name = _series_name(groups[uid][0])
-        same = sum(other == name or other.startswith(f"{name}~") for other in named)
-        named[f"{name}~{same + 1}" if same else name] = groups[uid]
-    return named
+def _by_series(table: FrameTable) -> dict[str, FrameTable]:
+    """Group frames by series, and name the groups without anything of a patient.
 
-
-def _series_name(image: DicomImage) -> str:
-    """Join Series Number and Modality.
-
-    Neither of them stands in PS3.15 table E.1-1.
+    Neither Series Number nor Modality stands in PS3.15 table E.1-1.
     """
-    number, modality = _number(image), _text(image, _MODALITY)
-    return f"{number}-{modality}" if modality else str(number)
+    uids, first, series = np.unique(
+        table.instances["series_instance_uid"], return_index=True, return_inverse=True
+    )
+    numbers = table.instances["series_number"][first, 0]
+    of_frame = series[table.image]
+    groups: dict[str, FrameTable] = {}
+    for which in np.lexsort((uids, numbers)).tolist():
+        number = numbers[which]
+        modality = str(table.instances["modality"][first[which]])
+        name = "-".join(
+            filter(None, ("0" if np.isnan(number) else f"{number:.0f}", modality))
+        )
+        same = sum(other == name or other.startswith(f"{name}~") for other in groups)
+        rows = np.flatnonzero(of_frame == which)
+        groups[f"{name}~{same + 1}" if same else name] = table.take(rows)
+    return groups
 
 
-def _choose(groups: Mapping[str, list[DicomImage]], series: str | int | None) -> str:
+def _choose(groups: Mapping[str, FrameTable], series: str | int | None) -> str:
     """Find the series that the caller means."""
     if series is None and len(groups) == 1:
         return next(iter(groups))
-    for name, images in groups.items():
-        same = {name, _text(images[0], _SERIES_INSTANCE_UID), _number(images[0])}
-        if series in same or str(series).rpartition("-")[0] == name:
+    for name, table in groups.items():
+        uid, number = (
+            table.instances[which][0].item()
+            for which in ("series_instance_uid", "series_number")
+        )
+        if series in {name, uid, number} or str(series).rpartition("-")[0] == name:
             return name
-    counts = (f"{name!r} ({len(images)} files)" for name, images in groups.items())
+    counts = (f"{name!r} ({len(one.images)} files)" for name, one in groups.items())
     asked = "" if series is None else f", none is {series!r}"
     raise InvalidDicomError(
         f"{len(groups)} series{asked}; choose one with series=: {', '.join(counts)}"
@@ -158,11 +156,11 @@ def _choose(groups: Mapping[str, list[DicomImage]], series: str | int | None) ->
 
 
 def _arrange_all(
-    name: str, images: Sequence[DicomImage], choices: Choices
+    name: str, table: FrameTable, choices: Choices
 ) -> dict[str, DicomArray]:
     """Arrange the pieces of one series."""
-    check_concatenations(images, may_lack=choices.on_gap != "error")
-    parts = uniform_parts(tabulate(mosaics_as_tiles(images)))
+    check_concatenations(table, may_lack=choices.on_gap != "error")
+    parts = uniform_parts(table)
     if len(parts) > 1 and choices.on_gap != "split":
         texts = "; ".join(_describe(part) for part in parts)
         message = "Frames of several orientations, sizes or types"
@@ -185,12 +183,3 @@ def _describe(part: FrameTable) -> str:
 
 def _list(pieces: Mapping[str, DicomArray]) -> str:
     return ", ".join(f"{name!r} {array.shape}" for name, array in pieces.items())
-
-
-def _text(image: DicomImage, tag: int) -> str:
-    return "".join(map(str, image.header.elements.get(tag, "CS")[:1]))
-
-
-def _number(image: DicomImage) -> int:
-    values = image.header.elements.get(_SERIES_NUMBER, "IS")
-    return int(values[0]) if values else 0

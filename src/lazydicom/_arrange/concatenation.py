@@ -6,15 +6,17 @@ Their frames find their places as any others; only whether a part is missing is 
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
+from lazydicom._arrange.frames import FrameTable
 from lazydicom._image import DicomImage
 from lazydicom.errors import InvalidDicomError, redact_url, warn
 
-_CONCATENATION_UID: Final = 0x00209161
 _FRAME_OFFSET: Final = 0x00209228
 _TOTAL: Final = 0x00209163
 
 
-def check_concatenations(images: Sequence[DicomImage], *, may_lack: bool) -> None:
+def check_concatenations(table: FrameTable, *, may_lack: bool) -> None:
     """Refuse a concatenation that lacks a part, or warn where the caller allows it.
 
     Raises
@@ -22,11 +24,10 @@ def check_concatenations(images: Sequence[DicomImage], *, may_lack: bool) -> Non
     InvalidDicomError
         If frames are missing between, before or behind the parts that are there.
     """
+    uids = table.instances["concatenation_uid"]
     groups: dict[str, list[DicomImage]] = {}
-    for image in images:
-        uid = image.header.elements.get(_CONCATENATION_UID, "UI")
-        if uid:
-            groups.setdefault(str(uid[0]), []).append(image)
+    for row in np.flatnonzero(uids != "").tolist():
+        groups.setdefault(str(uids[row]), []).append(table.images[row])
     for parts in groups.values():
         fault = _fault(sorted(parts, key=_frame_offset))
         if fault is not None and not may_lack:

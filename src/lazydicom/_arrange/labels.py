@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.dimensions import Axis
-from lazydicom._arrange.frames import FrameTable, sop_instance_uid
+from lazydicom._arrange.frames import FrameTable
 from lazydicom._arrange.geometry import Planes, Stack, affine_of, gantry_tilt, normal_of
 from lazydicom._arrange.stack import technical_attributes
 from lazydicom._coordinate import Coordinate
@@ -155,8 +155,7 @@ def _on_grid(
 def _source_labels(
     table: FrameTable, places: NDArray[np.int64], dims: tuple[str, ...]
 ) -> dict[str, Coordinate]:
-    uids = np.array([sop_instance_uid(image) for image in table.images])
-    names = uids[table.image][places]
+    names = table.text("sop_instance_uid")[places]
     names[places == HOLE] = ""
     frames = table.frame[places]
     frames[places == HOLE] = HOLE

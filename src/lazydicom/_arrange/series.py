@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.dimensions import Axis, find_axes
-from lazydicom._arrange.frames import FrameTable, sop_instance_uid
+from lazydicom._arrange.frames import FrameTable
 from lazydicom._arrange.geometry import (
     Planes,
     Stack,
@@ -85,9 +85,9 @@ def arrange(table: FrameTable, choices: Choices) -> list[DicomArray]:
 
 def _in_order(table: FrameTable) -> Rows:
     """Order frames in a way that does not depend on the names of files."""
-    uids = np.array([sop_instance_uid(image) for image in table.images])
+    uid = np.unique(table.instances["sop_instance_uid"], return_inverse=True)[1]
     number = table.numbers("instance_number")[:, 0]
-    return np.lexsort((table.frame, uids[table.image], number))
+    return np.lexsort((table.frame, uid[table.image], number))
 
 
 def _first_instance(table: FrameTable) -> tuple[float, int]:

@@ -1,0 +1,139 @@
+"""Columns of attributes that stand at the top level of instances."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._arrange.mosaic import tile_positions
+from lazydicom._column_values import seconds_of
+from lazydicom._elements import Elements
+from lazydicom._frame_attributes import FRAME_ATTRIBUTES, INSTANCE_ATTRIBUTES, TEXT
+from lazydicom._functional_groups import Columns
+from lazydicom._header import Header
+from lazydicom._image import DicomImage
+from lazydicom._mosaic_image import MosaicImage
+
+_FRAME_TIME: Final = 0x00181063
+_GRID_FRAME_OFFSETS: Final = 0x3004000C
+_B_VALUES: Final = (
+    ("ge", "GEMS_PARM_01"),
+    ("siemens", "SIEMENS MR HEADER"),
+    ("philips", "Philips Imaging DD 001"),
+)
+"""Vendors, and the name under which they own the element of the b-value."""
+_GE_FLAG: Final = 1_000_000_000
+"""GE adds it to b-values of some sequences."""
+
+
+def instance_columns(images: Sequence[DicomImage]) -> Columns:
+    """Read what holds for whole instances, a row per image."""
+    elements = [image.header.elements for image in images]
+    return {
+        name: _column([one.get(tag, vr) for one in elements], vr, width=1)
+        for name, (tag, vr) in INSTANCE_ATTRIBUTES.items()
+    }
+
+
+def frame_columns(images: Sequence[DicomImage]) -> Columns:
+    """Read the attributes of classic instances, a row per frame."""
+    elements = [image.header.elements for image in images]
+    columns: Columns = {}
+    for name, attribute in FRAME_ATTRIBUTES.items():
+        if attribute.classic is None:
+            continue
+        tag, vr = attribute.classic
+        values = [one.get(tag, vr) for one in elements]
+        if any(values):
+            columns[name] = _column(values, vr, attribute.width)
+    lengths = [len(image) for image in images]
+    if lengths != [1] * len(images):
+        columns = {k: np.repeat(v, lengths, axis=0) for k, v in columns.items()}
+        _spread_frames(columns, images)
+    return columns
+
+
+def with_derived(columns: Columns) -> Columns:
+    """Add the columns that follow from those of instances: times, b-values of vendors."""
+    times = {
+        "instance_time": ("acquisition_date", "acquisition_clock"),
+        "content_time": ("content_date", "content_clock"),
+    }
+    derived = {
+        name: _seconds(*(columns[of] for of in two)) for name, two in times.items()
+    }
+    return {**columns, **derived, "private_b_value": _private_b_values(columns)}
+
+
+def _column(values: list[tuple[Any, ...]], vr: str, width: int) -> NDArray[Any]:
+    if vr in TEXT:
+        return np.array(["\\".join(map(str, one)) for one in values], np.str_)
+    if vr == "DT":
+        values = [tuple(seconds_of(str(text)) for text in one) for one in values]
+    widest = width or max(len(one) for one in values)
+    column = np.full((len(values), widest), np.nan)
+    for row, one in enumerate(values):
+        column[row, : len(one)] = one[:widest]
+    return column
+
+
+def _seconds(dates: NDArray[Any], clocks: NDArray[Any]) -> NDArray[np.float64]:
+    """Give seconds since 1970, or since an unknown midnight."""
+    pairs = zip(dates.tolist(), clocks.tolist(), strict=True)
+    seconds = [
+        seconds_of((date or "19700101").replace(".", "") + clock.replace(":", ""))
+        if clock
+        else np.nan
+        for date, clock in pairs
+    ]
+    return np.array(seconds, np.float64)[:, None]
+
+
+def _private_b_values(columns: Columns) -> NDArray[np.float64]:
+    """Take the b-value of a vendor where the element is his, by name or by manufacturer."""
+    makers = np.char.lower(columns["manufacturer"])
+    b_values = np.full((len(makers), 1), np.nan)
+    for vendor, name in _B_VALUES:
+        owner, values = columns[f"{vendor}_owner"], columns[f"{vendor}_b_value"]
+        his = (owner == name) | ((owner == "") & np.char.startswith(makers, vendor))
+        known = his[:, None] & np.isfinite(values)
+        flagged = (vendor == "ge") & (values >= _GE_FLAG)
+        b_values[known] = np.where(flagged, values - _GE_FLAG, values)[known]
+    return b_values
+
+
+def _spread_frames(columns: Columns, images: Sequence[DicomImage]) -> None:
+    """Tell the frames of multi-frame instances apart, as far as they say how."""
+    frames = sum(len(image) for image in images)
+    times = columns.setdefault("acquisition_time", np.full((frames, 1), np.nan))
+    positions = columns.setdefault("position", np.full((frames, 3), np.nan))
+    start = 0
+    for image in images:
+        rows = slice(start, start + len(image))
+        start += len(image)
+        if isinstance(image, MosaicImage):
+            positions[rows] = tile_positions(image)
+        elif len(image) > 1:
+            seconds = _frame_seconds(image.header.elements)
+            times[rows, 0] = seconds * np.arange(len(image))
+            positions[rows] = _dose_positions(image.header, len(image))
+
+
+def _frame_seconds(elements: Elements) -> float:
+    values = elements.get(_FRAME_TIME, "DS")
+    return float(values[0]) / 1000 if values else float("nan")
+
+
+def _dose_positions(header: Header, frames: int) -> NDArray[np.float64]:
+    """Place the planes of a dose grid (PS3.3 section C.8.8.3.2), others nowhere."""
+    get = header.elements.get
+    offsets = np.array(get(_GRID_FRAME_OFFSETS, "DS"), np.float64)
+    position = np.array(get(0x00200032, "DS"), np.float64)
+    orientation = np.array(get(0x00200037, "DS"), np.float64)
+    if len(offsets) != frames or len(position) != 3 or len(orientation) != 6:
+        return np.full((frames, 3), np.nan)
+    normal = np.cross(orientation[:3], orientation[3:])
+    relative = offsets - offsets[0]
+    positions: NDArray[np.float64] = position + relative[:, None] * normal
+    return positions
