@@ -17,7 +17,7 @@ from lazydicom._frame_index import FrameIndex, OnExtraFrames
 from lazydicom._header import Header
 from lazydicom._item_walk import ITEM_HEADER, ITEM_WORDS, PIXEL_DATA
 from lazydicom._ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
-from lazydicom._source import BytesLike, ByteSource, DistantSource, read_many
+from lazydicom._source import BytesLike, ByteSource, is_distant, read_many
 from lazydicom._window import open_window
 from lazydicom.errors import InvalidDicomError, UnsupportedError, format_tag, warn
 
@@ -69,7 +69,7 @@ class FragmentReader:
     @property
     def distant(self) -> bool:
         """Whether the file is elsewhere."""
-        return isinstance(self.source, DistantSource)
+        return is_distant(self.source)
 
     def __len__(self) -> int:
         """Give the number of frames."""
@@ -128,10 +128,10 @@ class FragmentReader:
         if not found.proven:
             fragments = _believed(span, data, found)
             if fragments is not None:
-                return _joined(fragments)
+                return join_fragments(fragments)
             span = self._span(frame, self._prove())
             data = memoryview(self.source.read(span))
-        return _joined(split_items(data, span.offset))
+        return join_fragments(split_items(data, span.offset))
 
     def _prove(self) -> EncapsulatedIndex:
         """Look at all items, once; a table that does not fit them is replaced."""
@@ -189,7 +189,8 @@ def _believed(
     return fragments if is_one_codestream(found.items.codec, holding) else None
 
 
-def _joined(fragments: list[memoryview]) -> BytesLike:
+def join_fragments(fragments: list[memoryview]) -> BytesLike:
+    """Give the codestream that fragments make."""
     return fragments[0] if len(fragments) == 1 else b"".join(fragments)
 
 

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from lazydicom._frame_index import FrameIndex
 from lazydicom._ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
-from lazydicom._source import BytesLike, ByteSource, DistantSource, read_many
+from lazydicom._source import BytesLike, ByteSource, is_distant, read_many
 from lazydicom.errors import InvalidDicomError
 
 
@@ -75,7 +75,7 @@ class RangeReader:
     @property
     def distant(self) -> bool:
         """Whether the file is elsewhere."""
-        return isinstance(self.source, DistantSource)
+        return is_distant(self.source)
 
     def __len__(self) -> int:
         """Give the number of frames."""

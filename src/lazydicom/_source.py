@@ -6,7 +6,7 @@ A source has no cursor, no lock and no pixels: any number of threads may read it
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, runtime_checkable
+from typing import Protocol, TypeAlias, TypeGuard
 
 from lazydicom._ranges import ByteRange
 from lazydicom.errors import SourceError
@@ -48,7 +48,6 @@ class ByteSource(Protocol):
         ...
 
 
-@runtime_checkable
 class DistantSource(ByteSource, Protocol):
     """A source where a read waits for a round trip, so that reads are made together."""
 
@@ -57,9 +56,14 @@ class DistantSource(ByteSource, Protocol):
         ...
 
 
+def is_distant(source: ByteSource) -> TypeGuard[DistantSource]:
+    """Tell whether reads should be made together; `isinstance` would take 40 µs."""
+    return hasattr(source, "read_many")
+
+
 def read_many(source: ByteSource, spans: Sequence[ByteRange]) -> list[BytesLike]:
     """Read all `spans` in the way that suits the source."""
-    if isinstance(source, DistantSource):
+    if is_distant(source):
         return source.read_many(spans)
     return [source.read(span) for span in spans]
 

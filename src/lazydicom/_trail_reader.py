@@ -1,50 +1,97 @@
-"""Frames of a distant file without an offset table, indexed as far as somebody asks.
+"""Frames of a distant file, indexed as far as somebody asks.
 
-``array[3]`` needs four items, not all. That holds while each item shows by its own first
-and last bytes that it is one whole frame; the first one that does not makes the reader
-walk over all items, as for a local file. The index is completed before it is pickled.
+Without an offset table ``array[3]`` needs four items, not all. That holds while each item
+shows by its own first and last bytes that it is one whole frame. A table tells where each
+frame ends but the last one. Whatever does not fit makes the reader index the file as a
+local one; and it does so before it is pickled.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from threading import Lock
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lazydicom._codestreams import is_one_codestream
 from lazydicom._encapsulated_index import (
     EncapsulatedIndex,
     declared_frames,
     find_items,
+    read_table,
 )
-from lazydicom._fragment_reader import FragmentReader, open_fragments, split_items
+from lazydicom._fragment_reader import (
+    FragmentReader,
+    join_fragments,
+    open_fragments,
+    split_items,
+)
 from lazydicom._frame_index import FrameIndex, index_edges
 from lazydicom._header import Header
-from lazydicom._item_trail import EVIDENT, ItemTrail
+from lazydicom._item_trail import EVIDENT, ItemTrail, State
+from lazydicom._item_walk import PixelItems
 from lazydicom._ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
 from lazydicom._source import BytesLike, DistantSource, read_many
-from lazydicom._tiff_index import index_tiff
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
-_EXTENDED_OFFSETS = 0x7FE00001
-_EMPTY_TABLE = 8
-"""An item header alone."""
+
+class Trail(Protocol):
+    """Says where frames lie, as far as it knows."""
+
+    @property
+    def items(self) -> PixelItems:
+        """Where the items lie."""
+        ...
+
+    @property
+    def state(self) -> State:
+        """Whether there is more to learn."""
+        ...
+
+    def edges(self) -> NDArray[np.int64]:
+        """Give where each known frame begins, and where the last one ends."""
+        ...
+
+    def reach(self, count: int) -> None:
+        """Learn of `count` frames, if that can be."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableTrail:
+    """What a table says: the end of its last frame is not in it."""
+
+    items: PixelItems
+    offsets: NDArray[np.int64]
+    state: State = "doubt"
+
+    def edges(self) -> NDArray[np.int64]:
+        """Give the beginnings: each but the first is the end of another frame."""
+        return self.offsets
+
+    def reach(self, count: int) -> None:
+        """Know all there is."""
 
 
 def open_trail(header: Header) -> "TrailReader | None":
-    """Follow the items of a file, ``None`` where that is not the way to index it.
+    """Read the frames of a distant file, ``None`` where it is to be indexed at once.
 
-    It is for distant files of several frames without any table, and for codecs whose
-    codestreams show where they begin.
+    That is where a table cannot be true or counts other frames than the header, and where
+    there is none and codestreams do not show where they begin.
     """
     if not isinstance(header.source, DistantSource):
         return None
     with header.open_at_pixels() as window:
         items = find_items(header, window)
-        if items.codec not in EVIDENT or items.frames == 1:
-            return None
-        empty = items.first - items.start == _EMPTY_TABLE
-        if not empty or header.elements.read(_EXTENDED_OFFSETS):
-            return None
-        if index_tiff(window, items) is not None:
-            return None
+        table, doubts = read_table(header, window, items)
+    if items.frames == 1 or doubts:
+        return None
+    if table is not None:
+        fits = len(table) == items.frames
+        return TrailReader(header, TableTrail(items, table.offsets)) if fits else None
+    if items.codec not in EVIDENT:
+        return None
     return TrailReader(header, ItemTrail(header.source, items))
 
 
@@ -56,7 +103,7 @@ class TrailReader:
     distant = True
     """The file is elsewhere."""
 
-    def __init__(self, header: Header, trail: ItemTrail) -> None:
+    def __init__(self, header: Header, trail: Trail) -> None:
         self._header = header
         self._trail = trail
         self._complete: FragmentReader | None = None
@@ -130,11 +177,13 @@ class TrailReader:
         return [ByteRange(starts[at], stops[at] - starts[at]) for at in frames]
 
     def _codestream(self, data: memoryview, span: ByteRange) -> BytesLike | None:
-        fragments = split_items(data, span.offset)
+        try:
+            fragments = split_items(data, span.offset)
+        except InvalidDicomError:
+            return None
         codec = self._trail.items.codec
-        if len(fragments) == 1 and is_one_codestream(codec, fragments):
-            return fragments[0]
-        return None
+        holding = [fragment for fragment in fragments if len(fragment)]
+        return join_fragments(fragments) if is_one_codestream(codec, holding) else None
 
     def _whole(self) -> FragmentReader:
         """Follow the trail to its end; where it is in doubt, walk as anywhere else."""
