@@ -6,7 +6,7 @@ taken through all items together. An item that differs drops out; a layout of it
 from it. Nothing is searched: what a step meets is checked byte for byte.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple, TypeAlias
 
@@ -107,14 +107,18 @@ def learn_layout(
 
 
 def learn_elements(
-    window: Window, start: int, stop: int, framing: Framing, tree: Tree
+    window: Window, sections: Sequence[tuple[int, int, Framing]], tree: Tree
 ) -> Layout:
-    """Walk through the elements of a data set up to the one at `stop`, and into that."""
+    """Walk through elements section by section: from a byte to a byte, framed alike.
+
+    The element behind the last section ends the layout, with its header.
+    """
     lesson = _Lesson(window)
-    at = start
-    while at < stop:
-        element = read_element(window, at, framing)
-        at = lesson.pass_over(element, framing, tree, window.size, depth=0)
+    for start, stop, framing in sections:
+        at = start
+        while at < stop:
+            element = read_element(window, at, framing)
+            at = lesson.pass_over(element, framing, tree, window.size, depth=0)
     lesson.pass_into(read_element(window, at, framing), framing, tree)
     return tuple(lesson.steps)
 

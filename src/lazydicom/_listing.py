@@ -44,12 +44,13 @@ def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
 
 
 def _list_local(path: Path) -> list[Listed]:
+    absolute = os.path.abspath(path)  # noqa: PTH100 (keeps symbolic links)
     if path.is_dir():
-        return [Listed(name, named=False) for name in _walk(str(path))]
+        return [Listed(name, named=False) for name in _walk(absolute)]
     if path.suffix.lower() == ".zip":
         return _list_remote(f"zip://::{path.absolute()}", {})
     if has_magic(str(path)) and not path.exists():
-        names = sorted(glob(str(path), recursive=True))  # noqa: PTH207 (any pattern)
+        names = sorted(glob(absolute, recursive=True))  # noqa: PTH207 (any pattern)
         return [Listed(n, named=False) for n in names if os.path.isfile(n)]  # noqa: PTH113
     return [Listed(str(path), named=True)]
 

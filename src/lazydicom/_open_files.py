@@ -1,11 +1,12 @@
 """From names of files to images: listed, expanded, their headers read many at once."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any, Final, TypedDict
 
+from lazydicom._alike_files import open_alike
 from lazydicom._arrange.frames import Batch
 from lazydicom._arrange.mosaic import mosaics_as_tiles
 from lazydicom._decode.format import Color, Decoder, Isolation
@@ -23,6 +24,10 @@ from lazydicom._walker import walk
 from lazydicom._window import open_window
 from lazydicom.errors import InvalidDicomError, LazyDicomError, SourceError
 
+_FEW: Final = 8
+"""Fewer files are opened one by one."""
+_KINDS: Final = 8
+"""Kinds of headers that are worth the trial."""
 _ROWS: Final = 0x00280010
 _SPECTROSCOPY_DATA: Final = 0x56000020
 _PREFIX: Final = b"DICM"
@@ -44,13 +49,45 @@ def open_files(
     """Read the headers of all files, many at once; no two wait for each other."""
     files = _expand(list_files(urls, storage_options), storage_options)
     open_one = partial(_open_listed, storage_options=storage_options, options=options)
-    threads = min(REQUESTS, len(files))
+    batches, files_left = _open_alike(files, open_one, options)
+    threads = min(REQUESTS, len(files_left) or 1)
     with ThreadPoolExecutor(threads, thread_name_prefix="lazydicom-open") as pool:
-        images = [image for image in pool.map(open_one, files) if image is not None]
-    if not images:
+        images = [one for one in pool.map(open_one, files_left) if one is not None]
+    if images:
+        batches.append(Batch(mosaics_as_tiles(images)))
+    if not batches:
         message = f"None of {len(files)} files is an image"
         raise SourceError(message, url=str(files[0].url))
-    return [Batch(mosaics_as_tiles(images))]
+    return batches
+
+
+def _open_alike(
+    files: list[Listed],
+    open_one: Callable[[Listed], DicomImage | None],
+    options: ReadOptions,
+) -> tuple[list[Batch], list[Listed]]:
+    """Open local files that are framed like one among them together, give the others."""
+    batches: list[Batch] = []
+    left = files
+    for _ in range(_KINDS):
+        simple = options.get("local", "pread") == "pread" and all(map(_is_local, left))
+        first = open_one(left[0]) if simple and len(left) >= _FEW else None
+        if first is None:
+            break
+        try:
+            found = list(open_alike(first, [str(file.url) for file in left]))
+        except ValueError:
+            break  # the file by itself tells where
+        taken = {row for part in found for row in part.which}
+        if not taken:
+            break
+        batches += [Batch(one.images, (one.frames, one.instances)) for one in found]
+        left = [file for row, file in enumerate(left) if row not in taken]
+    return batches, left
+
+
+def _is_local(file: Listed) -> bool:
+    return isinstance(file.url, str) and os.path.isabs(file.url)  # noqa: PTH117
 
 
 def _expand(files: list[Listed], storage_options: Mapping[str, Any]) -> list[Listed]:
