@@ -264,9 +264,7 @@ def test_rle_segments_that_are_short_or_long_are_an_error(rows: int) -> None:
         decode(encode_rle(other, kind), format_of("1.2.840.10008.1.2.5", kind))
 
 
-@pytest.mark.parametrize(
-    "case", ["1.2.840.10008.1.2.4.50 RGB", "1.2.840.10008.1.2.5 RGB"]
-)
+@pytest.mark.parametrize("case", CASES)
 def test_any_buffer_will_do(case: str) -> None:
     frame = make_frame(case)
     view: Any = memoryview(frame.data)

@@ -19,15 +19,16 @@ from lazydicom._decode.wrapped_native import (
     frame_length,
     preflight_uncompressed,
 )
+from lazydicom._source import BytesLike
 from lazydicom.errors import UnsupportedError
 
 
 class _Codec(NamedTuple):
     """Two functions of one codec family."""
 
-    preflight: Callable[[bytes, FrameFormat], Any]
+    preflight: Callable[[BytesLike, FrameFormat], Any]
     """Compares the codestream with the header of the file; gives what it read."""
-    decode: Callable[[bytes, Any, FrameFormat, NDArray[Any]], None]
+    decode: Callable[[BytesLike, Any, FrameFormat, NDArray[Any]], None]
     """Decodes, with what `preflight` gave."""
 
 
@@ -45,7 +46,9 @@ _CODECS: Final = {
 """By codec family, as the table of transfer syntaxes names it."""
 
 
-def decode_encapsulated(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+def decode_encapsulated(
+    data: BytesLike, format_: FrameFormat, out: NDArray[Any]
+) -> None:
     """Decode the codestream of one frame; see `decode_frame`."""
     check_size(format_.pixel, format_.max_frame_bytes)
     codec = _CODECS.get(format_.transfer_syntax.codec or "")

@@ -41,6 +41,6 @@ def decode_frame(
     isolated = format_.isolation == "process"
     decode = decode_isolated if isolated else decode_encapsulated
     try:
-        decode(data if isinstance(data, bytes) else bytes(data), format_, out)
+        decode(data, format_, out)
     except LazyDicomError as error:
         raise error.locate(frame=frame) from error.__cause__

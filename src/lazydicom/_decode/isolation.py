@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._decode.format import FrameFormat
+from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError, LazyDicomError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _PAGE: Final = 1 << 16
 _workers: Final = threading.local()
 
 
-def decode_isolated(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+def decode_isolated(data: BytesLike, format_: FrameFormat, out: NDArray[Any]) -> None:
     """Decode one frame in the worker of this thread.
 
     Raises
@@ -76,7 +77,7 @@ class Worker:
         """Process id of the worker."""
         return self._process.pid
 
-    def decode(self, data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+    def decode(self, data: BytesLike, format_: FrameFormat, out: NDArray[Any]) -> None:
         """Decode one frame; see `decode_isolated`."""
         memory = self._shared(out.nbytes + len(data))
         buffer = memory.buf

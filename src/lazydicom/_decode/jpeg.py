@@ -15,6 +15,7 @@ from lazydicom._decode.native import clear_unused_bits
 from lazydicom._decode.preflight import check_codestream, check_end
 from lazydicom._decode.samples import decode_samples, to_rgb
 from lazydicom._image_pixel import ImagePixel
+from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _HUFFMAN: Final = frozenset((0xC0, 0xC1, SOF_PROGRESSIVE, SOF_LOSSLESS))
@@ -25,7 +26,7 @@ _MOST_SCANS: Final = 128
 
 
 def decode_jpeg(
-    data: bytes, header: JpegHeader, format_: FrameFormat, out: NDArray[Any]
+    data: BytesLike, header: JpegHeader, format_: FrameFormat, out: NDArray[Any]
 ) -> None:
     """Decode one frame of any Huffman-coded, sequential or progressive process."""
     import imagecodecs
@@ -45,7 +46,7 @@ def decode_jpeg(
         to_rgb(out)
 
 
-def preflight_jpeg(data: bytes, format_: FrameFormat) -> JpegHeader:
+def preflight_jpeg(data: BytesLike, format_: FrameFormat) -> JpegHeader:
     """Check a codestream before libjpeg sees it."""
     header = read_jpeg_header(data)
     if header.process not in _HUFFMAN:
@@ -55,7 +56,7 @@ def preflight_jpeg(data: bytes, format_: FrameFormat) -> JpegHeader:
     check_codestream(header.codestream, format_.pixel)
     check_end(data, header.scan, "EOI")
     if header.process == SOF_PROGRESSIVE:
-        scans = data.count(_START_OF_SCAN, header.scan)
+        scans = bytes(data).count(_START_OF_SCAN, header.scan)
         if scans > _MOST_SCANS:
             raise DecodeError(f"Expected at most {_MOST_SCANS} scans, found {scans}")
     return header

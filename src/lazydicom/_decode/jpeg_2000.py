@@ -12,11 +12,12 @@ from lazydicom._decode.jpeg_2000_markers import (
 )
 from lazydicom._decode.preflight import check_codestream
 from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
+from lazydicom._source import BytesLike
 from lazydicom.errors import UnsupportedError
 
 
 def decode_jpeg_2000(
-    data: bytes, header: Jpeg2000Header, format_: FrameFormat, out: NDArray[Any]
+    data: BytesLike, header: Jpeg2000Header, format_: FrameFormat, out: NDArray[Any]
 ) -> None:
     """Decode one frame; its own header tells how blocks are coded.
 
@@ -37,7 +38,7 @@ def decode_jpeg_2000(
         to_rgb(out)
 
 
-def preflight_jpeg_2000(data: bytes, format_: FrameFormat) -> Jpeg2000Header:
+def preflight_jpeg_2000(data: BytesLike, format_: FrameFormat) -> Jpeg2000Header:
     """Check a codestream before OpenJPEG or OpenJPH see it."""
     header = read_jpeg_2000_header(data)
     check_codestream(header.codestream, format_.pixel)

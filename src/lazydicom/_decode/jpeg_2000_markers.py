@@ -3,7 +3,8 @@
 import struct
 from typing import Final, NamedTuple
 
-from lazydicom._decode.preflight import END_OF_IMAGE, Codestream
+from lazydicom._decode.preflight import END_OF_IMAGE, Codestream, find_last
+from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _SOC_SIZ: Final = b"\xff\x4f\xff\x51"
@@ -32,7 +33,7 @@ class Jpeg2000Header(NamedTuple):
     """Offset of SOC: a JP2 file may be wrapped around the codestream."""
 
 
-def read_jpeg_2000_header(data: bytes) -> Jpeg2000Header:
+def read_jpeg_2000_header(data: BytesLike) -> Jpeg2000Header:
     """Read SOC and SIZ.
 
     Raises
@@ -42,7 +43,8 @@ def read_jpeg_2000_header(data: bytes) -> Jpeg2000Header:
     UnsupportedError
         If components differ in size, sign or precision.
     """
-    start = data.find(_SOC_SIZ) if data.startswith(_JP2_SIGNATURE) else 0
+    boxed = data[: len(_JP2_SIGNATURE)] == _JP2_SIGNATURE
+    start = bytes(data).find(_SOC_SIZ) if boxed else 0
     if start < 0 or data[start : start + 4] != _SOC_SIZ:
         found = data[:4].hex().upper() or "nothing"
         raise DecodeError(f"Expected SOC and SIZ (FF4F FF51), found {found}")
@@ -50,7 +52,7 @@ def read_jpeg_2000_header(data: bytes) -> Jpeg2000Header:
     if len(data) < at + _SIZ.size + 3:
         raise DecodeError("The codestream is cut in SIZ")
     length, extensions, *grid, samples = _SIZ.unpack_from(data, at)
-    components = data[at + _SIZ.size : at + length]
+    components = bytes(data[at + _SIZ.size : at + length])
     if length != _SIZ.size + 3 * samples or len(components) != 3 * samples:
         raise DecodeError(f"SIZ has {length} bytes for {samples} components")
     _check_tiles(*grid)
@@ -67,7 +69,7 @@ def read_jpeg_2000_header(data: bytes) -> Jpeg2000Header:
     )
 
 
-def check_tile_parts(data: bytes, header: Jpeg2000Header) -> None:
+def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> None:
     """Follow the marker segments and the lengths of tile-parts to EOC.
 
     Raises
@@ -82,7 +84,7 @@ def check_tile_parts(data: bytes, header: Jpeg2000Header) -> None:
         length = int.from_bytes(data[at + 6 : at + 10], "big")
         body = _step_over_segments(data, at + _SOT_LENGTH, header)
         if length == 0:  # the last one, up to EOC
-            at = max(data.rfind(END_OF_IMAGE, body), 0)
+            at = max(find_last(data, END_OF_IMAGE, body), 0)
         elif at + length < body or at + length > len(data):
             raise DecodeError(f"A tile-part at byte {at} of the codestream is cut")
         else:
@@ -92,16 +94,16 @@ def check_tile_parts(data: bytes, header: Jpeg2000Header) -> None:
         raise DecodeError(f"Expected EOC (FFD9) behind the tile-parts, found {found}")
 
 
-def _step_over_segments(data: bytes, at: int, header: Jpeg2000Header) -> int:
+def _step_over_segments(data: BytesLike, at: int, header: Jpeg2000Header) -> int:
     """Give where the segments from `at` on end: at SOT, or at the data behind SOD."""
-    while (marker := data[at : at + 2]) not in _END_OF_SEGMENTS:
+    while (marker := bytes(data[at : at + 2])) not in _END_OF_SEGMENTS:
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         if marker[:1] != b"\xff" or length < 2:
             found = marker.hex().upper() or "nothing"
             raise DecodeError(f"Expected a marker segment at byte {at}, found {found}")
         if header.high_throughput and marker in _QUANTIZATION:
             component = 1 if marker == _QCC else 0
-            _check_quantization(data[at + 4 + component : at + 2 + length])
+            _check_quantization(bytes(data[at + 4 + component : at + 2 + length]))
         at += 2 + length
     return at
 

@@ -11,11 +11,12 @@ from lazydicom._decode.jpeg import holds_ybr
 from lazydicom._decode.jpeg_markers import SOF_JPEG_LS, JpegHeader, read_jpeg_header
 from lazydicom._decode.preflight import check_codestream, check_end
 from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
+from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError
 
 
 def decode_jpeg_ls(
-    data: bytes, header: JpegHeader, format_: FrameFormat, out: NDArray[Any]
+    data: BytesLike, header: JpegHeader, format_: FrameFormat, out: NDArray[Any]
 ) -> None:
     """Decode one frame, however its components are interleaved."""
     import imagecodecs
@@ -34,13 +35,13 @@ def decode_jpeg_ls(
         to_rgb(out)
 
 
-def _holds_planes(data: bytes, header: JpegHeader) -> bool:
+def _holds_planes(data: BytesLike, header: JpegHeader) -> bool:
     """Tell whether each component has a scan of its own (interleave mode 0)."""
     components_in_scan = data[header.scan + 4]
     return components_in_scan == 1 < header.codestream.samples
 
 
-def preflight_jpeg_ls(data: bytes, format_: FrameFormat) -> JpegHeader:
+def preflight_jpeg_ls(data: BytesLike, format_: FrameFormat) -> JpegHeader:
     """Check a codestream before CharLS sees it."""
     header = read_jpeg_header(data)
     if header.process != SOF_JPEG_LS:

@@ -3,12 +3,15 @@
 from typing import Final, NamedTuple
 
 from lazydicom._decode.preflight import Codestream
+from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError
 
 SOF_LOSSLESS: Final = 0xC3
 SOF_PROGRESSIVE: Final = 0xC2
 SOF_JPEG_LS: Final = 0xF7
 
+_MOST_HEADERS: Final = 2048
+"""Bytes that nearly every header has at most; the codestream need not be copied."""
 _SOI: Final = b"\xff\xd8"
 _SOS: Final = 0xDA
 _EOI: Final = 0xD9
@@ -34,7 +37,7 @@ class JpegHeader(NamedTuple):
     """Offset of the first scan header."""
 
 
-def read_jpeg_header(data: bytes) -> JpegHeader:
+def read_jpeg_header(data: BytesLike) -> JpegHeader:
     """Read the markers from SOI to the first SOS.
 
     Raises
@@ -42,6 +45,15 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
     DecodeError
         If there is no such header, or it is cut.
     """
+    if len(data) > _MOST_HEADERS:
+        try:
+            return _read_header(bytes(data[:_MOST_HEADERS]))
+        except DecodeError:
+            pass  # it may be longer: profiles and comments are
+    return _read_header(bytes(data))
+
+
+def _read_header(data: bytes) -> JpegHeader:
     if data[:2] != _SOI:
         raise DecodeError(f"Expected SOI (FFD8), found {_print(data[:2])}")
     frame, process, ids = None, 0, b""

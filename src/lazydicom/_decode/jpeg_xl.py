@@ -9,11 +9,12 @@ from lazydicom._decode.jpeg_xl_header import read_jpeg_xl_header
 from lazydicom._decode.native import clear_unused_bits
 from lazydicom._decode.preflight import Codestream, check_codestream
 from lazydicom._decode.samples import decode_samples, to_rgb
+from lazydicom._source import BytesLike
 
 JPEG_RECOMPRESSION = "1.2.840.10008.1.2.4.111"
 
 
-def preflight_jpeg_xl(data: bytes, format_: FrameFormat) -> Codestream:
+def preflight_jpeg_xl(data: BytesLike, format_: FrameFormat) -> Codestream:
     """Check a codestream before libjxl sees it, which notices itself one that is cut."""
     found = read_jpeg_xl_header(data)
     check_codestream(found, format_.pixel)
@@ -21,7 +22,7 @@ def preflight_jpeg_xl(data: bytes, format_: FrameFormat) -> Codestream:
 
 
 def decode_jpeg_xl(
-    data: bytes, found: Codestream, format_: FrameFormat, out: NDArray[Any]
+    data: BytesLike, found: Codestream, format_: FrameFormat, out: NDArray[Any]
 ) -> None:
     """Decode one frame.
 

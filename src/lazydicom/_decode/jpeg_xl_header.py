@@ -4,6 +4,7 @@ from typing import Final
 
 from lazydicom._decode.bits import BitReader
 from lazydicom._decode.preflight import Codestream
+from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _SIGNATURE: Final = b"\xff\x0a"
@@ -15,7 +16,7 @@ _ENUMS: Final = ((0, 0), (1, 0), (2, 4), (18, 6))
 _GRAY: Final = 1
 
 
-def read_jpeg_xl_header(data: bytes) -> Codestream:
+def read_jpeg_xl_header(data: BytesLike) -> Codestream:
     """Read size, precision and number of colours.
 
     Raises
@@ -37,20 +38,20 @@ def read_jpeg_xl_header(data: bytes) -> Codestream:
     return Codestream(rows, columns, samples, precision)
 
 
-def _codestream(data: bytes) -> bytes:
+def _codestream(data: BytesLike) -> bytes:
     """Give the first bytes of the codestream; a container has it in boxes."""
-    if not data.startswith(_CONTAINER):
-        return data[:_HEADER_BYTES]
+    if data[: len(_CONTAINER)] != _CONTAINER:
+        return bytes(data[:_HEADER_BYTES])
     at = 0
     while at + 8 <= len(data):
         length = int.from_bytes(data[at : at + 4], "big")
-        kind, body = data[at + 4 : at + 8], at + 8
+        kind, body = bytes(data[at + 4 : at + 8]), at + 8
         if length == 1:
             length, body = int.from_bytes(data[body : body + 8], "big"), body + 8
         if kind == b"jxlc":
-            return data[body : body + _HEADER_BYTES]
+            return bytes(data[body : body + _HEADER_BYTES])
         if kind == b"jxlp":
-            return data[body + 4 : body + 4 + _HEADER_BYTES]
+            return bytes(data[body + 4 : body + 4 + _HEADER_BYTES])
         if length < body - at:  # 0: up to the end
             break
         at += length

@@ -7,10 +7,12 @@ take gigabytes, or make up pixels. The few bytes that tell are read here, in mic
 from typing import Final, NamedTuple
 
 from lazydicom._image_pixel import ImagePixel
+from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError, LimitError
 
 END_OF_IMAGE: Final = b"\xff\xd9"
 """EOI of the JPEG family and EOC of JPEG 2000."""
+_TAIL: Final = 64
 
 
 class Codestream(NamedTuple):
@@ -43,7 +45,7 @@ def check_codestream(found: Codestream, pixel: ImagePixel) -> None:
         )
 
 
-def check_end(data: bytes, start: int, name: str) -> int:
+def check_end(data: BytesLike, start: int, name: str) -> int:
     """Find the marker that ends a codestream; behind it may follow padding.
 
     Parameters
@@ -60,13 +62,20 @@ def check_end(data: bytes, start: int, name: str) -> int:
     DecodeError
         If it is not there: the codestream is cut.
     """
-    end = data.rfind(END_OF_IMAGE, start)
+    end = find_last(data, END_OF_IMAGE, start)
     if end < 0:
         raise DecodeError(
             f"Expected {name} (FFD9) at the end of the codestream, found none in"
             f" {len(data)} bytes: it is cut"
         )
     return end
+
+
+def find_last(data: BytesLike, mark: bytes, start: int) -> int:
+    """Find the last `mark` behind `start`, -1 without one: first where it should be."""
+    tail = max(len(data) - _TAIL, start)
+    at = bytes(data[tail:]).rfind(mark)
+    return bytes(data).rfind(mark, start) if at < 0 else tail + at
 
 
 def check_size(pixel: ImagePixel, max_frame_bytes: int) -> None:

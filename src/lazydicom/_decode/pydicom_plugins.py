@@ -5,10 +5,13 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lazydicom._decode.format import FrameFormat
+from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError, UnsupportedError
 
 
-def decode_with_plugins(data: bytes, format_: FrameFormat, out: NDArray[Any]) -> None:
+def decode_with_plugins(
+    data: BytesLike, format_: FrameFormat, out: NDArray[Any]
+) -> None:
     """Decode one frame as `pydicom.pixels.get_decoder` does, plugin after plugin.
 
     Raises
@@ -28,7 +31,7 @@ def decode_with_plugins(data: bytes, format_: FrameFormat, out: NDArray[Any]) ->
     if not decoder.is_available:
         needs = "; ".join(decoder.missing_dependencies)
         raise UnsupportedError(f"pydicom finds no plugin: {needs}")
-    frame = encapsulate([data], has_bot=False)
+    frame = encapsulate([bytes(data)], has_bot=False)
     try:
         values, _ = decoder.as_array(
             frame, index=0, raw=format_.color == "stored", **_options(format_)

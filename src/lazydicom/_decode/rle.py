@@ -12,6 +12,7 @@ from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import clear_unused_bits, unpack_bits
 from lazydicom._decode.samples import call_codec, to_rgb
 from lazydicom._image_pixel import ImagePixel
+from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError
 
 _HEADER: Final = struct.Struct("<16I")
@@ -21,7 +22,7 @@ _PADDING: Final = b"\x00\x80"
 
 
 def decode_rle(
-    data: bytes, offsets: tuple[int, ...], format_: FrameFormat, out: NDArray[Any]
+    data: BytesLike, offsets: tuple[int, ...], format_: FrameFormat, out: NDArray[Any]
 ) -> None:
     """Decode one frame. 1-bit pixels are packed, each frame from a byte of its own."""
     pixel = format_.pixel
@@ -41,7 +42,7 @@ def decode_rle(
         to_rgb(out)
 
 
-def preflight_rle(data: bytes, format_: FrameFormat) -> tuple[int, ...]:
+def preflight_rle(data: BytesLike, format_: FrameFormat) -> tuple[int, ...]:
     """Check the RLE header and give where each segment begins, and the last one ends.
 
     Raises
@@ -76,7 +77,7 @@ def _plane_bytes(pixel: ImagePixel) -> int:
 
 
 def _decode_segments(
-    data: bytes,
+    data: BytesLike,
     offsets: tuple[int, ...],
     dtype: np.dtype[Any],
     length: int,
@@ -97,7 +98,7 @@ def _decode_segments(
 
 
 def _decode_padded(
-    data: bytes, offsets: tuple[int, ...], itemsize: int, flat: NDArray[np.uint8]
+    data: BytesLike, offsets: tuple[int, ...], itemsize: int, flat: NDArray[np.uint8]
 ) -> None:
     """Decode segments with more behind them than the standard's one byte of padding."""
     planes = len(offsets) - 1
@@ -105,7 +106,7 @@ def _decode_padded(
     for number, (start, stop) in enumerate(pairwise(offsets)):
         sample, byte = divmod(number, itemsize)
         first = sample * size * itemsize + itemsize - 1 - byte
-        segment = _unpack_bits(data[start:stop], size)
+        segment = _unpack_bits(bytes(data[start:stop]), size)
         flat[first : first + size * itemsize : itemsize] = segment
 
 

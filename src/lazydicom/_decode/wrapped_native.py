@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import decode_native
 from lazydicom._decode.samples import call_codec
+from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError
 
 
-def preflight_uncompressed(data: bytes, format_: FrameFormat) -> int:
+def preflight_uncompressed(data: BytesLike, format_: FrameFormat) -> int:
     """Check the length of a native frame, and give it without padding."""
     length = frame_length(data, format_)
     if not length <= len(data) <= length + 1:
@@ -20,19 +21,19 @@ def preflight_uncompressed(data: bytes, format_: FrameFormat) -> int:
 
 
 def decode_uncompressed(
-    data: bytes, length: int, format_: FrameFormat, out: NDArray[Any]
+    data: BytesLike, length: int, format_: FrameFormat, out: NDArray[Any]
 ) -> None:
     """Decode a native frame that stands in items of its own."""
     decode_native(memoryview(data)[:length], 0, format_, out)
 
 
-def frame_length(_: bytes, format_: FrameFormat) -> int:
+def frame_length(_: BytesLike, format_: FrameFormat) -> int:
     """Give the bytes of a native frame; 1-bit pixels end with a byte of their own."""
     return -(-format_.pixel.frame_bits // 8)
 
 
 def decode_deflated(
-    data: bytes, length: int, format_: FrameFormat, out: NDArray[Any]
+    data: BytesLike, length: int, format_: FrameFormat, out: NDArray[Any]
 ) -> None:
     """Inflate a native frame; 1-bit pixels begin at a byte of their own."""
     import imagecodecs

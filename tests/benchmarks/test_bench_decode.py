@@ -1,0 +1,166 @@
+"""Encapsulated frames against bare calls of the codec, and against pydicom."""
+
+from __future__ import annotations
+
+import os
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final
+
+import imagecodecs
+import numpy as np
+import pytest
+from pydicom.pixels.utils import iter_pixels
+
+import lazydicom
+from codec_frames import SYNTAXES, Kind, make_pixels
+from encapsulated_files import make_encapsulated
+from ratios import best_seconds, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+pytestmark = pytest.mark.benchmark
+
+JPEG: Final = "1.2.840.10008.1.2.4."
+RLE: Final = "1.2.840.10008.1.2.5"
+DEFLATED: Final = "1.2.840.10008.1.2.8.1"
+GRAY: Final = Kind("u2", 12, 16, shape=(512, 512))
+GRAY_8: Final = Kind("u1", 8, 8, shape=(512, 512))
+COLOUR: Final = Kind("u1", 8, 8, samples=3, shape=(512, 512))
+TILE: Final = Kind("u1", 8, 8, samples=3, shape=(256, 256))
+
+
+def _rle(data: bytes, out: NDArray[Any]) -> None:
+    flat = out.reshape(-1).view(np.uint8)
+    imagecodecs.dicomrle_decode(data, out.dtype, out=flat)
+
+
+def _rle_rgb(data: bytes, out: NDArray[Any]) -> None:
+    planes = np.empty(out.size, np.uint8)
+    imagecodecs.dicomrle_decode(data, out.dtype, out=planes)
+    for sample, plane in enumerate(planes.reshape(3, *out.shape[:2])):
+        out[..., sample] = plane
+
+
+def _deflate(data: bytes, out: NDArray[Any]) -> None:
+    flat = out.reshape(-1).view(np.uint8)
+    imagecodecs.deflate_decode(data, raw=True, out=flat)
+
+
+def _bare(decode: Callable[..., Any]) -> Callable[[bytes, NDArray[Any]], object]:
+    return lambda data, out: decode(data, out=out)
+
+
+CASES: Final = {
+    "RLE, 12 bits": (RLE, GRAY, 200, _rle),
+    "RLE, RGB": (RLE, COLOUR, 100, _rle_rgb),
+    "JPEG, 8 bits": (f"{JPEG}50", GRAY_8, 200, _bare(imagecodecs.jpeg8_decode)),
+    "JPEG, RGB": (f"{JPEG}50", COLOUR, 100, _bare(imagecodecs.jpeg8_decode)),
+    "JPEG, RGB tiles": (f"{JPEG}50", TILE, 400, _bare(imagecodecs.jpeg8_decode)),
+    "JPEG, 12 bits": (f"{JPEG}51", GRAY, 100, _bare(imagecodecs.jpeg8_decode)),
+    "JPEG lossless": (f"{JPEG}70", GRAY, 100, _bare(imagecodecs.jpeg8_decode)),
+    "JPEG-LS": (f"{JPEG}80", GRAY, 60, _bare(imagecodecs.jpegls_decode)),
+    "JPEG 2000": (f"{JPEG}90", GRAY, 15, _bare(imagecodecs.jpeg2k_decode)),
+    "HTJ2K": (f"{JPEG}201", GRAY, 100, _bare(imagecodecs.htj2k_decode)),
+    "JPEG XL": (f"{JPEG}110", GRAY, 30, _bare(imagecodecs.jpegxl_decode)),
+    "deflated": (DEFLATED, GRAY, 100, _deflate),
+}
+"""Transfer syntax, pixels, frames, and what decodes one by hand."""
+
+
+def _frames(uid: str, kind: Kind, count: int) -> list[bytes]:
+    syntax = next(syntax for syntax in SYNTAXES if syntax.uid == uid)
+    values = make_pixels(kind)
+    few = [syntax.encode(np.roll(values, 9 * k, axis=1), kind) for k in range(5)]
+    return [few[k % 5] for k in range(count)]
+
+
+def _file(uid: str, kind: Kind, frames: Sequence[bytes], photometric: str) -> bytes:
+    return make_encapsulated(
+        frames,
+        transfer_syntax=uid,
+        rows=kind.shape[0],
+        columns=kind.shape[1],
+        samples_per_pixel=kind.samples,
+        bits_allocated=kind.bits_allocated,
+        bits_stored=kind.bits_stored,
+        photometric_interpretation=photometric,
+        planar_configuration=0 if kind.samples == 3 else None,
+    )
+
+
+def _photometric(uid: str, kind: Kind) -> str:
+    if kind.samples == 1:
+        return "MONOCHROME2"
+    return "YBR_FULL_422" if uid == f"{JPEG}50" else "RGB"
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_one_thread_keeps_up_with_bare_calls_of_the_codec(
+    case: str, tmp_path: Path
+) -> None:
+    uid, kind, count, decode = CASES[case]
+    frames = _frames(uid, kind, count)
+    path = tmp_path / "frames.dcm"
+    path.write_bytes(_file(uid, kind, frames, _photometric(uid, kind)))
+    array = lazydicom.open_image(path)
+    out = np.empty(array.shape, array.dtype)
+    image = array.images[0]
+    begins = [path.read_bytes().index(data) for data in dict.fromkeys(frames)]
+    spans = [(begins[k % len(begins)], len(data)) for k, data in enumerate(frames)]
+
+    def ours() -> None:
+        for number in range(count):
+            image.decode_into(number, out[number])
+
+    def bare() -> None:
+        with path.open("rb") as file:
+            for (begin, length), target in zip(spans, out, strict=True):
+                decode(os.pread(file.fileno(), length, begin), target)
+
+    best = best_seconds({"ours": ours, "bare": bare}, rounds=7, clock=time.thread_time)
+
+    report(f"{case}: {count} frames on one thread", best, ours="ours")
+    assert best["bare"] / best["ours"] >= 0.9
+
+
+@pytest.mark.parametrize("case", ["JPEG, 8 bits", "JPEG-LS", "JPEG 2000", "JPEG XL"])
+def test_two_threads_decode_faster_than_one(case: str) -> None:
+    uid, kind, count, _ = CASES[case]
+    file = _file(uid, kind, _frames(uid, kind, count), _photometric(uid, kind))
+    array = lazydicom.open_image(file)
+
+    ways = {f"{n} threads": partial(array.read, ..., threads=n) for n in (1, 2)}
+    best = best_seconds(ways, rounds=5)
+
+    report(f"{case}: {count} frames", best, ours="2 threads")
+    assert best["1 threads"] / best["2 threads"] >= 1.6
+
+
+@pytest.mark.parametrize(("case", "least"), [("JPEG, RGB", 5), ("JPEG, RGB tiles", 7)])
+def test_jpeg_is_faster_than_the_default_decoder_of_pydicom(
+    case: str, least: float, tmp_path: Path
+) -> None:
+    uid, kind, count, _ = CASES[case]
+    path = tmp_path / "frames.dcm"
+    path.write_bytes(_file(uid, kind, _frames(uid, kind, count), "YBR_FULL_422"))
+    image = lazydicom.open_image(path).images[0]
+
+    def ours() -> None:
+        for number in range(count):
+            image.frame(number)
+
+    def pydicom() -> None:
+        for _ in iter_pixels(path):
+            pass
+
+    best = best_seconds(
+        {"ours": ours, "pydicom": pydicom}, rounds=3, clock=time.thread_time
+    )
+
+    report(f"{case}: {count} frames on one thread", best, ours="ours")
+    assert best["pydicom"] / best["ours"] >= least
