@@ -3,6 +3,7 @@
 import pickle
 import random
 import struct
+import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from lazydicom._header import Header, read_header
 from lazydicom._ranges import ByteRange
 from lazydicom._source import BytesLike, MemorySource
 from lazydicom._trail_reader import TrailReader, open_trail
-from lazydicom.errors import InvalidDicomError, LazyDicomError
+from lazydicom.errors import InvalidDicomError, LazyDicomError, LazyDicomWarning
 from range_server import RangeServer
 
 JPEG = "1.2.840.10008.1.2.4.70"
@@ -143,6 +144,36 @@ def result(open_it: object, file: bytes, asked: int) -> object:
         return bytes(reader.read(asked % len(reader))), reader.index.offsets.tolist()
     except LazyDicomError as error:
         return type(error)
+
+
+@given(
+    lengths=st.lists(st.integers(10, 90), min_size=2, max_size=9),
+    moved=st.integers(0, 8),
+    by=st.sampled_from([0, 0, 2, 8, -10, 100]),
+    asked=st.integers(0, 8),
+)
+@settings(max_examples=120)
+def test_a_table_is_believed_no_more_than_in_a_local_file(
+    lengths: list[int], moved: int, by: int, asked: int
+) -> None:
+    frames = [jpeg(length, at) for at, length in enumerate(lengths)]
+    offsets = np.cumsum([0, *(8 + len(frame) for frame in frames[:-1])]).tolist()
+    at = moved % len(offsets)
+    offsets[at] = max(offsets[at] + by, 0)
+    file = make_encapsulated(frames, offsets=offsets, transfer_syntax=JPEG)
+
+    with warnings.catch_warnings(action="ignore", category=LazyDicomWarning):
+        far_away = result(opened, file, asked)
+
+        assert far_away == result(walked, file, asked)
+
+
+def opened(file: bytes) -> TrailReader | FragmentReader:
+    header = far(file)
+    trail = open_trail(header)
+    if trail is not None:
+        return trail
+    return open_fragments(header, allow_truncated=False, on_extra_frames="warn")
 
 
 @pytest.mark.usefixtures("_way")

@@ -69,7 +69,7 @@ def encapsulated_index(
     """
     with header.open_at_pixels() as window:
         items = find_items(header, window)
-        table, doubts = _read_table(header, window, items)
+        table, doubts = read_table(header, window, items)
         proven = _can_prove(window, items)
         index = None
         if table is not None and not proven:
@@ -168,7 +168,7 @@ def _no_item(window: Window, offset: int, found: str) -> InvalidDicomError:
     return InvalidDicomError(message, url=window.url, offset=offset, tag=PIXEL_DATA)
 
 
-def _read_table(
+def read_table(
     header: Header, window: Window, items: PixelItems
 ) -> tuple[FrameIndex | None, list[str]]:
     """Read the first table that can be true, and say what is wrong with the others."""

@@ -67,6 +67,11 @@ class FragmentReader:
         return self._found.index
 
     @property
+    def proven(self) -> bool:
+        """Whether all items were looked at, so that no frame needs another look."""
+        return self._found.proven
+
+    @property
     def distant(self) -> bool:
         """Whether the file is elsewhere."""
         return is_distant(self.source)

@@ -32,7 +32,7 @@ from lazydicom._header import Header
 from lazydicom._item_trail import EVIDENT, ItemTrail, State
 from lazydicom._item_walk import PixelItems
 from lazydicom._ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
-from lazydicom._source import BytesLike, DistantSource, read_many
+from lazydicom._source import BytesLike, is_distant, read_many
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 
@@ -80,7 +80,7 @@ def open_trail(header: Header) -> "TrailReader | None":
     That is where a table cannot be true or counts other frames than the header, and where
     there is none and codestreams do not show where they begin.
     """
-    if not isinstance(header.source, DistantSource):
+    if not is_distant(header.source):
         return None
     with header.open_at_pixels() as window:
         items = find_items(header, window)
