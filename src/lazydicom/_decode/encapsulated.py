@@ -50,7 +50,7 @@ def decode_encapsulated(
     data: BytesLike, format_: FrameFormat, out: NDArray[Any]
 ) -> None:
     """Decode the codestream of one frame; see `decode_frame`."""
-    check_size(format_.pixel, format_.max_frame_bytes)
+    check_size(out.nbytes, format_.max_frame_bytes)
     codec = _CODECS.get(format_.transfer_syntax.codec or "")
     if codec is None:
         raise _no_decoder(format_)

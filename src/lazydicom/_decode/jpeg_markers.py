@@ -58,38 +58,43 @@ def _read_header(data: bytes) -> JpegHeader:
         raise DecodeError(f"Expected SOI (FFD8), found {_print(data[:2])}")
     frame, process, ids = None, 0, b""
     jfif, adobe = False, None
-    at = 2
-    while True:
-        at, code, segment = _next_segment(data, at)
+    at, code = 2, 0
+    while code != _SOS:
+        at, code, end = _segment(data, at)
         if code in _FRAME_HEADERS:
             if frame is not None:
                 raise DecodeError("Expected one frame header (SOF), found two")
-            frame, ids = _frame_header(segment)
+            frame, ids = _frame_header(data[at + 4 : end])
             process = code
         elif code == _APP0:
-            jfif = jfif or segment.startswith(b"JFIF")
-        elif code == _APP14 and segment.startswith(b"Adobe") and len(segment) > 11:
-            adobe = segment[11]
-        elif code == _SOS:
-            break
+            jfif = jfif or data.startswith(b"JFIF", at + 4, end)
+        elif (
+            code == _APP14 and data.startswith(b"Adobe", at + 4, end) and end > at + 15
+        ):
+            adobe = data[at + 15]
+        scan, at = at, end
     if frame is None:
         raise DecodeError("Expected a frame header (SOF) before the first scan")
-    return JpegHeader(frame, process, ids, jfif, adobe, at - len(segment) - 4)
+    return JpegHeader(frame, process, ids, jfif, adobe, scan)
 
 
-def _next_segment(data: bytes, at: int) -> tuple[int, int, bytes]:
-    """Give where the segment at `at` ends, its code and its content."""
-    if data[at : at + 1] != b"\xff":
-        raise DecodeError(f"Expected a marker, found {_print(data[at : at + 2])}")
-    while data[at + 1 : at + 2] == b"\xff":  # fill bytes
-        at += 1
-    code = data[at + 1] if at + 1 < len(data) else _EOI
-    if code in _WITHOUT_LENGTH:
-        return at + 2, code, b""
-    end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+def _segment(data: bytes, at: int) -> tuple[int, int, int]:
+    """Give where the marker segment at `at` begins, its code and where it ends."""
+    try:
+        if data[at] != 0xFF:
+            message = f"Expected a marker, found {_print(data[at : at + 2])}"
+            raise DecodeError(message)
+        while data[at + 1] == 0xFF:  # fill bytes
+            at += 1
+        code = data[at + 1]
+        if code in _WITHOUT_LENGTH:
+            return at, code, at + 2
+        end = at + 2 + (data[at + 2] << 8 | data[at + 3])
+    except IndexError:
+        code, end = _EOI, at
     if code == _EOI or end < at + 4 or end > len(data):
         raise DecodeError(f"The JPEG header is cut at byte {at} of the codestream")
-    return end, code, data[at + 4 : end]
+    return at, code, end
 
 
 def _frame_header(segment: bytes) -> tuple[Codestream, bytes]:

@@ -78,12 +78,12 @@ def find_last(data: BytesLike, mark: bytes, start: int) -> int:
     return bytes(data).rfind(mark, start) if at < 0 else tail + at
 
 
-def check_size(pixel: ImagePixel, max_frame_bytes: int) -> None:
+def check_size(frame_nbytes: int, max_frame_bytes: int) -> None:
     """Refuse a frame that would take more memory than allowed."""
-    if pixel.frame_nbytes > max_frame_bytes:
+    if frame_nbytes > max_frame_bytes:
         raise LimitError(
             f"Expected at most {max_frame_bytes} bytes per frame (max_frame_bytes),"
-            f" found {pixel.frame_nbytes}"
+            f" found {frame_nbytes}"
         )
 
 
