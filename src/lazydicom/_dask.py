@@ -4,20 +4,18 @@ A slice or an integer that dask pushes down into a chunk reaches the array itsel
 it reads and decodes only the frames that it names.
 """
 
-import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import dask.array as da
 import numpy as np
 
-from lazydicom._array import DicomArray
+from lazydicom._frame_chunks import frame_chunks
+from lazydicom._mapped_array import FrameArray, FrameFunction
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_CHUNK_BYTES: Final = 1 << 25
-"""32 MiB: per-frame overhead falls from 40 to 2 microseconds, two chunks fit a cache."""
 _SMALL_INDEX: Final = 1 << 10
 """Frames up to which an index of offsets may stand in every task."""
 
@@ -29,7 +27,7 @@ class ChunkReader:
     dask has threads of its own, so the array must not start more.
     """
 
-    array: DicomArray
+    array: FrameArray
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -56,14 +54,14 @@ class ChunkReader:
 
 
 def to_dask(
-    array: DicomArray, frames_per_chunk: int | Literal["auto"] = "auto"
+    array: FrameArray, frames_per_chunk: int | Literal["auto"] = "auto"
 ) -> da.Array:
     """View an array as a dask array; nothing is read.
 
     Parameters
     ----------
-    array : DicomArray
-        What `open_image` and its kin give.
+    array : DicomArray or MappedArray
+        What `open_image` and its kin give, or a LUT makes of it.
     frames_per_chunk : int or "auto"
         Whole frames per chunk along the last grid axis. ``"auto"`` groups them to about
         32 MiB; 1 gives one frame per chunk.
@@ -102,28 +100,35 @@ def to_dask(
     )
 
 
-def frame_chunks(
-    array: DicomArray, frames_per_chunk: int | Literal["auto"]
-) -> tuple[int, ...]:
-    """Give the chunk length of each axis: some frames, whole ones.
-
-    Raises
-    ------
-    ValueError
-        If `frames_per_chunk` is less than 1.
-    """
-    plane = array.frame_shape
-    frame_nbytes = math.prod(plane) * array.dtype.itemsize
-    grouped = max(_CHUNK_BYTES // frame_nbytes, 1)
-    frames = grouped if frames_per_chunk == "auto" else frames_per_chunk
-    if frames < 1:
-        message = f"frames_per_chunk must be 1 or more, not {frames}"
-        raise ValueError(message)
-    *outer, last = array.grid.shape
-    return (*(1 for _ in outer), min(frames, max(last, 1)), *plane)
+def is_dask_array(values: object) -> bool:
+    """Tell a dask array from others."""
+    return isinstance(values, da.Array)
 
 
-def _is_small(array: DicomArray) -> bool:
+def map_frames(values: da.Array, function: FrameFunction) -> da.Array:
+    """Apply a function to each chunk, with the parameters of its frames."""
+    axes = tuple(range(values.ndim))
+    parts: list[object] = []
+    for one in function.parameters:
+        chunks = tuple(
+            own if length > 1 else (1,)
+            for own, length in zip(values.chunks, one.shape, strict=bool(one.ndim))
+        )
+        parts += (da.from_array(one, chunks), axes) if one.ndim else (one[()], None)
+    samples = {values.ndim: function.samples} if function.samples else {}
+    return da.blockwise(  # type: ignore[no-any-return, no-untyped-call]
+        function.kernel,
+        (*axes, *samples),
+        values,
+        axes,
+        *parts,
+        new_axes=samples,
+        dtype=function.dtype,
+        meta=np.empty((0,) * (values.ndim + len(samples)), function.dtype),
+    )
+
+
+def _is_small(array: FrameArray) -> bool:
     """Tell whether every task may carry the array, which lets dask push slices down faster.
 
     Native indexes are a start and a stride; others are 16 bytes per frame.

@@ -128,6 +128,9 @@ FRAME_ATTRIBUTES: Final = {
     "window_width": FrameAttribute(
         ((_FRAME_VOI_LUT, 0x00281051),), "DS", 0, (0x00281051, "DS")
     ),
+    "voi_lut_function": FrameAttribute(
+        ((_FRAME_VOI_LUT, 0x00281056),), "CS", 0, (0x00281056, "CS")
+    ),
     "source_sop_instance_uid": FrameAttribute(
         ((_DERIVATION, _SOURCE_IMAGE, 0x00081155),), "UI", 0
     ),

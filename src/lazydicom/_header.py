@@ -38,6 +38,8 @@ from lazydicom.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pydicom import Dataset
 
 _PIXEL_DATA: Final = 0x7FE00010
@@ -125,6 +127,24 @@ def header_of_dataset(dataset: "Dataset") -> Header:
     meta = FileMeta(syntax, framing, start=0, meta_start=0)
     pixel = _image_pixel(elements, pixel_data, source.url)
     return Header(source, meta, elements, pixel_data, pixel)
+
+
+def read_sequence(header: Header, tag: int) -> "Sequence[Dataset]":
+    """Read the items of one sequence of the top level; none where it is absent."""
+    elements, framing = header.elements, header.meta.framing
+    if isinstance(elements, DatasetElements):
+        return elements.dataset[tag].value if tag in elements.dataset else ()
+    assert isinstance(elements, FileElements)
+    element = elements.find(tag)
+    if element is None:
+        return ()
+    with open_window(header.source) as window:
+        end = end_of(window, element, framing, header.pixel_data.start)
+    data = header.source.read(ByteRange(element.start, end - element.start))
+    items: Sequence[Dataset] = parse_data_set(
+        b"", bytes(data), framing, url=header.url
+    )[tag].value
+    return items
 
 
 def _known_syntax(uid: str) -> TransferSyntax:

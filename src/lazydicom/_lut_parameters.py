@@ -1,0 +1,227 @@
+"""What the headers of an array say about its LUTs, for each frame."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._frame_attributes import FRAME_ATTRIBUTES, TEXT
+from lazydicom._functional_groups import functional_group_columns, has_functional_groups
+from lazydicom._grid import HOLE
+from lazydicom._header import Header, read_sequence
+from lazydicom._image import DicomImage
+from lazydicom._lut_kernels import LookupTable, expand_segments
+from lazydicom._mapped_array import FrameArray
+from lazydicom.errors import InvalidDicomError, UnsupportedError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_T = TypeVar("_T")
+
+MODALITY_LUT_SEQUENCE: Final = 0x00283000
+VOI_LUT_SEQUENCE: Final = 0x00283010
+_LUT_DESCRIPTOR: Final = 0x00283002
+_LUT_DATA: Final = 0x00283006
+_PALETTE_DESCRIPTOR: Final = 0x00281101
+_PALETTE: Final = 0x00281201
+_SEGMENTED_PALETTE: Final = 0x00281221
+_ALPHA: Final = 3
+_PIXEL_PRESENTATION: Final = 0x00089205
+
+
+def frame_columns(array: FrameArray, *names: str) -> tuple[NDArray[Any], ...]:
+    """Give attributes of each frame of all images: (frames, values), or text."""
+    images = [_image_columns(image, names) for image in array.images]
+    return tuple(_join(list(pieces)) for pieces in zip(*images, strict=True))
+
+
+def _image_columns(image: DicomImage, names: Sequence[str]) -> list[NDArray[Any]]:
+    """Read the functional groups of an image, and what stands at its top level."""
+    header, frames = image.header, len(image)
+    enhanced = has_functional_groups(header)
+    columns = functional_group_columns(header) if enhanced else {}
+    return [
+        columns[name][:frames] if name in columns else _at_top(header, name, frames)
+        for name in names
+    ]
+
+
+def _at_top(header: Header, name: str, frames: int) -> NDArray[Any]:
+    attribute = FRAME_ATTRIBUTES[name]
+    values = header.elements.get(*attribute.classic) if attribute.classic else ()
+    if attribute.vr in TEXT:
+        return np.full(frames, "\\".join(map(str, values)))
+    return np.tile(np.array([values or (np.nan,)], np.float64), (frames, 1))
+
+
+def _join(pieces: list[NDArray[Any]]) -> NDArray[Any]:
+    if pieces[0].ndim == 1:
+        return np.concatenate(pieces)
+    column = np.full((sum(map(len, pieces)), max(p.shape[1] for p in pieces)), np.nan)
+    start = 0
+    for piece in pieces:
+        column[start : start + len(piece), : piece.shape[1]] = piece
+        start += len(piece)
+    return column
+
+
+def on_grid(column: NDArray[Any], array: FrameArray) -> NDArray[Any]:
+    """Spread a number per frame over the axes; one without axes where all are equal."""
+    numbers = array.grid.numbers
+    there = column[numbers[numbers != HOLE]]
+    if there.size and np.array_equal(
+        there, np.full_like(there, there[0]), equal_nan=True
+    ):
+        return np.asarray(there[0])
+    nothing = np.nan if column.dtype.kind == "f" else 0
+    spread = np.append(column, column.dtype.type(nothing))[
+        numbers
+    ]  # a hole is the last
+    return spread.reshape(*numbers.shape, *(1 for _ in array.frame_shape))
+
+
+def rescale_columns(
+    array: FrameArray,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Give slope and intercept of each frame, ``None`` where no file rescales."""
+    columns = frame_columns(array, "rescale_slope", "rescale_intercept")
+    slope, intercept = (column[:, 0] for column in columns)
+    known = ~np.isnan(slope) & ~np.isnan(intercept)
+    if not known.any():
+        return None
+    return np.where(known, slope, 1.0), np.where(known, intercept, 0.0)
+
+
+def tables_of(
+    array: FrameArray, read: Callable[[DicomImage], _T | None], name: str
+) -> tuple[tuple[_T, ...], NDArray[Any]] | None:
+    """Read a table of each image, and tell which one each frame has.
+
+    Raises
+    ------
+    UnsupportedError
+        If only some images have one.
+    """
+    tables = [read(image) for image in array.images]
+    found = tuple(table for table in tables if table is not None)
+    if not found:
+        return None
+    if len(found) < len(tables):
+        url = array.images[[table is None for table in tables].index(True)].url
+        raise UnsupportedError(f"Only some instances have a {name}, not this", url=url)
+    lengths = [len(image) for image in array.images]
+    which = np.repeat(np.arange(len(found)), lengths)
+    return found, on_grid(which, array) if len(found) > 1 else np.asarray(0)
+
+
+def sequence_table(image: DicomImage, tag: int, number: int = 0) -> LookupTable | None:
+    """Read an item of a LUT sequence; ``None`` where there is no sequence.
+
+    Raises
+    ------
+    InvalidDicomError
+        If there are fewer items, or the entries are not as many as declared.
+    """
+    header = image.header
+    items = read_sequence(header, tag)
+    if not items:
+        return None
+    if number >= len(items):
+        message = f"Expected LUT {number}, found {len(items)}"
+        raise InvalidDicomError(message, url=image.url, tag=tag)
+    little = header.meta.framing.little_endian
+    descriptor = _item_bytes(items[number], _LUT_DESCRIPTOR, image)
+    words = np.frombuffer(descriptor, np.uint16 if little else ">u2")
+    data = _item_bytes(items[number], _LUT_DATA, image)
+    if len(words) != 3:
+        message = f"Expected a descriptor of 3 values, found {len(words)}"
+        raise InvalidDicomError(message, url=image.url, tag=_LUT_DESCRIPTOR)
+    count, first = _count_and_first([int(one) for one in words[:2]], header)
+    entries = _entries(data, count, header)
+    if int(words[2]) <= 8:
+        entries = entries.astype(np.uint8)
+    return LookupTable(first, _checked(entries, count, header, tag))
+
+
+def _item_bytes(item: "Dataset", tag: int, image: DicomImage) -> bytes:
+    """Give the bytes of an element as they stand in the file."""
+    if tag not in item:
+        raise InvalidDicomError("A LUT lacks an element", url=image.url, tag=tag)
+    value: Any = item.get_item(tag).value  # type: ignore[union-attr]
+    if isinstance(value, bytes):
+        return value
+    order = "<u2" if image.header.meta.framing.little_endian else ">u2"
+    words = np.atleast_1d(np.asarray(value, np.int64)) & 0xFFFF
+    return words.astype(order).tobytes()
+
+
+def palette_of(image: DicomImage) -> LookupTable | None:
+    """Read the palette at the top level, segmented or not, with its alpha.
+
+    Raises
+    ------
+    InvalidDicomError
+        If colours have not as many entries as declared.
+    UnsupportedError
+        If it is a Supplemental Palette (PS3.3 C.7.6.19): values in it stay gray.
+    """
+    header = image.header
+    get = header.elements.get
+    descriptor = [int(one) for one in get(_PALETTE_DESCRIPTOR, "US")]
+    if len(descriptor) != 3:
+        return None
+    if set(get(_PIXEL_PRESENTATION, "CS")) & {"MIXED", "COLOR"}:
+        raise UnsupportedError("A Supplemental Palette is not applied", url=image.url)
+    count, first = _count_and_first(descriptor[:2], header)
+    colors = [
+        _checked(_color(header, color, count, descriptor[2]), count, header, _PALETTE)
+        for color in range(4)
+        if color != _ALPHA
+        or header.elements.read(_PALETTE + color)
+        or header.elements.read(_SEGMENTED_PALETTE + color)
+    ]
+    return LookupTable(first, np.stack(colors, axis=-1))
+
+
+def _color(header: Header, color: int, count: int, bits: int) -> NDArray[Any]:
+    data = header.elements.read(_PALETTE + color)
+    if data:
+        return _entries(data, count, header)
+    segments = header.elements.read(_SEGMENTED_PALETTE + color)
+    if not segments:
+        tag = _PALETTE + color
+        raise InvalidDicomError("A palette lacks a colour", url=header.url, tag=tag)
+    words = _words(segments, header)
+    return expand_segments(words if bits > 8 else words.view(np.uint8))
+
+
+def _entries(data: bytes, count: int, header: Header) -> NDArray[Any]:
+    """Take entries of one or two bytes, as many as are declared."""
+    words = _words(data, header)
+    return words if len(words) >= count else words.view(np.uint8)
+
+
+def _words(data: bytes, header: Header) -> NDArray[np.uint16]:
+    """Take 16-bit words, whatever the byte order; their bytes then are little endian."""
+    little = header.meta.framing.little_endian
+    padded = data + b"\0" * (len(data) % 2)
+    return np.frombuffer(padded, "<u2" if little else ">u2").astype("<u2")
+
+
+def _count_and_first(words: Sequence[int], header: Header) -> tuple[int, int]:
+    """Read the first two values of a descriptor (PS3.3 C.7.6.3.1.5)."""
+    count, first = words[0] % 0x10000 or 0x10000, words[1]
+    if header.image_pixel.pixel_representation == 1 and first >= 0x8000:
+        first -= 0x10000
+    return count, first
+
+
+def _checked(
+    entries: NDArray[Any], count: int, header: Header, tag: int
+) -> NDArray[Any]:
+    if len(entries) < count:
+        message = f"Expected a LUT of {count} entries, found {len(entries)}"
+        raise InvalidDicomError(message, url=header.url, tag=tag)
+    return entries[:count]

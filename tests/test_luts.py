@@ -1,0 +1,408 @@
+"""The LUTs as lazy functions: equal to pydicom, over arrays of any kind."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import dask.array as da
+import numpy as np
+import pytest
+from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.errors import InvalidDicomError as NotDicomError
+from pydicom.pixels.processing import (
+    apply_color_lut,
+    apply_modality_lut,
+    apply_voi_lut,
+    apply_windowing,
+)
+from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+
+import lazydicom
+from counting import open_counted
+from dicom_files import make_native
+from lazydicom._lut_kernels import expand_segments
+from lazydicom.errors import InvalidDicomError, LazyDicomError, UnsupportedError
+from real_files import ROOTS, real_file
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+_RESCALE: Final = ("RescaleSlope", "RescaleIntercept")
+
+
+@cache
+def headers() -> dict[str, Dataset]:
+    """Read the headers of all real files that are not too large."""
+    found = {}
+    for root, folder in ROOTS.items():
+        for path in sorted(folder.rglob("*")):
+            dataset = _header(path)
+            if dataset is not None:
+                found[f"{root}/{path.relative_to(folder)}"] = dataset
+    return found
+
+
+def _header(path: Path) -> Dataset | None:
+    if not path.is_file() or path.stat().st_size > 1 << 24:
+        return None
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            dataset = dcmread(path, stop_before_pixels=True)
+            if dataset.get("Rows") and "PhotometricInterpretation" in dataset:
+                return dataset
+    except (NotDicomError, ValueError, KeyError, TypeError, AttributeError):
+        pass
+    return None
+
+
+def files_with(*keywords: str, most: int = 40) -> list[str]:
+    """Name files of all kinds: the first of those that look the same."""
+    kinds: dict[object, str] = {}
+    for name, dataset in headers().items():
+        if any(word in dataset for word in keywords):
+            looks = tuple(
+                str(dataset.get(word))
+                for word in (*keywords, "BitsStored", "PixelRepresentation")
+                if not word.endswith(("Data", "Sequence"))
+            )
+            kinds.setdefault((name.rpartition("/")[0], looks), name)
+    return list(kinds.values())[:most]
+
+
+def open_quietly(name: str) -> lazydicom.DicomArray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            array = lazydicom.open_image(real_file(name))
+            array[0]
+        except LazyDicomError as error:
+            pytest.skip(f"does not open: {error}")
+    return array
+
+
+def oracle(function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN401
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return function(*arguments)
+
+
+@pytest.mark.parametrize("name", files_with(*_RESCALE, "ModalityLUTSequence"))
+def test_modality_lut_equals_that_of_pydicom(name: str) -> None:
+    array = open_quietly(name)
+    dataset = headers()[name]
+
+    values = lazydicom.apply_modality_lut(array)[0]
+
+    expected = oracle(apply_modality_lut, array[0], dataset)
+    assert values.dtype == expected.dtype
+    np.testing.assert_array_equal(values, expected)
+
+
+@pytest.mark.parametrize("name", files_with("WindowCenter", "VOILUTSequence"))
+def test_voi_lut_equals_that_of_pydicom(name: str) -> None:
+    array = open_quietly(name)
+    dataset = headers()[name]
+    if dataset.PhotometricInterpretation not in {"MONOCHROME1", "MONOCHROME2"}:
+        pytest.skip("a window of colours")
+
+    try:
+        scaled = oracle(apply_modality_lut, array[0], dataset)
+        expected = oracle(apply_voi_lut, scaled, dataset)
+    except (ValueError, TypeError):
+        with pytest.raises(LazyDicomError):
+            lazydicom.apply_voi_lut(array)
+        return
+
+    values = lazydicom.apply_voi_lut(array)[0]
+    assert values.dtype == expected.dtype
+    np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", files_with("RedPaletteColorLookupTableDescriptor"))
+def test_palette_equals_that_of_pydicom(name: str) -> None:
+    array = open_quietly(name)
+    dataset = headers()[name]
+    if dataset.get("PixelPresentation") in {"MIXED", "COLOR"}:
+        with pytest.raises(UnsupportedError, match="Supplemental"):
+            lazydicom.apply_palette(array)
+        return
+
+    values = lazydicom.apply_palette(array)
+
+    expected = oracle(apply_color_lut, array[0], dataset)
+    assert values.dims == (*array.dims, "sample")
+    np.testing.assert_array_equal(values[0], expected)
+
+
+@pytest.mark.parametrize("function", ["LINEAR", "LINEAR_EXACT", "SIGMOID"])
+@pytest.mark.parametrize("signed", [False, True])
+def test_every_window_function_equals_that_of_pydicom(
+    function: str, signed: bool
+) -> None:
+    dataset = windowed(function=function, signed=signed)
+    array = lazydicom.open_image(dataset)
+    scaled = apply_modality_lut(array[0], dataset)
+
+    for number in (0, 1):
+        values = lazydicom.apply_voi_lut(array, window=number)[0]
+
+        expected = apply_windowing(scaled, dataset, number)
+        np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-9)
+
+
+def test_narrowest_linear_window_is_a_step() -> None:
+    dataset = windowed(width="1")
+    array = lazydicom.open_image(dataset)
+
+    values = lazydicom.apply_voi_lut(array)[0]
+
+    scaled = apply_modality_lut(array[0], dataset)
+    np.testing.assert_array_equal(values, apply_windowing(scaled, dataset))
+
+
+@pytest.mark.parametrize(
+    ("function", "width"), [("LINEAR", "0.5"), ("LINEAR_EXACT", "0"), ("SIGMOID", "0")]
+)
+def test_window_that_is_too_narrow_is_an_error(function: str, width: str) -> None:
+    array = lazydicom.open_image(windowed(function=function, width=width))
+
+    with pytest.raises(InvalidDicomError, match=r"window of width .*\(0028,1051\)"):
+        lazydicom.apply_voi_lut(array)
+
+
+def test_window_that_is_not_there_is_an_error() -> None:
+    array = lazydicom.open_image(windowed())
+
+    with pytest.raises(InvalidDicomError, match="Expected window 2, found 2"):
+        lazydicom.apply_voi_lut(array, window=2)
+
+
+def test_window_of_the_caller_counts_in_units_of_the_modality() -> None:
+    dataset = windowed()
+    array = lazydicom.open_image(dataset)
+
+    values = lazydicom.apply_voi_lut(array, window=(100.0, 50.0))[0]
+
+    dataset.WindowCenter, dataset.WindowWidth = 100, 50
+    scaled = apply_modality_lut(array[0], dataset)
+    np.testing.assert_allclose(values, apply_windowing(scaled, dataset), rtol=1e-12)
+
+
+def test_unknown_window_function_is_refused() -> None:
+    array = lazydicom.open_image(windowed(function="CUBIC"))
+
+    with pytest.raises(UnsupportedError, match="CUBIC"):
+        lazydicom.apply_voi_lut(array)
+
+
+def test_file_without_luts_keeps_its_values() -> None:
+    array = lazydicom.open_image(make_native())
+
+    assert lazydicom.apply_modality_lut(array) is array
+    assert lazydicom.apply_voi_lut(array) is array
+    with pytest.raises(InvalidDicomError, match="No palette"):
+        lazydicom.apply_palette(array)
+
+
+def test_file_of_another_byte_order_has_the_same_luts() -> None:
+    names = ("gdcm-US-ALOKA-16.dcm", "gdcm-US-ALOKA-16_big.dcm")
+    little, big = (open_quietly(f"pydicom-data/{name}") for name in names)
+
+    np.testing.assert_array_equal(
+        lazydicom.apply_palette(little)[0], lazydicom.apply_palette(big)[0]
+    )
+
+
+def test_dataset_has_the_luts_of_its_file() -> None:
+    for name in ("mlut_18.dcm", "vlut_04.dcm"):
+        path = real_file(f"pydicom-data/{name}")
+        by_path = lazydicom.open_image(path)
+        by_dataset = lazydicom.open_image(dcmread(path))
+
+        values = lazydicom.apply_voi_lut(by_path)[0]
+
+        np.testing.assert_array_equal(values, lazydicom.apply_voi_lut(by_dataset)[0])
+
+
+def test_segments_repeat_earlier_ones_by_their_byte_offset() -> None:
+    start = [0, 2, 10, 20]
+    line = [1, 2, 40]
+    eight_bits = [*start, *line, 2, 1, 4, 0, 0, 0]  # the line begins at byte 4
+    sixteen_bits = [*start, *line, 2, 1, 8, 0]
+
+    for words, dtype in ((eight_bits, np.uint8), (sixteen_bits, np.uint16)):
+        table = expand_segments(np.array(words, dtype))
+
+        assert table.tolist() == [10, 20, 30, 40, 40, 40]
+
+
+@pytest.mark.parametrize("words", [[1, 2, 40, 0], [0, 1, 5, 7, 1, 1], [2, 1, 0, 0]])
+def test_segments_that_mean_nothing_are_an_error(words: list[int]) -> None:
+    with pytest.raises(InvalidDicomError):
+        expand_segments(np.array(words, np.uint16))
+
+
+EXPRESSIONS: Final = [
+    (...,),
+    (3,),
+    (slice(1, None, 2), slice(4, 1, -1)),
+    ([4, 0, 4],),
+    ([0, 2], 1, [1, 0]),
+    (slice(0, 0),),
+    (-1, 0, 0),
+]
+
+
+@pytest.fixture(scope="module")
+def pet() -> lazydicom.DicomArray:
+    folder = ROOTS["shared"] / "10_series" / "pet_per_slice_rescale"
+    if not folder.exists():
+        pytest.skip("../shared/data is absent")
+    return lazydicom.open_series(folder)
+
+
+def test_every_slice_has_its_own_slope(pet: lazydicom.DicomArray) -> None:
+    activity = lazydicom.apply_modality_lut(pet)
+
+    assert len({float(image.header.dataset.RescaleSlope) for image in pet.images}) > 9
+    for z in (0, 7, len(pet) - 1):
+        image = pet.images[pet.grid.numbers[z]]
+        expected = apply_modality_lut(pet[z], image.header.dataset)
+        np.testing.assert_array_equal(activity[z], expected)
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS, ids=str)
+def test_lazy_values_index_like_numpy(
+    pet: lazydicom.DicomArray, expression: tuple[Any, ...]
+) -> None:
+    activity = lazydicom.apply_modality_lut(pet)
+    everything = np.asarray(activity)
+
+    np.testing.assert_array_equal(activity[expression], everything[expression])
+    part = lazydicom.apply_modality_lut(pet[expression], like=pet, at=expression)
+    np.testing.assert_array_equal(part, everything[expression])
+
+
+def test_dask_values_are_those_of_the_array(pet: lazydicom.DicomArray) -> None:
+    expected = np.asarray(lazydicom.apply_modality_lut(pet))
+    stored = lazydicom.to_dask(pet, frames_per_chunk=3)
+
+    by_function = lazydicom.apply_modality_lut(stored, like=pet)
+    by_view = lazydicom.to_dask(lazydicom.apply_modality_lut(pet), frames_per_chunk=5)
+
+    assert isinstance(by_function, da.Array)
+    assert by_function.dtype == by_view.dtype == np.float64
+    np.testing.assert_array_equal(np.asarray(by_function), expected)
+    np.testing.assert_array_equal(np.asarray(by_view[2:9]), expected[2:9])
+
+
+def test_dask_palette_has_an_axis_of_samples() -> None:
+    array = open_quietly("pydicom/test_files/examples_palette.dcm")
+    values = lazydicom.apply_palette(lazydicom.to_dask(array), like=array)
+
+    expected = np.asarray(lazydicom.apply_palette(array))
+    assert values.shape == expected.shape
+    np.testing.assert_array_equal(np.asarray(values), expected)
+    np.testing.assert_array_equal(
+        lazydicom.apply_palette(array)[0, 10:20, ::3, 1], expected[0, 10:20, ::3, 1]
+    )
+
+
+def test_values_of_another_shape_are_refused(pet: lazydicom.DicomArray) -> None:
+    with pytest.raises(ValueError, match="tell with at="):
+        lazydicom.apply_modality_lut(pet[0], like=pet)
+    with pytest.raises(TypeError, match="like="):
+        lazydicom.apply_modality_lut(np.zeros((2, 2)))
+
+
+def test_lazy_values_pickle(pet: lazydicom.DicomArray) -> None:
+    activity = lazydicom.apply_voi_lut(pet)
+
+    again = pickle.loads(pickle.dumps(activity))
+
+    np.testing.assert_array_equal(again[3], activity[3])
+
+
+def test_one_computed_frame_reads_one_frame(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    path = tmp_path / "windowed.dcm"
+    windowed(frames=6).save_as(path, enforce_file_format=True)
+    array, counter = open_counted(monkeypatch, path)
+    values = lazydicom.apply_voi_lut(array)
+    counter.spans.clear()
+
+    values[4]
+
+    assert counter.reads == 1
+    assert counter.bytes_read == array.nbytes // 6
+
+
+def test_functional_groups_give_every_frame_its_own_parameters() -> None:
+    dataset = windowed(frames=3)
+    del dataset.RescaleSlope, dataset.RescaleIntercept
+    del dataset.WindowCenter, dataset.WindowWidth
+    dataset.PerFrameFunctionalGroupsSequence = [_groups(k) for k in range(3)]
+    array = lazydicom.open_image(_file_of(dataset))
+
+    values = lazydicom.apply_modality_lut(array)
+    shown = lazydicom.apply_voi_lut(array)
+
+    for k in range(3):
+        frame = Dataset()
+        frame.update(dataset)
+        frame.RescaleSlope, frame.RescaleIntercept = k + 1, 10 * k
+        frame.WindowCenter, frame.WindowWidth = 500 + k, 100 * (k + 1)
+        expected = apply_modality_lut(array[k], frame)
+        np.testing.assert_array_equal(values[k], expected)
+        expected = apply_windowing(expected, frame)
+        np.testing.assert_allclose(shown[k], expected, rtol=1e-12, atol=1e-9)
+
+
+def _groups(k: int) -> Dataset:
+    groups, transformation, window = Dataset(), Dataset(), Dataset()
+    transformation.RescaleSlope, transformation.RescaleIntercept = k + 1, 10 * k
+    transformation.RescaleType = "US"
+    window.WindowCenter, window.WindowWidth = 500 + k, 100 * (k + 1)
+    groups.PixelValueTransformationSequence = [transformation]
+    groups.FrameVOILUTSequence = [window]
+    return groups
+
+
+def _file_of(dataset: Dataset) -> bytes:
+    from io import BytesIO
+
+    buffer = BytesIO()
+    dataset.save_as(buffer, enforce_file_format=True)
+    return buffer.getvalue()
+
+
+def windowed(
+    *,
+    function: str = "LINEAR",
+    signed: bool = False,
+    width: str = "400\\20",
+    frames: int = 1,
+) -> Dataset:
+    """Make a 12-bit image that is rescaled, with two windows."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.file_meta.MediaStorageSOPClassUID = SecondaryCaptureImageStorage
+    dataset.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3")
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.Rows, dataset.Columns, dataset.NumberOfFrames = 16, 64, frames
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, 12, 11
+    dataset.PixelRepresentation = int(signed)
+    dataset.RescaleSlope, dataset.RescaleIntercept = "0.5", "-100"
+    dataset.WindowCenter, dataset.WindowWidth = "40\\300", width
+    dataset.VOILUTFunction = function
+    values = (np.arange(frames * 1024) * 4 % 4096 - 2048 * signed).astype(np.int16)
+    dataset.PixelData = values.tobytes()
+    return dataset
