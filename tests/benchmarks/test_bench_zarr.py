@@ -1,0 +1,181 @@
+"""Writing Zarr against `cp`, and against writing the same files raw.
+
+A disk that catches up with earlier writes drowns every ratio: run it in memory, with
+``--basetemp=/dev/shm/bench``.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, Final
+
+import numcodecs
+import numpy as np
+import pytest
+import zarr
+from zarr.codecs import Crc32cCodec, ZstdCodec
+
+import lazydicom
+from enhanced_files import write_enhanced
+from ratios import best_seconds, report
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+    from zarr.abc.codec import BytesBytesCodec
+
+pytestmark = pytest.mark.benchmark
+
+FRAMES: Final = 2000
+SIDE: Final = 512
+THREADS: Final = 2
+
+
+@pytest.fixture(scope="module")
+def gigabyte(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write 2,000 frames of 512 x 512 in 16 bits, smooth with noise as of a CT."""
+    path = tmp_path_factory.mktemp("zarr") / "gigabyte.dcm"
+    rows, columns = np.mgrid[:SIDE, :SIDE]
+    noise = np.random.default_rng(0).integers(0, 16, (SIDE, SIDE))
+    image = (1000 + 500 * np.sin(rows / 20) + 500 * np.cos(columns / 30)) + noise
+    write_enhanced(
+        path,
+        frame=lambda number: np.roll(image.astype(np.uint16), number),
+        undefined=False,
+        number_of_frames=FRAMES,
+        rows=SIDE,
+        columns=SIDE,
+    )
+    return path
+
+
+@pytest.fixture
+def out(tmp_path: Path) -> Path:
+    return tmp_path / "out"
+
+
+def afresh(out: Path, way: Callable[[], Any]) -> Callable[[], Any]:
+    """Delete what the way before has written: that is no part of the time of this."""
+
+    def run() -> None:
+        way()
+        shutil.rmtree(out, ignore_errors=True)
+        out.with_suffix(".cp").unlink(missing_ok=True)
+
+    return run
+
+
+def memory_map(path: Path) -> NDArray[np.uint16]:
+    offset = int(lazydicom.open_image(path).images[0].index.offsets[0])
+    return np.memmap(path, np.uint16, "r", offset, (FRAMES, SIDE, SIDE))
+
+
+def write_raw(
+    pixels: NDArray[np.uint16], out: Path, encode: Callable[[Any], Any]
+) -> None:
+    """Write each frame into the file that its chunk would be, by hand."""
+
+    def write(number: int) -> None:
+        folder = f"{out}/c/{number}/0"
+        os.makedirs(folder)  # noqa: PTH103 (the fastest there is)
+        with open(f"{folder}/0", "wb", buffering=0) as file:  # noqa: PTH123
+            file.write(encode(pixels[number]))
+
+    with ThreadPoolExecutor(THREADS) as executor:
+        list(executor.map(write, range(FRAMES)))
+
+
+def write_by_zarr(
+    pixels: NDArray[np.uint16],
+    out: Path,
+    compressors: list[BytesBytesCodec],
+    shards: int | None = None,
+) -> None:
+    """Loop over chunks, or shards, as everybody does."""
+    step = shards or 1
+    array = zarr.create_array(
+        out,
+        shape=pixels.shape,
+        dtype=pixels.dtype,
+        chunks=(1, SIDE, SIDE),
+        shards=None if shards is None else (shards, SIDE, SIDE),
+        compressors=compressors,
+    )
+    for start in range(0, FRAMES, step):
+        array[start : start + step] = pixels[start : start + step]
+
+
+def measure(
+    title: str, out: Path, ways: dict[str, Callable[[], Any]], floor: str
+) -> float:
+    """Give the ratio of ours to the floor."""
+    best = best_seconds({n: afresh(out, way) for n, way in ways.items()}, rounds=5)
+    report(title, best, ours="ours")
+    return best["ours"] / best[floor]
+
+
+def test_shards_cost_little_more_than_a_copy(gigabyte: Path, out: Path) -> None:
+    array, pixels = lazydicom.open_image(gigabyte), memory_map(gigabyte)
+    options: dict[str, Any] = {"chunks": 1, "compressors": "none", "workers": THREADS}
+
+    ratio = measure(
+        "1 GB, shards of 100 frames, uncompressed with crc32c",
+        out,
+        {
+            "ours": lambda: lazydicom.to_zarr(array, out, shards=100, **options),
+            "cp": lambda: subprocess.check_call(
+                ["cp", gigabyte, out.with_suffix(".cp")]
+            ),
+            "memmap loop into zarr": lambda: write_by_zarr(
+                pixels, out, [Crc32cCodec()], 100
+            ),
+        },
+        "cp",
+    )
+
+    assert ratio <= 2.5
+
+
+def test_frames_cost_little_more_than_raw_files(gigabyte: Path, out: Path) -> None:
+    array, pixels = lazydicom.open_image(gigabyte), memory_map(gigabyte)
+    options: dict[str, Any] = {"chunks": 1, "compressors": "none", "workers": THREADS}
+
+    ratio = measure(
+        "1 GB, a chunk per frame, uncompressed with crc32c",
+        out,
+        {
+            "ours": lambda: lazydicom.to_zarr(array, out, **options),
+            "raw files": lambda: write_raw(pixels, out, lambda frame: frame),
+            "memmap loop into zarr": lambda: write_by_zarr(
+                pixels, out, [Crc32cCodec()]
+            ),
+        },
+        "raw files",
+    )
+
+    assert ratio <= 1.6
+
+
+def test_zstd_costs_little_more_than_encoding(gigabyte: Path, out: Path) -> None:
+    array, pixels = lazydicom.open_image(gigabyte), memory_map(gigabyte)
+    encode = numcodecs.Zstd(0).encode
+
+    ratio = measure(
+        "1 GB, a chunk per frame, zstd with crc32c",
+        out,
+        {
+            "ours": lambda: lazydicom.to_zarr(array, out, chunks=1, workers=THREADS),
+            "encoding and raw files": lambda: write_raw(pixels, out, encode),
+            "memmap loop into zarr": lambda: write_by_zarr(
+                pixels, out, [ZstdCodec(), Crc32cCodec()]
+            ),
+        },
+        "encoding and raw files",
+    )
+
+    assert ratio <= 1.5
