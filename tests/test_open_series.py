@@ -242,7 +242,7 @@ def test_voxels_and_affine_equal_those_of_dcm2niix(
 
 def test_volumes_equal_those_of_highdicom() -> None:
     highdicom = pytest.importorskip("highdicom")
-    folder = require_shared_data("10_series/ge_mr_anatomical_4slices")
+    folder = require_shared_data("10_series/pet_per_slice_rescale")
     files = [pydicom.dcmread(path) for path in folder.iterdir()]
     volume = highdicom.get_volume_from_series(files)
     array = lazydicom.open_series(folder)
@@ -252,9 +252,9 @@ def test_volumes_equal_those_of_highdicom() -> None:
     to_theirs = np.linalg.inv(volume.affine) @ ours
     flip = slice(None, None, -1 if to_theirs[0, 0] < 0 else 1)
     np.testing.assert_allclose(np.abs(np.diag(to_theirs)), 1)
-    np.testing.assert_allclose(
-        np.asarray(array), volume.array[flip]
-    )
+    slopes = array.coords["rescale_slope"].values[:, None, None]
+    expected = np.asarray(array) * slopes + array.attrs["rescale_intercept"]
+    np.testing.assert_allclose(volume.array[flip], expected, rtol=1e-6)
 
 
 # --- what does not matter --------------------------------------------------------------
@@ -463,6 +463,60 @@ def test_without_positions_there_is_no_affine(tmp_path: Path) -> None:
     assert array.dims == ("frame", "y", "x")
     assert "affine" not in array.attrs
     assert array[:, 0, 0].tolist() == [2, 1, 0]
+
+
+# --- files that are framed alike are opened together ----------------------------------
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ct_head_93slices",
+        "pet_per_slice_rescale",
+        "ge_fmri_4d_phantom",
+        "philips_fmri_phantom",
+        "mag_phase_fieldmap",
+    ],
+)
+def test_files_opened_together_are_what_they_are_alone(name: str) -> None:
+    folder = require_shared_data("10_series", name)
+    together = open_quietly(folder, source=True)
+    alone = open_quietly(folder, source=True, local="mmap")
+
+    np.testing.assert_array_equal(np.asarray(together), np.asarray(alone))
+    assert {**together.attrs, "affine": 0} == {**alone.attrs, "affine": 0}
+    assert set(together.coords) == set(alone.coords)
+    for key, coordinate in alone.coords.items():
+        assert together.coords[key].dims == coordinate.dims
+        np.testing.assert_array_equal(together.coords[key], coordinate)
+    first = together.images[0]
+    assert first.header.image_pixel == first.format.pixel
+    assert first.index.offsets[0] == first.header.pixel_data.offset
+
+
+def test_a_file_that_differs_among_many_is_opened_by_itself(tmp_path: Path) -> None:
+    write_volume(tmp_path, planes=12)
+    odd = pydicom.dcmread(tmp_path / "5.dcm")
+    odd.BitsStored, odd.HighBit = 12, 11
+    odd.PixelData = np.full((3, 4), 0xF005, np.uint16).tobytes()
+    odd.save_as(tmp_path / "5.dcm")
+    extra = pydicom.dcmread(tmp_path / "7.dcm")
+    extra.EchoTime = 5
+    extra.save_as(tmp_path / "7.dcm")
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert np.asarray(array)[:, 0, 0].tolist() == list(range(12))
+
+
+@pytest.mark.parametrize("cut", [1, 30, 200, 500])
+def test_a_short_file_among_many_is_an_error(tmp_path: Path, cut: int) -> None:
+    write_volume(tmp_path, planes=12)
+    path = tmp_path / "6.dcm"
+    path.write_bytes(path.read_bytes()[:-cut])
+
+    with pytest.raises(InvalidDicomError, match=r"6\.dcm"):
+        lazydicom.open_series(tmp_path)
 
 
 # --- where series come from ------------------------------------------------------------

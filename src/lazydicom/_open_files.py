@@ -11,7 +11,8 @@ from lazydicom._arrange.frames import Batch
 from lazydicom._arrange.mosaic import mosaics_as_tiles
 from lazydicom._decode.format import Color, Decoder, Isolation
 from lazydicom._dicomdir import files_of_dicomdir, is_dicomdir
-from lazydicom._file_meta import read_file_meta
+from lazydicom._elements import FileElements, read_elements
+from lazydicom._file_meta import FileMeta, read_file_meta
 from lazydicom._header import read_header
 from lazydicom._image import DicomImage
 from lazydicom._listing import Listed, Urls, list_files
@@ -20,16 +21,23 @@ from lazydicom._open_instance import open_instance
 from lazydicom._open_source import open_source
 from lazydicom._ranges import REQUESTS, ByteRange
 from lazydicom._source import ByteSource
-from lazydicom._walker import walk
-from lazydicom._window import open_window
+from lazydicom._walker import Framing, read_element
+from lazydicom._window import Window, open_window
 from lazydicom.errors import InvalidDicomError, LazyDicomError, SourceError
 
 _FEW: Final = 8
 """Fewer files are opened one by one."""
 _KINDS: Final = 8
 """Kinds of headers that are worth the trial."""
-_ROWS: Final = 0x00280010
-_SPECTROSCOPY_DATA: Final = 0x56000020
+_SOP_CLASS_UID: Final = 0x00080016
+_MEDIA_STORAGE_SOP_CLASS: Final = 0x00020002
+_STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
+_NO_IMAGES: Final = (
+    "4.2", "9.", "11.", "66", "67", "68.", "78.", "79.", "80.", "81.", "88.", "104.",
+    "131", "200.", "34.", "481.3", "481.4", "481.5", "481.6", "481.7", "481.8", "481.9",
+)  # fmt: skip
+"""Spectra, waveforms, presentation states, raw data, maps, reports, documents, plans
+(PS3.4 annex B.5); a segmentation is here because one without pixels tells nothing."""
 _PREFIX: Final = b"DICM"
 _PREFIX_SPAN: Final = ByteRange(128, 4)
 
@@ -133,7 +141,26 @@ def _should_be_image(source: ByteSource) -> bool:
     try:
         with open_window(source) as window:
             meta = read_file_meta(window)
-            tags = {tag for tag, _, _ in walk(window, meta.start, meta.framing)}
+            kind = _media_storage(window, meta)
+            kind = _sop_class(read_elements(source, window, meta)) or kind
     except LazyDicomError:
         return True
-    return _ROWS in tags
+    return kind.startswith(_STORAGE) and not kind[len(_STORAGE) :].startswith(
+        _NO_IMAGES
+    )
+
+
+def _sop_class(elements: FileElements) -> str:
+    return "".join(map(str, elements.get(_SOP_CLASS_UID, "UI")))
+
+
+def _media_storage(window: Window, meta: FileMeta) -> str:
+    """Read the SOP class that the File Meta group names."""
+    at = meta.meta_start
+    while at < meta.start:
+        element = read_element(window, at, Framing())
+        at = element.offset + element.length
+        if element.tag == _MEDIA_STORAGE_SOP_CLASS:
+            value = window.bytes_at(element.offset, element.length)
+            return value.decode("latin-1").rstrip("\0 ")
+    return ""
