@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
 from typing import TYPE_CHECKING, Final
 
-import cloudpickle
 import pytest
 
 import lazydicom
@@ -37,4 +37,4 @@ def test_the_graph_of_100_000_compressed_frames_stays_small(
         lazydicom.open_image(path), frames_per_chunk=frames_per_chunk
     ).dask
 
-    assert len(cloudpickle.dumps(dict(graph))) <= MOST
+    assert len(pickle.dumps(dict(graph))) <= MOST
