@@ -90,7 +90,7 @@ def to_dask(
     """
     meta: NDArray[Any] = np.empty((0,) * array.ndim, array.dtype)
     reader = ChunkReader(array)
-    return da.from_array(  # type: ignore[no-any-return, no-untyped-call]
+    return da.from_array(  # type: ignore[no-any-return]
         reader,
         chunks=frame_chunks(array, frames_per_chunk),
         asarray=False,
@@ -116,7 +116,7 @@ def map_frames(values: da.Array, function: FrameFunction) -> da.Array:
         )
         parts += (da.from_array(one, chunks), axes) if one.ndim else (one[()], None)
     samples = {values.ndim: function.samples} if function.samples else {}
-    return da.blockwise(  # type: ignore[no-any-return, no-untyped-call]
+    return da.blockwise(  # type: ignore[no-any-return]
         function.kernel,
         (*axes, *samples),
         values,
