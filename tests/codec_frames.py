@@ -216,7 +216,7 @@ _EVERYTHING: Final = (
     "1 bit",
 )
 _JPEG_2000_KINDS: Final = (*ALL_8_AND_16, "8 in 16 bits", "1 bit", "24 in 32 bits")
-_HTJ2K_KINDS: Final = (*ALL_8_AND_16, "8 in 16 bits")
+_HTJ2K_KINDS: Final = (*ALL_8_AND_16, "8 in 16 bits", "24 in 32 bits", "32 bits")
 _UNSIGNED_8: Final = ("8 bits", "8 in 16 bits", *RGB_8)
 
 SYNTAXES: Final = (

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec_frames import KINDS, SYNTAXES, decode, format_of, make_frame
+from codec_frames import KINDS, SYNTAXES, decode, format_of, make_frame, make_pixels
 from lazydicom._decode.encapsulated import _CODECS
 from lazydicom._decode.jpeg_2000_markers import read_jpeg_2000_header
 from lazydicom._decode.jpeg_markers import read_jpeg_header
@@ -134,6 +134,16 @@ def test_jpeg_2000_with_extensions_of_part_2_has_no_decoder() -> None:
 
     with pytest.raises(UnsupportedError, match="Part 2"):
         decode(bytes(data), frame.format)
+
+
+def test_jpeg_2000_of_more_bits_than_openjpeg_holds_has_no_decoder() -> None:
+    values = make_pixels(KINDS["32 bits"])
+    data = imagecodecs.jpeg2k_encode(
+        values, level=0, codecformat="j2k", bitspersample=25
+    )
+
+    with pytest.raises(UnsupportedError, match="25 bits"):
+        decode(bytes(data), format_of(f"{JPEG}90", KINDS["32 bits"]))
 
 
 def test_jpeg_2000_with_more_tiles_than_there_may_be_is_refused() -> None:

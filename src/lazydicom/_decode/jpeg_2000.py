@@ -1,6 +1,6 @@
 """JPEG 2000 and High-Throughput JPEG 2000 (PS3.5 sections 8.2.4 and 8.2.14)."""
 
-from typing import Any
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
@@ -14,6 +14,10 @@ from lazydicom._decode.preflight import check_codestream
 from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
 from lazydicom._source import BytesLike
 from lazydicom.errors import UnsupportedError
+
+
+_OPENJPEG_BITS: Final = 24
+"""With 25 bits it gives other pixels than were encoded, without a word."""
 
 
 def decode_jpeg_2000(
@@ -44,5 +48,11 @@ def preflight_jpeg_2000(data: BytesLike, format_: FrameFormat) -> Jpeg2000Header
     check_codestream(header.codestream, format_.pixel)
     if header.part_2:
         raise UnsupportedError("JPEG 2000 with extensions of Part 2 has no decoder")
+    bits = header.codestream.bits
+    if bits > _OPENJPEG_BITS and not header.high_throughput:
+        raise UnsupportedError(
+            f"JPEG 2000 of {bits} bits has no decoder that is right: OpenJPEG is exact"
+            f" up to {_OPENJPEG_BITS}"
+        )
     check_tile_parts(data, header)
     return header
