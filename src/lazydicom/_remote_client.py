@@ -2,7 +2,7 @@
 
 HTTP and the object stores tell with each answer which range of which version they send;
 so that is compared. Other filesystems show bytes only: there the length is exact and the
-object is looked at again (``docs/decisions/0010-checked-reads.md``).
+object is looked at again (``docs/decisions/0006-checked-reads.md``).
 """
 
 import asyncio
