@@ -1,0 +1,144 @@
+"""`to_references`: byte ranges for Zarr tools instead of a copy."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from lazydicom._array import DicomArray
+from lazydicom._export.folder import Folder, LocalFolder
+from lazydicom._export.kerchunk import encode_json, encode_parquet
+from lazydicom._export.object_folder import FsspecFolder
+from lazydicom._references.plan import ChunkReferences, plan_references
+from lazydicom._zarr_codec import CODEC_ID
+from lazydicom.errors import ExportError, redact_url
+
+_PARQUET: Final = (".parq", ".parquet")
+
+
+@dataclass(frozen=True, slots=True)
+class ReferenceReport:
+    """What `to_references` wrote."""
+
+    url: str
+    chunks: tuple[int, ...]
+    number_of_references: int
+    codec: str | None
+    """What decodes a chunk, by its name among codecs; ``None``: nothing is needed."""
+
+    @property
+    def needs_lazydicom(self) -> bool:
+        """Whether lazydicom has to be installed where the references are read."""
+        return self.codec == CODEC_ID
+
+
+def to_references(
+    array: DicomArray,
+    url: str | os.PathLike[str],
+    *,
+    name: str = "pixels",
+    overwrite: bool = False,
+    storage_options: Mapping[str, Any] | None = None,
+) -> ReferenceReport:
+    """Write where the bytes of each frame lie, for tools that read Zarr; copy nothing.
+
+    fsspec's ``reference`` filesystem reads it as a Zarr v2 group. Where their output is
+    exactly ours, chunks name codecs of imagecodecs; elsewhere they name one of lazydicom.
+
+    Parameters
+    ----------
+    array : DicomArray
+        Of files that stay where they are, as they are.
+    url : str or os.PathLike
+        ``….json``, or ``….parq`` or ``….parquet`` for a folder of Parquet files; a path
+        or any fsspec URL.
+    name : str
+        Name of the array in its group.
+    overwrite : bool
+        Replace references that stand there.
+    storage_options : mapping, optional
+        Arguments of the fsspec filesystem that is written to. None of them, nor those
+        that the array was opened with, is ever written.
+
+    Returns
+    -------
+    ReferenceReport
+
+    Raises
+    ------
+    UnsupportedError
+        If references cannot say it: deflated files, mosaics, DICOMweb, bytes in memory,
+        URLs with secrets.
+    ExportError
+        If something stands there already, or it cannot be written.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pydicom.data import get_testdata_file
+    >>> import lazydicom
+    >>> array = lazydicom.open_image(get_testdata_file("rtdose.dcm", download=False))
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> report = lazydicom.to_references(array, f"{folder.name}/dose.json")
+    >>> report.number_of_references, report.codec, report.needs_lazydicom
+    (15, None, False)
+    >>> folder.cleanup()
+    """
+    target = os.fspath(url).rstrip("/")
+    if not target.endswith((".json", *_PARQUET)):
+        message = f"Expected a URL that ends in .json, .parq or .parquet, found {url!r}"
+        raise ValueError(redact_url(message))
+    plan = plan_references(array)
+    parent, _, last = _absolute(target).rpartition("/")
+    folder = _folder(parent, storage_options or {})
+    try:
+        _write(array, plan, folder, last, name=name, overwrite=overwrite)
+    except OSError as error:
+        if isinstance(error, ExportError):
+            raise
+        message = f"Could not write the references: {error.strerror or error}"
+        raise ExportError(message, url=target) from error
+    return ReferenceReport(
+        url=redact_url(target),
+        chunks=plan.chunks,
+        number_of_references=int((plan.files >= 0).sum()),
+        codec=None if plan.codec is None else plan.codec["id"],
+    )
+
+
+def _write(
+    array: DicomArray,
+    plan: ChunkReferences,
+    folder: Folder,
+    last: str,
+    *,
+    name: str,
+    overwrite: bool,
+) -> None:
+    """Write one file, or the folder whose last file makes it complete."""
+    mark = last if last.endswith(".json") else f"{last}/.zmetadata"
+    if folder.size(mark) is not None:
+        if not overwrite:
+            message = "References stand here already; overwrite=True replaces them"
+            raise ExportError(message, url=f"{folder.url}/{last}")
+        folder.delete(mark)
+    if mark == last:
+        folder.put(last, encode_json(array, plan, name))
+        return
+    for key, data in encode_parquet(array, plan, name):
+        folder.put(f"{last}/{key}", data)
+
+
+def _absolute(target: str) -> str:
+    if "://" in target and not target.startswith("file://"):
+        return target
+    return str(Path(target.removeprefix("file://")).expanduser().absolute())
+
+
+def _folder(parent: str, storage_options: Mapping[str, Any]) -> Folder:
+    if parent.endswith(":/"):  # memory://name.json
+        parent += "/"
+    if "://" in parent:
+        return FsspecFolder(parent, dict(storage_options))
+    return LocalFolder(parent)

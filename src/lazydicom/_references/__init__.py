@@ -1,0 +1,1 @@
+"""References: arrays as byte ranges of their files, for Zarr tools that copy nothing."""

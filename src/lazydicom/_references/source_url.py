@@ -1,0 +1,56 @@
+"""The URL that a reference may name: of a file that anybody can read by ranges."""
+
+from typing import Any
+
+from lazydicom._fragment_reader import FragmentReader
+from lazydicom._frame_reader import RangeReader
+from lazydicom._image import DicomImage
+from lazydicom._source import MemorySource
+from lazydicom.errors import UnsupportedError, redact_url
+
+_INSTEAD = "to_zarr copies it, ZarrStore shows it without a copy"
+
+
+def referable_url(image: DicomImage) -> str:
+    """Give the URL of the file, with its protocol.
+
+    Raises
+    ------
+    UnsupportedError
+        If frames are no byte ranges of a file that has a URL without secrets.
+    """
+    reason = _reason(image)
+    if reason is not None:
+        raise UnsupportedError(f"{reason}; {_INSTEAD}", url=image.url)
+    return image.url if "://" in image.url else f"file://{image.url}"
+
+
+def source_facts(image: DicomImage) -> dict[str, Any]:
+    """Tell which version of the file is meant: size, and etag or time of change."""
+    _, size, version, *_ = image.reader.identity()
+    return {"url": referable_url(image), "size": size, "version": str(version)}
+
+
+def _reason(image: DicomImage) -> str | None:
+    try:
+        _ = image.index
+    except UnsupportedError as error:
+        return error.message
+    reader = image.reader
+    if image.format.transfer_syntax.deflated:
+        return "A deflated file has no byte ranges"
+    if not isinstance(reader, RangeReader | FragmentReader):
+        return "These frames are no byte ranges of a file"
+    if isinstance(reader.source, MemorySource):
+        return "Bytes in memory have no URL"
+    return _reason_of_url(image.url)
+
+
+def _reason_of_url(url: str) -> str | None:
+    if "::" in url:
+        return "A file inside another one has no byte ranges of its own"
+    if redact_url(url) != url:
+        return (
+            "The URL holds a user, a password or a query, which references never hold"
+        )
+    return None
