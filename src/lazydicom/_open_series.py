@@ -65,12 +65,11 @@ def open_series(
 
     Examples
     --------
-    >>> from pydicom.data import get_testdata_files
+    >>> from pydicom.data import get_testdata_file
     >>> import lazydicom
-    >>> files = get_testdata_files("dicomdirtests/77654033/CT2/*")
-    >>> array = lazydicom.open_series(files, on_gap="split", series="4-CT-1")
-    >>> array.dims
-    ('z', 'y', 'x')
+    >>> dose = lazydicom.open_series(get_testdata_file("rtdose.dcm", download=False))
+    >>> dose.dims, dose.shape, dose.attrs["spacing"]
+    (('z', 'y', 'x'), (15, 10, 10), [5.0, 10.0, 10.0])
     """
     groups = _by_series(tabulate(open_files(urls, storage_options or {}, options)))
     choices = Choices(on_gap, fill_value, source)

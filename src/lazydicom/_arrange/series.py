@@ -149,13 +149,15 @@ def _faults(placed: _Placed) -> Iterator[tuple[_Fault, Rows]]:
             _Fault(f"{text}. Take one of them, or on_gap='split'", can_be_filled=False),
             occurrence,
         )
-    runs = even_runs(planes.z)[planes.index]
     if placed.stack is None:
+        runs = even_runs(planes.z)[planes.index]
         text = f"Gaps between planes are uneven: {_gaps(placed)}"
         yield _Fault(f"{text}. Choose on_gap='split'", can_be_filled=False), runs
         return
     if placed.stack.slots[-1] + 1 > len(planes.z):
         text = f"Planes are missing: {_gaps(placed)}"
+        borders = np.cumsum(np.diff(placed.stack.slots, prepend=0) > 1)
+        runs = borders[planes.index]
         yield (
             _Fault(f"{text}. Choose on_gap='fill' or 'split'", can_be_filled=True),
             runs,
