@@ -16,6 +16,7 @@ from lazydicom._grid import HOLE, NOT_READ, FrameGrid
 from lazydicom._image import DicomImage
 from lazydicom._parallel import Fetch, Job, available_cores, read_ahead, run
 from lazydicom._ranges import REQUESTS
+from lazydicom._read_plan import ReadPlan, sum_plans
 from lazydicom._selection import Positions, Selection, as_slice, select
 from lazydicom._source import BytesLike
 from lazydicom.errors import InvalidDicomError
@@ -168,6 +169,34 @@ class DicomArray:
         box = self._read_box(selection, threads)
         return box[selection.in_box]
 
+    def plan(self, key: Any = ...) -> ReadPlan:  # noqa: ANN401
+        """Tell what `read` of an index expression will cost; no pixel is read.
+
+        Where a distant file has no offset table, the frames are looked for as the read
+        would do it.
+
+        Parameters
+        ----------
+        key : index expression
+            As in `read`; by default everything.
+
+        Examples
+        --------
+        >>> from pydicom.data import get_testdata_file
+        >>> import lazydicom
+        >>> path = get_testdata_file("rtdose.dcm", download=False)
+        >>> lazydicom.open_image(path).plan(slice(5, 10))
+        <ReadPlan 5 frames: 1 request, 2.0 kB to read, 2.0 kB decoded>
+        """
+        selection = select(key, self.shape)
+        if 0 in selection.box_shape:
+            return sum_plans(())
+        whole = self._is_whole(selection.positions[len(self.grid.shape) :])
+        return sum_plans(
+            image.plan(wanted, whole=whole)
+            for image, wanted, _ in self._by_image(self._wanted(selection).reshape(-1))
+        )
+
     def _read_box(self, selection: Selection, threads: int | None) -> NDArray[Any]:
         axes = len(self.grid.shape)
         if math.prod(selection.box_shape[:axes]) == 1:
@@ -231,19 +260,29 @@ class DicomArray:
         out: NDArray[Any],
     ) -> Iterator[Job | Fetch]:
         """Give the jobs that fill `out[i]` with the part `plane` of frame `numbers[i]`."""
+        whole = self._is_whole(plane)
+        for image, wanted, rows in self._by_image(numbers):
+            if whole:
+                yield from image.jobs(wanted, out[rows])
+            else:
+                yield from _part_jobs(image, wanted, plane, out[rows])
+
+    def _by_image(
+        self, numbers: NDArray[np.int64]
+    ) -> Iterator[tuple[DicomImage, NDArray[np.int64], slice]]:
+        """Give the runs of frames of one image: its frame numbers and where they stand."""
         firsts = np.array(self._first_numbers)
         which = np.searchsorted(firsts, numbers, side="right") - 1
-        whole = self._is_whole(plane)
         edges = [0, *(np.flatnonzero(np.diff(which)) + 1).tolist(), len(numbers)]
         for start, stop in pairwise(edges):
             if numbers[start] < 0:  # filled, or asked for by nobody
                 continue
-            image = self.images[which[start]]
-            wanted = numbers[start:stop] - firsts[which[start]]
-            if whole:
-                yield from image.jobs(wanted, out[start:stop])
-            else:
-                yield from _part_jobs(image, wanted, plane, out[start:stop])
+            first = firsts[which[start]]
+            yield (
+                self.images[which[start]],
+                numbers[start:stop] - first,
+                slice(start, stop),
+            )
 
     @cached_property
     def _first_numbers(self) -> list[int]:

@@ -93,6 +93,11 @@ class FragmentReader:
         span = self._span(frame, found)
         return self._codestream(frame, span, memoryview(self.source.read(span)), found)
 
+    def spans(self, frames: Sequence[int]) -> list[ByteRange]:
+        """Give the byte ranges of some frames, item headers included."""
+        found = self._found
+        return [self._span(frame, found) for frame in frames]
+
     def together(self, frames: Sequence[int]) -> list[list[int]]:
         """Group neighbours."""
         found = self._found

@@ -45,6 +45,10 @@ class FrameReader(Protocol):
         """Tell which frames one request should read, by their places in `frames`."""
         ...
 
+    def spans(self, frames: Sequence[int]) -> list[ByteRange] | None:
+        """Tell what is read for each of `frames`, where that is known beforehand."""
+        ...
+
     def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
         """Read encoded frames, together where they are neighbours."""
         ...
@@ -93,14 +97,17 @@ class RangeReader:
         """Read the bytes of one frame, once."""
         return self.source.read(self.span(frame))
 
+    def spans(self, frames: Sequence[int]) -> list[ByteRange]:
+        """Give the byte ranges of some frames."""
+        return [self.span(frame) for frame in frames]
+
     def together(self, frames: Sequence[int]) -> list[list[int]]:
         """Group neighbours."""
-        spans = [self.span(frame) for frame in frames]
-        return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
+        return group(self.spans(frames), max_gap=MAX_GAP, max_block=MAX_BLOCK)
 
     def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
         """Read the bytes of some frames, neighbours with one request."""
-        return read_many(self.source, [self.span(frame) for frame in frames])
+        return read_many(self.source, self.spans(frames))
 
     def read_run(self, first: int, out: memoryview) -> None:
         """Read native frames that follow each other into `out`."""

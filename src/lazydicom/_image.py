@@ -17,6 +17,7 @@ from lazydicom._frame_index import FrameIndex
 from lazydicom._frame_reader import FrameReader
 from lazydicom._header import Header
 from lazydicom._parallel import Fetch, Job
+from lazydicom._read_plan import ReadPlan, plan_of_groups
 from lazydicom._source import BytesLike
 from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url
 
@@ -147,9 +148,36 @@ class DicomImage:
             for row, number in enumerate(numbers.tolist()):
                 yield partial(self.decode_into, number, out[row])
             return
-        most = max(_BLOCK_BYTES // self.format.pixel.frame_nbytes, 1)
-        for start, stop in _runs(numbers, most):
+        for start, stop in _runs(numbers, self._frames_per_read):
             yield partial(self._read_run, int(numbers[start]), out[start:stop])
+
+    def plan(self, numbers: NDArray[np.int64], *, whole: bool) -> ReadPlan:
+        """Tell what reading frames will cost; `whole`: as `jobs` does, not parts of them.
+
+        A cache of decoded frames is not asked.
+        """
+        wanted = numbers.tolist()
+        spans = self.reader.spans(wanted)
+        groups = self._groups(numbers, whole=whole)
+        requests, length = len(groups), None
+        if spans is not None:
+            parts = [[spans[row] for row in rows] for rows in groups]
+            requests, length = plan_of_groups(parts, distant=self.reader.distant)
+        decoded = len(wanted) * self.format.pixel.frame_nbytes
+        return ReadPlan(len(wanted), requests, length, decoded)
+
+    def _groups(
+        self, numbers: NDArray[np.int64], *, whole: bool
+    ) -> Sequence[Sequence[int]]:
+        """Tell which frames are read together, by their places in `numbers`."""
+        if self.reader.distant:
+            return self.reader.together(numbers.tolist())
+        most = self._frames_per_read if whole and self.format.in_place else 1
+        return [range(*run) for run in _runs(numbers, most)]
+
+    @property
+    def _frames_per_read(self) -> int:
+        return max(_BLOCK_BYTES // self.format.pixel.frame_nbytes, 1)
 
     def fetches(
         self, numbers: Sequence[int], use: Callable[[int, BytesLike], None]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from lazydicom._frame_index import FrameIndex
 from lazydicom._image import DicomImage
 from lazydicom._parallel import Fetch, Job
+from lazydicom._read_plan import ReadPlan
 from lazydicom._source import BytesLike
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
@@ -65,6 +66,11 @@ class MosaicImage(DicomImage):
     ) -> Iterator[Job | Fetch]:
         """Give the one job that fills `out[i]` with tile `numbers[i]`."""
         yield partial(self._cut_all, numbers.tolist(), out)
+
+    def plan(self, numbers: NDArray[np.int64], *, whole: bool) -> ReadPlan:
+        """Tell what reading tiles costs: the one frame that holds them."""
+        del whole
+        return self.mosaic.plan(numbers[:1] * 0, whole=True)
 
     def fetches(
         self, numbers: Sequence[int], use: Callable[[int, BytesLike], None]

@@ -111,7 +111,7 @@ class TrailReader:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with the whole index, so that nobody walks again."""
-        return self._whole().__reduce__()
+        return self.whole().__reduce__()
 
     @property
     def url(self) -> str:
@@ -121,7 +121,7 @@ class TrailReader:
     @property
     def index(self) -> FrameIndex:
         """Byte range of every frame; the items not seen yet are walked over now."""
-        return self._whole().index
+        return self.whole().index
 
     def __len__(self) -> int:
         """Give the number of frames declared."""
@@ -131,11 +131,16 @@ class TrailReader:
         """Read the codestream of one frame."""
         return self.read_many([frame])[0]
 
+    def spans(self, frames: Sequence[int]) -> list[ByteRange]:
+        """Give the byte ranges of some frames; items not seen yet are looked for now."""
+        spans = self._spans(frames)
+        return self.whole().spans(frames) if spans is None else spans
+
     def together(self, frames: Sequence[int]) -> list[list[int]]:
         """Group neighbours, once it is known where they lie."""
         spans = self._spans(frames)
         if spans is None:
-            return self._whole().together(frames)
+            return self.whole().together(frames)
         return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
 
     def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
@@ -150,7 +155,7 @@ class TrailReader:
             whole = [one for one in found if one is not None]
             if len(whole) == len(found):
                 return whole
-        return self._whole().read_many(frames)
+        return self.whole().read_many(frames)
 
     def read_run(self, first: int, out: memoryview) -> None:
         """Refuse: encoded frames do not follow each other without items."""
@@ -185,7 +190,7 @@ class TrailReader:
         holding = [fragment for fragment in fragments if len(fragment)]
         return join_fragments(fragments) if is_one_codestream(codec, holding) else None
 
-    def _whole(self) -> FragmentReader:
+    def whole(self) -> FragmentReader:
         """Follow the trail to its end; where it is in doubt, walk as anywhere else."""
         with self._lock:
             if self._complete is None:

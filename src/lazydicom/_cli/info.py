@@ -1,6 +1,8 @@
 """`lazydicom info`: what is in a file."""
 
 import json
+from dataclasses import asdict
+from types import EllipsisType
 from typing import Any, Final
 
 import click
@@ -27,10 +29,19 @@ _ORIGINS: Final = {
 @click.command()
 @click.argument("url")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@click.option(
+    "--plan",
+    "selection",
+    metavar="SELECTION",
+    help='Tell what reading "10:20" or "3,:,0:64" would cost.',
+)
 @debug_option
-def info(url: str, *, as_json: bool) -> None:
+def info(url: str, *, as_json: bool, selection: str | None) -> None:
     """Show what is in a file; no pixel is read."""
-    facts = facts_of(lazydicom.open_image(url), url)
+    array = lazydicom.open_image(url)
+    facts = facts_of(array, url)
+    if selection is not None:
+        facts["plan"] = asdict(array.plan(parse_selection(selection)))
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
@@ -79,6 +90,8 @@ def facts_table(facts: dict[str, Any]) -> Table:
         "Bytes per frame": _frame_bytes(facts),
         "Decoded size": decimal(facts["decoded_nbytes"]),
     }
+    if "plan" in facts:
+        rows["Read plan"] = _plan(facts["plan"])
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
         table.add_row(
@@ -97,6 +110,36 @@ def _frame_bytes(facts: dict[str, Any]) -> str:
     if shortest == longest:
         return f"{longest:,}"
     return f"{shortest:,} to {longest:,}"
+
+
+def _plan(plan: dict[str, Any]) -> str:
+    frames, requests = f"{plan['frames']:,} frames", f"{plan['requests']:,} requests"
+    read, decoded = decimal(plan["read_nbytes"]), decimal(plan["decoded_nbytes"])
+    return f"{frames}: {requests}, {read} to read, {decoded} decoded"
+
+
+def parse_selection(text: str) -> tuple[int | slice | EllipsisType, ...]:
+    """Take an index expression apart as Python writes it.
+
+    >>> parse_selection("3, 10:20, ...")
+    (3, slice(10, 20, None), Ellipsis)
+    """
+    try:
+        return tuple(_parse_axis(part.strip()) for part in text.split(","))
+    except ValueError:
+        message = f"Expected an index such as 10:20 or 3,:,0:64, found {text!r}"
+        raise click.BadParameter(message, param_hint="--plan") from None
+
+
+def _parse_axis(text: str) -> int | slice | EllipsisType:
+    if text == "...":
+        return ...
+    if ":" not in text:
+        return int(text)
+    bounds = [int(one) if one.strip() else None for one in text.split(":")]
+    if len(bounds) > 3:
+        raise ValueError
+    return slice(*bounds)
 
 
 def _printable(text: str) -> str:
