@@ -1,6 +1,7 @@
 """The same pixels from every server."""
 
 import multiprocessing
+import pickle
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -87,6 +88,7 @@ def test_a_member_of_a_zip_file_is_read_inside_it(place: Place, method: int) -> 
     array = lazydicom.open_image(url, {protocol: place.storage_options})
 
     assert np.array_equal(array[[5, 6]], PIXELS[[5, 6]])
+    assert hash_of(pickle.loads(pickle.dumps(array))) == hash_of(array)
 
 
 def test_simplecache_keeps_a_copy(place: Place, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Ranges of filesystems that show nothing but bytes: SFTP, WebDAV, zip, memory, caches.
+"""Ranges of filesystems that show nothing but bytes: SFTP, memory, caches and others.
 
 The length is exact, and the object looks the same after the read as when it was opened.
 An object that is replaced twice within its clock's resolution is not noticed.

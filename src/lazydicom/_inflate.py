@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import IO, Final
 
-from lazydicom._ranges import ByteRange
-from lazydicom._source import BytesLike, ByteSource, check_span
+from lazydicom._ranges import MAX_BLOCK, ByteRange
+from lazydicom._source import BytesLike, ByteSource, check_span, is_distant
 from lazydicom.errors import InvalidDicomError, LimitError, SourceError
 
 MAX_INFLATED: Final = 1 << 36
@@ -26,6 +26,7 @@ MAX_RATIO: Final = 250
 _RATIO_FREE: Final = 1 << 26
 """Up to 64 MiB no ratio is dangerous."""
 _BLOCK: Final = 1 << 18
+_FAR_READ: Final = 4 * MAX_BLOCK
 _SPILLS_KEPT: Final = 4
 _INFLATING: Final = threading.Lock()
 
@@ -130,13 +131,22 @@ def _unnamed_file() -> IO[bytes]:
     return tempfile.TemporaryFile(prefix="lazydicom-", buffering=0)
 
 
+def _blocks(source: ByteSource, start: int) -> Iterator[BytesLike]:
+    """Read on from `start`; far away some blocks at once, so that few trips are waited for."""
+    step = _FAR_READ if is_distant(source) else _BLOCK
+    for offset in range(start, source.size(), step):
+        length = min(step, source.size() - offset)
+        read = memoryview(source.read(ByteRange(offset, length)))
+        for at in range(0, length, _BLOCK):
+            yield read[at : at + _BLOCK]
+
+
 def _inflate(source: ByteSource, start: int) -> Iterator[bytes]:
     """Inflate block by block; a stream of odd length may end in a null byte."""
     stream = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
-        for offset in range(start, source.size(), _BLOCK):
-            length = min(_BLOCK, source.size() - offset)
-            block: BytesLike = source.read(ByteRange(offset, length))
+        for read in _blocks(source, start):
+            block = read
             while block and not stream.eof:
                 yield stream.decompress(block, _BLOCK)
                 block = stream.unconsumed_tail

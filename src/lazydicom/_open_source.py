@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 from lazydicom._local_source import LocalAccess, map_file, open_local
 from lazydicom._remote_source import open_remote
 from lazydicom._source import ByteSource, MemorySource
+from lazydicom._zip_source import open_member
 from lazydicom.errors import InvalidDicomError
 
 Url: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview
@@ -31,11 +32,22 @@ def open_source(
     name = os.fspath(url)
     if not isinstance(name, str):
         raise InvalidDicomError("Expected a path, a URL or bytes of a file")
+    if name.startswith("zip://") and "::" in name:
+        return _open_member(name, storage_options or {})
     if "://" in name and not name.startswith("file://"):
         return open_remote(name, storage_options or {})
     path = os.path.abspath(_local_path(name))  # noqa: PTH100 (keeps symbolic links)
     file = open_local(path)
     return map_file(file) if local == "mmap" else file
+
+
+def _open_member(url: str, storage_options: Mapping[str, Any]) -> ByteSource:
+    """Open a member of a zip file, wherever that is; options stand under its protocol."""
+    member, _, around = url.partition("::")
+    chained = "::" in around
+    protocol = around.partition("://")[0] if "://" in around else "file"
+    options = storage_options if chained else storage_options.get(protocol, {})
+    return open_member(open_source(around, options), member.removeprefix("zip://"), url)
 
 
 def _local_path(name: str) -> str:
