@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import lazydicom
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning, SourceError
 from series_files import write_instance, write_times_and_echoes, write_volume
-from tools import require_program, require_shared_data
+from tools import require_shared_data
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -189,7 +189,6 @@ def test_volumes_equal_those_of_simpleitk(name: str) -> None:
     [
         ("10_series/ct_head_93slices", {}),
         ("10_series/hitachi_mr", {}),
-        ("10_series/ge_mr_anatomical_4slices", {}),
         ("10_series/ge_fmri_4d_phantom", {}),
         ("10_series/philips_fmri_phantom", {}),
         ("10_series/siemens_mosaic_fmri_vb", {}),
@@ -201,7 +200,7 @@ def test_voxels_and_affine_equal_those_of_dcm2niix(
     path: str, options: dict[str, str], tmp_path: Path
 ) -> None:
     nibabel = pytest.importorskip("nibabel")
-    program = require_program("dcm2niix")
+    program = pytest.importorskip("dcm2niix").bin
     folder = require_shared_data(path)
     command = [
         program,

@@ -1,18 +1,15 @@
 """From the frames of a series to arrays: grouped, cut where allowed, placed on a grid."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.dimensions import Axis, find_axes
+from lazydicom._arrange.dimensions import find_axes
+from lazydicom._arrange.faults import PlacedFrames, faults_of
 from lazydicom._arrange.frames import FrameTable
 from lazydicom._arrange.geometry import (
-    Planes,
-    Stack,
-    even_runs,
     find_planes,
     group_orientations,
     normal_of,
@@ -22,13 +19,10 @@ from lazydicom._arrange.labels import axis_labels, frame_labels, geometry_labels
 from lazydicom._array import DicomArray
 from lazydicom._coordinate import Coordinate
 from lazydicom._grid import HOLE, FrameGrid
-from lazydicom.errors import InvalidDicomError, redact_url, warn
+from lazydicom.errors import InvalidDicomError, warn
 
 OnGap: TypeAlias = Literal["error", "fill", "split"]
 Rows = NDArray[np.int64]
-
-_NAMED: Final = 5
-"""Files that an error names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +32,6 @@ class Choices:
     on_gap: OnGap = "error"
     fill_value: float | None = None
     source: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Placed:
-    """Frames of one orientation, and what was found about them."""
-
-    table: FrameTable
-    planes: Planes
-    stack: Stack | None
-    axes: list[Axis]
 
 
 def uniform_parts(table: FrameTable) -> list[FrameTable]:
@@ -103,7 +87,7 @@ def _has_geometry(table: FrameTable) -> bool:
     )
 
 
-def _place(table: FrameTable) -> _Placed:
+def _place(table: FrameTable) -> PlacedFrames:
     position, normal = (
         table.numbers("position"),
         normal_of(table.numbers("orientation")[0]),
@@ -112,13 +96,14 @@ def _place(table: FrameTable) -> _Placed:
     pixel_mm = float(spacing.min()) if np.isfinite(spacing).all() else 1.0
     planes = find_planes(position, normal, pixel_mm)
     stack = stack_planes(planes, normal, pixel_mm)
-    return _Placed(table, planes, stack, find_axes(table, planes.index))
+    return PlacedFrames(table, planes, stack, find_axes(table, planes.index))
 
 
-def _pieces(placed: _Placed, choices: Choices) -> list[FrameTable] | None:
+def _pieces(placed: PlacedFrames, choices: Choices) -> list[FrameTable] | None:
     """Cut what is no full grid, or say why it is none; ``None`` where it is one."""
-    for fault, cut in _faults(placed):
+    for fault in faults_of(placed):
         if choices.on_gap == "split":
+            cut = fault.cut
             parts = [np.flatnonzero(cut == k) for k in np.unique(cut)]
             if len(parts) > 1:
                 return [placed.table.take(rows) for rows in parts]
@@ -129,112 +114,7 @@ def _pieces(placed: _Placed, choices: Choices) -> list[FrameTable] | None:
     return None
 
 
-@dataclass(frozen=True, slots=True)
-class _Fault:
-    message: str
-    can_be_filled: bool
-
-
-def _faults(placed: _Placed) -> Iterator[tuple[_Fault, Rows]]:
-    """Say what keeps frames from being a full grid, and how to cut them."""
-    table, planes, axes = placed.table, placed.planes, placed.axes
-    cells = np.stack([planes.index, *(axis.codes for axis in axes)])
-    occurrence = _occurrence(cells)
-    if occurrence.max():
-        twice = np.flatnonzero(
-            (cells[:, None] == cells[:, occurrence > 0][..., None]).all(0).any(0)
-        )
-        text = f"Several frames stand at one place: {_name(placed, twice)}"
-        yield (
-            _Fault(f"{text}. Take one of them, or on_gap='split'", can_be_filled=False),
-            occurrence,
-        )
-    if placed.stack is None:
-        runs = even_runs(planes.z)[planes.index]
-        text = f"Gaps between planes are uneven: {_gaps(placed)}"
-        yield _Fault(f"{text}. Choose on_gap='split'", can_be_filled=False), runs
-        return
-    if placed.stack.slots[-1] + 1 > len(planes.z):
-        text = f"Planes are missing: {_gaps(placed)}"
-        borders = np.cumsum(np.diff(placed.stack.slots, prepend=0) > 1)
-        runs = borders[planes.index]
-        yield (
-            _Fault(f"{text}. Choose on_gap='fill' or 'split'", can_be_filled=True),
-            runs,
-        )
-    expected = len(planes.z) * int(np.prod([axis.length for axis in axes]))
-    if not occurrence.max() and expected > len(table):
-        text = f"{expected - len(table)} of {expected} frames are missing: "
-        text += _missing(placed)
-        slow = axes[0].codes
-        filled = np.bincount(slow)[slow]
-        yield (
-            _Fault(f"{text}. Choose on_gap='fill' or 'split'", can_be_filled=True),
-            filled,
-        )
-
-
-def _occurrence(cells: NDArray[np.int64]) -> Rows:
-    """Count, for each frame, the earlier ones in the same cell."""
-    order = np.lexsort(cells)
-    ordered = cells[:, order]
-    new = np.concatenate([[True], (np.diff(ordered, axis=1) != 0).any(axis=0)])
-    starts = np.flatnonzero(new)
-    count = np.empty(cells.shape[1], np.int64)
-    count[order] = np.arange(len(order)) - np.repeat(
-        starts, np.diff([*starts, len(order)])
-    )
-    return count
-
-
-def _name(placed: _Placed, rows: Rows) -> str:
-    """Name frames by position and file."""
-    table = placed.table
-    names = []
-    for row in rows[:_NAMED].tolist():
-        image = table.images[table.image[row]]
-        frame = f" frame {table.frame[row]}" if len(image) > 1 else ""
-        z = placed.planes.z[placed.planes.index[row]]
-        names.append(f"{redact_url(image.url)}{frame} (z = {z:.2f} mm)")
-    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-    return ", ".join(names) + more
-
-
-def _gaps(placed: _Placed) -> str:
-    """Name the planes on both sides of gaps that are not like the smallest one."""
-    z = placed.planes.z
-    gaps = np.diff(z)
-    odd = np.flatnonzero(gaps > 1.1 * gaps.min())
-    texts = []
-    for k in odd[:_NAMED].tolist():
-        below, above = (
-            np.flatnonzero(placed.planes.index == plane)[:1] for plane in (k, k + 1)
-        )
-        text = f"{gaps[k]:.2f} mm instead of {gaps.min():.2f} mm between "
-        texts.append(f"{text}{_name(placed, below)} and {_name(placed, above)}")
-    more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
-    return "; ".join(texts) + more
-
-
-def _missing(placed: _Placed) -> str:
-    """Name the empty places of the grid."""
-    axes = placed.axes
-    shape = (*(axis.length for axis in axes), len(placed.planes.z))
-    there = np.zeros(shape, np.bool_)
-    there[(*(axis.codes for axis in axes), placed.planes.index)] = True
-    empty = np.argwhere(~there)
-    texts = []
-    for *codes, plane in empty[:_NAMED].tolist():
-        at = [f"{axis.name} {code}" for axis, code in zip(axes, codes, strict=True)]
-        texts.append(" ".join([*at, f"z = {placed.planes.z[plane]:.2f} mm"]))
-    more = f" and {len(empty) - _NAMED} more" if len(empty) > _NAMED else ""
-    folder = redact_url(placed.table.images[0].url).rpartition("/")[0]
-    return (
-        ", ".join(texts) + more + (f" beside the files of {folder}" if folder else "")
-    )
-
-
-def _on_grid(placed: _Placed, choices: Choices) -> DicomArray:
+def _on_grid(placed: PlacedFrames, choices: Choices) -> DicomArray:
     """Put every frame into its place."""
     table, stack, axes = placed.table, placed.stack, placed.axes
     assert stack is not None, "uneven gaps were cut or refused"

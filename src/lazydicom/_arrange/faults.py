@@ -1,0 +1,131 @@
+"""What keeps frames from being a full grid: which files to look at, how they could be cut."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._arrange.dimensions import Axis
+from lazydicom._arrange.frames import FrameTable
+from lazydicom._arrange.geometry import Planes, Stack, even_runs
+from lazydicom.errors import redact_url
+
+_NAMED: Final = 5
+"""Files that a message names."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedFrames:
+    """Frames of one orientation, and what was found about them."""
+
+    table: FrameTable
+    planes: Planes
+    stack: Stack | None
+    """``None`` where planes lie at uneven distances."""
+    axes: list[Axis]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Fault:
+    """One reason why frames are no full grid."""
+
+    message: str
+    cut: NDArray[np.int64]
+    """Piece of each frame, if the caller wants them cut."""
+    can_be_filled: bool
+
+
+def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
+    """Give every reason why frames are no full grid."""
+    cells = np.stack([placed.planes.index, *(axis.codes for axis in placed.axes)])
+    occurrence, copies = _occurrences(cells)
+    if occurrence.max():
+        names = _name(placed, np.flatnonzero(copies > 1))
+        text = f"Several frames stand at one place: {names}"
+        text += ". Take one of them, or on_gap='split'"
+        yield Fault(text, occurrence, can_be_filled=False)
+    if placed.stack is None:
+        text = f"Gaps between planes are uneven: {_gaps(placed)}. Choose on_gap='split'"
+        runs = even_runs(placed.planes.z)
+        yield Fault(text, runs[placed.planes.index], can_be_filled=False)
+    elif placed.stack.slots[-1] + 1 > len(placed.planes.z):
+        text = f"Planes are missing: {_gaps(placed)}. Choose on_gap='fill' or 'split'"
+        runs = np.cumsum(np.diff(placed.stack.slots, prepend=0) > 1, dtype=np.int64)
+        yield Fault(text, runs[placed.planes.index], can_be_filled=True)
+    if placed.axes and not occurrence.max():
+        yield from _missing_frames(placed)
+
+
+def _missing_frames(placed: PlacedFrames) -> Iterator[Fault]:
+    """Find planes that are there at one time, echo or another, and not at all."""
+    frames, slowest = len(placed.table), placed.axes[0].codes
+    lengths = [axis.length for axis in placed.axes]
+    expected = len(placed.planes.z) * int(np.prod(lengths))
+    if expected > frames:
+        text = f"{expected - frames} of {expected} frames are missing: "
+        text += f"{_missing(placed)}. Choose on_gap='fill' or 'split'"
+        yield Fault(text, np.bincount(slowest)[slowest], can_be_filled=True)
+
+
+def _occurrences(
+    cells: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Count, for each frame, the earlier ones in its cell, and all that are in it."""
+    order = np.lexsort(cells)
+    ordered = cells[:, order]
+    new = np.concatenate([[True], (np.diff(ordered, axis=1) != 0).any(axis=0)])
+    starts = np.flatnonzero(new)
+    sizes = np.diff([*starts, len(order)])
+    earlier, copies = np.empty_like(order), np.empty_like(order)
+    earlier[order] = np.arange(len(order)) - np.repeat(starts, sizes)
+    copies[order] = np.repeat(sizes, sizes)
+    return earlier, copies
+
+
+def _name(placed: PlacedFrames, rows: NDArray[np.int64]) -> str:
+    """Name frames by position and file."""
+    table = placed.table
+    names = []
+    for row in rows[:_NAMED].tolist():
+        image = table.images[table.image[row]]
+        frame = f" frame {table.frame[row]}" if len(image) > 1 else ""
+        z = placed.planes.z[placed.planes.index[row]]
+        names.append(f"{redact_url(image.url)}{frame} (z = {z:.2f} mm)")
+    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    return ", ".join(names) + more
+
+
+def _gaps(placed: PlacedFrames) -> str:
+    """Name the planes on both sides of gaps that are not like the smallest one."""
+    z = placed.planes.z
+    gaps = np.diff(z)
+    odd = np.flatnonzero(gaps > 1.1 * gaps.min())
+    texts = []
+    for k in odd[:_NAMED].tolist():
+        below, above = (
+            np.flatnonzero(placed.planes.index == plane)[:1] for plane in (k, k + 1)
+        )
+        text = f"{gaps[k]:.2f} mm instead of {gaps.min():.2f} mm between "
+        texts.append(f"{text}{_name(placed, below)} and {_name(placed, above)}")
+    more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
+    return "; ".join(texts) + more
+
+
+def _missing(placed: PlacedFrames) -> str:
+    """Name the empty places of the grid."""
+    axes = placed.axes
+    shape = (*(axis.length for axis in axes), len(placed.planes.z))
+    there = np.zeros(shape, np.bool_)
+    there[(*(axis.codes for axis in axes), placed.planes.index)] = True
+    empty = np.argwhere(~there)
+    texts = []
+    for *codes, plane in empty[:_NAMED].tolist():
+        at = [f"{axis.name} {code}" for axis, code in zip(axes, codes, strict=True)]
+        texts.append(" ".join([*at, f"z = {placed.planes.z[plane]:.2f} mm"]))
+    more = f" and {len(empty) - _NAMED} more" if len(empty) > _NAMED else ""
+    folder = redact_url(placed.table.images[0].url).rpartition("/")[0]
+    return (
+        ", ".join(texts) + more + (f" beside the files of {folder}" if folder else "")
+    )
