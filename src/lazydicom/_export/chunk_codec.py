@@ -2,7 +2,7 @@
 
 `zarr.json` names the codecs. Those that zarr itself builds on numcodecs stand in a table
 here (gzip without its time); a chain with any other codec is left to zarr. Why:
-``docs/decisions/0005-zarr-writing.md``.
+``docs/decisions/0007-zarr-writing.md``.
 """
 
 import struct

@@ -132,10 +132,11 @@ class _ObjectWriter:
 
     def add(self, chunk: Position, encoded: EncodedChunk) -> None:
         self.write(encoded.parts)
-        length = encoded.record.length
-        self._spans[self.layout.place_in_shard(chunk)] = (self._offset, length)
-        self._offset += length
         self.records.append(encoded.record)
+        if self.layout.shards:
+            length = encoded.record.length
+            self._spans[self.layout.place_in_shard(chunk)] = (self._offset, length)
+            self._offset += length
 
     def finish(self) -> None:
         if self.layout.shards:
