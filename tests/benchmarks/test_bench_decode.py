@@ -35,19 +35,19 @@ TILE: Final = Kind("u1", 8, 8, samples=3, shape=(256, 256))
 
 
 def _rle(data: bytes, out: NDArray[Any]) -> None:
-    flat = out.reshape(-1).view(np.uint8)
+    flat: Any = out.reshape(-1).view(np.uint8)
     imagecodecs.dicomrle_decode(data, out.dtype, out=flat)
 
 
 def _rle_rgb(data: bytes, out: NDArray[Any]) -> None:
-    planes = np.empty(out.size, np.uint8)
+    planes: Any = np.empty(out.size, np.uint8)
     imagecodecs.dicomrle_decode(data, out.dtype, out=planes)
     for sample, plane in enumerate(planes.reshape(3, *out.shape[:2])):
         out[..., sample] = plane
 
 
 def _deflate(data: bytes, out: NDArray[Any]) -> None:
-    flat = out.reshape(-1).view(np.uint8)
+    flat: Any = out.reshape(-1).view(np.uint8)
     imagecodecs.deflate_decode(data, raw=True, out=flat)
 
 

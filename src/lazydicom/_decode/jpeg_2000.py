@@ -15,7 +15,6 @@ from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
 from lazydicom._source import BytesLike
 from lazydicom.errors import UnsupportedError
 
-
 _OPENJPEG_BITS: Final = 24
 """With 25 bits it gives other pixels than were encoded, without a word."""
 

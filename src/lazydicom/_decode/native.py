@@ -77,6 +77,7 @@ def _unpack_values(
         flat = flat[skip // 8 : (skip + pixel.frame_bits) // 8]
     if pixel.subsampled:
         expand_422(flat, out)
+        clear_unused_bits(out, pixel)
         return
     values = flat if pixel.bits_allocated == 1 else flat.view(pixel.dtype)
     if pixel.planar_configuration == 1 and pixel.samples_per_pixel > 1:
