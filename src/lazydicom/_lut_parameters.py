@@ -86,8 +86,14 @@ def rescale_columns(
     array: FrameArray,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
     """Give slope and intercept of each frame, ``None`` where no file rescales."""
-    columns = frame_columns(array, "rescale_slope", "rescale_intercept")
-    slope, intercept = (column[:, 0] for column in columns)
+    return complete_rescale(*frame_columns(array, "rescale_slope", "rescale_intercept"))
+
+
+def complete_rescale(
+    slopes: NDArray[np.float64], intercepts: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Let a frame without slope or intercept stay as it is; ``None`` where all are."""
+    slope, intercept = slopes[:, 0], intercepts[:, 0]
     known = ~np.isnan(slope) & ~np.isnan(intercept)
     if not known.any():
         return None
@@ -149,7 +155,7 @@ def _item_bytes(item: "Dataset", tag: int, image: DicomImage) -> bytes:
     """Give the bytes of an element as they stand in the file."""
     if tag not in item:
         raise InvalidDicomError("A LUT lacks an element", url=image.url, tag=tag)
-    value: Any = item.get_item(tag).value  # type: ignore[union-attr]
+    value: Any = item.get_item(tag).value
     if isinstance(value, bytes):
         return value
     order = "<u2" if image.header.meta.framing.little_endian else ">u2"
