@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import zarr
+from zarr.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
 from lazydicom._array import DicomArray
@@ -180,8 +181,6 @@ def read_layout(metadata: bytes, grid_axes: int) -> ZarrLayout:
 
 def memory_store(objects: Mapping[str, bytes]) -> MemoryStore:
     """Let zarr read objects that are in memory."""
-    from zarr.buffer import default_buffer_prototype
-
     buffer = default_buffer_prototype().buffer
     return MemoryStore({key: buffer.from_bytes(data) for key, data in objects.items()})
 
