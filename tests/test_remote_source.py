@@ -258,6 +258,17 @@ def test_a_pickled_source_reads(opened: ByteSource) -> None:
     assert again.read(SPAN) == DATA[SPAN.offset : SPAN.stop]
 
 
+def test_a_small_file_may_come_whole(server: RangeServer) -> None:
+    server.files["small"] = DATA[:5000]
+    server.fault = lambda q: "no-range" if q.offset == 0 else None
+
+    source = open_source(server.url("small"))
+
+    assert source.size() == 5000
+    assert source.read(ByteRange(0, 5000)) == DATA[:5000]
+    assert source.read(ByteRange(10, 50)) == DATA[10:60]
+
+
 def test_an_unknown_protocol_is_named() -> None:
     with pytest.raises(SourceError, match="nowhere"):
         open_source("nowhere://a/b")

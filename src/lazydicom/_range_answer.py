@@ -67,9 +67,13 @@ def check_answer(
     TransientError
         If it may be, next time.
     """
-    if status != 206:
+    if status == 200 and _is_whole(headers, span):
+        size = int(headers["content-length"])
+        first, last = 0, size - 1
+    elif status != 206:
         raise _status_error(status, headers, known)
-    first, last, size = _content_range(headers)
+    else:
+        first, last, size = _content_range(headers)
     version = Version(size, _tag(headers))
     if known is not None and version != known:
         raise SourceChangedError("The object changed since it was opened")
@@ -127,6 +131,15 @@ def _status_error(
     if status == 200:
         return SourceError("The server ignores Range: it answers with the whole file")
     return SourceError(f"Unexpected status {status}")
+
+
+def _is_whole(headers: Mapping[str, str], span: ByteRange) -> bool:
+    """Tell that all there is was asked for; servers may then leave Range aside."""
+    length = headers.get("content-length", "")
+    web_page = "html" in headers.get("content-type", "")
+    if span.offset != 0 or web_page or not length.isdigit():
+        return False
+    return 0 < int(length) <= span.length
 
 
 def _content_range(headers: Mapping[str, str]) -> tuple[int, int, int]:
