@@ -6,6 +6,7 @@ count as resident memory; `pread` knows neither. See ``docs/decisions/0001-mmap-
 
 import mmap
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -42,60 +43,90 @@ class LocalSource:
     def read(self, span: ByteRange) -> BytesLike:
         """Read `span` into fresh memory."""
         check_span(self, span)
-        data = bytearray(span.length)
-        self.read_into(span.offset, memoryview(data))
-        return memoryview(data).toreadonly()
+        descriptor = self._open()
+        try:
+            data = os.pread(descriptor, span.length, span.offset)
+            while len(data) < span.length:  # one call gives 2 GiB at most
+                missing = span.length - len(data)
+                more = os.pread(descriptor, missing, span.offset + len(data))
+                if not more:
+                    break
+                data += more
+            self._check_unchanged(os.fstat(descriptor), span.length - len(data))
+        except OSError as error:
+            raise self._failed(error) from None
+        finally:
+            os.close(descriptor)
+        return data
 
     def read_into(self, offset: int, out: memoryview) -> None:
         """Fill `out` from the page cache, without a copy in between."""
         view = out.cast("B")
         check_span(self, ByteRange(offset, view.nbytes))
-        with self._descriptor() as descriptor:
+        descriptor = self._open()
+        try:
             while view:
                 count = os.preadv(descriptor, [view], offset)
                 if count == 0:
                     break
                 offset, view = offset + count, view[count:]
-            self._check_unchanged(os.fstat(descriptor), missing=view.nbytes)
+            self._check_unchanged(os.fstat(descriptor), view.nbytes)
+        except OSError as error:
+            raise self._failed(error) from None
+        finally:
+            os.close(descriptor)
 
     @contextmanager
     def mapped(self) -> Iterator[memoryview | None]:
         """Lend a memory map of the whole file, for opening and indexing."""
-        with self._descriptor() as descriptor:
-            self._check_unchanged(os.fstat(descriptor))
-            if self.file_size == 0:
-                yield memoryview(b"")
-                return
-            mapped = mmap.mmap(descriptor, self.file_size, access=mmap.ACCESS_READ)
+        mapped = self.map()
         try:
             yield memoryview(mapped)
         finally:
-            with suppress(BufferError):  # a traceback may still hold a view
-                mapped.close()
+            if isinstance(mapped, mmap.mmap):
+                with suppress(BufferError):  # a traceback may still hold a view
+                    mapped.close()
+
+    def map(self) -> mmap.mmap | bytes:
+        """Map the whole file, which must not have changed; no bytes cannot be mapped."""
+        descriptor = self._open()
+        try:
+            self._check_unchanged(os.fstat(descriptor))
+            if self.file_size == 0:
+                return b""
+            return mmap.mmap(descriptor, self.file_size, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise self._failed(error) from None
+        finally:
+            os.close(descriptor)
 
     def identity(self) -> tuple[object, ...]:
         """Path, size and modification time."""
         return (self.path, self.file_size, self.mtime_ns)
 
-    @contextmanager
-    def _descriptor(self) -> Iterator[int]:
+    def check_unchanged(self) -> None:
+        """Raise `SourceChangedError` where the file is another one by now."""
         try:
-            descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            now = os.stat(self.path)  # noqa: PTH116 (Path costs 2 µs a frame)
+        except OSError as error:
+            raise SourceChangedError("The file is gone", url=self.path) from error
+        self._check_unchanged(now)
+
+    def _open(self) -> int:
+        try:
+            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             message = "The file is gone"
             raise SourceChangedError(message, url=self.path) from None
         except OSError as error:
-            raise SourceError(f"{error.strerror}", url=self.path) from error
-        try:
-            yield descriptor
-        except OSError as error:
-            if isinstance(error, SourceError):
-                raise
-            raise SourceError(f"{error.strerror}", url=self.path) from error
-        finally:
-            os.close(descriptor)
+            raise self._failed(error) from error
 
-    def _check_unchanged(self, now: os.stat_result, *, missing: int = 0) -> None:
+    def _failed(self, error: OSError) -> SourceError:
+        if isinstance(error, SourceError):
+            return error
+        return SourceError(f"{error.strerror}", url=self.path)
+
+    def _check_unchanged(self, now: os.stat_result, missing: int = 0) -> None:
         if (now.st_size, now.st_mtime_ns) != (self.file_size, self.mtime_ns):
             message = (
                 f"The file changed since it was opened: {self.file_size} bytes then, "
@@ -129,7 +160,7 @@ class MappedSource:
     def read(self, span: ByteRange) -> BytesLike:
         """Give a view of `span`."""
         check_span(self, span)
-        self._check_unchanged()
+        self.file.check_unchanged()
         return self._memory[span.offset : span.stop]
 
     def read_into(self, offset: int, out: memoryview) -> None:
@@ -149,13 +180,6 @@ class MappedSource:
         """Pickle by name: the map is made anew."""
         return (map_file, (self.file,))
 
-    def _check_unchanged(self) -> None:
-        try:
-            now = os.stat(self.file.path)  # noqa: PTH116 (Path costs 2 µs a frame)
-        except OSError as error:
-            raise SourceChangedError("The file is gone", url=self.url) from error
-        self.file._check_unchanged(now)  # noqa: SLF001 (same module, same idea)
-
 
 def open_local(path: str) -> LocalSource:
     """Remember what a local file looks like now.
@@ -171,16 +195,11 @@ def open_local(path: str) -> LocalSource:
         raise SourceError(f"{error.strerror}", url=path) from error
     except ValueError as error:  # a null byte in a path
         raise SourceError(f"No such file: {error}", url=path) from error
-    if not os.path.isfile(path):  # noqa: PTH113
+    if not stat.S_ISREG(now.st_mode):
         raise SourceError("Expected a file", url=path)
     return LocalSource(path, now.st_size, now.st_mtime_ns)
 
 
 def map_file(file: LocalSource) -> MappedSource:
     """Map a whole local file."""
-    with file._descriptor() as descriptor:  # noqa: SLF001
-        file._check_unchanged(os.fstat(descriptor))  # noqa: SLF001
-        if file.file_size == 0:
-            return MappedSource(file, memoryview(b""))
-        memory = mmap.mmap(descriptor, file.file_size, access=mmap.ACCESS_READ)
-    return MappedSource(file, memoryview(memory))
+    return MappedSource(file, memoryview(file.map()))
