@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import resource
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,7 +21,6 @@ from lazydicom.errors import ExportError, LimitError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
     from zarr.abc.codec import BytesBytesCodec
@@ -176,6 +177,20 @@ def test_a_url_is_written() -> None:
     copy = zarr.open_array("memory://to_zarr/x", mode="r")
     np.testing.assert_array_equal(copy[...], np.asarray(array))
     assert lazydicom.verify("memory://to_zarr/x").ok
+
+
+def test_chunks_of_a_plane_are_not_all_open_at_once(tmp_path: Path) -> None:
+    array = lazydicom.open_image(make_native(number_of_frames=2, rows=64, columns=64))
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    in_use = sum(1 for _ in Path("/proc/self/fd").iterdir())
+    resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 40, hard))
+
+    try:
+        lazydicom.to_zarr(array, tmp_path / "x", chunks=(1, 4, 4))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert lazydicom.verify(tmp_path / "x", array).ok
 
 
 def test_every_chunk_is_written_so_that_absence_means_loss(tmp_path: Path) -> None:

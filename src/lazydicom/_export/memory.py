@@ -60,14 +60,15 @@ def plan_workers(
 
 
 def unit_nbytes(array: DicomArray, layout: ZarrLayout, *, streams: bool) -> int:
-    """Bytes that one worker holds at most: a slab, a frame in the making, a chunk."""
+    """Bytes that one worker holds at most: two slabs, a frame in the making, a chunk."""
     item = layout.dtype.itemsize
     frame = math.prod(array.frame_shape) * item
     frames = math.prod(layout.chunks[: layout.grid_axes])
     chunk = layout.chunk_nbytes
     compressed = {codec["name"] for codec in layout.compressors} - {"crc32c"}
-    held = frame * (frames + _frames_in_the_making(array))
-    held += chunk * (2 + 3 * bool(compressed)) + (4 << 20)
+    slabs = 2  # one is written while the next is read
+    held = frame * (slabs * frames + _frames_in_the_making(array))
+    held += chunk * (1 + 3 * bool(compressed)) + (4 << 20)
     if not streams:
         held += 2 * layout.unit_nbytes
     return held

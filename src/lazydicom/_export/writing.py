@@ -3,7 +3,7 @@
 One unit is written by one thread; no two threads ever write into the same object.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
@@ -50,16 +50,34 @@ def write_units(
 def _write_unit(
     array: DicomArray, encoder: ChunkEncoder, folder: Folder, unit: Position
 ) -> Records:
+    """Write the objects of a unit: together where each takes chunks of several slabs."""
+    layout = encoder.layout
+    slabs = list(layout.slabs_of(unit))
+    if len(slabs) > 1:
+        frames = ((slab, array.read(layout.region(slab), threads=1)) for slab in slabs)
+        return _write_objects(encoder, folder, list(layout.objects_of(unit)), frames)
+    whole = [(slabs[0], array.read(layout.region(slabs[0]), threads=1))]
+    records: Records = {}
+    for position in layout.objects_of(unit):
+        records |= _write_objects(encoder, folder, [position], whole)
+    return records
+
+
+def _write_objects(
+    encoder: ChunkEncoder,
+    folder: Folder,
+    positions: Sequence[Position],
+    slabs: Iterable[tuple[Position, NDArray[Any]]],
+) -> Records:
     layout = encoder.layout
     with ExitStack() as open_objects:
         writers = {
             position: _ObjectWriter(
                 layout, open_objects.enter_context(folder.writing(layout.key(position)))
             )
-            for position in layout.objects_of(unit)
+            for position in positions
         }
-        for slab in layout.slabs_of(unit):
-            frames = array.read(layout.region(slab), threads=1)
+        for slab, frames in slabs:
             for position, writer in writers.items():
                 for chunk in layout.chunks_in(slab, position):
                     values = _cut(frames, layout, chunk)
