@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 import lazydicom
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning, SourceError
+from range_server import RangeServer
 from series_files import write_instance, write_times_and_echoes, write_volume
 from tools import require_shared_data
 
@@ -597,6 +598,19 @@ def write_dicomdir(path: Path, file_id: str) -> None:
         0x00041500, "CS", file_id.encode()
     )
     path.write_bytes(dicom_file(sequence(0x00041220, record)))
+
+
+def test_each_distant_file_costs_one_request(tmp_path: Path) -> None:
+    write_volume(tmp_path, planes=20)
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    with RangeServer(files) as server:
+        array = lazydicom.open_series([server.url(name) for name in files])
+        opened = len(server.requests)
+        values = np.asarray(array)[:, 0, 0]
+
+    assert opened == 20
+    assert values.tolist() == list(range(20))
 
 
 # --- mosaics ---------------------------------------------------------------------------

@@ -32,15 +32,28 @@ def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
     if isinstance(urls, bytes | bytearray | memoryview):
         return [Listed(urls, named=True)]
     if not isinstance(urls, str | os.PathLike):
-        return [one for url in urls for one in list_files(url, storage_options)]
+        return [found for one in urls for found in _list_one(one, storage_options)]
     name = os.fspath(urls)
-    if "://" in name and not name.startswith("file://"):
+    if _is_remote(name):
         found = _list_remote(name, storage_options)
     else:
         found = _list_local(Path(name.removeprefix("file://")).expanduser())
     if not found:
         raise SourceError("There are no files", url=name)
     return found
+
+
+def _list_one(url: Url, storage_options: Mapping[str, Any]) -> list[Listed]:
+    """List one of many: a distant one is a file; asking for each would take a request."""
+    name = os.fspath(url) if isinstance(url, str | os.PathLike) else ""
+    plain = not name.endswith("/") and not has_magic(name.partition("::")[0])
+    if _is_remote(name) and plain and not name.lower().endswith(".zip"):
+        return [Listed(url, named=True)]
+    return list_files(url, storage_options)
+
+
+def _is_remote(name: str) -> bool:
+    return "://" in name and not name.startswith("file://")
 
 
 def _list_local(path: Path) -> list[Listed]:
@@ -68,6 +81,13 @@ def _list_remote(url: str, storage_options: Mapping[str, Any]) -> list[Listed]:
     first = url.partition("::")[0]
     if first.lower().endswith(".zip"):
         url = f"zip://::{url}"
-    elif not has_magic(first) and not is_folder(url, storage_options):
+    elif not has_magic(first) and not _is_folder(url, storage_options):
         return [Listed(url, named=True)]
     return [Listed(one, named=False) for one in find_files(url, storage_options)]
+
+
+def _is_folder(url: str, storage_options: Mapping[str, Any]) -> bool:
+    """Tell a folder; over HTTP only a slash does, where asking would fetch the file."""
+    if url.startswith(("http://", "https://")):
+        return url.endswith("/")
+    return is_folder(url, storage_options)

@@ -58,7 +58,7 @@ def open_files(
     files = _expand(list_files(urls, storage_options), storage_options)
     open_one = partial(_open_listed, storage_options=storage_options, options=options)
     batches, files_left = _open_alike(files, open_one, options)
-    threads = min(REQUESTS, len(files_left) or 1)
+    threads = min(2 * REQUESTS, len(files_left) or 1)  # half of them parse
     with ThreadPoolExecutor(threads, thread_name_prefix="lazydicom-open") as pool:
         images = [one for one in pool.map(open_one, files_left) if one is not None]
     if images:

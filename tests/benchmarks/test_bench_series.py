@@ -1,0 +1,118 @@
+"""Opening series: folders of many files, many frames in one, and a slow server."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pydicom
+import pytest
+
+import lazydicom
+from enhanced_files import write_enhanced
+from lazydicom._functional_groups import functional_group_columns
+from lazydicom._header import read_header
+from lazydicom._open_source import open_source
+from range_server import RangeServer
+from ratios import best_seconds, report
+from series_files import write_volume
+from tools import require_shared_data
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+pytestmark = pytest.mark.benchmark
+
+
+def write_ct(folder: Path, *, planes: int, size: int) -> None:
+    """Write a CT of a real header, planes in an order that names do not tell."""
+    template = next(require_shared_data("10_series/bad_missing_slice").iterdir())
+    dataset = pydicom.dcmread(template)
+    dataset.Rows = dataset.Columns = size
+    for plane in range(planes):
+        dataset.InstanceNumber = plane + 1
+        dataset.ImagePositionPatient = [-100, -100.5, round(plane * 0.625, 4)]
+        dataset.PixelData = np.full((size, size), plane, np.uint16).tobytes()
+        dataset.save_as(folder / f"{plane * 7919 % planes:05d}.dcm")
+
+
+def sorted_datasets(folder: Path, *, pixels: bool) -> list[pydicom.Dataset]:
+    datasets = [
+        pydicom.dcmread(path, stop_before_pixels=not pixels)
+        for path in folder.iterdir()
+    ]
+    return sorted(datasets, key=lambda one: float(one.ImagePositionPatient[2]))
+
+
+def test_2000_files_open_10_times_faster_than_a_pydicom_loop(tmp_path: Path) -> None:
+    write_ct(tmp_path, planes=2000, size=16)
+
+    best = best_seconds(
+        {
+            "lazydicom": partial(lazydicom.open_series, tmp_path),
+            "pydicom": partial(sorted_datasets, tmp_path, pixels=False),
+        },
+        rounds=4,
+    )
+
+    report("open 2,000 files", best, ours="lazydicom")
+    assert best["pydicom"] >= 10 * best["lazydicom"]
+
+
+def test_500_files_become_a_volume_4_times_faster_than_with_pydicom(
+    tmp_path: Path,
+) -> None:
+    write_ct(tmp_path, planes=500, size=512)
+
+    def volume() -> NDArray[np.uint16]:
+        return np.asarray(lazydicom.open_series(tmp_path))
+
+    def stacked() -> NDArray[np.uint16]:
+        datasets = sorted_datasets(tmp_path, pixels=True)
+        return np.stack([one.pixel_array for one in datasets])
+
+    best = best_seconds({"lazydicom": volume, "pydicom": stacked}, rounds=4)
+
+    report("read 500 CT files", best, ours="lazydicom")
+    assert best["pydicom"] >= 4 * best["lazydicom"]
+
+
+@pytest.mark.parametrize(("frames", "limit_s"), [(10_000, 0.3), (100_000, 3.0)])
+@pytest.mark.parametrize("undefined", [True, False])
+def test_functional_groups_become_columns_in_time(
+    tmp_path: Path, frames: int, limit_s: float, *, undefined: bool
+) -> None:
+    path = tmp_path / "enhanced.dcm"
+    write_enhanced(
+        path, undefined=undefined, number_of_frames=frames, rows=1, columns=2
+    )
+    header = read_header(open_source(path))
+
+    best = best_seconds(
+        {"columns": partial(functional_group_columns, header)},
+        rounds=4,
+        clock=time.thread_time,
+    )
+
+    report(f"{frames} frames, undefined={undefined}", best, ours="columns")
+    assert best["columns"] <= limit_s
+
+
+def test_a_slow_server_costs_little_more_than_its_latency(tmp_path: Path) -> None:
+    """Waiting is shared by 16 requests; what is left is the work of client and server."""
+    write_volume(tmp_path, planes=400)
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    floor = len(files) / 16 * 0.02
+
+    with RangeServer(files, latency_s=0.02) as server:
+        urls = [server.url(name) for name in files]
+        opening = partial(lazydicom.open_series, urls)
+        best = best_seconds({"lazydicom": opening}, rounds=3)
+        work = best_seconds({"work": opening}, rounds=1, clock=time.process_time)
+
+    report("400 files, 20 ms", {**best, **work, "floor": floor}, ours="lazydicom")
+    assert best["lazydicom"] <= 1.5 * (floor + work["work"])
