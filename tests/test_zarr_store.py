@@ -103,7 +103,7 @@ def test_zarr_dask_and_xarray_read_the_pixels(
     view = zarr.open_array(root, mode="r")
     assert view.dtype == array.dtype
     np.testing.assert_array_equal(view[...], expected)
-    np.testing.assert_array_equal(da.from_zarr(root).compute(), expected)  # type: ignore[no-untyped-call]
+    np.testing.assert_array_equal(da.from_zarr(root).compute(), expected)
     np.testing.assert_array_equal(xr.open_zarr(group)["pixels"].values, expected)
 
 

@@ -22,6 +22,7 @@ from lazydicom._fragment_reader import FragmentReader
 from lazydicom._image import DicomImage
 from lazydicom._image_pixel import ImagePixel
 from lazydicom._ranges import ByteRange
+from lazydicom._references.source_url import file_reader
 from lazydicom.errors import LazyDicomError
 
 Config: TypeAlias = dict[str, Any]
@@ -45,7 +46,7 @@ class _Seen(NamedTuple):
 def community_codec(image: DicomImage) -> Config | None:
     """Choose the codec of encapsulated frames, ``None`` where only ours will do."""
     look = _LOOKS.get(image.format.transfer_syntax.codec or "")
-    reader, pixel = image.reader, image.format.pixel
+    reader, pixel = file_reader(image), image.format.pixel
     plain = image.format.decoder == "imagecodecs" and pixel.bits_allocated > 1
     if look is None or not plain or not isinstance(reader, FragmentReader):
         return None

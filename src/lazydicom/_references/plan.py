@@ -14,7 +14,7 @@ from lazydicom._fragment_reader import FragmentReader
 from lazydicom._grid import HOLE
 from lazydicom._image import DicomImage
 from lazydicom._references.community import Config, community_codec
-from lazydicom._references.source_url import referable_url
+from lazydicom._references.source_url import file_reader, referable_url
 from lazydicom._zarr_codec import CODEC_ID, ChunkFormat
 from lazydicom.errors import UnsupportedError
 
@@ -98,7 +98,7 @@ def _of_encapsulated(
     if config is not None:
         offsets, lengths = plan.offsets + _ITEM_HEADER, plan.lengths - _ITEM_HEADER
         return replace(plan, codec=config, offsets=offsets, lengths=lengths)
-    readers = [image.reader for image in images]
+    readers = [file_reader(image) for image in images]
     proven = all(isinstance(r, FragmentReader) and r.proven for r in readers)
     return _with_ours(plan, ChunkFormat(format_, believed=not proven))
 

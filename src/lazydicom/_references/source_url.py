@@ -6,6 +6,7 @@ from lazydicom._fragment_reader import FragmentReader
 from lazydicom._frame_reader import RangeReader
 from lazydicom._image import DicomImage
 from lazydicom._source import MemorySource
+from lazydicom._trail_reader import TrailReader
 from lazydicom.errors import UnsupportedError, redact_url
 
 _INSTEAD = "to_zarr copies it, ZarrStore shows it without a copy"
@@ -31,15 +32,23 @@ def source_facts(image: DicomImage) -> dict[str, Any]:
     return {"url": referable_url(image), "size": size, "version": str(version)}
 
 
+def file_reader(image: DicomImage) -> RangeReader | FragmentReader | None:
+    """Give what knows where every frame of a file lies; ``None``: there is no file."""
+    reader = image.reader
+    if isinstance(reader, TrailReader):
+        return reader.whole()
+    return reader if isinstance(reader, RangeReader | FragmentReader) else None
+
+
 def _reason(image: DicomImage) -> str | None:
     try:
         _ = image.index
     except UnsupportedError as error:
         return error.message
-    reader = image.reader
+    reader = file_reader(image)
     if image.format.transfer_syntax.deflated:
         return "A deflated file has no byte ranges"
-    if not isinstance(reader, RangeReader | FragmentReader):
+    if reader is None:
         return "These frames are no byte ranges of a file"
     if isinstance(reader.source, MemorySource):
         return "Bytes in memory have no URL"
