@@ -12,7 +12,7 @@ import pytest
 
 import lazydicom
 from dicom_files import EXPLICIT_BIG, make_native, stored_pixels
-from lazydicom.errors import InvalidDicomError, LazyDicomWarning
+from lazydicom.errors import InvalidDicomError, LazyDicomWarning, LimitError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,3 +114,12 @@ def test_pixel_data_that_says_it_is_longer_than_the_file_is_refused() -> None:
     with pytest.raises(InvalidDicomError, match="ends inside Pixel Data"):
         lazydicom.open_image(longer)
     assert np.array_equal(lazydicom.open_image(longer, allow_truncated=True), pixels)
+
+
+def test_a_frame_larger_than_allowed_is_refused_at_open() -> None:
+    data = make_native(rows=4, columns=5, bits_allocated=16)
+
+    with pytest.raises(LimitError, match=r"max_frame_bytes.*0028,0010.* at byte \d+"):
+        lazydicom.open_image(data, max_frame_bytes=39)
+
+    assert lazydicom.open_image(data, max_frame_bytes=40).shape == (1, 4, 5)

@@ -1,16 +1,30 @@
 """From a header to the image whose frames it describes."""
 
 from collections.abc import Callable
+from typing import Final
 
-from lazydicom._decode.format import Color, Decoder, FrameFormat, Isolation
+import numpy as np
+
+from lazydicom._decode.format import (
+    MAX_FRAME_BYTES,
+    Color,
+    Decoder,
+    FrameFormat,
+    Isolation,
+)
+from lazydicom._decode.preflight import check_size
 from lazydicom._fragment_reader import open_fragments
 from lazydicom._frame_cache import FrameCache
 from lazydicom._frame_index import OnExtraFrames
 from lazydicom._frame_reader import FrameReader, RangeReader
 from lazydicom._header import Header
 from lazydicom._image import DicomImage
+from lazydicom._image_pixel import IMAGE_PIXEL_TAGS
 from lazydicom._native_frames import native_index
 from lazydicom._trail_reader import open_trail
+from lazydicom.errors import LimitError, UnsupportedError
+
+_PHOTOMETRIC_INTERPRETATION: Final = 0x00280004
 
 
 def open_instance(
@@ -23,6 +37,7 @@ def open_instance(
     allow_truncated: bool,
     on_extra_frames: OnExtraFrames,
     frame_cache_bytes: int = 0,
+    max_frame_bytes: int = MAX_FRAME_BYTES,
 ) -> DicomImage:
     """Read a header and index the frames behind it.
 
@@ -39,7 +54,9 @@ def open_instance(
         _swapped_pairs(header),
         decoder,
         isolation,
+        max_frame_bytes,
     )
+    _check_size(header, max_frame_bytes)
     reader = _frame_reader(
         header,
         format_,
@@ -53,10 +70,22 @@ def open_instance(
     return image
 
 
+def _check_size(header: Header, max_frame_bytes: int) -> None:
+    """Refuse frames that would take more memory than allowed, before any is asked for."""
+    try:
+        check_size(header.image_pixel.frame_nbytes, max_frame_bytes)
+    except LimitError as error:
+        error.tag = IMAGE_PIXEL_TAGS["rows"][0]
+        raise error.locate(url=header.url, offset=header.pixel_data.start) from None
+
+
 def _swapped_pairs(header: Header) -> bool:
-    """Tell pixels smaller than the words they are written in (PS3.5 annex A.3)."""
+    """Tell pixels smaller than the words they are written in (PS3.5 annex A.3).
+
+    A `Dataset` made in memory says "OB or OW": its bytes are still in their own order.
+    """
     big = header.transfer_syntax.native and not header.transfer_syntax.little_endian
-    words = header.pixel_data.vr != "OB"
+    words = header.pixel_data.vr == "OW"
     return big and words and header.image_pixel.bits_allocated <= 8
 
 
@@ -84,4 +113,17 @@ def _frame_reader(
         allow_truncated=allow_truncated,
         on_extra_frames=on_extra_frames,
     )
+    _check_color(header, format_)
     return RangeReader(header.source, index, lends=lends)
+
+
+def _check_color(header: Header, format_: FrameFormat) -> None:
+    """Refuse YCbCr that has no conversion: that of 8 bits is the only one defined."""
+    dtype = format_.pixel.dtype
+    if format_.converts_to_rgb and dtype != np.uint8:
+        raise UnsupportedError(
+            f'YCbCr of type {dtype} is not converted: open it with color="stored"',
+            url=header.url,
+            offset=header.pixel_data.start,
+            tag=_PHOTOMETRIC_INTERPRETATION,
+        )

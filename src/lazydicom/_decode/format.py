@@ -13,6 +13,8 @@ Isolation: TypeAlias = Literal["none", "process"]
 
 YBR_FULL: Final = frozenset(("YBR_FULL", "YBR_FULL_422"))
 """YCbCr that becomes RGB; YBR_PARTIAL_* stays as it is stored."""
+MAX_FRAME_BYTES: Final = 1 << 31
+"""2 GiB: a larger frame is refused unless the caller allows it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class FrameFormat:
     """Who decodes encapsulated frames; ``"pydicom"``: the plugins that it finds."""
     isolation: Isolation = "none"
     """``"process"`` decodes encapsulated frames in a worker process."""
-    max_frame_bytes: int = 1 << 31
+    max_frame_bytes: int = MAX_FRAME_BYTES
     """A larger encapsulated frame is refused."""
 
     @property
