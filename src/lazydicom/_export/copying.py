@@ -61,7 +61,8 @@ class Copy:
     def _jobs(self, known: Records) -> Iterator[Job]:
         """Give jobs of one unit each, or of some small ones."""
         encoder, folder = make_encoder(self.layout), self.folder
-        small = max(_JOB_BYTES // self.layout.unit_nbytes, 1)
+        together_nbytes = _JOB_BYTES if folder.appends else 0  # a network wants many
+        small = max(together_nbytes // self.layout.unit_nbytes, 1)
         units = self.layout.units()
         while together := list(islice(units, small)):
             found = [unit_records(self.layout, unit, known) for unit in together]
