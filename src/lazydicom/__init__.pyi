@@ -3,12 +3,14 @@ from . import numpy_handler as numpy_handler
 from ._array import DicomArray as DicomArray
 from ._dask import to_dask as to_dask
 from ._export.references import to_references as to_references
+from ._export.ome_zarr import to_ome_zarr as to_ome_zarr
 from ._export.verify import verify as verify
 from ._export.zarr import to_zarr as to_zarr
 from ._luts import apply_modality_lut as apply_modality_lut
 from ._luts import apply_palette as apply_palette
 from ._luts import apply_voi_lut as apply_voi_lut
 from ._open import open_image as open_image
+from ._open_indexed import save_index as save_index
 from ._open_series import open_series as open_series
 from ._open_series import open_study as open_study
 from ._xarray import to_xarray as to_xarray

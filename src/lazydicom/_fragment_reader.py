@@ -67,6 +67,11 @@ class FragmentReader:
         return self._found.index
 
     @property
+    def found(self) -> EncapsulatedIndex:
+        """The index, the place of the items, and how sure that is."""
+        return self._found
+
+    @property
     def proven(self) -> bool:
         """Whether all items were looked at, so that no frame needs another look."""
         return self._found.proven

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from lazydicom._arrange.stack import stack_frames
 from lazydicom._array import DicomArray
-from lazydicom._decode.format import Color, Decoder, Isolation
+from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
 from lazydicom._frame_index import OnExtraFrames
 from lazydicom._header import Header, header_of_dataset, read_header
 from lazydicom._local_source import LocalAccess
+from lazydicom._open_indexed import FrameOptions, open_with_cache, open_with_index
 from lazydicom._open_instance import open_instance
-from lazydicom._open_source import open_source
+from lazydicom._open_source import URL_TYPES, open_source
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -31,6 +32,9 @@ def open_image(
     allow_truncated: bool = False,
     on_extra_frames: OnExtraFrames = "warn",
     frame_cache_bytes: int = 0,
+    max_frame_bytes: int = MAX_FRAME_BYTES,
+    index: str | os.PathLike[str] | None = None,
+    cache: bool = False,
 ) -> DicomArray:
     """Open one SOP Instance as a lazy array of its frames.
 
@@ -60,6 +64,13 @@ def open_image(
     frame_cache_bytes : int
         Decoded frames to keep for viewers that scrub: ``array[k]`` of a frame used
         lately is a copy of it. By default none.
+    max_frame_bytes : int
+        Largest decoded frame, by default 2 GiB: a header may claim what no memory holds.
+    index : str or os.PathLike, optional
+        An index file of `save_index`: neither header nor pixel data are read to open.
+    cache : bool
+        Keep an index in the user's cache folder, and use it while size and version of
+        the file hold.
 
     Returns
     -------
@@ -83,6 +94,21 @@ def open_image(
     >>> array[3:5, 0].shape
     (2, 10)
     """
+    if index is not None or cache:
+        plain = not allow_truncated and on_extra_frames == "warn"
+        if not plain or not isinstance(url, URL_TYPES):
+            message = "An index holds the frames that a file declares, and is of a file"
+            raise ValueError(message)
+        options = FrameOptions(
+            color=color,
+            decoder=decoder,
+            isolation=isolation,
+            local=local,
+            frame_cache_bytes=frame_cache_bytes,
+        )
+        if index is not None:
+            return open_with_index(url, storage_options or {}, index, options)
+        return open_with_cache(url, storage_options or {}, options)
     image = open_instance(
         _header_loader(url, storage_options or {}, local),
         color=color,
@@ -92,6 +118,7 @@ def open_image(
         allow_truncated=allow_truncated,
         on_extra_frames=on_extra_frames,
         frame_cache_bytes=frame_cache_bytes,
+        max_frame_bytes=max_frame_bytes,
     )
     return stack_frames(image)
 
@@ -99,6 +126,6 @@ def open_image(
 def _header_loader(
     url: "Url | Dataset", storage_options: Mapping[str, Any], local: LocalAccess
 ) -> Callable[[], Header]:
-    if isinstance(url, str | os.PathLike | bytes | bytearray | memoryview):
+    if isinstance(url, URL_TYPES):
         return partial(read_header, open_source(url, storage_options, local=local))
     return partial(header_of_dataset, url)

@@ -3,15 +3,17 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from lazydicom._local_source import LocalAccess, map_file, open_local
+from lazydicom._ranges import FIRST_BLOCK
 from lazydicom._remote_source import open_remote
 from lazydicom._source import ByteSource, MemorySource
 from lazydicom._zip_source import open_member
 from lazydicom.errors import InvalidDicomError
 
 Url: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview
+URL_TYPES: Final = (str, os.PathLike, bytes, bytearray, memoryview)
 
 
 def open_source(
@@ -19,8 +21,11 @@ def open_source(
     storage_options: Mapping[str, Any] | None = None,
     *,
     local: LocalAccess = "pread",
+    first_block: int = FIRST_BLOCK,
 ) -> ByteSource:
     """Open a path, an fsspec URL or bytes for reading by ranges.
+
+    A distant file is asked for its size and version by a read of its `first_block`.
 
     Raises
     ------
@@ -35,9 +40,8 @@ def open_source(
     if name.startswith("zip://") and "::" in name:
         return _open_member(name, storage_options or {})
     if "://" in name and not name.startswith("file://"):
-        return open_remote(name, storage_options or {})
-    path = os.path.abspath(_local_path(name))  # noqa: PTH100 (keeps symbolic links)
-    file = open_local(path)
+        return open_remote(name, storage_options or {}, first_block=first_block)
+    file = open_local(local_path(name))
     return map_file(file) if local == "mmap" else file
 
 
@@ -50,5 +54,7 @@ def _open_member(url: str, storage_options: Mapping[str, Any]) -> ByteSource:
     return open_member(open_source(around, options), member.removeprefix("zip://"), url)
 
 
-def _local_path(name: str) -> str:
-    return str(Path(name.removeprefix("file://")).expanduser())
+def local_path(name: str) -> str:
+    """Give the absolute path; symbolic links are kept."""
+    path = str(Path(name.removeprefix("file://")).expanduser())
+    return os.path.abspath(path)  # noqa: PTH100 (resolves no link)

@@ -96,7 +96,9 @@ class RemoteSource:
         client.fill(self.version, pieces)
 
 
-def open_remote(url: str, storage_options: Mapping[str, Any]) -> RemoteSource:
+def open_remote(
+    url: str, storage_options: Mapping[str, Any], *, first_block: int = FIRST_BLOCK
+) -> RemoteSource:
     """Ask once for size, version and first block of an object.
 
     Raises
@@ -106,5 +108,5 @@ def open_remote(url: str, storage_options: Mapping[str, Any]) -> RemoteSource:
         ranges.
     """
     client = remote_client(url, storage_options)
-    version, block = client.open(FIRST_BLOCK)
+    version, block = client.open(first_block)
     return RemoteSource(url, dict(storage_options), version, [block] if block else [])

@@ -12,6 +12,7 @@ from lazydicom._cli.debug import debug_option, wants_traceback
 from lazydicom._cli.demo import demo
 from lazydicom._cli.export import export
 from lazydicom._cli.frames import frames
+from lazydicom._cli.index import index
 from lazydicom._cli.info import info
 from lazydicom._cli.preview import preview
 from lazydicom.errors import LazyDicomError, LazyDicomWarning, redact_url
@@ -51,7 +52,7 @@ def main() -> None:
     """
 
 
-for _command in (info, frames, preview, export, demo):
+for _command in (info, frames, index, preview, export, demo):
     main.add_command(_command)
 
 

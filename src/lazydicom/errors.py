@@ -15,6 +15,9 @@
 
 import re
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Self
 
 __all__ = [
@@ -30,6 +33,7 @@ __all__ = [
     "redact_url",
 ]
 
+_NOTES: ContextVar[list[str] | None] = ContextVar("_NOTES", default=None)
 _USER_INFO = re.compile(r"(?<=://)(?:[^/@]*@|[^/:@]*:(?!\d+/).*@)")
 """A slash in a password should be quoted, and often is not."""
 _QUERY = re.compile(r"(?<=[^?])[?#].*$")
@@ -135,8 +139,22 @@ class LazyDicomWarning(UserWarning):
 
 def warn(message: str, *, url: str) -> None:
     """Warn that a file says something odd, naming the file."""
+    notes = _NOTES.get()
+    if notes is not None:
+        notes.append(message)
     text = f"{message} in {redact_url(url)}"
     warnings.warn(text, LazyDicomWarning, stacklevel=3)
+
+
+@contextmanager
+def noted_warnings() -> Iterator[list[str]]:
+    """Note what `warn` says meanwhile in this thread, besides saying it."""
+    notes: list[str] = []
+    token = _NOTES.set(notes)
+    try:
+        yield notes
+    finally:
+        _NOTES.reset(token)
 
 
 def format_tag(tag: int) -> str:

@@ -1,26 +1,43 @@
 """One instance as a stack of its frames, in the order of the file."""
 
+from collections.abc import Mapping
+
 from lazydicom._array import DicomArray
 from lazydicom._attributes import TECHNICAL_ATTRIBUTES
 from lazydicom._elements import Elements
 from lazydicom._grid import stack_grid
 from lazydicom._image import DicomImage
+from lazydicom.errors import InvalidDicomError, warn
 
 
-def stack_frames(image: DicomImage) -> DicomArray:
-    """Stack the frames of one instance along the axis ``frame``."""
+def stack_frames(
+    image: DicomImage, attributes: Mapping[str, object] | None = None
+) -> DicomArray:
+    """Stack the frames of one instance along the axis ``frame``.
+
+    Technical attributes that are known already need no header.
+    """
     dims = ("frame", "y", "x", "sample")[: 1 + len(image.format.pixel.frame_shape)]
-    attrs = technical_attributes(image.header.elements)
+    if attributes is None:
+        attributes = technical_attributes(image.header.elements, url=image.url)
+    attrs = dict(attributes)
     if image.format.converts_to_rgb:
         attrs["photometric_interpretation"] = "RGB"
     return DicomArray((image,), stack_grid(len(image)), dims, attrs=attrs)
 
 
-def technical_attributes(elements: Elements) -> dict[str, object]:
-    """Collect the technical attributes that stand at the top level."""
+def technical_attributes(elements: Elements, *, url: str) -> dict[str, object]:
+    """Collect the technical attributes that stand at the top level.
+
+    One that cannot be read is left out with a warning: no pixel depends on it.
+    """
     attributes: dict[str, object] = {}
     for name, (tag, vr) in TECHNICAL_ATTRIBUTES.items():
-        values = elements.get(tag, vr)
+        try:
+            values = elements.get(tag, vr)
+        except InvalidDicomError as error:
+            warn(f"{name} is left out. {error.message}", url=url)
+            continue
         if values:
             attributes[name] = values[0] if len(values) == 1 else list(values)
     return attributes
