@@ -173,6 +173,7 @@ def seaweedfs(folder: Path) -> Iterator[Place]:
     command = [program, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-s3"]
     command += [f"-dir={folder}", f"-s3.config={folder}/s3.json", *sorted(grpc)]
     command += [f"-{name}.port={port}" for name, port in ports.items()]
+    command += ["-s3.port.iceberg=0", "-s3.port.lance=0", "-master.telemetry=false"]
     command += ["-master.volumeSizeLimitMB=64", "-volume.max=4"]
     with running(command, ports["s3"], folder):
         yield _s3_place(ports["s3"])
