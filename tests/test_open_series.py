@@ -398,6 +398,55 @@ def test_several_series_are_listed_without_anything_of_a_patient(
         assert lazydicom.open_series(tmp_path, series=chosen).shape == (4, 3, 4)
 
 
+def test_a_missing_part_of_a_concatenation_is_an_error(tmp_path: Path) -> None:
+    for part in range(3):
+        of_concatenation = {
+            0x00209161: ("UI", "1.2.9"),
+            0x00209228: ("UL", "\0\0\0\0".replace("\0", chr(part), 1)),
+            0x00209163: ("US", "\x03\0"),
+        }
+        path = tmp_path / str(part)
+        write_instance(path, z=part, number=part, value=part, texts=of_concatenation)
+
+    assert lazydicom.open_series(tmp_path)[:, 0, 0].tolist() == [0, 1, 2]
+    (tmp_path / "2").unlink()
+    with pytest.raises(InvalidDicomError, match="3 parts of a concatenation, found 2"):
+        lazydicom.open_series(tmp_path)
+    (tmp_path / "0").unlink()
+    with pytest.raises(InvalidDicomError, match="Expected frame 0"):
+        lazydicom.open_series(tmp_path)
+
+
+def test_a_fill_value_that_is_no_pixel_value_is_refused(tmp_path: Path) -> None:
+    write_volume(tmp_path)
+
+    for value in (-1, 0.5, 70_000, float("nan")):
+        with pytest.raises(ValueError, match="fill_value"):
+            lazydicom.open_series(tmp_path, fill_value=value)
+
+
+def test_positions_hold_where_stack_positions_contradict_them(tmp_path: Path) -> None:
+    for k in range(3):
+        texts = {0x00209057: ("UL", "\1\0\0\0")}
+        write_instance(tmp_path / str(k), z=5 - k, number=k, value=k, texts=texts)
+
+    with pytest.warns(LazyDicomWarning, match="contradict"):
+        array = lazydicom.open_series(tmp_path)
+
+    assert array[:, 0, 0].tolist() == [2, 1, 0]
+
+
+def test_an_unreadable_echo_time_is_left_out_but_no_position(tmp_path: Path) -> None:
+    write_instance(tmp_path / "0", z=0, number=0, texts={0x00180081: ("DS", "long")})
+    with pytest.warns(LazyDicomWarning, match="Expected a value of VR DS"):
+        array = lazydicom.open_series(tmp_path)
+    assert "echo_time" not in array.attrs
+
+    write_instance(tmp_path / "0", z=0, number=0, texts={0x00200032: ("DS", "a\\b\\c")})
+    with pytest.raises(InvalidDicomError, match=r"\(0020,0032\)"):
+        lazydicom.open_series(tmp_path)
+
+
 # --- labels ----------------------------------------------------------------------------
 
 

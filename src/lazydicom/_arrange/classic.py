@@ -8,13 +8,17 @@ from numpy.typing import NDArray
 
 from lazydicom._arrange.mosaic import tile_positions
 from lazydicom._column_values import seconds_of
+from lazydicom._element_values import Values
 from lazydicom._elements import Elements
 from lazydicom._frame_attributes import FRAME_ATTRIBUTES, INSTANCE_ATTRIBUTES, TEXT
 from lazydicom._functional_groups import Columns
 from lazydicom._header import Header
 from lazydicom._image import DicomImage
 from lazydicom._mosaic_image import MosaicImage
+from lazydicom.errors import InvalidDicomError, warn
 
+_PLACE: Final = frozenset((0x00200032, 0x00200037, 0x00280030))
+"""Position, orientation, spacing: without them, pixels stand in the wrong place."""
 _FRAME_TIME: Final = 0x00181063
 _GRID_FRAME_OFFSETS: Final = 0x3004000C
 _B_VALUES: Final = (
@@ -29,22 +33,20 @@ _GE_FLAG: Final = 1_000_000_000
 
 def instance_columns(images: Sequence[DicomImage]) -> Columns:
     """Read what holds for whole instances, a row per image."""
-    elements = [image.header.elements for image in images]
     return {
-        name: _column([one.get(tag, vr) for one in elements], vr, width=1)
+        name: _column([_values(image, tag, vr) for image in images], vr, width=1)
         for name, (tag, vr) in INSTANCE_ATTRIBUTES.items()
     }
 
 
 def frame_columns(images: Sequence[DicomImage]) -> Columns:
     """Read the attributes of classic instances, a row per frame."""
-    elements = [image.header.elements for image in images]
     columns: Columns = {}
     for name, attribute in FRAME_ATTRIBUTES.items():
         if attribute.classic is None:
             continue
         tag, vr = attribute.classic
-        values = [one.get(tag, vr) for one in elements]
+        values = [_values(image, tag, vr) for image in images]
         if any(values):
             columns[name] = _column(values, vr, attribute.width)
     lengths = [len(image) for image in images]
@@ -64,6 +66,23 @@ def with_derived(columns: Columns) -> Columns:
         name: _seconds(*(columns[of] for of in two)) for name, two in times.items()
     }
     return {**columns, **derived, "private_b_value": _private_b_values(columns)}
+
+
+def _values(image: DicomImage, tag: int, vr: str) -> Values:
+    """Read an attribute; one that is no `vr` is left out with a warning.
+
+    Raises
+    ------
+    InvalidDicomError
+        If it says where the frame lies.
+    """
+    try:
+        return image.header.elements.get(tag, vr)
+    except InvalidDicomError as error:
+        if tag in _PLACE:
+            raise
+        warn(str(error), url=image.url)
+        return ()
 
 
 def _column(values: list[tuple[Any, ...]], vr: str, width: int) -> NDArray[Any]:

@@ -115,6 +115,14 @@ def diffusion_codes(table: FrameTable) -> Codes:
     return _coded(np.concatenate([*columns, kinds], axis=1))
 
 
+def indices_contradict(table: FrameTable, planes: Codes) -> bool:
+    """Tell whether one position in a stack means several planes, or the other way round."""
+    stacks = _coded(table.text("stack_id"))
+    places = _combine(stacks, _coded(table.numbers("in_stack_position")))
+    told = bool(np.isfinite(table.numbers("in_stack_position")).all())
+    return told and not (_determined(planes, places) and _determined(places, planes))
+
+
 def _coded(values: NDArray[Any]) -> Codes:
     """Count the distinct rows in their order; no value is the first one."""
     if values.dtype.kind == "f":

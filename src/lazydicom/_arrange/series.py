@@ -6,7 +6,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.dimensions import find_axes
+from lazydicom._arrange.dimensions import find_axes, indices_contradict
 from lazydicom._arrange.faults import PlacedFrames, faults_of
 from lazydicom._arrange.frames import FrameTable
 from lazydicom._arrange.geometry import (
@@ -130,6 +130,9 @@ def _on_grid(placed: PlacedFrames, choices: Choices) -> DicomArray:
         if axis.name == "repeat":
             message = "Nothing but Instance Number tells frames of one plane apart"
             warn(message, url=table.images[0].url)
+    if indices_contradict(table, placed.planes.index):
+        message = "In-Stack Positions contradict positions in the patient, which hold"
+        warn(message, url=table.images[0].url)
     where, geometry = geometry_labels(table, placed.planes, stack, frame_shape)
     holes = int((places == HOLE).sum())
     if holes:
@@ -160,6 +163,9 @@ def _array(
     *,
     fill_value: float | None,
 ) -> DicomArray:
+    dtype = table.images[0].format.pixel.dtype
+    if fill_value is not None and not _fits(fill_value, dtype):
+        raise ValueError(f"fill_value {fill_value!r} is no {dtype}")
     firsts = np.cumsum([0, *(len(image) for image in table.images[:-1])])
     numbers = np.append(firsts[table.image] + table.frame, HOLE)[places]
     frame_shape = table.images[0].format.pixel.frame_shape
@@ -171,3 +177,10 @@ def _array(
         attrs=attrs,
         fill_value=fill_value,
     )
+
+
+def _fits(value: float, dtype: np.dtype[Any]) -> bool:
+    if dtype.kind == "f":
+        return True
+    limits = np.iinfo(dtype)
+    return float(value).is_integer() and limits.min <= value <= limits.max
