@@ -150,7 +150,9 @@ def _look_ahead(
     """Look for native Pixel Data where it must begin if it ends the file.
 
     A per-frame sequence of undefined length can only be walked. What is found must be
-    the tag, and its length must reach the last byte of the file exactly.
+    the tag, its length must reach the last byte of the file exactly, and no other Pixel
+    Data of this length may fit before it: a file of the same geometry could stand inside
+    a trailing element.
     """
     if not meta.transfer_syntax.native:
         return None
@@ -165,7 +167,7 @@ def _look_ahead(
     length = (pixel.frame_bits * pixel.number_of_frames + 7) // 8
     length += length % 2
     start = window.size - length - (8 if meta.framing.implicit_vr else 12)
-    if start < after:
+    if not after <= start < after + length:
         return None
     found = read_element(window, start, meta.framing)
     exact = found.length == length and found.offset + length == window.size
