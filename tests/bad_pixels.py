@@ -27,8 +27,13 @@ BITS_STORED: Final = 0x00280101
 PIXEL_REPRESENTATION: Final = 0x00280103
 
 RGB: Final[Geometry] = {"samples_per_pixel": 3, "bits_allocated": 8}
+YBR_FULL: Final[Geometry] = {**RGB, "photometric_interpretation": "YBR_FULL"}
 YBR_422: Final[Geometry] = {**RGB, "photometric_interpretation": "YBR_FULL_422"}
 YBR_422_EVEN: Final[Geometry] = {**YBR_422, "columns": 6}
+YBR_422_WORDS: Final[Geometry] = {**YBR_422_EVEN, "bits_allocated": 16}
+YBR_422_PLANES: Final[Geometry] = {**YBR_422_EVEN, "planar_configuration": 1}
+YBR_WORDS: Final[Geometry] = {**YBR_FULL, "bits_allocated": 16}
+YBR_SIGNED: Final[Geometry] = {**YBR_FULL, "pixel_representation": 1}
 FRAME: Final = 4 * 5 * 2
 
 REQUIRED: Final = {
@@ -147,6 +152,18 @@ BAD_PIXELS: Final[dict[str, Callable[[], bytes]]] = {
     "YBR_FULL_422 has an odd number of columns": partial(
         make_native, pixel_bytes=bytes(3 * 4 * 5 * 2), **YBR_422
     ),
+    "YBR_FULL_422 has 16 bits": partial(
+        make_native,
+        pixel_bytes=bytes(3 * 4 * 6 * 4),
+        **YBR_422_WORDS,
+    ),
+    "YBR_FULL_422 lies in planes": partial(
+        make_native,
+        pixel_bytes=bytes(3 * 4 * 6 * 2),
+        **YBR_422_PLANES,
+    ),
+    "YBR_FULL has 16 bits": partial(make_native, **YBR_WORDS),
+    "YBR_FULL is signed": partial(make_native, **YBR_SIGNED),
     "Float Pixel Data has 16 bits": _with(
         BITS_ALLOCATED, us(BITS_ALLOCATED, 16), keyword="FloatPixelData"
     ),

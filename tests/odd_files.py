@@ -77,6 +77,11 @@ WARNED: Final = {
         ONE,
         "NumberOfFrames",
     ),
+    "SliceThickness is no number": OddFile(
+        partial(make_native, elements={0x00180050: element(0x00180050, "DS", b"1,5")}),
+        PIXELS,
+        "slice_thickness is left out",
+    ),
     "HighBit is below BitsStored": OddFile(
         partial(make_native, elements={HIGH_BIT: us(HIGH_BIT, 3)}), PIXELS, "HighBit"
     ),

@@ -76,7 +76,7 @@ class Layout:
     def dtype(self) -> np.dtype[Any]:
         if self.keyword != "PixelData":
             return np.dtype(f"f{self.bits_allocated // 8}")
-        kind = "i" if self.pixel_representation else "u"
+        kind = "i" if self.pixel_representation and self.bits_allocated > 1 else "u"
         return np.dtype(f"{kind}{max(1, self.bits_allocated // 8)}")
 
     @property
@@ -189,7 +189,7 @@ def pattern(made: Layout) -> NDArray[Any]:
     words = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
     if made.keyword != "PixelData":
         return (words >> 40).astype(made.dtype).reshape(made.shape) / 7 - 1000
-    if made.pixel_representation:
+    if made.dtype.kind == "i":
         words = words.view(np.int64)
     values = words >> (64 - made.bits_stored)
     return values.astype(made.dtype).reshape(made.shape)

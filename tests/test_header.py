@@ -147,6 +147,51 @@ def test_a_dataset_needs_exactly_one_element_of_pixels() -> None:
         header_of_dataset(_without_pixels(dataset))
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_file_inside_a_trailing_element_is_not_taken_for_the_pixels(
+    nested: bool,
+) -> None:
+    groups = sequence(0x52009230, element(0x00189074, "DT", b"2020"), undefined=True)
+    inside = make_native(np.zeros_like(stored_pixels()), extra_before=groups)
+    data_set = inside[inside.index(b"\x08\x00\x16\x00") :]
+    whole = element(0xFFFCFFFC, "OB", inside)
+    trailing = sequence(0x7FE11010, data_set) if nested else whole
+    file = make_native(extra_before=groups, trailing=trailing)
+
+    array = lazydicom.open_image(file)
+
+    assert np.array_equal(array, stored_pixels())
+
+
+def test_a_dataset_may_hold_its_pixels_in_a_buffer() -> None:
+    dataset = dcmread(BytesIO(make_native()))
+    dataset.PixelData = BytesIO(dataset.PixelData)
+
+    array = lazydicom.open_image(dataset)
+
+    assert np.array_equal(array, stored_pixels())
+
+
+def test_a_dataset_whose_pixels_are_no_bytes_is_refused() -> None:
+    dataset = dcmread(BytesIO(make_native()))
+    dataset.PixelData = bytearray(240)  # pydicom makes a list of it
+
+    with pytest.raises(InvalidDicomError, match=r"Expected bytes.*\(7FE0,0010\)"):
+        header_of_dataset(dataset)
+
+
+def test_small_pixels_put_into_a_big_endian_dataset_are_not_swapped() -> None:
+    pixels = stored_pixels(bits_allocated=8)
+    file = make_native(pixels, bits_allocated=8, transfer_syntax=EXPLICIT_BIG)
+    dataset = dcmread(BytesIO(file))
+    dataset.PixelData = pixels.tobytes()
+
+    array = lazydicom.open_image(dataset)
+
+    assert np.array_equal(array, pixels)
+    assert np.array_equal(array, dataset.pixel_array)
+
+
 def test_a_dataset_needs_a_known_transfer_syntax() -> None:
     dataset = dcmread(BytesIO(make_native()))
     dataset.file_meta.TransferSyntaxUID = UID("1.2.3")

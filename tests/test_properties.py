@@ -23,6 +23,7 @@ from index_expressions import index_expressions
 from lazydicom._arrange.stack import stack_frames
 from lazydicom._array import DicomArray
 from lazydicom._grid import FrameGrid, stack_grid
+from lazydicom._selection import as_slice
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,10 +52,10 @@ def geometries(draw: st.DrawFn) -> dict[str, Any]:
     if keyword != "PixelData":
         return geometry | {"keyword": keyword}
     bits = draw(st.sampled_from((1, 8, 16, 32, 64)))
-    signed = draw(st.integers(0, 1)) if bits > 1 else 0
+    signed = draw(st.integers(0, 1))
     geometry |= {
         "bits_allocated": bits,
-        "bits_stored": draw(st.integers(1 + signed, bits)),
+        "bits_stored": draw(st.integers(min(1 + signed, bits), bits)),
         "pixel_representation": signed,
     }
     if draw(st.booleans()):
@@ -131,6 +132,23 @@ def test_subsampled_frames_repeat_the_chrominance_of_each_pair(
     assert np.array_equal(array, full.reshape(frames, rows, 2 * pairs, 3))
 
 
+def test_subsampled_frames_have_no_bits_above_bits_stored() -> None:
+    file = make_native(
+        number_of_frames=1,
+        rows=1,
+        columns=2,
+        samples_per_pixel=3,
+        bits_allocated=8,
+        bits_stored=7,
+        photometric_interpretation="YBR_FULL_422",
+        pixel_bytes=bytes([129, 2, 131, 4]),
+    )
+
+    array = lazydicom.open_image(file, color="stored")
+
+    assert array[0].tolist() == [[[1, 3, 4], [2, 3, 4]]]
+
+
 def _arrays() -> dict[str, tuple[DicomArray, NDArray[Any]]]:
     """Give arrays of every kind of grid with what they hold."""
     gray, color = (
@@ -193,6 +211,22 @@ def test_what_is_no_index_is_an_index_error(key: Any) -> None:  # noqa: ANN401
 
     with pytest.raises(IndexError):
         array[key]
+
+
+@pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.uint16, np.uint64])
+def test_positions_of_a_small_type_index_a_long_axis(dtype: type[np.integer]) -> None:
+    values = stored_pixels(number_of_frames=300)
+    array = lazydicom.open_image(make_native(values))
+    key = np.array([100, 3], dtype) * dtype(-1 if dtype is np.int8 else 1)
+
+    assert np.array_equal(array[key], values[key])
+
+
+@pytest.mark.parametrize(
+    "positions", [range(-1, 2, -1), range(-1, -1, -1), range(2, 2), range(3, 0, -2)]
+)
+def test_a_range_as_a_slice_takes_what_the_range_names(positions: range) -> None:
+    assert np.arange(5)[as_slice(positions)].tolist() == list(positions)
 
 
 @pytest.mark.parametrize("key", [0, slice(0, 2), ..., (0, 0), [1, 1]])

@@ -3,15 +3,19 @@
 from collections.abc import MutableSequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from lazydicom._element_values import Values
 from lazydicom._image_pixel import PIXEL_TAGS
+from lazydicom._source import BytesLike
 from lazydicom._walker import Framing
 from lazydicom.errors import InvalidDicomError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+
+DATASET_URL: Final = "<Dataset>"
+"""What stands for the name of a file in errors."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,6 +44,25 @@ class DatasetElements:
         if tag not in self.dataset:
             return None
         return bytes(self.dataset[tag].value or b"")
+
+    def pixels(self, tag: int) -> BytesLike:
+        """Give the bytes that hold the pixels, without a copy.
+
+        Raises
+        ------
+        InvalidDicomError
+            If the value is neither bytes nor a buffer.
+        """
+        element = self.dataset[tag]
+        if element.is_buffered:
+            element.value.seek(0)
+            return bytes(element.value.read())
+        if element.value is None:
+            return b""
+        if not isinstance(element.value, bytes):
+            message = f"Expected bytes, found {type(element.value).__name__}"
+            raise InvalidDicomError(message, url=DATASET_URL, offset=0, tag=tag)
+        return element.value
 
     def without_pixels(self) -> "Dataset":
         """Give a shallow copy without the elements that hold pixels.

@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from lazydicom._dataset import DatasetElements, parse_data_set, transfer_syntax_uid
+from lazydicom._dataset import (
+    DATASET_URL,
+    DatasetElements,
+    parse_data_set,
+    transfer_syntax_uid,
+)
 from lazydicom._elements import (
     Elements,
     FileElements,
@@ -119,8 +124,7 @@ def header_of_dataset(dataset: "Dataset") -> Header:
     if len(found) != 1:
         message = f"Expected one element of pixels in the Dataset, found {len(found)}"
         raise InvalidDicomError(message, tag=_PIXEL_DATA)
-    value = dataset[found[0]].value
-    source = MemorySource(memoryview(value or b""), url="<Dataset>")
+    source = MemorySource(memoryview(elements.pixels(found[0])), url=DATASET_URL)
     vr = "" if syntax.implicit_vr else dataset[found[0]].VR
     pixel_data = Element(found[0], vr, 0, 0, source.size())
     framing = Framing(syntax.little_endian, syntax.implicit_vr)

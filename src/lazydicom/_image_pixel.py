@@ -71,7 +71,7 @@ class ImagePixel:
     @property
     def dtype(self) -> np.dtype[np.generic]:
         """Type of the stored values in native byte order; 1-bit pixels are `uint8`."""
-        kind = "ui"[self.pixel_representation]
+        kind = "ui"[self.pixel_representation and self.bits_allocated > 1]
         if self.pixel_keyword != "PixelData":
             kind = "f"
         return _DTYPES[kind, max(self.bits_allocated // 8, 1)]

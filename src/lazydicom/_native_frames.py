@@ -78,6 +78,11 @@ def _complete_frames(header: Header, stored: int, needed: int, *, allow: bool) -
 def _check_subsampling(header: Header, stored: int) -> None:
     """Refuse what contradicts pairs of pixels (PS3.3 section C.7.6.3.1.2)."""
     pixel = header.image_pixel
+    if pixel.bits_allocated != 8:
+        message = f"YBR_FULL_422 of {pixel.bits_allocated} bits"
+        raise _invalid(header, message, 0)
+    if pixel.planar_configuration != 0:
+        raise _invalid(header, "YBR_FULL_422 with samples in planes", 0)
     if pixel.columns % 2:
         raise _invalid(header, f"YBR_FULL_422 with {pixel.columns} columns", 0)
     if stored * 16 >= 3 * pixel.frame_bits * pixel.number_of_frames:

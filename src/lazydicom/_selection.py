@@ -61,6 +61,8 @@ def as_slice(positions: Positions) -> slice | NDArray[np.int64]:
     """Give positions as an index; a range as a slice, so that NumPy takes a view."""
     if not isinstance(positions, range):
         return positions
+    if not positions:
+        return slice(0)  # what counts down from before the first one starts at -1
     stop: int | None = positions.stop
     if stop is not None and stop < 0:
         stop = None
@@ -132,7 +134,8 @@ def _axis(key: Any, axis: int, length: int) -> tuple[Positions, AxisKey]:  # noq
     outside = array[(array < -length) | (array >= length)]
     if outside.size:
         raise _out_of_bounds(int(outside[0]), axis, length)
-    array = np.where(array < 0, array + length, array).astype(np.int64)
+    array = array.astype(np.int64)  # small types do not hold a long axis
+    array = np.where(array < 0, array + length, array)
     positions, in_box = np.unique(array, return_inverse=True)
     return positions, in_box.reshape(array.shape).astype(np.int64)
 

@@ -113,7 +113,8 @@ def frame_labels(
     `places` holds the row of the frame at each grid position.
     """
     coords: dict[str, Coordinate] = {}
-    attrs = technical_attributes(table.images[0].header.elements)
+    first = table.images[0]
+    attrs = technical_attributes(first.header.elements, url=first.url)
     attrs = {name: one for name, one in attrs.items() if name not in _PER_FRAME}
     for name, units in _CONSTANTS.items():
         column = table.numbers(name)
