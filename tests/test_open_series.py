@@ -574,8 +574,8 @@ def test_a_short_file_among_many_is_an_error(tmp_path: Path, cut: int) -> None:
 def test_folder_pattern_list_zip_and_url_give_the_same_array(tmp_path: Path) -> None:
     folder = tmp_path / "series"
     folder.mkdir()
-    write_volume(folder)
-    (folder / "notes.txt").write_text("no image")
+    write_volume(folder, planes=12)
+    (folder / "!first.txt").write_text("no image")
     with zipfile.ZipFile(tmp_path / "series.zip", "w") as archive:
         for path in folder.iterdir():
             archive.write(path, f"deep/{path.name}")

@@ -76,20 +76,22 @@ def _open_alike(
 ) -> tuple[list[Batch], list[Listed]]:
     """Open local files that are framed like one among them together, give the others."""
     batches: list[Batch] = []
+    if options.get("local", "pread") != "pread" or not all(map(_is_local, files)):
+        return batches, files
     left = files
     for _ in range(_KINDS):
-        simple = options.get("local", "pread") == "pread" and all(map(_is_local, left))
-        first = open_one(left[0]) if simple and len(left) >= _FEW else None
-        if first is None:
+        if len(left) < _FEW:
             break
+        first, left = open_one(left[0]), left[1:]
+        if first is None:
+            continue
+        batches.append(Batch(mosaics_as_tiles([first])))
         try:
             found = list(open_alike(first, [str(file.url) for file in left]))
         except ValueError:
             break  # the file by itself tells where
-        taken = {row for part in found for row in part.which}
-        if not taken:
-            break
         batches += [Batch(one.images, (one.frames, one.instances)) for one in found]
+        taken = {row for part in found for row in part.which}
         left = [file for row, file in enumerate(left) if row not in taken]
     return batches, left
 
