@@ -369,6 +369,16 @@ def test_uneven_gaps_are_an_error_that_filling_does_not_mend(tmp_path: Path) -> 
         lazydicom.open_series(tmp_path, on_gap="fill", fill_value=0)
 
 
+def test_planes_shifted_sideways_are_an_error_or_pieces(tmp_path: Path) -> None:
+    write_volume(tmp_path)
+    shifted = {0x00200032: ("DS", "-10\\7\\5")}
+    write_instance(tmp_path / "2.dcm", z=5, number=3, texts=shifted)
+
+    with pytest.raises(InvalidDicomError, match="do not lie on one line"):
+        lazydicom.open_series(tmp_path)
+    assert len(lazydicom.open_study(tmp_path)) == 4
+
+
 def test_mixed_orientations_are_named_and_split(tmp_path: Path) -> None:
     write_volume(tmp_path)
     write_instance(tmp_path / "scout", z=0, number=9, orientation=SAGITTAL)

@@ -47,15 +47,26 @@ def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
         text += ". Take one of them, or on_gap='split'"
         yield Fault(text, occurrence, can_be_filled=False)
     if placed.stack is None:
-        text = f"Gaps between planes are uneven: {_gaps(placed)}. Choose on_gap='split'"
-        runs = even_runs(placed.planes.z)
-        yield Fault(text, runs[placed.planes.index], can_be_filled=False)
+        yield _unevenness(placed)
     elif placed.stack.slots[-1] + 1 > len(placed.planes.z):
         text = f"Planes are missing: {_gaps(placed)}. Choose on_gap='fill' or 'split'"
         runs = np.cumsum(np.diff(placed.stack.slots, prepend=0) > 1, dtype=np.int64)
         yield Fault(text, runs[placed.planes.index], can_be_filled=True)
     if placed.axes and not occurrence.max():
         yield from _missing_frames(placed)
+
+
+def _unevenness(placed: PlacedFrames) -> Fault:
+    """Tell uneven gaps from even ones whose planes are shifted sideways."""
+    planes = placed.planes
+    runs = even_runs(planes.z)
+    text = f"Gaps between planes are uneven: {_gaps(placed)}"
+    if not runs.max():
+        first = np.unique(planes.index, return_index=True)[1]
+        text = f"Planes do not lie on one line: {_name(placed, first)}"
+        runs = np.arange(len(planes.z))
+    text += ". Choose on_gap='split'"
+    return Fault(text, runs[planes.index], can_be_filled=False)
 
 
 def _missing_frames(placed: PlacedFrames) -> Iterator[Fault]:
