@@ -111,6 +111,11 @@ class MappedArray:
         """Technical attributes of the source."""
         return self.source.attrs
 
+    @property
+    def fill_value(self) -> float | None:
+        """What stands in holes of the source."""
+        return self.source.fill_value
+
     def __len__(self) -> int:
         """Give the length of the first axis."""
         return self.shape[0]

@@ -1,0 +1,225 @@
+"""What OME-Zarr 0.5 says of an array: axes, scale and translation, windows of channels."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._lut_kernels import rescale
+from lazydicom._lut_parameters import frame_columns, rescale_columns
+from lazydicom._mapped_array import FrameArray, MappedArray
+from lazydicom.errors import UnsupportedError
+
+VERSION: Final = "0.5"
+_SPACE: Final = ("z", "y", "x")
+_UNITS: Final = {"mm": "millimeter", "s": "second"}
+_EVEN: Final = 0.05
+"""Steps of a regular axis differ by less than this part of a step."""
+_RGB: Final = (("red", "FF0000"), ("green", "00FF00"), ("blue", "0000FF"))
+_COARSE: Final = 2.0
+"""An axis is not halved while its pixels are so much longer than the shortest."""
+
+
+@dataclass(frozen=True, slots=True)
+class OmeAxis:
+    """An axis of the copy."""
+
+    name: str
+    kind: str
+    """time, channel or space."""
+    dim: str
+    """Its name in the array."""
+    position: int
+    """Its number in the array."""
+    unit: str
+    """As UDUNITS has it; empty where nobody tells."""
+    scale: float
+    translation: float
+
+    def to_json(self) -> dict[str, str]:
+        """Write it as the specification asks."""
+        axis = {"name": self.name, "type": self.kind}
+        return axis | {"unit": self.unit} if self.unit else axis
+
+
+def find_axes(array: FrameArray) -> list[OmeAxis]:
+    """Order the axes: time, channel, space.
+
+    Axes of length 1 that have no place are left out.
+
+    Raises
+    ------
+    UnsupportedError
+        If there are more than OME-Zarr has places for.
+    """
+    places: dict[str, tuple[str, str]] = {
+        "time": ("t", "time"),
+        "sample": ("c", "channel"),
+    }
+    places |= {name: (name, "space") for name in _SPACE}
+    others = [
+        dim
+        for dim, length in zip(array.dims, array.shape, strict=True)
+        if dim not in places and length > 1
+    ]
+    free = "sample" not in array.dims
+    if len(others) > 1 or (others and not free):
+        raise UnsupportedError(
+            f"OME-Zarr has no place for the axes {', '.join(others)} of {array.dims}: "
+            "export one position of them at a time",
+            url=array.images[0].url,
+        )
+    places |= dict.fromkeys(others, ("c", "channel"))
+    axes = [
+        _axis(array, position, *places[dim])
+        for position, dim in enumerate(array.dims)
+        if dim in places
+    ]
+    return sorted(axes, key=lambda axis: "tczyx".index(axis.name))
+
+
+def _axis(array: FrameArray, position: int, name: str, kind: str) -> OmeAxis:
+    dim = array.dims[position]
+    nowhere = OmeAxis(name, kind, dim, position, unit="", scale=1.0, translation=0.0)
+    coordinate = array.coords.get(dim)
+    if kind == "channel" or coordinate is None or coordinate.units not in _UNITS:
+        return nowhere
+    values = np.asarray(coordinate.values, np.float64)
+    steps = np.diff(values)
+    step = float(steps.mean()) if steps.size else _thickness(array, dim)
+    if not step > 0 or (np.abs(steps - step) > _EVEN * step).any():
+        return nowhere
+    unit, first = _UNITS[coordinate.units], float(values[0])
+    return OmeAxis(name, kind, dim, position, unit, scale=step, translation=first)
+
+
+def _thickness(array: FrameArray, dim: str) -> float:
+    """Give the extent of the only plane; nothing is known of the distance to another."""
+    thickness = array.attrs.get("slice_thickness", 1.0) if dim == "z" else 1.0
+    return thickness if isinstance(thickness, float) and thickness > 0 else 1.0
+
+
+def halving(
+    axes: Sequence[OmeAxis], shape: Sequence[int], done: Sequence[int]
+) -> list[int]:
+    """Choose the factors to the next level, so that voxels come nearer to cubes."""
+    lengths = [axis.scale * factor for axis, factor in zip(axes, done, strict=True)]
+    plane = min(lengths[-2:])
+    return [
+        2
+        if length > 1
+        and axis.kind == "space"
+        and (axis.name != "z" or (bool(axis.unit) and pixel < _COARSE * plane))
+        else 1
+        for axis, length, pixel in zip(axes, shape, lengths, strict=True)
+    ]
+
+
+def multiscales(
+    axes: Sequence[OmeAxis], factors: Sequence[Sequence[float]], method: str
+) -> dict[str, Any]:
+    """Describe all levels; `factors` tell how many pixels of level 0 are one of each."""
+    centred = method == "mean"
+    datasets = [
+        {
+            "path": str(number),
+            "coordinateTransformations": [
+                {"type": "scale", "scale": _scales(axes, level)},
+                {
+                    "type": "translation",
+                    "translation": _translations(axes, level, centred=centred),
+                },
+            ],
+        }
+        for number, level in enumerate(factors)
+    ]
+    return {
+        "name": "pixels",
+        "axes": [axis.to_json() for axis in axes],
+        "datasets": datasets,
+        "type": method,
+    }
+
+
+def _scales(axes: Sequence[OmeAxis], factors: Sequence[float]) -> list[float]:
+    return [axis.scale * factor for axis, factor in zip(axes, factors, strict=True)]
+
+
+def _translations(
+    axes: Sequence[OmeAxis], factors: Sequence[float], *, centred: bool
+) -> list[float]:
+    """Place the centre of the first pixel: amid those that became its mean."""
+    return [
+        axis.translation + (axis.scale * (factor - 1) / 2 if centred else 0.0)
+        for axis, factor in zip(axes, factors, strict=True)
+    ]
+
+
+def omero(array: FrameArray, axes: Sequence[OmeAxis]) -> dict[str, Any] | None:
+    """Give each channel the window that the file asks for; ``None`` where it asks none."""
+    channel = next((axis for axis in axes if axis.kind == "channel"), None)
+    if channel is not None and channel.dim == "sample":
+        highest = float(np.iinfo(array.dtype).max) if array.dtype.kind in "iu" else 1.0
+        window = {"min": 0.0, "max": highest, "start": 0.0, "end": highest}
+        return {"channels": [_channel(color, name, window) for name, color in _RGB]}
+    found = _window(array)
+    if found is None:
+        return None
+    names = [""] if channel is None else _labels(array, channel)
+    gray = [_channel("FFFFFF", name, found) for name in names]
+    return {"channels": gray, "rdefs": {"model": "greyscale"}}
+
+
+def _channel(color: str, label: str, window: dict[str, float]) -> dict[str, Any]:
+    channel: dict[str, Any] = {"active": True, "color": color, "window": window}
+    return channel | {"label": label} if label else channel
+
+
+def _labels(array: FrameArray, axis: OmeAxis) -> list[str]:
+    coordinate = array.coords.get(axis.dim)
+    values = (
+        range(array.shape[axis.position]) if coordinate is None else coordinate.values
+    )
+    return [f"{axis.dim} {value}" for value in values]
+
+
+def _window(array: FrameArray) -> dict[str, float] | None:
+    """Give the widest of the first windows, in the units of the values."""
+    centers, widths = frame_columns(array, "window_center", "window_width")
+    if np.isnan(centers[:, 0]).all() or np.isnan(widths[:, 0]).all():
+        return None
+    start = float(np.nanmin(centers[:, 0] - widths[:, 0] / 2))
+    end = float(np.nanmax(centers[:, 0] + widths[:, 0] / 2))
+    stored = not isinstance(array, MappedArray)
+    if isinstance(array, MappedArray) and array.function.kernel is not rescale:
+        return None
+    slope, intercept = _scaling(array)
+    if stored:
+        if (
+            slope.min() != slope.max()
+            or intercept.min() != intercept.max()
+            or not slope[0]
+        ):
+            return None
+        start, end = ((one - intercept[0]) / slope[0] for one in (start, end))
+        slope, intercept = np.ones(1), np.zeros(1)
+    limits = _stored_limits(array) or (start, end)
+    values = [one * slope + intercept for one in limits]
+    start, end = sorted((float(start), float(end)))
+    lowest, highest = float(np.min(values)), float(np.max(values))
+    return {"min": lowest, "max": highest, "start": start, "end": end}
+
+
+def _scaling(array: FrameArray) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    return rescale_columns(array) or (np.ones(1), np.zeros(1))
+
+
+def _stored_limits(array: FrameArray) -> tuple[float, float] | None:
+    pixel = array.images[0].format.pixel
+    if pixel.dtype.kind == "f":
+        return None
+    span = 2.0**pixel.bits_stored
+    lowest = -span / 2 if pixel.pixel_representation else 0.0
+    return lowest, lowest + span - 1

@@ -1,0 +1,153 @@
+"""The levels of a pyramid as arrays that are computed when they are read.
+
+Level 0 is the array with its axes in the order of OME-Zarr; every other one is made of the
+level before, as it was written, so that memory never holds more than a chunk's worth.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import product
+from typing import Any, Literal, Protocol, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._coordinate import Coordinate
+from lazydicom._grid import FrameGrid
+from lazydicom._image import DicomImage
+from lazydicom._mapped_array import FrameArray
+
+Method: TypeAlias = Literal["mean", "nearest"]
+
+
+class Readable(Protocol):
+    """What a level is computed from: an array of zarr, or one of ours."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        ...
+
+    def __getitem__(self, key: Any, /) -> Any:  # noqa: ANN401 (NumPy's own signature)
+        """Read a region."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Level:
+    """One level: to a copy it looks like a `DicomArray` without labels."""
+
+    array: FrameArray
+    """Whose pixels they are."""
+    below: "Readable | Transposed"
+    """What it is read from."""
+    dims: tuple[str, ...]
+    factors: tuple[int, ...]
+    """How many values of `below` become one, along each axis."""
+    method: Method
+    coords: Mapping[str, Coordinate] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = field(default_factory=dict)
+    fill_value: float | None = None
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis; a remainder makes a value of its own."""
+        pairs = zip(self.below.shape, self.factors, strict=True)
+        return tuple(-(-length // factor) for length, factor in pairs)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values of every level."""
+        return self.array.dtype
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Rows and columns: channels stand before them."""
+        return self.shape[-2:]
+
+    @property
+    def images(self) -> tuple[DicomImage, ...]:
+        """Where the pixels come from."""
+        return self.array.images
+
+    @cached_property
+    def grid(self) -> FrameGrid:
+        """Frames of the source, spread over the planes; it names them and no more."""
+        planes = self.shape[:-2]
+        numbers = np.resize(self.array.grid.numbers.reshape(-1), math.prod(planes))
+        return FrameGrid(numbers.reshape(planes))
+
+    def read(self, key: tuple[slice, ...], *, threads: int | None = None) -> Any:  # noqa: ANN401
+        """Read a region; slices of the first axes are enough."""
+        region = [part.indices(n) for part, n in zip(key, self.shape, strict=False)]
+        region += [(0, length, 1) for length in self.shape[len(region) :]]
+        below = tuple(
+            slice(start * factor, min(stop * factor, length))
+            for (start, stop, _), factor, length in zip(
+                region, self.factors, self.below.shape, strict=True
+            )
+        )
+        if isinstance(self.below, Transposed):
+            values = self.below.read(below, threads)
+        else:
+            values = np.asarray(self.below[below])
+        return reduce_values(values, self.factors, self.method)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Transposed:
+    """An array with its axes in another order, those of length 1 in or left out."""
+
+    array: FrameArray
+    order: tuple[int, ...]
+    """Axis of the array behind each axis here."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return tuple(self.array.shape[axis] for axis in self.order)
+
+    def read(self, key: tuple[slice, ...], threads: int | None) -> NDArray[Any]:
+        """Read a region."""
+        by_axis = dict(zip(self.order, key, strict=True))
+        left_out = [a for a in range(self.array.ndim) if a not in by_axis]
+        own = tuple(by_axis.get(axis, slice(None)) for axis in range(self.array.ndim))
+        values = self.array.read(own, threads=threads)
+        whole: NDArray[Any] = values.transpose(*left_out, *self.order)
+        return whole.reshape(whole.shape[len(left_out) :])
+
+
+def reduce_values(
+    values: NDArray[Any], factors: tuple[int, ...], method: Method
+) -> NDArray[Any]:
+    """Make one value of a block of them; at the edges, of those that are there.
+
+    >>> reduce_values(np.array([[1, 3, 5], [1, 3, 7]]), (2, 2), "mean")
+    array([[2, 6]])
+    >>> reduce_values(np.array([[1, 3, 5], [1, 3, 7]]), (2, 2), "nearest")
+    array([[1, 5]])
+    """
+    steps = tuple(slice(None, None, factor) for factor in factors)
+    if math.prod(factors) == 1:
+        return values
+    if method == "nearest":
+        return np.ascontiguousarray(values[steps])
+    total = np.zeros(values[steps].shape, np.float64)
+    count = np.zeros(total.shape, np.int64)
+    for start in product(*map(range, factors)):
+        pairs = zip(start, factors, strict=True)
+        part = values[tuple(slice(at, None, factor) for at, factor in pairs)]
+        here = tuple(map(slice, part.shape))
+        total[here] += part
+        count[here] += 1
+    total /= count
+    if values.dtype.kind in "iu":
+        np.rint(total, out=total)
+    return total.astype(values.dtype)
