@@ -85,7 +85,7 @@ def test_opening_reads_the_header_in_two_ranges_however_long_it_is(
 def test_opening_steps_over_functional_groups_in_two_ranges(
     monkeypatch: pytest.MonkeyPatch, syntax: str, undefined: bool
 ) -> None:
-    geometry: Any = {"number_of_frames": 5000, "rows": 8, "columns": 8}
+    geometry: Any = {"number_of_frames": 5000, "rows": 32, "columns": 16}
     file = make_enhanced(undefined=undefined, transfer_syntax=syntax, **geometry)
 
     array, counter = open_counted(monkeypatch, file, opening=True)
