@@ -1,0 +1,173 @@
+"""The same array on many machines: a dask cluster over TCP, pixels in S3, a worker killed."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import signal
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import imagecodecs
+import numpy as np
+import pytest
+
+import lazydicom
+from codestream_samples import JPEG_LS
+from dicom_files import make_encapsulated, make_native
+from servers import free_port, moto, require_module, running
+
+if TYPE_CHECKING:
+    import subprocess
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from lazydicom import DicomArray
+    from servers import Place
+
+LIMIT_S = 30
+NOISE = np.random.default_rng(1).integers(0, 64, (40, 60, 70), np.uint8)
+FILES = {
+    "native.dcm": make_native(rows=60, columns=70, number_of_frames=40),
+    "compressed.dcm": make_encapsulated(
+        [bytes(imagecodecs.jpegls_encode(frame)) for frame in NOISE],
+        table="empty",
+        transfer_syntax=JPEG_LS,
+        rows=60,
+        columns=70,
+        bits_allocated=8,
+    ),
+}
+
+
+class Worker(NamedTuple):
+    process: subprocess.Popen[bytes]
+    address: str
+
+
+class Cluster(NamedTuple):
+    client: Any
+    """Of dask.distributed, which has few types."""
+    workers: list[Worker]
+
+
+@contextlib.contextmanager
+def worker(scheduler: str, folder: Path) -> Iterator[Worker]:
+    folder.mkdir()
+    port = free_port()
+    command = [sys.executable, "-m", "dask", "worker", scheduler, "--no-nanny"]
+    command += ["--host", "127.0.0.1", "--worker-port", str(port), "--no-dashboard"]
+    command += ["--nthreads", "1", "--memory-limit", "512MiB"]
+    command += ["--local-directory", str(folder)]
+    with running(command, port, folder) as process:
+        yield Worker(process, f"tcp://127.0.0.1:{port}")
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Start a scheduler and two workers; workers are stopped before it."""
+    require_module("distributed")
+    from distributed import Client
+
+    folder, port = tmp_path_factory.mktemp("cluster"), free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--no-dashboard"]
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(running(command, port, folder))
+        start = [worker(address, folder / name) for name in ("first", "second")]
+        with ThreadPoolExecutor(2) as at_once:
+            workers = list(at_once.map(stack.enter_context, start))
+        client = stack.enter_context(
+            Client(address, timeout=LIMIT_S, set_as_default=False)
+        )
+        client.wait_for_workers(2, timeout=LIMIT_S)
+        yield Cluster(client, workers)
+
+
+@pytest.fixture(scope="module")
+def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with moto(tmp_path_factory.mktemp("s3")) as place:
+        for name, data in FILES.items():
+            place.put(name, data)
+        yield place
+
+
+@pytest.fixture(params=FILES)
+def array(request: pytest.FixtureRequest, bucket: Place) -> DicomArray:
+    return lazydicom.open_image(f"{bucket.url}/{request.param}", bucket.storage_options)
+
+
+def expected(array: DicomArray) -> Any:  # noqa: ANN401 - as NumPy
+    name = array.images[0].url.rpartition("/")[2]
+    return np.asarray(lazydicom.open_image(FILES[name]))
+
+
+def test_a_cluster_reduces_what_lies_in_s3(cluster: Cluster, array: DicomArray) -> None:
+    mean = lazydicom.to_dask(array, frames_per_chunk=4).mean(axis=0)
+
+    computed = cluster.client.compute(mean).result(timeout=LIMIT_S)
+
+    assert np.allclose(computed, expected(array).mean(axis=0))
+
+
+def test_what_travels_is_a_name_and_an_index(array: DicomArray) -> None:
+    graph = dict(lazydicom.to_dask(array, frames_per_chunk=4).dask)
+
+    assert len(pickle.dumps(array)) < 3000
+    assert len(pickle.dumps(graph)) < len(graph) * 3000
+
+
+def test_a_worker_copies_from_s3_to_s3(
+    cluster: Cluster, array: DicomArray, bucket: Place
+) -> None:
+    target = array.images[0].url.replace(".dcm", ".zarr")
+
+    copying = cluster.client.submit(
+        lazydicom.to_zarr,
+        array,
+        target,
+        storage_options=bucket.storage_options,
+        chunks=4,
+        pure=False,
+    )
+
+    assert copying.result(timeout=LIMIT_S).number_of_chunks == 10
+    options = bucket.storage_options
+    assert lazydicom.verify(target, array, storage_options=options).ok
+
+
+def test_a_killed_worker_changes_nothing_but_time(
+    cluster: Cluster, bucket: Place
+) -> None:
+    array = lazydicom.open_image(f"{bucket.url}/compressed.dcm", bucket.storage_options)
+    target, victim = f"{bucket.url}/killed.zarr", cluster.workers[0]
+    values = lazydicom.to_dask(array, frames_per_chunk=1)
+    slow = values.map_blocks(
+        lambda frames: (time.sleep(0.1), frames)[1], dtype=values.dtype
+    )
+    copy = slow.to_zarr(target, storage_options=bucket.storage_options, compute=False)
+
+    both = cluster.client.compute([copy, slow.sum()])
+    wait_until_busy(cluster.client, victim)
+    victim.process.kill()
+    total = both[1].result(timeout=LIMIT_S)
+    both[0].result(timeout=LIMIT_S)
+
+    assert victim.process.wait(LIMIT_S) == -signal.SIGKILL
+    assert total == expected(array).sum()
+    options = bucket.storage_options
+    assert lazydicom.verify(target, array, storage_options=options).ok
+
+
+def wait_until_busy(client: Any, one: Worker) -> None:  # noqa: ANN401
+    """Wait until a worker has finished some tasks and is at work on more."""
+    end = time.monotonic() + LIMIT_S
+    while time.monotonic() < end:
+        done = client.has_what().get(one.address, ())
+        if done and client.processing().get(one.address):
+            return
+        time.sleep(0.05)
+    pytest.fail("The worker got no work")
