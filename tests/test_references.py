@@ -23,6 +23,7 @@ from pydicom._dicom_dict import DicomDictionary
 
 import lazydicom
 from codec_frames import CASES, make_frame
+from command_line import run
 from dicom_files import (
     EXPLICIT_BIG,
     element,
@@ -37,6 +38,7 @@ from lazydicom._references.plan import plan_references
 from lazydicom._zarr_codec import CODEC_ID
 from lazydicom.errors import DecodeError, ExportError, UnsupportedError
 from roads import COPIES_AND_VIEWS, by_json, by_parquet
+from series_files import write_volume
 from test_zarr_store import codec_file
 
 if TYPE_CHECKING:
@@ -354,6 +356,39 @@ def test_another_ending_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(ValueError, match=r"ends in \.json, \.parq or \.parquet"):
         lazydicom.to_references(array, tmp_path / "a.zarr")
+
+
+@pytest.mark.parametrize("name", ["", "a/b", ".zgroup", "z"])
+def test_a_name_that_would_hide_something_is_refused(name: str, tmp_path: Path) -> None:
+    coords = {"z": Coordinate(("frame",), np.arange(3))}
+    array = replace(write(tmp_path, make_native()), coords=coords)
+
+    with pytest.raises(ValueError, match="name"):
+        lazydicom.to_references(array, tmp_path / "a.json", name=name)
+    with pytest.raises(ValueError, match="name"):
+        lazydicom.ZarrStore(array, name=name)
+
+
+def test_the_command_writes_references_of_a_file_and_of_a_folder(
+    tmp_path: Path,
+) -> None:
+    folder = tmp_path / "series"
+    folder.mkdir()
+    write_volume(folder)
+    file = folder / "0.dcm"
+
+    one = run("reference", file, tmp_path / "one.json")
+    many = run("reference", folder, tmp_path / "many.json", "--name", "ct")
+    again = run("reference", file, tmp_path / "one.json")
+
+    assert one.output.endswith("one.json: 1 references; reading needs no codec\n")
+    assert "many.json: 4 references" in many.output
+    assert again.exit_code == 1
+    assert "overwrite=True" in again.output
+    store = fsspec.get_mapper("reference://", fo=str(tmp_path / "many.json"))
+    group: Any = zarr.open_group(store, mode="r", zarr_format=2)
+    expected = np.asarray(lazydicom.open_series(folder))
+    np.testing.assert_array_equal(group["ct"][...], expected)
 
 
 def test_our_codec_is_found_by_its_name_and_only_reads(tmp_path: Path) -> None:

@@ -96,6 +96,20 @@ def technical_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value is not None}
 
 
+def check_name(array: DicomArray, name: str) -> None:
+    """Refuse what cannot name the array of a group.
+
+    Raises
+    ------
+    ValueError
+        If it is no plain name, or that of a coordinate.
+    """
+    if not name or "/" in name or name.startswith((".", "__")):
+        raise ValueError(f"Expected a plain name of an array, found {name!r}")
+    if name in array.coords:
+        raise ValueError(f"Expected another name: {name!r} is a coordinate")
+
+
 def numeric_coordinates(array: DicomArray) -> dict[str, Coordinate]:
     """Choose the coordinates that may leave: numbers, never text or UIDs."""
     return {

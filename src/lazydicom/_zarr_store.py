@@ -26,6 +26,7 @@ from lazydicom._zarr_metadata import (
     METADATA,
     array_metadata,
     auxiliary_names,
+    check_name,
     chunk_lengths,
     coordinate_attributes,
     frames_per_chunk,
@@ -88,6 +89,8 @@ class ZarrStore(Store):
         name: str | None = None,
     ) -> None:
         super().__init__(read_only=True)
+        if name is not None:
+            check_name(array, name)
         frames = _frames(array, frames_per_chunk)
         self.array = array
         self.name = name

@@ -15,6 +15,8 @@ from lazydicom._cli.frames import frames
 from lazydicom._cli.index import index
 from lazydicom._cli.info import info
 from lazydicom._cli.preview import preview
+from lazydicom._cli.reference import reference
+from lazydicom._cli.verify import verify
 from lazydicom.errors import LazyDicomError, LazyDicomWarning, redact_url
 
 _EXPECTED: Final = (LazyDicomError, OSError, ImportError, ValueError, MemoryError)
@@ -52,7 +54,7 @@ def main() -> None:
     """
 
 
-for _command in (info, frames, index, preview, export, demo):
+for _command in (info, frames, index, preview, export, reference, verify, demo):
     main.add_command(_command)
 
 

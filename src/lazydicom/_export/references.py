@@ -12,6 +12,7 @@ from lazydicom._export.kerchunk import encode_json, encode_parquet
 from lazydicom._export.object_folder import FsspecFolder
 from lazydicom._references.plan import ChunkReferences, plan_references
 from lazydicom._zarr_codec import CODEC_ID
+from lazydicom._zarr_metadata import check_name
 from lazydicom.errors import ExportError, redact_url
 
 _PARQUET: Final = (".parq", ".parquet")
@@ -89,6 +90,7 @@ def to_references(
     if not target.endswith((".json", *_PARQUET)):
         message = f"Expected a URL that ends in .json, .parq or .parquet, found {url!r}"
         raise ValueError(redact_url(message))
+    check_name(array, name)
     plan = plan_references(array)
     parent, _, last = _absolute(target).rpartition("/")
     folder = _folder(parent, storage_options or {})
