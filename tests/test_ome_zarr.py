@@ -11,6 +11,7 @@ import pytest
 import zarr
 
 import lazydicom
+from command_line import run
 from dicom_files import element, make_native
 from lazydicom._export.ome_metadata import find_axes
 from lazydicom._export.pyramid import reduce_values
@@ -389,6 +390,19 @@ def test_ngff_zarr_reads_the_copy(copied: tuple[str, np.ndarray[Any, Any]]) -> N
     scale, translation = transforms(url, 0)
     assert list(image.scale.values()) == scale
     assert list(image.translation.values()) == translation
+
+
+def test_command_exports_a_series(tmp_path: Path) -> None:
+    (tmp_path / "series").mkdir()
+    write_volume(tmp_path / "series")
+    out = tmp_path / "out.ome.zarr"
+
+    result = run("export", "--ome", tmp_path / "series", out)
+
+    assert result.exit_code == 0
+    assert "OME-Zarr (z y x) of 4 × 3 × 4" in result.stdout
+    assert level(out, 0)[:, 0, 0].tolist() == [0, 1, 2, 3]
+    assert run("export", "--ome", "--chunks", "2", tmp_path, out).exit_code == 2
 
 
 def test_zarr_json_of_the_group_is_plain_json(

@@ -56,6 +56,9 @@ def _bytes(text: str) -> int:
 )
 @click.option("--workers", type=click.IntRange(1), help="Objects written at a time.")
 @click.option("--memory", type=_bytes, metavar="BYTES", help="At most, such as 500M.")
+@click.option(
+    "--ome", is_flag=True, help="Write OME-Zarr with coarser levels; URL is a series."
+)
 @click.option("--overwrite", is_flag=True, help="Replace what stands there.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted export.")
 @debug_option
@@ -68,6 +71,7 @@ def export(
     codec: str,
     workers: int | None,
     memory: int | None,
+    ome: bool,
     overwrite: bool,
     resume: bool,
 ) -> None:
@@ -77,6 +81,14 @@ def export(
     """
     if overwrite and resume:
         raise click.UsageError("--overwrite and --resume exclude each other")
+    if ome:
+        if chunks or shards or memory:
+            message = "--ome goes without --chunks, --shards and --memory"
+            raise click.UsageError(message)
+        _export_ome(
+            url, out, codec=codec, workers=workers, overwrite=overwrite, resume=resume
+        )
+        return
     array = lazydicom.open_image(url)
     with _progress_bar(array.nbytes) as progress:
         report = lazydicom.to_zarr(
@@ -96,6 +108,31 @@ def export(
         f"{' × '.join(map(str, report.chunks))}, {decimal(report.stored_nbytes)} "
         f"for {decimal(report.nbytes)} of pixels in {report.seconds:.1f} s"
     )
+
+
+def _export_ome(
+    url: str,
+    out: str,
+    *,
+    codec: str,
+    workers: int | None,
+    overwrite: bool,
+    resume: bool,
+) -> None:
+    array = lazydicom.open_series(url)
+    with _progress_bar(array.nbytes) as progress:
+        report = lazydicom.to_ome_zarr(
+            array,
+            out,
+            compressors=codec,
+            overwrite=overwrite,
+            resume=resume,
+            workers=workers,
+            progress=progress,
+        )
+    shapes = ", ".join(" × ".join(map(str, shape)) for shape in report.shapes)
+    axes, seconds = " ".join(report.axes), report.seconds
+    click.echo(f"{report.url}: OME-Zarr ({axes}) of {shapes} in {seconds:.1f} s")
 
 
 @contextmanager
