@@ -379,6 +379,26 @@ def test_planes_shifted_sideways_are_an_error_or_pieces(tmp_path: Path) -> None:
     assert len(lazydicom.open_study(tmp_path)) == 4
 
 
+@pytest.mark.parametrize("position", ["", "nan\\0\\0", "1\\2"])
+def test_a_frame_without_position_among_others_is_named(
+    tmp_path: Path, position: str
+) -> None:
+    write_volume(tmp_path)
+    nowhere = {0x00200032: ("DS", position)}
+    write_instance(tmp_path / "lost", z=0, number=9, texts=nowhere)
+
+    with pytest.raises(InvalidDicomError, match=r"4 frames.*1 frames.*lost"):
+        lazydicom.open_series(tmp_path)
+
+
+def test_an_orientation_that_spans_no_plane_gives_no_geometry(tmp_path: Path) -> None:
+    write_instance(
+        tmp_path / "0", z=0, number=1, texts={0x00200037: ("DS", "0\\0\\0\\0\\0\\0")}
+    )
+
+    assert lazydicom.open_series(tmp_path).dims == ("frame", "y", "x")
+
+
 def test_mixed_orientations_are_named_and_split(tmp_path: Path) -> None:
     write_volume(tmp_path)
     write_instance(tmp_path / "scout", z=0, number=9, orientation=SAGITTAL)

@@ -15,6 +15,8 @@ SAME_PLANE: Final = 0.01
 """Positions that differ less are equal, in pixels."""
 SAME_GAP: Final = 0.05
 """Gaps between planes may differ by this part of a gap."""
+_SPANNED: Final = 0.5
+"""Sine of the angle between rows and columns; it is 1 but for rounding."""
 _TILTED: Final = 0.1
 """Degrees."""
 
@@ -46,9 +48,7 @@ class Stack:
 def group_orientations(orientation: NDArray[np.float64]) -> NDArray[np.int64]:
     """Group the frames by orientation, -1 where there is none."""
     groups = np.full(len(orientation), -1)
-    if orientation.shape[1] != 6:
-        return groups
-    waiting = np.flatnonzero(np.isfinite(orientation).all(axis=1))
+    waiting = np.flatnonzero(spans_plane(orientation))
     number = 0
     while len(waiting):
         first = orientation[waiting[0]]
@@ -56,6 +56,16 @@ def group_orientations(orientation: NDArray[np.float64]) -> NDArray[np.int64]:
         groups[waiting[same]] = number
         waiting, number = waiting[~same], number + 1
     return groups
+
+
+def spans_plane(orientation: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell where two directions are given, and are not one and the same."""
+    if orientation.shape[1] != 6:
+        return np.zeros(len(orientation), np.bool_)
+    known = np.nan_to_num(orientation, nan=0.0, posinf=0.0, neginf=0.0)
+    normals = np.cross(known[:, :3], known[:, 3:])
+    right: NDArray[np.bool_] = np.linalg.norm(normals, axis=1) > _SPANNED
+    return right & np.isfinite(orientation).all(axis=1)
 
 
 def normal_of(orientation: NDArray[np.float64]) -> NDArray[np.float64]:

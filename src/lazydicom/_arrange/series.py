@@ -13,6 +13,7 @@ from lazydicom._arrange.geometry import (
     find_planes,
     group_orientations,
     normal_of,
+    spans_plane,
     stack_planes,
 )
 from lazydicom._arrange.labels import axis_labels, frame_labels, geometry_labels
@@ -41,8 +42,13 @@ def uniform_parts(table: FrameTable) -> list[FrameTable]:
     formats = [image.format.pixel for image in table.images]
     looks = [(one.frame_shape, one.dtype) for one in formats]
     keys = [
-        kinds.setdefault((group, *looks[image]), len(kinds))
-        for group, image in zip(orientation.tolist(), table.image.tolist(), strict=True)
+        kinds.setdefault((group, known, *looks[image]), len(kinds))
+        for group, known, image in zip(
+            orientation.tolist(),
+            _has_position(table).tolist(),
+            table.image.tolist(),
+            strict=True,
+        )
     ]
     parts = [table.take(np.flatnonzero(np.array(keys) == k)) for k in range(len(kinds))]
     return sorted(parts, key=_first_instance)
@@ -80,11 +86,13 @@ def _first_instance(table: FrameTable) -> tuple[float, int]:
 
 
 def _has_geometry(table: FrameTable) -> bool:
-    position, orientation = table.numbers("position"), table.numbers("orientation")
-    known = position.shape[1] == 3 and orientation.shape[1] == 6
-    return known and bool(
-        np.isfinite(position).all() and np.isfinite(orientation).all()
-    )
+    return bool(_has_position(table).all())
+
+
+def _has_position(table: FrameTable) -> NDArray[np.bool_]:
+    position = table.numbers("position")
+    known: NDArray[np.bool_] = np.isfinite(position).all(axis=1)
+    return known & (position.shape[1] == 3) & spans_plane(table.numbers("orientation"))
 
 
 def _place(table: FrameTable) -> PlacedFrames:
