@@ -81,7 +81,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
         with ThreadPoolExecutor(2) as at_once:
             workers = list(at_once.map(stack.enter_context, start))
         client = stack.enter_context(
-            Client(address, timeout=LIMIT_S, set_as_default=False)
+            Client(address, timeout=LIMIT_S, set_as_default=False)  # type: ignore[no-untyped-call]
         )
         client.wait_for_workers(2, timeout=LIMIT_S)
         yield Cluster(client, workers)
@@ -144,10 +144,13 @@ def test_a_killed_worker_changes_nothing_but_time(
 ) -> None:
     array = lazydicom.open_image(f"{bucket.url}/compressed.dcm", bucket.storage_options)
     target, victim = f"{bucket.url}/killed.zarr", cluster.workers[0]
-    values = lazydicom.to_dask(array, frames_per_chunk=1)
-    slow = values.map_blocks(
-        lambda frames: (time.sleep(0.1), frames)[1], dtype=values.dtype
-    )
+    values: Any = lazydicom.to_dask(array, frames_per_chunk=1)
+
+    def slowly(frames: Any) -> Any:  # noqa: ANN401
+        time.sleep(0.1)
+        return frames
+
+    slow = values.map_blocks(slowly, dtype=values.dtype)
     copy = slow.to_zarr(target, storage_options=bucket.storage_options, compute=False)
 
     both = cluster.client.compute([copy, slow.sum()])
