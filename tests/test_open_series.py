@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
 import warnings
-import zipfile
 from typing import TYPE_CHECKING, NamedTuple
 
-import fsspec
 import numpy as np
 import pydicom
 import pytest
@@ -16,8 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lazydicom
-from lazydicom.errors import InvalidDicomError, LazyDicomWarning, SourceError
-from range_server import RangeServer
+from lazydicom.errors import InvalidDicomError, LazyDicomWarning
 from series_files import write_instance, write_times_and_echoes, write_volume
 from tools import require_shared_data
 
@@ -25,8 +21,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lazydicom import DicomArray
-
-SAGITTAL = (0.0, 1.0, 0.0, 0.0, 0.0, -1.0)
 
 
 class Series(NamedTuple):
@@ -150,113 +144,6 @@ def position_of(dataset: pydicom.Dataset, frame: int) -> list[float]:
     return list(groups.PlanePositionSequence[0].ImagePositionPatient)
 
 
-# --- independent readers ---------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["bad_two_slices", "ct_head_93slices", "ge_mr_anatomical_4slices", "hitachi_mr",
-     "rle_compressed", "jpegls_compressed", "orientation_test"],
-)  # fmt: skip
-def test_volumes_equal_those_of_simpleitk(name: str) -> None:
-    sitk = pytest.importorskip("SimpleITK")
-    folder = require_shared_data("10_series", name)
-    reader = sitk.ImageSeriesReader()
-    reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
-    image = reader.Execute()
-    array = lazydicom.open_series(folder)
-    affine = array.attrs["affine"]
-
-    theirs = sitk.GetArrayFromImage(image)
-    origin, spacing = np.array(image.GetOrigin()), np.array(image.GetSpacing())
-    direction = np.array(image.GetDirection()).reshape(3, 3) * spacing
-    dataset = pydicom.dcmread(array.images[0].url, stop_before_pixels=True)
-    slope, intercept = (
-        float(dataset.get("RescaleSlope", 1)),
-        float(dataset.get("RescaleIntercept", 0)),
-    )
-    if not np.allclose(origin, affine[:3, 3], atol=1e-3):  # from the other end
-        theirs = theirs[::-1]
-        origin = origin + direction[:, 2] * (len(theirs) - 1)
-        direction[:, 2] *= -1
-
-    np.testing.assert_allclose(np.asarray(array) * slope + intercept, theirs, rtol=1e-6)
-    np.testing.assert_allclose(affine[:3, 3], origin, atol=1e-3)
-    np.testing.assert_allclose(affine[:3, :3], direction, atol=2e-3)
-
-
-@pytest.mark.parametrize(
-    ("path", "options"),
-    [
-        ("10_series/ct_head_93slices", {}),
-        ("10_series/hitachi_mr", {}),
-        ("10_series/ge_fmri_4d_phantom", {}),
-        ("10_series/philips_fmri_phantom", {}),
-        ("10_series/siemens_mosaic_fmri_vb", {}),
-        ("10_series/siemens_mosaic_interleave", {}),
-        ("01_native_multiframe/siemens_xa10_4d_split", {}),
-    ],
-)  # fmt: skip
-def test_voxels_and_affine_equal_those_of_dcm2niix(
-    path: str, options: dict[str, str], tmp_path: Path
-) -> None:
-    nibabel = pytest.importorskip("nibabel")
-    program = pytest.importorskip("dcm2niix").bin
-    folder = require_shared_data(path)
-    command = [
-        program,
-        "-z",
-        "n",
-        "-b",
-        "n",
-        "-f",
-        "out",
-        "-o",
-        str(tmp_path),
-        str(folder),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
-    image = nibabel.load(next(tmp_path.glob("*.nii")))
-    array = open_quietly(folder, **options)
-
-    theirs = image.dataobj.get_unscaled().T  # t, z, y, x
-    to_theirs = (
-        np.linalg.inv(image.affine) @ np.diag([-1, -1, 1, 1]) @ array.attrs["affine"]
-    )
-    assert np.allclose(np.abs(np.diag(to_theirs)), 1, atol=1e-3), "LPS is RAS turned"
-    flips = tuple(
-        slice(None, None, -1 if one < 0 else 1) for one in np.diag(to_theirs)[2::-1]
-    )
-    turned = theirs[(..., *flips)]
-    np.testing.assert_array_equal(
-        np.asarray(array), turned[..., : array.shape[-3], :, :]
-    )
-    corner = to_theirs @ [0, 0, 0, 1]
-    sizes = np.array(image.shape[:3])
-    expected = [
-        0 if one > 0 else n - 1
-        for one, n in zip(np.diag(to_theirs), sizes, strict=False)
-    ]
-    np.testing.assert_allclose(corner[:3], expected, atol=2e-2)
-
-
-def test_volumes_equal_those_of_highdicom() -> None:
-    highdicom = pytest.importorskip("highdicom")
-    folder = require_shared_data("10_series/pet_per_slice_rescale")
-    files = [pydicom.dcmread(path) for path in folder.iterdir()]
-    volume = highdicom.get_volume_from_series(files)
-    array = lazydicom.open_series(folder)
-
-    z_y_x = np.eye(4)[[2, 1, 0, 3]]  # theirs counts planes first
-    ours = array.attrs["affine"] @ z_y_x
-    to_theirs = np.linalg.inv(volume.affine) @ ours
-    flip = slice(None, None, -1 if to_theirs[0, 0] < 0 else 1)
-    np.testing.assert_allclose(np.abs(np.diag(to_theirs)), 1)
-    slopes = array.coords["rescale_slope"].values[:, None, None]
-    expected = np.asarray(array) * slopes + array.attrs["rescale_intercept"]
-    np.testing.assert_allclose(volume.array[flip], expected, rtol=1e-6)
-
-
 # --- what does not matter --------------------------------------------------------------
 
 
@@ -276,205 +163,6 @@ def test_names_order_and_numbers_of_instances_do_not_matter(
     np.testing.assert_allclose(array.coords["time"], [0, 2, 4])
     np.testing.assert_allclose(array.coords["echo"], [10, 20])
     assert array.coords["echo"].units == "ms"
-
-
-# --- holes, duplicates, orientations ---------------------------------------------------
-
-
-def test_a_hole_is_an_error_that_names_files_and_positions(tmp_path: Path) -> None:
-    write_volume(tmp_path, skip=frozenset({1}))
-
-    with pytest.raises(
-        InvalidDicomError,
-        match=r"5\.00 mm instead of 2\.50 mm.*0\.dcm \(z = 0\.00 mm\) and .*2\.dcm",
-    ):
-        lazydicom.open_series(tmp_path)
-
-
-def test_a_hole_is_filled_with_the_value_the_caller_chose(tmp_path: Path) -> None:
-    write_volume(tmp_path, skip=frozenset({1}))
-
-    with pytest.warns(LazyDicomWarning, match="missing"):
-        array = lazydicom.open_series(tmp_path, on_gap="fill", fill_value=7)
-
-    assert np.asarray(array)[:, 0, 0].tolist() == [0, 7, 2, 3]
-    assert array[1:3, 0, 0].tolist() == [7, 2]
-    assert array.attrs["number_of_holes"] == 1
-    np.testing.assert_allclose(array.coords["z"], [0, 2.5, 5, 7.5])
-    assert pickle.loads(pickle.dumps(array))[1, 0, 0] == 7
-
-
-def test_a_hole_without_fill_value_refuses_to_be_read(tmp_path: Path) -> None:
-    write_volume(tmp_path, skip=frozenset({1}))
-    with pytest.warns(LazyDicomWarning):
-        array = lazydicom.open_series(tmp_path, on_gap="fill")
-
-    assert array[0, 0, 0] == 0
-    with pytest.raises(InvalidDicomError, match="no fill_value"):
-        array[1]
-
-
-def test_a_hole_splits_a_series_where_the_caller_says_so(tmp_path: Path) -> None:
-    write_volume(tmp_path, planes=6, skip=frozenset({2}))
-
-    pieces = lazydicom.open_study(tmp_path, on_gap="split")
-
-    assert {key: piece.shape for key, piece in pieces.items()} == {
-        "3-MR-1": (2, 3, 4),
-        "3-MR-2": (3, 3, 4),
-    }
-    chosen = lazydicom.open_series(tmp_path, on_gap="split", series="3-MR-2")
-    assert np.asarray(chosen)[:, 0, 0].tolist() == [3, 4, 5]
-
-
-def test_a_missing_frame_of_one_time_is_named(tmp_path: Path) -> None:
-    write_times_and_echoes(tmp_path, np.arange(24))
-    for path in tmp_path.iterdir():  # times of planes tell no volume: name the position
-        dataset = pydicom.dcmread(path)
-        dataset.TemporalPositionIdentifier = int(path.name) // 8 + 1
-        dataset.save_as(path)
-    (tmp_path / "013").unlink()
-
-    with pytest.raises(
-        InvalidDicomError, match=r"1 of 24 frames.*time 1 echo 1 z = 2\.50 mm"
-    ):
-        lazydicom.open_series(tmp_path)
-
-
-def test_a_duplicate_is_an_error_that_names_both_files(tmp_path: Path) -> None:
-    write_volume(tmp_path)
-    write_instance(tmp_path / "again.dcm", z=2.5, number=9)
-
-    with pytest.raises(
-        InvalidDicomError,
-        match=r"1\.dcm \(z = 2\.50 mm\), .*again\.dcm \(z = 2\.50 mm\)",
-    ):
-        lazydicom.open_series(tmp_path)
-
-
-def test_duplicates_split_into_a_piece_of_their_own(tmp_path: Path) -> None:
-    write_volume(tmp_path)
-    write_instance(tmp_path / "again.dcm", z=2.5, number=9)
-
-    pieces = lazydicom.open_study(tmp_path)
-
-    assert [piece.shape[0] for piece in pieces.values()] == [4, 1]
-
-
-def test_uneven_gaps_are_an_error_that_filling_does_not_mend(tmp_path: Path) -> None:
-    for k, z in enumerate((0.0, 2.5, 5.0, 8.7)):
-        write_instance(tmp_path / str(k), z=z, number=k)
-
-    with pytest.raises(InvalidDicomError, match="uneven"):
-        lazydicom.open_series(tmp_path, on_gap="fill", fill_value=0)
-
-
-def test_planes_shifted_sideways_are_an_error_or_pieces(tmp_path: Path) -> None:
-    write_volume(tmp_path)
-    shifted = {0x00200032: ("DS", "-10\\7\\5")}
-    write_instance(tmp_path / "2.dcm", z=5, number=3, texts=shifted)
-
-    with pytest.raises(InvalidDicomError, match="do not lie on one line"):
-        lazydicom.open_series(tmp_path)
-    assert len(lazydicom.open_study(tmp_path)) == 4
-
-
-@pytest.mark.parametrize("position", ["", "nan\\0\\0", "1\\2"])
-def test_a_frame_without_position_among_others_is_named(
-    tmp_path: Path, position: str
-) -> None:
-    write_volume(tmp_path)
-    nowhere = {0x00200032: ("DS", position)}
-    write_instance(tmp_path / "lost", z=0, number=9, texts=nowhere)
-
-    with pytest.raises(InvalidDicomError, match=r"4 frames.*1 frames.*lost"):
-        lazydicom.open_series(tmp_path)
-
-
-def test_an_orientation_that_spans_no_plane_gives_no_geometry(tmp_path: Path) -> None:
-    write_instance(
-        tmp_path / "0", z=0, number=1, texts={0x00200037: ("DS", "0\\0\\0\\0\\0\\0")}
-    )
-
-    assert lazydicom.open_series(tmp_path).dims == ("frame", "y", "x")
-
-
-def test_mixed_orientations_are_named_and_split(tmp_path: Path) -> None:
-    write_volume(tmp_path)
-    write_instance(tmp_path / "scout", z=0, number=9, orientation=SAGITTAL)
-
-    with pytest.raises(
-        InvalidDicomError, match=r"several orientations.*4 frames.*1 frames.*scout"
-    ):
-        lazydicom.open_series(tmp_path)
-    pieces = lazydicom.open_study(tmp_path)
-    assert [piece.shape for piece in pieces.values()] == [(4, 3, 4), (1, 3, 4)]
-
-
-def test_several_series_are_listed_without_anything_of_a_patient(
-    tmp_path: Path,
-) -> None:
-    write_volume(tmp_path)
-    name = {0x00100010: ("PN", "Nobody^Known")}
-    write_instance(tmp_path / "other", z=0, number=1, series="1.2.77", texts=name)
-
-    with pytest.raises(
-        InvalidDicomError, match=r"2 series.*'3-MR' \(4.*'77-MR' \(1"
-    ) as caught:
-        lazydicom.open_series(tmp_path)
-
-    assert "Nobody" not in str(caught.value)
-    for chosen in ("3-MR", "1.2.3", 3):
-        assert lazydicom.open_series(tmp_path, series=chosen).shape == (4, 3, 4)
-
-
-def test_a_missing_part_of_a_concatenation_is_an_error(tmp_path: Path) -> None:
-    for part in range(3):
-        of_concatenation = {
-            0x00209161: ("UI", "1.2.9"),
-            0x00209228: ("UL", "\0\0\0\0".replace("\0", chr(part), 1)),
-            0x00209163: ("US", "\x03\0"),
-        }
-        path = tmp_path / str(part)
-        write_instance(path, z=part, number=part, value=part, texts=of_concatenation)
-
-    assert lazydicom.open_series(tmp_path)[:, 0, 0].tolist() == [0, 1, 2]
-    (tmp_path / "2").unlink()
-    with pytest.raises(InvalidDicomError, match="3 parts of a concatenation, found 2"):
-        lazydicom.open_series(tmp_path)
-    (tmp_path / "0").unlink()
-    with pytest.raises(InvalidDicomError, match="Expected frame 0"):
-        lazydicom.open_series(tmp_path)
-
-
-def test_a_fill_value_that_is_no_pixel_value_is_refused(tmp_path: Path) -> None:
-    write_volume(tmp_path)
-
-    for value in (-1, 0.5, 70_000, float("nan")):
-        with pytest.raises(ValueError, match="fill_value"):
-            lazydicom.open_series(tmp_path, fill_value=value)
-
-
-def test_positions_hold_where_stack_positions_contradict_them(tmp_path: Path) -> None:
-    for k in range(3):
-        texts = {0x00209057: ("UL", "\1\0\0\0")}
-        write_instance(tmp_path / str(k), z=5 - k, number=k, value=k, texts=texts)
-
-    with pytest.warns(LazyDicomWarning, match="contradict"):
-        array = lazydicom.open_series(tmp_path)
-
-    assert array[:, 0, 0].tolist() == [2, 1, 0]
-
-
-def test_an_unreadable_echo_time_is_left_out_but_no_position(tmp_path: Path) -> None:
-    write_instance(tmp_path / "0", z=0, number=0, texts={0x00180081: ("DS", "long")})
-    with pytest.warns(LazyDicomWarning, match="Expected a value of VR DS"):
-        array = lazydicom.open_series(tmp_path)
-    assert "echo_time" not in array.attrs
-
-    write_instance(tmp_path / "0", z=0, number=0, texts={0x00200032: ("DS", "a\\b\\c")})
-    with pytest.raises(InvalidDicomError, match=r"\(0020,0032\)"):
-        lazydicom.open_series(tmp_path)
 
 
 # --- labels ----------------------------------------------------------------------------
@@ -596,100 +284,6 @@ def test_a_short_file_among_many_is_an_error(tmp_path: Path, cut: int) -> None:
 
     with pytest.raises(InvalidDicomError, match=r"6\.dcm"):
         lazydicom.open_series(tmp_path)
-
-
-# --- where series come from ------------------------------------------------------------
-
-
-def test_folder_pattern_list_zip_and_url_give_the_same_array(tmp_path: Path) -> None:
-    folder = tmp_path / "series"
-    folder.mkdir()
-    write_volume(folder, planes=12)
-    (folder / "!first.txt").write_text("no image")
-    with zipfile.ZipFile(tmp_path / "series.zip", "w") as archive:
-        for path in folder.iterdir():
-            archive.write(path, f"deep/{path.name}")
-    memory = fsspec.filesystem("memory")
-    for path in folder.glob("*.dcm"):
-        memory.pipe(f"/lazydicom-series/{path.name}", path.read_bytes())
-    expected = np.asarray(lazydicom.open_series(folder))
-
-    for urls in (
-        str(folder / "*.dcm"),
-        sorted(folder.glob("*.dcm"), reverse=True),
-        [path.read_bytes() for path in folder.glob("*.dcm")],
-        tmp_path / "series.zip",
-        f"zip://**::{tmp_path / 'series.zip'}",
-        f"file://{folder}",
-        "memory://lazydicom-series",
-        "memory://lazydicom-series/*.dcm",
-    ):
-        np.testing.assert_array_equal(np.asarray(lazydicom.open_series(urls)), expected)
-
-
-def test_a_broken_file_in_a_folder_is_an_error(tmp_path: Path) -> None:
-    write_volume(tmp_path)
-    whole = (tmp_path / "2.dcm").read_bytes()
-    (tmp_path / "2.dcm").write_bytes(whole[: len(whole) - 200])
-
-    with pytest.raises(InvalidDicomError, match=r"2\.dcm"):
-        lazydicom.open_series(tmp_path)
-
-
-def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match="no files"):
-        lazydicom.open_series(tmp_path)
-
-
-def test_a_dicomdir_stands_for_the_files_it_refers_to() -> None:
-    path = pydicom.data.get_testdata_file("DICOMDIR", download=False)
-    assert path is not None
-
-    study = lazydicom.open_study(path)
-
-    assert sum(len(array.images) for array in study.values()) > 20
-    assert all(array.shape[-2] > 0 for array in study.values())
-
-
-@pytest.mark.parametrize("file_id", ["..\\secret", "/etc\\passwd", "C:\\x", "a\\\0b"])
-def test_a_dicomdir_never_leads_out_of_its_folder(tmp_path: Path, file_id: str) -> None:
-    write_dicomdir(tmp_path / "DICOMDIR", file_id)
-
-    with pytest.raises(InvalidDicomError):
-        lazydicom.open_series(tmp_path / "DICOMDIR")
-
-
-def test_a_dicomdir_follows_no_link_out_of_its_folder(tmp_path: Path) -> None:
-    inside = tmp_path / "disk"
-    inside.mkdir()
-    write_instance(tmp_path / "outside", z=0, number=1)
-    (inside / "LINK").symlink_to(tmp_path / "outside")
-    write_dicomdir(inside / "DICOMDIR", "LINK")
-
-    with pytest.raises(InvalidDicomError, match="outside"):
-        lazydicom.open_series(inside / "DICOMDIR")
-
-
-def write_dicomdir(path: Path, file_id: str) -> None:
-    from dicom_files import dicom_file, element, sequence
-
-    record = element(0x00041430, "CS", b"IMAGE") + element(
-        0x00041500, "CS", file_id.encode()
-    )
-    path.write_bytes(dicom_file(sequence(0x00041220, record)))
-
-
-def test_each_distant_file_costs_one_request(tmp_path: Path) -> None:
-    write_volume(tmp_path, planes=20)
-    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-
-    with RangeServer(files) as server:
-        array = lazydicom.open_series([server.url(name) for name in files])
-        opened = len(server.requests)
-        values = np.asarray(array)[:, 0, 0]
-
-    assert opened == 20
-    assert values.tolist() == list(range(20))
 
 
 # --- mosaics ---------------------------------------------------------------------------

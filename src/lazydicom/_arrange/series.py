@@ -91,8 +91,11 @@ def _has_geometry(table: FrameTable) -> bool:
 
 def _has_position(table: FrameTable) -> NDArray[np.bool_]:
     position = table.numbers("position")
+    if position.shape[1] != 3:
+        return np.zeros(len(table), np.bool_)
     known: NDArray[np.bool_] = np.isfinite(position).all(axis=1)
-    return known & (position.shape[1] == 3) & spans_plane(table.numbers("orientation"))
+    known &= spans_plane(table.numbers("orientation"))
+    return known
 
 
 def _place(table: FrameTable) -> PlacedFrames:

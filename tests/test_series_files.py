@@ -1,0 +1,110 @@
+"""Where series come from: folders, patterns, lists, zip files, URLs, DICOMDIR."""
+
+from __future__ import annotations
+
+import zipfile
+from typing import TYPE_CHECKING
+
+import fsspec
+import numpy as np
+import pydicom
+import pytest
+
+import lazydicom
+from lazydicom.errors import InvalidDicomError, SourceError
+from range_server import RangeServer
+from series_files import write_instance, write_volume
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_folder_pattern_list_zip_and_url_give_the_same_array(tmp_path: Path) -> None:
+    folder = tmp_path / "series"
+    folder.mkdir()
+    write_volume(folder, planes=12)
+    (folder / "!first.txt").write_text("no image")
+    with zipfile.ZipFile(tmp_path / "series.zip", "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, f"deep/{path.name}")
+    memory = fsspec.filesystem("memory")
+    for path in folder.glob("*.dcm"):
+        memory.pipe(f"/lazydicom-series/{path.name}", path.read_bytes())
+    expected = np.asarray(lazydicom.open_series(folder))
+
+    for urls in (
+        str(folder / "*.dcm"),
+        sorted(folder.glob("*.dcm"), reverse=True),
+        [path.read_bytes() for path in folder.glob("*.dcm")],
+        tmp_path / "series.zip",
+        f"zip://**::{tmp_path / 'series.zip'}",
+        f"file://{folder}",
+        "memory://lazydicom-series",
+        "memory://lazydicom-series/*.dcm",
+    ):
+        np.testing.assert_array_equal(np.asarray(lazydicom.open_series(urls)), expected)
+
+
+def test_a_broken_file_in_a_folder_is_an_error(tmp_path: Path) -> None:
+    write_volume(tmp_path)
+    whole = (tmp_path / "2.dcm").read_bytes()
+    (tmp_path / "2.dcm").write_bytes(whole[: len(whole) - 200])
+
+    with pytest.raises(InvalidDicomError, match=r"2\.dcm"):
+        lazydicom.open_series(tmp_path)
+
+
+def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match="no files"):
+        lazydicom.open_series(tmp_path)
+
+
+def test_a_dicomdir_stands_for_the_files_it_refers_to() -> None:
+    path = pydicom.data.get_testdata_file("DICOMDIR", download=False)
+    assert path is not None
+
+    study = lazydicom.open_study(path)
+
+    assert sum(len(array.images) for array in study.values()) > 20
+    assert all(array.shape[-2] > 0 for array in study.values())
+
+
+@pytest.mark.parametrize("file_id", ["..\\secret", "/etc\\passwd", "C:\\x", "a\\\0b"])
+def test_a_dicomdir_never_leads_out_of_its_folder(tmp_path: Path, file_id: str) -> None:
+    write_dicomdir(tmp_path / "DICOMDIR", file_id)
+
+    with pytest.raises(InvalidDicomError):
+        lazydicom.open_series(tmp_path / "DICOMDIR")
+
+
+def test_a_dicomdir_follows_no_link_out_of_its_folder(tmp_path: Path) -> None:
+    inside = tmp_path / "disk"
+    inside.mkdir()
+    write_instance(tmp_path / "outside", z=0, number=1)
+    (inside / "LINK").symlink_to(tmp_path / "outside")
+    write_dicomdir(inside / "DICOMDIR", "LINK")
+
+    with pytest.raises(InvalidDicomError, match="outside"):
+        lazydicom.open_series(inside / "DICOMDIR")
+
+
+def write_dicomdir(path: Path, file_id: str) -> None:
+    from dicom_files import dicom_file, element, sequence
+
+    record = element(0x00041430, "CS", b"IMAGE") + element(
+        0x00041500, "CS", file_id.encode()
+    )
+    path.write_bytes(dicom_file(sequence(0x00041220, record)))
+
+
+def test_each_distant_file_costs_one_request(tmp_path: Path) -> None:
+    write_volume(tmp_path, planes=20)
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+
+    with RangeServer(files) as server:
+        array = lazydicom.open_series([server.url(name) for name in files])
+        opened = len(server.requests)
+        values = np.asarray(array)[:, 0, 0]
+
+    assert opened == 20
+    assert values.tolist() == list(range(20))
