@@ -93,9 +93,8 @@ def _has_position(table: FrameTable) -> NDArray[np.bool_]:
     position = table.numbers("position")
     if position.shape[1] != 3:
         return np.zeros(len(table), np.bool_)
-    known: NDArray[np.bool_] = np.isfinite(position).all(axis=1)
-    known &= spans_plane(table.numbers("orientation"))
-    return known
+    oriented = spans_plane(table.numbers("orientation"))
+    return np.logical_and(np.isfinite(position).all(axis=1), oriented)
 
 
 def _place(table: FrameTable) -> PlacedFrames:
