@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 import warnings
+from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,7 @@ from lazydicom._coordinate import Coordinate
 from lazydicom._grid import FrameGrid
 from lazydicom._references.plan import plan_references
 from lazydicom._zarr_codec import CODEC_ID
-from lazydicom.errors import DecodeError, ExportError, UnsupportedError
+from lazydicom.errors import DecodeError, ExportError, LazyDicomError, UnsupportedError
 from roads import COPIES_AND_VIEWS, by_json, by_parquet
 from series_files import write_volume
 from test_zarr_store import codec_file
@@ -299,6 +300,67 @@ def test_options_of_filesystems_are_not_written(tmp_path: Path) -> None:
     written = fsspec.filesystem("memory").cat_file("/refs/a.json")
     assert b"canary" not in written
     assert b"memory://refs/a.dcm" in written
+
+
+@pytest.mark.parametrize("table", ["basic", "empty", "extended"])
+@pytest.mark.parametrize(
+    ("fragments", "codec"), [(1, "imagecodecs_jpeg2k"), (2, CODEC_ID)]
+)
+def test_frames_of_a_distant_file_are_looked_at_too(
+    table: Table, fragments: int, codec: str, tmp_path: Path
+) -> None:
+    frame = make_frame(f"{J2K} 8 bits")
+    file = j2k_file([frame.data] * 5, table=table, fragments_per_frame=fragments)
+    fsspec.filesystem("memory").pipe_file("/refs/j2k.dcm", file)
+    array = lazydicom.open_image("memory://refs/j2k.dcm")
+
+    report = lazydicom.to_references(array, tmp_path / "a.json")
+
+    store = fsspec.get_mapper("reference://", fo=str(tmp_path / "a.json"))
+    group: Any = zarr.open_group(store, mode="r", zarr_format=2)
+    assert report.codec == codec
+    np.testing.assert_array_equal(group["pixels"][...], [frame.values] * 5)
+
+
+def test_a_large_distant_file_is_not_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lazydicom._references.community._LARGEST_LOOK", 1000)
+    file = codec_file(f"{J2K} 8 bits")
+    fsspec.filesystem("memory").pipe_file("/refs/large.dcm", file)
+    array = lazydicom.open_image("memory://refs/large.dcm")
+
+    report = lazydicom.to_references(array, tmp_path / "a.json")
+
+    store = fsspec.get_mapper("reference://", fo=str(tmp_path / "a.json"))
+    group: Any = zarr.open_group(store, mode="r", zarr_format=2)
+    assert report.codec == CODEC_ID
+    np.testing.assert_array_equal(group["pixels"][...], np.asarray(array))
+
+
+@pytest.mark.filterwarnings("ignore::lazydicom.errors.LazyDicomWarning")
+@pytest.mark.parametrize("largest_look", [0, 1 << 26])
+@pytest.mark.parametrize("offsets", [[0, 8, 16], [0, 6, 7000], [0, 2000, 4000]])
+def test_a_wrong_offset_table_never_gives_wrong_pixels(
+    offsets: list[int],
+    largest_look: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = "lazydicom._references.community._LARGEST_LOOK"
+    monkeypatch.setattr(place, largest_look)
+    frames = [make_frame(f"{J2K} 8 bits").data] * 3
+    file = j2k_file(frames, offsets=offsets)
+    fsspec.filesystem("memory").pipe_file("/refs/wrong.dcm", file)
+    expected = np.asarray(lazydicom.open_image(file))
+
+    array = lazydicom.open_image("memory://refs/wrong.dcm")
+    lazydicom.to_references(array, tmp_path / "a.json", overwrite=True)
+
+    store = fsspec.get_mapper("reference://", fo=str(tmp_path / "a.json"))
+    group: Any = zarr.open_group(store, mode="r", zarr_format=2)
+    with suppress(LazyDicomError):
+        np.testing.assert_array_equal(group["pixels"][...], expected)
 
 
 def canaries() -> dict[int, bytes | None]:
