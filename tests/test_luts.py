@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import dask.array as da
@@ -319,6 +319,19 @@ def test_values_of_another_shape_are_refused(pet: lazydicom.DicomArray) -> None:
         lazydicom.apply_modality_lut(pet[0], like=pet)
     with pytest.raises(TypeError, match="like="):
         lazydicom.apply_modality_lut(np.zeros((2, 2)))
+
+
+def test_no_table_is_applied_twice(pet: lazydicom.DicomArray) -> None:
+    activity = lazydicom.apply_modality_lut(pet)
+    shown = lazydicom.apply_voi_lut(activity, window=(5, 10))
+
+    for apply, values in (
+        (lazydicom.apply_modality_lut, activity),
+        (lazydicom.apply_modality_lut, shown),
+        (partial(lazydicom.apply_voi_lut, window=(5, 10)), shown),
+    ):
+        with pytest.raises(TypeError, match="is applied already"):
+            apply(values)
 
 
 def test_lazy_values_pickle(pet: lazydicom.DicomArray) -> None:

@@ -230,7 +230,7 @@ def test_range_of_padding_is_missing() -> None:
 
 
 def test_computed_values_are_not_scaled_again(tmp_path: Path) -> None:
-    rescaled(tmp_path, ["2", "2"])
+    rescaled(tmp_path, ["2", "2"], {RESCALE_TYPE: ("LO", "HU")})
     array = lazydicom.open_series(tmp_path)
 
     pixels = lazydicom.to_xarray(
@@ -239,6 +239,7 @@ def test_computed_values_are_not_scaled_again(tmp_path: Path) -> None:
 
     np.testing.assert_array_equal(pixels, np.full((2, 3, 4), 15.0))
     assert "scale_factor" not in pixels.encoding
+    assert pixels.attrs["units"] == "HU"
 
 
 def test_pickled_dataset_opens_where_it_arrives(folder: Path) -> None:

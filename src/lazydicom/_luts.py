@@ -23,7 +23,7 @@ from lazydicom._lut_parameters import (
     sequence_table,
     tables_of,
 )
-from lazydicom._mapped_array import FrameArray, FrameFunction, MappedArray
+from lazydicom._mapped_array import FrameArray, FrameFunction, MappedArray, Name
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 WindowChoice: TypeAlias = int | tuple[float, float]
@@ -188,6 +188,11 @@ def _apply(
     """Apply a function in the way of each kind of array."""
     if function is None:
         return values
+    if isinstance(values, MappedArray) and not (
+        function.name == "VOI LUT" and values.function.name == "Modality LUT"
+    ):
+        message = f"a {values.function.name} is applied already"
+        raise TypeError(f"A {function.name} is for stored values, {message}")
     if isinstance(values, FrameArray):
         return MappedArray(values, function)
     shape = np.broadcast_to(False, array.shape)[at].shape  # noqa: FBT003
@@ -209,7 +214,7 @@ def _modality(array: FrameArray) -> FrameFunction | None:
     if columns is None:
         return None
     slope, intercept = (on_grid(column, array) for column in columns)
-    return FrameFunction(rescale, (slope, intercept), _FLOAT64)
+    return FrameFunction(rescale, (slope, intercept), _FLOAT64, "Modality LUT")
 
 
 def _voi(array: FrameArray, window: WindowChoice) -> FrameFunction | None:
@@ -230,7 +235,7 @@ def _voi(array: FrameArray, window: WindowChoice) -> FrameFunction | None:
     _check_window(width, function, array)
     lowest, highest = _output_range(array)
     parameters = (center, width, lowest, highest)
-    return FrameFunction(WINDOWS[function], parameters, _FLOAT64)
+    return FrameFunction(WINDOWS[function], parameters, _FLOAT64, "VOI LUT")
 
 
 def _chosen(column: NDArray[Any], number: int, array: FrameArray) -> NDArray[Any]:
@@ -291,7 +296,7 @@ def _stored_range(image: DicomImage) -> tuple[int, int]:
 
 
 def _look_up(
-    found: tuple[tuple[LookupTable, ...], NDArray[Any]], name: str
+    found: tuple[tuple[LookupTable, ...], NDArray[Any]], name: Name
 ) -> FrameFunction:
     tables, which = found
     looks = {(table.entries.dtype, table.entries.shape[1:]) for table in tables}
@@ -299,4 +304,4 @@ def _look_up(
         raise UnsupportedError(f"Instances have a {name} of different types")
     (dtype, rest), *_ = looks
     kernel = partial(look_up, tables=tables)
-    return FrameFunction(kernel, (which,), dtype, samples=rest[0] if rest else 0)
+    return FrameFunction(kernel, (which,), dtype, name, samples=rest[0] if rest else 0)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -14,6 +14,8 @@ from lazydicom._coordinate import Coordinate
 from lazydicom._grid import FrameGrid
 from lazydicom._image import DicomImage
 from lazydicom._selection import Positions, as_slice, select
+
+Name: TypeAlias = Literal["Modality LUT", "VOI LUT", "palette"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +29,8 @@ class FrameFunction:
     the frame, the latter of length 1."""
     dtype: np.dtype[Any]
     """What the kernel gives."""
+    name: Name
+    """What it is in the standard."""
     samples: int = 0
     """Colours that it makes of a value; 0: it keeps the shape."""
 

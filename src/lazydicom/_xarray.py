@@ -219,11 +219,16 @@ def _variable(
         "preferred_chunks": _stored_chunks(array),
         "source": _source(array),
     }
+    if isinstance(array, MappedArray) and array.function.name == "Modality LUT":
+        units = frame_scaling(array).units
+        attrs |= {"units": units} if units else {}
     if scaling is not None:
         attrs |= {"units": scaling.units} if scaling.units else {}
         if scaling.per_frame and mask_and_scale:
             parameters = scaling.parameters
-            function = FrameFunction(mask_and_rescale, parameters, np.dtype(np.float64))
+            function = FrameFunction(
+                mask_and_rescale, parameters, np.dtype(np.float64), "Modality LUT"
+            )
             array = MappedArray(array, function)
         elif not scaling.per_frame:
             attrs |= _cf_attributes(array, scaling)

@@ -7,7 +7,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._lut_kernels import rescale
 from lazydicom._lut_parameters import frame_columns, rescale_columns
 from lazydicom._mapped_array import FrameArray, MappedArray
 from lazydicom.errors import UnsupportedError
@@ -193,7 +192,7 @@ def _window(array: FrameArray) -> dict[str, float] | None:
     start = float(np.nanmin(centers[:, 0] - widths[:, 0] / 2))
     end = float(np.nanmax(centers[:, 0] + widths[:, 0] / 2))
     stored = not isinstance(array, MappedArray)
-    if isinstance(array, MappedArray) and array.function.kernel is not rescale:
+    if isinstance(array, MappedArray) and array.function.name != "Modality LUT":
         return None
     slope, intercept = _scaling(array)
     if stored:
