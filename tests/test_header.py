@@ -192,6 +192,26 @@ def test_small_pixels_put_into_a_big_endian_dataset_are_not_swapped() -> None:
     assert np.array_equal(array, dataset.pixel_array)
 
 
+@pytest.mark.parametrize(
+    "option", ["color", "decoder", "isolation", "local", "on_extra_frames"]
+)
+def test_an_option_that_is_none_of_its_choices_is_refused(
+    tmp_path: Path, option: str
+) -> None:
+    path = tmp_path / "some.dcm"
+    path.write_bytes(make_native())
+    wrong: Any = {option: "RGB"}
+
+    with pytest.raises(ValueError, match=f"{option} must be '.*', not 'RGB'"):
+        lazydicom.open_image(path, **wrong)
+
+
+def test_garbage_behind_the_pixels_that_looks_like_half_an_element_is_ignored() -> None:
+    file = make_native() + b"DICMOBOB"
+
+    assert np.array_equal(lazydicom.open_image(file), stored_pixels())
+
+
 def test_a_dataset_needs_a_known_transfer_syntax() -> None:
     dataset = dcmread(BytesIO(make_native()))
     dataset.file_meta.TransferSyntaxUID = UID("1.2.3")

@@ -20,7 +20,8 @@ from lazydicom._walker import UNDEFINED, Element, Framing, read_element, walk
 from lazydicom._window import Block, Window
 from lazydicom.errors import InvalidDicomError, LazyDicomError
 
-_LONGEST_HEADER: Final = 12
+LONGEST_HEADER: Final = 12
+"""Tag, VR, two bytes of nothing and a length of 32 bits."""
 _GROUPS_ONCE: Final = frozenset((0x0028, 0x7FE0))
 _PIXEL_DATA: Final = 0x7FE00010
 _FUNCTIONAL_GROUPS: Final = frozenset((0x52009229, 0x52009230))
@@ -127,7 +128,7 @@ def read_elements(source: ByteSource, window: Window, meta: FileMeta) -> FileEle
             if ahead is not None:
                 starts[ahead.tag] = ahead.start
                 break
-    stop = max(starts.values(), default=0) + _LONGEST_HEADER
+    stop = max(starts.values(), default=0) + LONGEST_HEADER
     return FileElements(source, meta.framing, starts, window.keep(meta.start, stop))
 
 

@@ -17,6 +17,7 @@ from lazydicom._dataset import (
     transfer_syntax_uid,
 )
 from lazydicom._elements import (
+    LONGEST_HEADER,
     Elements,
     FileElements,
     image_pixel_attributes,
@@ -178,7 +179,7 @@ def _pixel_element(window: Window, elements: FileElements) -> Element:
 def _check_after(window: Window, pixel_data: Element, framing: Framing) -> None:
     """Refuse a second element of pixels: nobody can tell which one is meant."""
     end = pixel_data.offset + pixel_data.length
-    if pixel_data.length == UNDEFINED or end + 8 > window.size:
+    if pixel_data.length == UNDEFINED or end + LONGEST_HEADER > window.size:
         return
     following = read_element(window, end, framing)
     if following.tag in PIXEL_TAGS:

@@ -1,7 +1,7 @@
 """From a header to the image whose frames it describes."""
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, get_args
 
 import numpy as np
 
@@ -45,7 +45,13 @@ def open_instance(
     ------
     LazyDicomError
         As `lazydicom.open_image` says.
+    ValueError
+        If an option is none of its choices.
     """
+    _check_choice("color", color, Color)
+    _check_choice("decoder", decoder, Decoder)
+    _check_choice("isolation", isolation, Isolation)
+    _check_choice("on_extra_frames", on_extra_frames, OnExtraFrames)
     header = load_header()
     format_ = FrameFormat(
         header.image_pixel,
@@ -77,6 +83,14 @@ def _check_size(header: Header, max_frame_bytes: int) -> None:
     except LimitError as error:
         error.tag = IMAGE_PIXEL_TAGS["rows"][0]
         raise error.locate(url=header.url, offset=header.pixel_data.start) from None
+
+
+def _check_choice(name: str, value: str, choices: object) -> None:
+    """Refuse a slip of the pen: it would quietly mean another choice."""
+    if value not in get_args(choices):
+        expected = " or ".join(map(repr, get_args(choices)))
+        message = f"{name} must be {expected}, not {value!r}"
+        raise ValueError(message)
 
 
 def _swapped_pairs(header: Header) -> bool:

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, get_args
 
 from lazydicom._local_source import LocalAccess, map_file, open_local
 from lazydicom._ranges import FIRST_BLOCK
@@ -41,6 +41,9 @@ def open_source(
         return _open_member(name, storage_options or {})
     if "://" in name and not name.startswith("file://"):
         return open_remote(name, storage_options or {}, first_block=first_block)
+    if local not in get_args(LocalAccess):
+        message = f"local must be 'pread' or 'mmap', not {local!r}"
+        raise ValueError(message)
     file = open_local(local_path(name))
     return map_file(file) if local == "mmap" else file
 
