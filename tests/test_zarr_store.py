@@ -21,6 +21,7 @@ from zarr.testing.store import StoreTests
 
 import lazydicom
 from codec_frames import CASES, KINDS, make_frame
+from counting import open_counted
 from dicom_files import element, make_encapsulated, make_native
 from lazydicom import ZarrStore
 from lazydicom._coordinate import Coordinate
@@ -248,6 +249,24 @@ def test_a_store_pickles_without_pixels_or_handles(tmp_path: Path) -> None:
     assert len(pickled) < 20_000
     assert pickle.loads(pickled) == store
     assert pickle.loads(pickled) != ZarrStore(store.array)
+
+
+def test_names_and_sizes_cost_no_read_and_a_chunk_costs_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(SEVEN)
+    array, counter = open_counted(monkeypatch, path)
+    store = ZarrStore(array, frames_per_chunk=2)
+
+    for key in listed(store.list()):
+        assert wait(store.exists(key))
+        wait(store.getsize(key))
+    zarr.open_array(store, mode="r")
+    assert counter.reads == 0
+
+    get(store, "c/1/0/0")
+    assert counter.reads == 1
 
 
 def test_chunks_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:

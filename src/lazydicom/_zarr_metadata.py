@@ -69,7 +69,7 @@ def group_metadata(arrays: Mapping[str, bytes]) -> bytes:
     return json.dumps(group).encode()
 
 
-def frames_per_chunk(array: DicomArray) -> int:
+def grouped_frames(array: DicomArray) -> int:
     """Let small frames share a chunk."""
     frame_nbytes = math.prod(array.frame_shape) * array.dtype.itemsize
     return max(_CHUNK_BYTES // frame_nbytes, 1)
@@ -88,6 +88,35 @@ def chunk_lengths(array: DicomArray, frames: int) -> tuple[int, ...]:
         raise ValueError(message)
     *outer, last = array.grid.shape
     return (*(1 for _ in outer), min(frames, max(last, 1)), *array.frame_shape)
+
+
+def view_objects(
+    array: DicomArray, chunks: Sequence[int], name: str | None
+) -> dict[str, bytes]:
+    """Make all objects of a store but the chunks of pixels.
+
+    Without a name that is the ``zarr.json`` of the array; with one, a group that holds the
+    array and its coordinates.
+    """
+    attributes = technical_attributes(array.attrs)
+    auxiliary = auxiliary_names(array)
+    if name is not None and auxiliary:
+        attributes["coordinates"] = auxiliary
+    metadata = array_metadata(
+        array.shape,
+        array.dtype,
+        chunks=chunks,
+        dims=array.dims,
+        attributes=attributes,
+        fill_value=array.fill_value,
+    )
+    if name is None:
+        return {METADATA: metadata}
+    arrays, values = {name: metadata}, {}
+    for other, coordinate in numeric_coordinates(array).items():
+        arrays[other], values[_only_chunk(other, coordinate)] = _stored(coordinate)
+    named = {f"{one}/{METADATA}": data for one, data in arrays.items()}
+    return {METADATA: group_metadata(arrays), **named, **values}
 
 
 def technical_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
@@ -128,6 +157,23 @@ def auxiliary_names(array: DicomArray) -> str:
     """Name the coordinates that are no axes, as the CF conventions do."""
     coordinates = numeric_coordinates(array)
     return " ".join(name for name in coordinates if name not in array.dims)
+
+
+def _stored(coordinate: Coordinate) -> tuple[bytes, bytes]:
+    """Give the metadata of a coordinate and its only chunk."""
+    values = np.asarray(coordinate.values)
+    metadata = array_metadata(
+        values.shape,
+        values.dtype,
+        chunks=values.shape,
+        dims=coordinate.dims,
+        attributes=coordinate_attributes(coordinate),
+    )
+    return metadata, values.astype(values.dtype.newbyteorder("<")).tobytes()
+
+
+def _only_chunk(name: str, coordinate: Coordinate) -> str:
+    return "/".join((name, "c", *"0" * len(coordinate.dims)))
 
 
 def _json(value: object) -> Any:  # noqa: ANN401 (JSON)

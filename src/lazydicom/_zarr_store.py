@@ -23,16 +23,10 @@ from zarr.buffer import default_buffer_prototype
 
 from lazydicom._array import DicomArray
 from lazydicom._zarr_metadata import (
-    METADATA,
-    array_metadata,
-    auxiliary_names,
     check_name,
     chunk_lengths,
-    coordinate_attributes,
-    frames_per_chunk,
-    group_metadata,
-    numeric_coordinates,
-    technical_attributes,
+    grouped_frames,
+    view_objects,
 )
 
 Position: TypeAlias = tuple[int, ...]
@@ -91,12 +85,13 @@ class ZarrStore(Store):
         super().__init__(read_only=True)
         if name is not None:
             check_name(array, name)
-        frames = _frames(array, frames_per_chunk)
+        if frames_per_chunk == "auto":
+            frames_per_chunk = grouped_frames(array)
         self.array = array
         self.name = name
-        self._chunks = chunk_lengths(array, frames)
+        self._chunks = chunk_lengths(array, frames_per_chunk)
         self._prefix = "" if name is None else f"{name}/"
-        self._objects = _objects(array, self._chunks, name)
+        self._objects = view_objects(array, self._chunks, name)
 
     def __eq__(self, other: object) -> bool:
         """Whether both give the same bytes for every key."""
@@ -245,42 +240,6 @@ class ZarrStore(Store):
             repr(array.fill_value),
             tuple(sorted(self._objects.items())),
         )
-
-
-def _frames(array: DicomArray, wanted: int | Literal["auto"]) -> int:
-    return frames_per_chunk(array) if wanted == "auto" else wanted
-
-
-def _objects(array: DicomArray, chunks: Position, name: str | None) -> dict[str, bytes]:
-    """Make all objects but the chunks of pixels."""
-    attributes = technical_attributes(array.attrs)
-    auxiliary = auxiliary_names(array)
-    if name is not None and auxiliary:
-        attributes["coordinates"] = auxiliary
-    metadata = array_metadata(
-        array.shape,
-        array.dtype,
-        chunks=chunks,
-        dims=array.dims,
-        attributes=attributes,
-        fill_value=array.fill_value,
-    )
-    if name is None:
-        return {METADATA: metadata}
-    arrays, objects = {name: metadata}, {}
-    for other, coordinate in numeric_coordinates(array).items():
-        values = np.asarray(coordinate.values)
-        arrays[other] = array_metadata(
-            values.shape,
-            values.dtype,
-            chunks=values.shape,
-            dims=coordinate.dims,
-            attributes=coordinate_attributes(coordinate),
-        )
-        key = "/".join((other, "c", *"0" * values.ndim))
-        objects[key] = values.astype(values.dtype.newbyteorder("<")).tobytes()
-    named = {f"{one}/{METADATA}": data for one, data in arrays.items()}
-    return {METADATA: group_metadata(arrays), **named, **objects}
 
 
 def _part(wanted: ByteRequest | None, length: int) -> slice:

@@ -18,7 +18,7 @@ from zarr.storage import MemoryStore
 
 from lazydicom._array import DicomArray
 from lazydicom._zarr_metadata import METADATA as METADATA  # noqa: PLC0414 (handed on)
-from lazydicom._zarr_metadata import array_metadata, frames_per_chunk
+from lazydicom._zarr_metadata import array_metadata, grouped_frames
 
 Position: TypeAlias = tuple[int, ...]
 Region: TypeAlias = tuple[slice, ...]
@@ -143,7 +143,7 @@ def plan_layout(
         If chunks or shards do not fit the array, or each other.
     """
     axes = len(array.shape) - len(array.frame_shape)
-    chunk = _lengths("chunks", chunks or frames_per_chunk(array), array.shape, axes)
+    chunk = _lengths("chunks", chunks or grouped_frames(array), array.shape, axes)
     shard = None if shards is None else _lengths("shards", shards, array.shape, axes)
     if shard is not None:
         shard = _whole_chunks(shard, chunk, array.shape)

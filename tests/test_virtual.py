@@ -1,0 +1,105 @@
+"""The parser reads by the caller's object store, and refuses what no reference can say."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import zarr
+from obspec_utils.registry import ObjectStoreRegistry
+from obstore.store import LocalStore
+from virtualizarr.manifests import ManifestArray
+
+import lazydicom
+from codec_frames import make_frame
+from dicom_files import DEFLATED, EXPLICIT_BIG, make_encapsulated, make_native
+from lazydicom._zarr_codec import CODEC_NAME
+from lazydicom.errors import SourceError, UnsupportedError
+from lazydicom.virtual import DicomParser
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+LOCAL = ObjectStoreRegistry({"file://": LocalStore()})
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "a.dcm"
+
+
+def parse(path: Path, file: bytes, parser: DicomParser | None = None) -> ManifestArray:
+    path.write_bytes(file)
+    parser = parser or DicomParser()
+    found = parser(f"file://{path}", LOCAL)._group[parser.name]
+    assert isinstance(found, ManifestArray)
+    return found
+
+
+def codecs(array: ManifestArray) -> list[Any]:
+    document: Any = array.metadata.to_dict()
+    return [(one["name"], one.get("configuration")) for one in document["codecs"]]
+
+
+def test_native_frames_are_referred_to_as_they_are(path: Path) -> None:
+    file = make_native()
+    index = lazydicom.open_image(file).images[0].index
+
+    array = parse(path, file)
+
+    entry = array.manifest.get_entry((1, 0, 0))
+    assert codecs(array) == [("bytes", {"endian": "little"})]
+    assert entry is not None
+    assert entry["path"] == f"file://{path}"
+    assert (entry["offset"], entry["length"]) == (index.offsets[1], index.lengths[1])
+
+
+def test_byte_order_goes_into_the_codec(path: Path) -> None:
+    array = parse(path, make_native(transfer_syntax=EXPLICIT_BIG))
+
+    assert codecs(array) == [("bytes", {"endian": "big"})]
+
+
+def test_compressed_frames_name_our_codec(path: Path) -> None:
+    frame = make_frame("1.2.840.10008.1.2.4.90 8 bits")
+    file = make_encapsulated(
+        [frame.data] * 3,
+        rows=61,
+        columns=83,
+        bits_allocated=8,
+        transfer_syntax=frame.format.transfer_syntax.uid,
+    )
+
+    assert codecs(parse(path, file))[0][0] == CODEC_NAME
+
+
+def test_name_and_colour_are_the_callers_choice(path: Path) -> None:
+    file = make_native(
+        samples_per_pixel=3,
+        bits_allocated=8,
+        planar_configuration=0,
+        photometric_interpretation="YBR_FULL",
+    )
+
+    assert codecs(parse(path, file, DicomParser(name="us")))[0][0] == CODEC_NAME
+    assert codecs(parse(path, file, DicomParser(color="stored")))[0][0] == "bytes"
+
+
+def test_a_virtual_store_reads_through_the_registry(path: Path) -> None:
+    path.write_bytes(make_native(bits_stored=12, pixel_representation=1))
+    store = DicomParser()(f"file://{path}", LOCAL)
+
+    group: Any = zarr.open_group(store, mode="r", zarr_format=3)
+    values = group["pixels"][...]
+    np.testing.assert_array_equal(values, np.asarray(lazydicom.open_image(path)))
+
+
+def test_a_deflated_file_is_refused(path: Path) -> None:
+    with pytest.raises(UnsupportedError, match="no byte ranges; to_zarr copies it"):
+        parse(path, make_native(transfer_syntax=DEFLATED))
+
+
+def test_a_missing_file_is_an_error_of_ours(path: Path) -> None:
+    with pytest.raises(SourceError, match="Could not open"):
+        DicomParser()(f"file://{path}", LOCAL)
