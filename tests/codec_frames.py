@@ -1,7 +1,4 @@
-"""Real codestreams of every transfer syntax, made with encoders of imagecodecs.
-
->>> frame = make_frame(RLE_LOSSLESS, "12 in 16 bits")
-"""
+"""Real codestreams of every transfer syntax, made with encoders of imagecodecs."""
 
 from __future__ import annotations
 
