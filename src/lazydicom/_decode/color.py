@@ -15,7 +15,7 @@ _BLUE_OF_CB: Final = round(1.772 * (1 << _BITS))
 _GREEN_OF_CB: Final = round(-0.114 * 1.772 / 0.587 * (1 << _BITS))
 _GREEN_OF_CR: Final = round(-0.299 * 1.402 / 0.587 * (1 << _BITS))
 _BLOCK: Final = 1 << 16
-"""Pixels converted at a time: five columns of them stay in the cache."""
+"""Pixels, or pairs, converted at a time."""
 
 
 def expand_422(frame: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
@@ -48,33 +48,48 @@ def ybr_to_rgb(frame: NDArray[np.uint8]) -> None:
         C-contiguous.
     """
     pixels = frame.reshape(-1, 3)
-    work = np.empty((5, min(_BLOCK, len(pixels))), np.int32)
     for start in range(0, len(pixels), _BLOCK):
         block = pixels[start : start + _BLOCK]
-        _convert(block, work[:, : len(block)])
+        _add_luma(block[:, 0], _chroma(block[:, 1], block[:, 2]), block)
 
 
-def _convert(block: NDArray[np.uint8], work: NDArray[np.int32]) -> None:
-    luma, cb, cr, value, term = work
-    luma[...], cb[...], cr[...] = block.T
-    luma <<= _BITS
-    luma += _HALF
-    cb -= 128
-    cr -= 128
-    np.multiply(cr, _RED_OF_CR, out=value)
-    _store(value, luma, block[:, 0])
-    np.multiply(cb, _GREEN_OF_CB, out=value)
-    np.multiply(cr, _GREEN_OF_CR, out=term)
-    value += term
-    _store(value, luma, block[:, 1])
-    np.multiply(cb, _BLUE_OF_CB, out=value)
-    _store(value, luma, block[:, 2])
+def ybr_422_to_rgb(frame: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
+    """Do what `expand_422` and `ybr_to_rgb` do; chrominance is converted once per pair."""
+    pairs, pixels = frame.reshape(-1, 4), out.reshape(-1, 2, 3)
+    for start in range(0, len(pairs), _BLOCK):
+        block = slice(start, start + _BLOCK)
+        chroma = _chroma(pairs[block, 2], pairs[block, 3])
+        for pixel in (0, 1):
+            _add_luma(pairs[block, pixel], chroma, pixels[block, pixel])
 
 
-def _store(
-    chroma: NDArray[np.int32], luma: NDArray[np.int32], out: NDArray[np.uint8]
+def _chroma(
+    cb: NDArray[np.uint8], cr: NDArray[np.uint8]
+) -> tuple[NDArray[np.int16], ...]:
+    """Give what chrominance adds to luminance in red, green and blue."""
+    blue, red = cb.astype(np.int32), cr.astype(np.int32)
+    blue -= 128
+    red -= 128
+    green = blue * _GREEN_OF_CB
+    green += red * _GREEN_OF_CR
+    blue *= _BLUE_OF_CB
+    red *= _RED_OF_CR
+    return tuple(_rounded(one) for one in (red, green, blue))
+
+
+def _rounded(scaled: NDArray[np.int32]) -> NDArray[np.int16]:
+    scaled += _HALF
+    scaled >>= _BITS
+    return scaled.astype(np.int16)
+
+
+def _add_luma(
+    luma: NDArray[np.uint8],
+    chroma: tuple[NDArray[np.int16], ...],
+    out: NDArray[np.uint8],
 ) -> None:
-    chroma += luma
-    chroma >>= _BITS
-    np.clip(chroma, 0, 255, out=chroma)
-    out[...] = chroma
+    wide = luma.astype(np.int16)
+    for sample, offset in enumerate(chroma):
+        value = wide + offset
+        np.clip(value, 0, 255, out=value)
+        out[:, sample] = value

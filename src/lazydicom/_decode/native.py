@@ -11,7 +11,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.color import expand_422, interleave, ybr_to_rgb
+from lazydicom._decode.color import (
+    expand_422,
+    interleave,
+    ybr_422_to_rgb,
+    ybr_to_rgb,
+)
 from lazydicom._decode.format import FrameFormat
 from lazydicom._image_pixel import ImagePixel
 from lazydicom._source import BytesLike
@@ -59,7 +64,7 @@ def decode_native(
         C-contiguous.
     """
     _unpack_values(data, frame, format_, out)
-    if format_.converts_to_rgb:
+    if format_.converts_to_rgb and not format_.pixel.subsampled:
         ybr_to_rgb(out)
 
 
@@ -76,8 +81,11 @@ def _unpack_values(
     else:
         flat = flat[skip // 8 : (skip + pixel.frame_bits) // 8]
     if pixel.subsampled:
-        expand_422(flat, out)
-        clear_unused_bits(out, pixel)
+        if pixel.bits_stored < pixel.bits_allocated:
+            flat = flat.copy()
+            clear_unused_bits(flat, pixel)
+        expand = ybr_422_to_rgb if format_.converts_to_rgb else expand_422
+        expand(flat, out)
         return
     values = flat if pixel.bits_allocated == 1 else flat.view(pixel.dtype)
     if pixel.planar_configuration == 1 and pixel.samples_per_pixel > 1:
