@@ -1,6 +1,6 @@
 """The door to pydicom's `Dataset`: one made of our bytes, and one that a caller brings."""
 
-from collections.abc import MutableSequence
+from collections.abc import Mapping, MutableSequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
@@ -154,3 +154,43 @@ def _integer(value: Any) -> int:  # noqa: ANN401
     if number != float(value):
         raise ValueError(value)
     return number
+
+
+def dataset_of_json(metadata: Mapping[str, Any], *, url: str) -> "Dataset":
+    """Make a `Dataset` of DICOM JSON (PS3.18 annex F), without what lies elsewhere.
+
+    Raises
+    ------
+    InvalidDicomError
+        If pydicom cannot make one of it.
+    """
+    from pydicom.dataset import Dataset, FileMetaDataset
+
+    try:
+        dataset = Dataset.from_json(_without_bulk(metadata))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        message = f"pydicom cannot parse the metadata: {type(error).__name__}"
+        raise InvalidDicomError(message, url=url) from error
+    dataset.file_meta = FileMetaDataset()
+    return dataset
+
+
+def name_transfer_syntax(dataset: "Dataset", uid: str) -> None:
+    """Say in the File Meta Information how the pixels are encoded."""
+    from pydicom.uid import UID
+
+    dataset.file_meta.TransferSyntaxUID = UID(uid)
+
+
+def _without_bulk(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out values that must be asked for, at any depth."""
+    kept: dict[str, Any] = {}
+    for tag, element in metadata.items():
+        if "BulkDataURI" in element or tag.startswith("0002"):
+            continue
+        if element.get("vr") == "SQ":
+            items = [_without_bulk(item or {}) for item in element.get("Value", ())]
+            kept[tag] = {**element, "Value": items}
+        else:
+            kept[tag] = element
+    return kept

@@ -3,17 +3,19 @@
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from lazydicom._arrange.stack import stack_frames
 from lazydicom._array import DicomArray
 from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
+from lazydicom._dicomweb import SCHEME
 from lazydicom._frame_index import OnExtraFrames
 from lazydicom._header import Header, header_of_dataset, read_header
 from lazydicom._local_source import LocalAccess
 from lazydicom._open_indexed import FrameOptions, open_with_cache, open_with_index
 from lazydicom._open_instance import open_instance
 from lazydicom._open_source import URL_TYPES, open_source
+from lazydicom._open_web import open_web_instance
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -43,9 +45,11 @@ def open_image(
     Parameters
     ----------
     url : str, os.PathLike, bytes or pydicom.Dataset
-        A path, any fsspec URL, the bytes of a file, or a `Dataset` with Pixel Data.
+        A path, any fsspec URL, the bytes of a file, or a `Dataset` with Pixel Data;
+        ``dicomweb+https://…/studies/S/series/E/instances/I`` behind DICOMweb.
     storage_options : mapping, optional
-        Arguments of the fsspec filesystem.
+        Arguments of the fsspec filesystem; of DICOMweb `headers`, `auth`, `timeout`
+        and `verify`.
     color : {"rgb", "stored"}
         ``"stored"`` keeps YCbCr instead of converting it to RGB (PS3.3 C.7.6.3.1.2).
     decoder : {"imagecodecs", "pydicom"}
@@ -96,7 +100,7 @@ def open_image(
     """
     if index is not None or cache:
         plain = not allow_truncated and on_extra_frames == "warn"
-        if not plain or not isinstance(url, URL_TYPES):
+        if not plain or _is_web(url) or not isinstance(url, URL_TYPES):
             message = "An index holds the frames that a file declares, and is of a file"
             raise ValueError(message)
         options = FrameOptions(
@@ -105,10 +109,22 @@ def open_image(
             isolation=isolation,
             local=local,
             frame_cache_bytes=frame_cache_bytes,
+            max_frame_bytes=max_frame_bytes,
         )
         if index is not None:
             return open_with_index(url, storage_options or {}, index, options)
         return open_with_cache(url, storage_options or {}, options)
+    if _is_web(url):
+        web = open_web_instance(
+            url,
+            storage_options or {},
+            color=color,
+            decoder=decoder,
+            isolation=isolation,
+            frame_cache_bytes=frame_cache_bytes,
+            max_frame_bytes=max_frame_bytes,
+        )
+        return stack_frames(web)
     image = open_instance(
         _header_loader(url, storage_options or {}, local),
         color=color,
@@ -121,6 +137,10 @@ def open_image(
         max_frame_bytes=max_frame_bytes,
     )
     return stack_frames(image)
+
+
+def _is_web(url: "Url | Dataset") -> TypeGuard[str]:
+    return isinstance(url, str) and url.startswith(SCHEME)
 
 
 def _header_loader(

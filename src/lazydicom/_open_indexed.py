@@ -7,18 +7,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypedDict
 
-import numpy as np
-
 from lazydicom._arrange.stack import stack_frames, technical_attributes
 from lazydicom._array import DicomArray
-from lazydicom._decode.format import Color, Decoder, FrameFormat, Isolation
+from lazydicom._decode.format import (
+    MAX_FRAME_BYTES,
+    Color,
+    Decoder,
+    FrameFormat,
+    Isolation,
+)
+from lazydicom._decode.preflight import check_size
 from lazydicom._frame_cache import FrameCache
 from lazydicom._header import read_header
 from lazydicom._image import DicomImage
 from lazydicom._index_file import cached_index, read_index, write_index
 from lazydicom._listing import Urls, list_files
 from lazydicom._local_source import LocalAccess
-from lazydicom._open_instance import open_instance
+from lazydicom._open_instance import check_choices, check_color, open_instance
 from lazydicom._open_source import Url, local_path, open_source
 from lazydicom._saved_instance import (
     SavedInstance,
@@ -46,6 +51,7 @@ class FrameOptions(TypedDict):
     isolation: Isolation
     local: LocalAccess
     frame_cache_bytes: int
+    max_frame_bytes: int
 
 
 def open_with_index(
@@ -135,6 +141,7 @@ def save_index(
         isolation="none",
         local="pread",
         frame_cache_bytes=0,
+        max_frame_bytes=MAX_FRAME_BYTES,
     )
     found: list[SavedInstance] = []
     for file in list_files(urls, options):
@@ -174,6 +181,7 @@ def _open_and_save(
             allow_truncated=False,
             on_extra_frames="warn",
             frame_cache_bytes=options["frame_cache_bytes"],
+            max_frame_bytes=options["max_frame_bytes"],
         )
         attributes = technical_attributes(image.header.elements, url=source.url)
         saved = save_instance(
@@ -190,7 +198,9 @@ def _open_and_save(
 def _open_saved(
     saved: SavedInstance, source: ByteSource, index_name: str, options: FrameOptions
 ) -> DicomArray:
+    check_choices(options["color"], options["decoder"], options["isolation"])
     check_version(saved, source, index_name=index_name)
+    check_size(saved.pixel.frame_nbytes, options["max_frame_bytes"])
     format_ = FrameFormat(
         saved.pixel,
         saved.transfer_syntax,
@@ -198,9 +208,9 @@ def _open_saved(
         saved.swapped_pairs,
         options["decoder"],
         options["isolation"],
+        options["max_frame_bytes"],
     )
-    if format_.converts_to_rgb and saved.pixel.dtype != np.uint8:
-        return _open_and_save(lambda: source, options)[0]  # says why it cannot be
+    check_color(format_, url=source.url, offset=None)
     reader = saved_reader(saved, source, lends=options["local"] == "mmap")
     most = options["frame_cache_bytes"]
     cache = FrameCache(most) if most > 0 else None

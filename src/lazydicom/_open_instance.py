@@ -48,9 +48,7 @@ def open_instance(
     ValueError
         If an option is none of its choices.
     """
-    _check_choice("color", color, Color)
-    _check_choice("decoder", decoder, Decoder)
-    _check_choice("isolation", isolation, Isolation)
+    check_choices(color, decoder, isolation)
     _check_choice("on_extra_frames", on_extra_frames, OnExtraFrames)
     header = load_header()
     format_ = FrameFormat(
@@ -83,6 +81,13 @@ def _check_size(header: Header, max_frame_bytes: int) -> None:
     except LimitError as error:
         error.tag = IMAGE_PIXEL_TAGS["rows"][0]
         raise error.locate(url=header.url, offset=header.pixel_data.start) from None
+
+
+def check_choices(color: Color, decoder: Decoder, isolation: Isolation) -> None:
+    """Refuse options of decoding that are none of their choices."""
+    _check_choice("color", color, Color)
+    _check_choice("decoder", decoder, Decoder)
+    _check_choice("isolation", isolation, Isolation)
 
 
 def _check_choice(name: str, value: str, choices: object) -> None:
@@ -127,17 +132,17 @@ def _frame_reader(
         allow_truncated=allow_truncated,
         on_extra_frames=on_extra_frames,
     )
-    _check_color(header, format_)
+    check_color(format_, url=header.url, offset=header.pixel_data.start)
     return RangeReader(header.source, index, lends=lends)
 
 
-def _check_color(header: Header, format_: FrameFormat) -> None:
+def check_color(format_: FrameFormat, *, url: str, offset: int | None) -> None:
     """Refuse YCbCr that has no conversion: that of 8 bits is the only one defined."""
     dtype = format_.pixel.dtype
     if format_.converts_to_rgb and dtype != np.uint8:
         raise UnsupportedError(
             f'YCbCr of type {dtype} is not converted: open it with color="stored"',
-            url=header.url,
-            offset=header.pixel_data.start,
+            url=url,
+            offset=offset,
             tag=_PHOTOMETRIC_INTERPRETATION,
         )

@@ -1,0 +1,189 @@
+"""The door to DICOMweb: metadata and frames by WADO-RS (PS3.18 section 10.4).
+
+Several frames come with one request, and each answer is checked: status, media type, number
+of parts and their places.
+"""
+
+import os
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+
+from lazydicom._multipart import Part, parse_multipart
+from lazydicom.errors import SourceError
+
+if TYPE_CHECKING:
+    from dicomweb_client.api import DICOMwebClient
+    from requests import Response
+
+Accept: TypeAlias = tuple[str, str]
+"""Media type and transfer syntax that are asked for."""
+
+SCHEME: Final = "dicomweb+"
+_URL: Final = re.compile(
+    r"dicomweb\+(https?://.+?)/studies/([0-9.]+)/series/([0-9.]+)/instances/([0-9.]+)/?"
+)
+_OPTIONS: Final = frozenset(("headers", "auth", "timeout", "verify"))
+_TIMEOUT_S: Final = (10, 60)
+_HERE = threading.local()
+"""Clients, and the answer under way, of each thread."""
+
+
+class Place(NamedTuple):
+    """Where an instance is."""
+
+    service: str
+    study: str
+    series: str
+    instance: str
+
+
+def parse_url(url: str) -> Place:
+    """Take the URL of an instance apart.
+
+    >>> parse_url("dicomweb+https://host/wado/studies/1.2/series/3/instances/4").service
+    'https://host/wado'
+    """
+    found = _URL.fullmatch(url)
+    if found is None:
+        message = "Expected dicomweb+https://…/studies/UID/series/UID/instances/UID"
+        raise SourceError(message, url=url)
+    return Place(*found.groups())
+
+
+def fetch_metadata(
+    url: str, place: Place, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Ask for the metadata of an instance.
+
+    Raises
+    ------
+    SourceError
+        If the server does not answer, or with those of another instance.
+    ValueError
+        If there is an option that is not known.
+    """
+    unknown = set(options) - _OPTIONS
+    if unknown:
+        message = f"Expected the options {sorted(_OPTIONS)}, found {sorted(unknown)}"
+        raise ValueError(message)
+    client = _client(place.service, options)
+    found: Any = _ask(url, lambda: client.retrieve_instance_metadata(*place[1:]))
+    if not isinstance(found, dict):
+        raise SourceError("Expected the metadata of one instance", url=url)
+    uid = found.get("00080018", {}).get("Value", [None])[0]
+    if uid != place.instance:
+        raise SourceError("The metadata are those of another instance", url=url)
+    return found
+
+
+def fetch_frames(
+    url: str,
+    place: Place,
+    options: Mapping[str, Any],
+    accept: Accept,
+    frames: Sequence[int],
+) -> list[Part]:
+    """Ask for frames, counted from 0, with one request.
+
+    Raises
+    ------
+    RefusedError
+        If the server does not know what `accept` means, or cannot do it.
+    SourceError
+        If the answer is not one part for each frame, in order.
+    """
+    client = _client(place.service, options)
+    numbers = [frame + 1 for frame in frames]
+    # Streamed, because else this client names the host without its port.
+    ask = partial(
+        client.iter_instance_frames, *place[1:], numbers, media_types=(accept,)
+    )
+    parts: list[Part] = _ask(url, lambda: [*ask()] and _HERE.parts)
+    if len(parts) != len(frames):
+        message = f"Expected {len(frames)} frames, the server sent {len(parts)}"
+        raise SourceError(message, url=url)
+    for number, part in zip(numbers, parts, strict=True):
+        at = re.search(r"/frames/(\d+)/?$", part.location)
+        if at is not None and int(at[1]) != number:
+            message = f"Expected frame {number} of 1 … N, the server sent {at[1]}"
+            raise SourceError(message, url=url)
+    return parts
+
+
+class RefusedError(SourceError):
+    """The server does not send what was asked for in these words."""
+
+
+def _ask(url: str, question: Callable[[], Any]) -> Any:  # noqa: ANN401
+    """Let errors name the instance; texts of the client, which may hold secrets, go."""
+    from requests.exceptions import HTTPError, RequestException
+    from retrying import RetryError
+
+    try:
+        return question()
+    except SourceError as error:
+        raise error.locate(url=url) from None
+    except HTTPError as error:
+        response = error.response
+        raise _status_error(
+            0 if response is None else response.status_code, url
+        ) from None
+    except RetryError:
+        raise SourceError("The server is busy; gave up asking", url=url) from None
+    except (RequestException, ValueError) as error:
+        raise SourceError(f"No answer: {type(error).__name__}", url=url) from None
+
+
+def _status_error(status: int, url: str) -> SourceError:
+    if status in {400, 406, 415, 500, 501}:
+        message = f"The server cannot send this (status {status})"
+        return RefusedError(message, url=url)
+    if status in {401, 403}:
+        message = f"The server asks for credentials (status {status})"
+        return SourceError(message, url=url)
+    return SourceError(f"There is no such instance (status {status})", url=url)
+
+
+def _client(service: str, options: Mapping[str, Any]) -> "DICOMwebClient":
+    """Make, or find, the client of this thread: its session is not for two of them."""
+    clients = _HERE.__dict__.setdefault("clients", {})
+    key = (os.getpid(), service, repr(sorted(options.items())))
+    if key not in clients:
+        clients[key] = _make_client(service, options)
+    client: DICOMwebClient = clients[key]
+    return client
+
+
+def _make_client(service: str, options: Mapping[str, Any]) -> "DICOMwebClient":
+    try:
+        import requests
+        from dicomweb_client.api import DICOMwebClient
+    except ImportError as error:
+        message = "DICOMweb needs lazydicom[dicomweb]"
+        raise ImportError(message) from error
+    session = requests.Session()
+    session.auth = options.get("auth")
+    session.verify = options.get("verify", True)
+    client = DICOMwebClient(
+        service,
+        session=session,
+        headers=dict(options.get("headers", {})),
+        callback=_note_parts,
+        permissive_uid=True,
+        timeout=options.get("timeout", _TIMEOUT_S),
+    )
+    client.set_http_retry_params(max_attempts=4, wait_exponential_multiplier=100)
+    return client
+
+
+def _note_parts(response: "Response", **_: object) -> "Response":
+    """Keep what the client throws away: the types and the places of the parts."""
+    _HERE.parts = []
+    body = response.content  # read to its end, so that no connection is left open
+    if response.status_code == 200 and "/frames/" in response.url:
+        kind = response.headers.get("Content-Type", "")
+        _HERE.parts = parse_multipart(kind, body)
+    return response

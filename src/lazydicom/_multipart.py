@@ -1,0 +1,81 @@
+"""Multipart answers of DICOMweb, taken apart and checked (RFC 2387, PS3.18 section 8.6.1).
+
+A server may leave out the length of the whole, so that only the closing boundary tells that
+nothing is missing; and it may write the transfer syntax inside the quotes of the type.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from lazydicom.errors import SourceError
+
+_BOUNDARY: Final = re.compile(r'boundary="?([^";\s]+)"?', re.IGNORECASE)
+_SYNTAX: Final = re.compile(r'transfer-syntax="?([0-9.]+)', re.IGNORECASE)
+_DEFAULTS: Final = {
+    "application/octet-stream": "1.2.840.10008.1.2.1",
+    "image/dicom-rle": "1.2.840.10008.1.2.5",
+    "image/jpeg": "1.2.840.10008.1.2.4.70",
+    "image/jls": "1.2.840.10008.1.2.4.80",
+    "image/jp2": "1.2.840.10008.1.2.4.90",
+    "image/jpx": "1.2.840.10008.1.2.4.92",
+    "image/jphc": "1.2.840.10008.1.2.4.201",
+    "image/jxl": "1.2.840.10008.1.2.4.110",
+}
+"""What a media type means that names no transfer syntax (PS3.18 table 8.7.3-5)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """One part: a frame."""
+
+    data: memoryview
+    transfer_syntax: str
+    """UID of how it is encoded."""
+    location: str
+    """Where the server says it is, empty where it does not."""
+
+
+def parse_multipart(content_type: str, body: bytes) -> list[Part]:
+    r"""Take an answer apart.
+
+    >>> body = b"--x\r\nContent-Type: image/jls\r\n\r\nframe\r\n--x--\r\n"
+    >>> [part] = parse_multipart('multipart/related; type="image/jls"; boundary=x', body)
+    >>> bytes(part.data), part.transfer_syntax
+    (b'frame', '1.2.840.10008.1.2.4.80')
+
+    Raises
+    ------
+    SourceError
+        If it is something else, or cut.
+    """
+    kind = content_type.partition(";")[0].strip().lower()
+    boundary = _BOUNDARY.search(content_type)
+    if kind != "multipart/related" or boundary is None:
+        message = (
+            f"Expected multipart/related with a boundary, found {kind or 'nothing'}"
+        )
+        raise SourceError(message)
+    marker = b"\r\n--" + boundary[1].encode()
+    pieces = (b"\r\n" + body).split(marker)
+    if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
+        raise SourceError("The answer is cut: its closing boundary is missing")
+    return [_part(memoryview(piece), content_type) for piece in pieces[1:-1]]
+
+
+def _part(piece: memoryview, content_type: str) -> Part:
+    head, found, _ = bytes(piece[:4096]).partition(b"\r\n\r\n")
+    if not found:
+        raise SourceError("A part of the answer has no end of its header")
+    lines = head.decode("latin-1").split("\r\n")
+    pairs = (line.partition(":") for line in lines if line)
+    headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+    data = piece[len(head) + 4 :]
+    length = headers.get("content-length", str(len(data)))
+    if length != str(len(data)):
+        raise SourceError(f"Expected a part of {length} bytes, found {len(data)}")
+    own = headers.get("content-type", "")
+    syntax = _SYNTAX.search(own) or (None if own else _SYNTAX.search(content_type))
+    kind = own.partition(";")[0].strip().lower()
+    uid = syntax[1] if syntax else _DEFAULTS.get(kind, "")
+    return Part(data, uid, headers.get("content-location", ""))

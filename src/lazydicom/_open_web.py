@@ -1,0 +1,60 @@
+"""Opening an instance behind DICOMweb."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lazydicom._decode.format import Color, Decoder, FrameFormat, Isolation
+from lazydicom._decode.preflight import check_size
+from lazydicom._frame_cache import FrameCache
+from lazydicom._header import Header
+from lazydicom._image import DicomImage
+from lazydicom._open_instance import check_choices, check_color
+from lazydicom._wado_reader import open_dicomweb
+
+
+@dataclass(frozen=True, slots=True)
+class LoadHeader:
+    """Asks for the metadata again, after unpickling."""
+
+    url: str
+    storage_options: Mapping[str, Any]
+
+    def __call__(self) -> Header:
+        """Give the header."""
+        return open_dicomweb(self.url, self.storage_options)[0]
+
+
+def open_web_instance(
+    url: str,
+    storage_options: Mapping[str, Any],
+    *,
+    color: Color,
+    decoder: Decoder,
+    isolation: Isolation,
+    frame_cache_bytes: int,
+    max_frame_bytes: int,
+) -> DicomImage:
+    """Open an instance by its metadata; frames come by WADO-RS.
+
+    Raises
+    ------
+    LazyDicomError
+        As `lazydicom.open_image` says.
+    """
+    check_choices(color, decoder, isolation)
+    header, reader = open_dicomweb(url, storage_options)
+    check_size(header.image_pixel.frame_nbytes, max_frame_bytes)
+    format_ = FrameFormat(
+        header.image_pixel,
+        header.transfer_syntax,
+        color,
+        decoder=decoder,
+        isolation=isolation,
+        max_frame_bytes=max_frame_bytes,
+    )
+    check_color(format_, url=url, offset=None)
+    cache = FrameCache(frame_cache_bytes) if frame_cache_bytes > 0 else None
+    image = DicomImage(reader, format_, LoadHeader(url, dict(storage_options)), cache)
+    vars(image)["header"] = header
+    return image

@@ -1,0 +1,219 @@
+"""Frames and header of an instance behind DICOMweb.
+
+There are no byte offsets: a frame is asked for by its number. Each one is compared with what
+the instance was when it was opened: its transfer syntax, and the length of native frames.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from json import dumps
+from typing import Any, Final
+
+from lazydicom._dataset import DatasetElements, dataset_of_json, name_transfer_syntax
+from lazydicom._dicomweb import (
+    Accept,
+    Place,
+    RefusedError,
+    fetch_frames,
+    fetch_metadata,
+    parse_url,
+)
+from lazydicom._elements import image_pixel_attributes
+from lazydicom._file_meta import FileMeta
+from lazydicom._header import Header
+from lazydicom._image_pixel import ImagePixel, make_image_pixel, oddities
+from lazydicom._multipart import Part
+from lazydicom._ranges import MAX_BLOCK, ByteRange
+from lazydicom._source import BytesLike, MemorySource
+from lazydicom._transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
+from lazydicom._walker import Element, Framing
+from lazydicom.errors import (
+    InvalidDicomError,
+    LazyDicomError,
+    SourceError,
+    UnsupportedError,
+    warn,
+)
+
+_ACCEPT: Final[tuple[Accept, ...]] = (
+    ("application/octet-stream", "*"),
+    ("*/*", "*"),
+    ("application/octet-stream", "1.2.840.10008.1.2.1"),
+)
+"""As stored, in the words of one server or the other; else decoded by the server."""
+_MOST_FRAMES: Final = 64
+"""Numbers in one URL."""
+_PIXEL_DATA: Final = 0x7FE00010
+_FLOAT_TAGS: Final = ("7FE00008", "7FE00009")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WadoReader:
+    """Frames by number; it pickles as name and options, clients are made where it is."""
+
+    url: str
+    place: Place
+    storage_options: Mapping[str, Any] = field(repr=False)
+    accept: Accept
+    """What the server understood."""
+    pixel: ImagePixel
+    transfer_syntax: TransferSyntax
+    version: str
+    """Hash of the metadata."""
+    lends: bool = False
+    distant: bool = True
+    index: None = None
+
+    def __len__(self) -> int:
+        """Give the number of frames declared."""
+        return self.pixel.number_of_frames
+
+    def read(self, frame: int) -> BytesLike:
+        """Fetch one frame."""
+        return self.read_many([frame])[0]
+
+    def together(self, frames: Sequence[int]) -> list[list[int]]:
+        """Group frames to some MiB, wherever they lie."""
+        most = max(MAX_BLOCK // self.pixel.frame_nbytes, 1)
+        step = min(most, _MOST_FRAMES)
+        rows = range(len(frames))
+        return [list(rows[at : at + step]) for at in range(0, len(frames), step)]
+
+    def spans(self, frames: Sequence[int]) -> list[ByteRange] | None:
+        """Know nothing: a server decides."""
+        del frames
+        return None
+
+    def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
+        """Fetch some frames with one request.
+
+        Raises
+        ------
+        SourceError
+            If the answer is not exactly these frames, encoded as the first one was.
+        """
+        for frame in frames:
+            if not 0 <= frame < len(self):
+                message = f"Expected a frame below {len(self)}, asked for {frame}"
+                raise InvalidDicomError(message, url=self.url, frame=frame)
+        with_options = (self.url, self.place, self.storage_options)
+        parts = fetch_frames(*with_options, self.accept, frames)
+        return [
+            _checked(self, frame, part)
+            for frame, part in zip(frames, parts, strict=True)
+        ]
+
+    def read_run(self, first: int, out: memoryview) -> None:
+        """Fetch native frames that follow each other into `out`."""
+        length = self.pixel.frame_nbytes
+        frames = range(first, first + out.nbytes // length)
+        for place, data in enumerate(self.read_many(frames)):
+            out[place * length : (place + 1) * length] = data
+
+    def identity(self) -> tuple[object, ...]:
+        """URL and metadata: servers tell no version of pixels."""
+        return (self.url, self.version)
+
+
+def open_dicomweb(
+    url: str, storage_options: Mapping[str, Any]
+) -> tuple[Header, WadoReader]:
+    """Ask for the metadata of an instance, and for its first frame to see what is sent.
+
+    Raises
+    ------
+    SourceError
+        If the server does not answer, or with something else.
+    UnsupportedError
+        If frames have no bytes of their own, or nobody can tell what their samples mean.
+    """
+    place = parse_url(url)
+    metadata = fetch_metadata(url, place, storage_options)
+    dataset = dataset_of_json(metadata, url=url)
+    elements = DatasetElements(dataset)
+    pixel = _image_pixel(elements, metadata, url)
+    accept, first = _first_frame(url, place, storage_options)
+    syntax = _known_syntax(first, url)
+    name_transfer_syntax(dataset, syntax.uid)
+    _check_meaning(pixel, syntax, accept, metadata, url)
+    meta = FileMeta(syntax, Framing(), start=0, meta_start=0)
+    element = Element(_PIXEL_DATA, "OB", 0, 0, 0)
+    header = Header(MemorySource(b"", url), meta, elements, element, pixel)
+    version = blake2b(dumps(metadata, sort_keys=True).encode(), digest_size=16)
+    reader = WadoReader(
+        url, place, dict(storage_options), accept, pixel, syntax, version.hexdigest()
+    )
+    _checked(reader, 0, first)
+    return header, reader
+
+
+def _first_frame(
+    url: str, place: Place, options: Mapping[str, Any]
+) -> tuple[Accept, Part]:
+    """Ask in the words of one server, then of another."""
+    refused: LazyDicomError | None = None
+    for accept in _ACCEPT:
+        try:
+            return accept, fetch_frames(url, place, options, accept, [0])[0]
+        except RefusedError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _checked(reader: WadoReader, frame: int, part: Part) -> memoryview:
+    """Compare a frame with what the instance was when it was opened."""
+    if part.transfer_syntax != reader.transfer_syntax.uid:
+        message = (
+            f"Expected a frame in {reader.transfer_syntax.uid}, "
+            f"the server sent {part.transfer_syntax or 'an unknown type'}"
+        )
+        raise SourceError(message, url=reader.url, frame=frame)
+    if not reader.transfer_syntax.native:
+        return part.data
+    length = reader.pixel.frame_bits // 8
+    if len(part.data) not in {length, length + length % 2}:
+        message = f"Expected a frame of {length} bytes, found {len(part.data)}"
+        raise SourceError(message, url=reader.url, frame=frame)
+    return part.data[:length]
+
+
+def _known_syntax(part: Part, url: str) -> TransferSyntax:
+    syntax = TRANSFER_SYNTAXES.get(part.transfer_syntax)
+    if syntax is None or syntax.codec == "video" or not syntax.little_endian:
+        message = f"Frames sent as {part.transfer_syntax or 'an unknown type'!r}"
+        raise UnsupportedError(message, url=url)
+    return syntax
+
+
+def _check_meaning(
+    pixel: ImagePixel,
+    syntax: TransferSyntax,
+    accept: Accept,
+    metadata: Mapping[str, Any],
+    url: str,
+) -> None:
+    """Refuse frames of which the metadata do not tell what they are."""
+    if syntax.native and pixel.frame_bits % 8:
+        message = "Frames that begin inside a byte have no number of their own here"
+        raise UnsupportedError(message, url=url)
+    decoded = accept == _ACCEPT[-1] and f"{_PIXEL_DATA:08X}" not in metadata
+    if decoded and pixel.samples_per_pixel > 1:
+        message = "Colour that the server decoded: nobody tells its colour space"
+        raise UnsupportedError(message, url=url)
+
+
+def _image_pixel(
+    elements: DatasetElements, metadata: Mapping[str, Any], url: str
+) -> ImagePixel:
+    if any(tag in metadata for tag in _FLOAT_TAGS):
+        raise UnsupportedError("Float Pixel Data is not sent by frames", url=url)
+    try:
+        attributes = image_pixel_attributes(elements)
+        pixel = make_image_pixel(attributes, pixel_keyword="PixelData")
+    except LazyDicomError as error:
+        raise error.locate(url=url) from None
+    for oddity in oddities(attributes, pixel):
+        warn(oddity, url=url)
+    return pixel
