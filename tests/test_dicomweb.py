@@ -14,6 +14,7 @@ import requests
 
 import lazydicom
 from codestream_samples import JPEG_2000, JPEG_LS
+from command_line import run
 from dicom_files import (
     DEFLATED,
     EXPLICIT_LITTLE,
@@ -260,6 +261,34 @@ def test_a_frame_that_is_not_there_is_an_error(server: Orthanc) -> None:
         reader.read(5)
     with pytest.raises(InvalidDicomError, match="below 5"):
         reader.read(-1)
+
+
+def test_a_frame_asked_for_twice_comes_twice(server: Orthanc) -> None:
+    reader = lazydicom.open_image(server.url("1.5")).images[0].reader
+
+    first, second = reader.read_many([1, 1])
+
+    assert bytes(first) == bytes(second) == bytes(reader.read(1))
+
+
+def test_the_host_of_a_frame_is_named_with_its_port(
+    server: Orthanc, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hosts: list[object] = []
+    bent(monkeypatch, lambda answer: hosts.append(answer.request.headers.get("Host")))
+
+    lazydicom.open_image(server.url("1.5"))
+
+    assert hosts == [None]  # the client underneath then writes host and port
+
+
+def test_the_command_tells_what_is_there(server: Orthanc) -> None:
+    result = run("info", server.url("1.5"), "--plan", "0:4")
+
+    printed = " ".join(result.stdout.split())
+    assert "JPEG-LS Lossless" in printed
+    assert "a server gives frames by number" in printed
+    assert "4 frames: 1 requests, ? to read" in printed
 
 
 def test_an_instance_that_is_not_there_is_an_error(server: Orthanc) -> None:

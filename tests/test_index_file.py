@@ -25,6 +25,7 @@ from lazydicom.errors import (
     LazyDicomWarning,
     SourceChangedError,
     SourceError,
+    UnsupportedError,
 )
 from range_server import RangeServer
 
@@ -313,6 +314,37 @@ def test_a_server_that_tells_no_version_gives_no_index(tmp_path: Path) -> None:
 
         with pytest.raises(SourceError, match="neither an etag nor a date"):
             lazydicom.save_index(server.url("a.dcm"), tmp_path / "a.index")
+
+
+def test_without_a_version_nothing_is_cached(cache: Path) -> None:
+    with RangeServer({"a.dcm": FILES["16 bits"]}) as server:
+        server.fault = lambda _: "no-etag"
+
+        array = lazydicom.open_image(server.url("a.dcm"), cache=True)
+
+        assert np.array_equal(array, lazydicom.open_image(FILES["16 bits"]))
+    assert cached(cache) == []
+
+
+def test_colour_without_a_conversion_is_refused_by_an_index_too(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(
+        make_native(samples_per_pixel=3, photometric_interpretation="YBR_FULL")
+    )
+    lazydicom.save_index(path, tmp_path / "a.index")
+
+    stored = lazydicom.open_image(path, index=tmp_path / "a.index", color="stored")
+
+    assert np.array_equal(stored, lazydicom.open_image(path, color="stored"))
+    with pytest.raises(UnsupportedError, match="not converted"):
+        lazydicom.open_image(path, index=tmp_path / "a.index")
+
+
+def test_an_option_that_is_none_of_its_choices_is_an_error(
+    path: Path, index: Path
+) -> None:
+    with pytest.raises(ValueError, match="color must be"):
+        lazydicom.open_image(path, index=index, color="RGB")  # type: ignore[arg-type]
 
 
 def test_an_index_does_not_go_with_frames_that_are_not_declared(path: Path) -> None:

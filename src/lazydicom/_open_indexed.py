@@ -1,7 +1,7 @@
 """Opening with a saved index: no pixel data and no header are read."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from lazydicom._open_source import Url, local_path, open_source
 from lazydicom._saved_instance import (
     SavedInstance,
     check_version,
+    has_version,
     hash_name,
     save_instance,
     saved_reader,
@@ -88,7 +89,10 @@ def open_with_cache(
         saved = read_index(path).get(name) if path.exists() else None
         if saved is not None:
             return _open_saved(saved, open_it(first_block=1), str(path), options)
-    array, saved = _open_and_save(open_it, options)
+    source = open_it()
+    if not has_version(source):
+        return stack_frames(_open_plain(source, options))
+    array, saved = _open_and_save(source, options)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_index(path, [saved])
@@ -146,9 +150,7 @@ def save_index(
     found: list[SavedInstance] = []
     for file in list_files(urls, options):
         try:
-            found.append(
-                _open_and_save(partial(open_source, file.url, options), plain)[1]
-            )
+            found.append(_open_and_save(open_source(file.url, options), plain)[1])
         except InvalidDicomError:
             if file.named:
                 raise
@@ -167,22 +169,25 @@ def _name_of(url: Url) -> str:
     return name if distant else local_path(name)
 
 
+def _open_plain(source: ByteSource, options: FrameOptions) -> DicomImage:
+    return open_instance(
+        partial(read_header, source),
+        color=options["color"],
+        decoder=options["decoder"],
+        isolation=options["isolation"],
+        lends=options["local"] == "mmap",
+        allow_truncated=False,
+        on_extra_frames="warn",
+        frame_cache_bytes=options["frame_cache_bytes"],
+        max_frame_bytes=options["max_frame_bytes"],
+    )
+
+
 def _open_and_save(
-    open_it: Callable[[], ByteSource], options: FrameOptions
+    source: ByteSource, options: FrameOptions
 ) -> tuple[DicomArray, SavedInstance]:
     with noted_warnings() as warnings:
-        source = open_it()
-        image = open_instance(
-            partial(read_header, source),
-            color=options["color"],
-            decoder=options["decoder"],
-            isolation=options["isolation"],
-            lends=options["local"] == "mmap",
-            allow_truncated=False,
-            on_extra_frames="warn",
-            frame_cache_bytes=options["frame_cache_bytes"],
-            max_frame_bytes=options["max_frame_bytes"],
-        )
+        image = _open_plain(source, options)
         attributes = technical_attributes(image.header.elements, url=source.url)
         saved = save_instance(
             image.header,

@@ -97,6 +97,11 @@ def hash_name(url: str) -> str:
     return blake2b(url.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 
+def has_version(source: ByteSource) -> bool:
+    """Tell whether anything changes when the file does, besides its size."""
+    return "" not in source.identity()[1:]
+
+
 def version_of(source: ByteSource) -> tuple[int | str, ...]:
     """Tell this version of a file from any other of the same name.
 
@@ -106,7 +111,7 @@ def version_of(source: ByteSource) -> tuple[int | str, ...]:
         If the server says nothing that changes with the file.
     """
     known = [one for one in source.identity()[1:] if isinstance(one, int | str)]
-    if "" in known:
+    if not has_version(source):
         message = "The server tells neither an etag nor a date: an index could go stale"
         raise SourceError(message, url=source.url)
     return tuple(redact_url(one) if isinstance(one, str) else one for one in known)

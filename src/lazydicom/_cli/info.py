@@ -23,6 +23,7 @@ _ORIGINS: Final = {
     "extended": "Extended Offset Table",
     "tiff": "tile offsets of the TIFF part",
     "scanned": "a walk over the items",
+    None: "none: a server gives frames by number",
 }
 
 
@@ -53,7 +54,7 @@ def facts_of(array: DicomArray, url: str) -> dict[str, Any]:
     image = array.images[0]
     pixel, syntax = image.format.pixel, image.format.transfer_syntax
     sop_class_uid = array.attrs.get("sop_class_uid", "")
-    lengths = image.index.lengths
+    index = image.index if image.reader.index is not None else None
     return {
         "url": redact_url(url),
         "kind": uid_name(sop_class_uid),
@@ -67,10 +68,10 @@ def facts_of(array: DicomArray, url: str) -> dict[str, Any]:
         "read_as": array.attrs.get("photometric_interpretation"),
         "transfer_syntax": syntax.name,
         "transfer_syntax_uid": syntax.uid,
-        "index_origin": image.index.origin,
-        "shortest_frame": int(lengths.min()),
-        "longest_frame": int(lengths.max()),
-        "encoded_nbytes": int(lengths.sum()),
+        "index_origin": index and index.origin,
+        "shortest_frame": index and int(index.lengths.min()),
+        "longest_frame": index and int(index.lengths.max()),
+        "encoded_nbytes": index and int(index.lengths.sum()),
         "decoded_nbytes": array.nbytes,
     }
 
@@ -107,6 +108,8 @@ def _photometric(facts: dict[str, Any]) -> str:
 
 def _frame_bytes(facts: dict[str, Any]) -> str:
     shortest, longest = facts["shortest_frame"], facts["longest_frame"]
+    if shortest is None:
+        return "as the server sends"
     if shortest == longest:
         return f"{longest:,}"
     return f"{shortest:,} to {longest:,}"
@@ -114,7 +117,9 @@ def _frame_bytes(facts: dict[str, Any]) -> str:
 
 def _plan(plan: dict[str, Any]) -> str:
     frames, requests = f"{plan['frames']:,} frames", f"{plan['requests']:,} requests"
-    read, decoded = decimal(plan["read_nbytes"]), decimal(plan["decoded_nbytes"])
+    known = plan["read_nbytes"] is not None
+    read = decimal(plan["read_nbytes"]) if known else "?"
+    decoded = decimal(plan["decoded_nbytes"])
     return f"{frames}: {requests}, {read} to read, {decoded} decoded"
 
 
