@@ -134,9 +134,9 @@ class DicomArray:
         Memory freed on another thread than its own goes back to the system, and its pages
         cost as much as the copy when they are taken again.
         """
-        selection = select(slice(start, start + length), self.shape)
-        box: NDArray[Any] = np.empty(selection.box_shape, self.dtype)
-        return partial(self._fill, selection, box, threads=1)
+        numbers = self.grid.numbers[start : start + length]
+        box: NDArray[Any] = np.empty((len(numbers), *self.shape[1:]), self.dtype)
+        return partial(self._fill, numbers, None, box, threads=1)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
         """Name these values the same in every process."""
@@ -204,19 +204,24 @@ class DicomArray:
             if number >= 0 and self._is_whole(selection.positions[axes:]):
                 return self._frame(number).reshape(selection.box_shape)
         box: NDArray[Any] = np.empty(selection.box_shape, self.dtype)
-        return self._fill(selection, box, threads=threads)
+        plane = selection.positions[axes:]
+        part = None if self._is_whole(plane) else plane
+        return self._fill(self._wanted(selection), part, box, threads=threads)
 
     def _fill(
-        self, selection: Selection, box: NDArray[Any], *, threads: int | None
+        self,
+        numbers: NDArray[np.int64],
+        part: tuple[Positions, ...] | None,
+        box: NDArray[Any],
+        *,
+        threads: int | None,
     ) -> NDArray[Any]:
-        axes = len(self.grid.shape)
-        numbers = self._wanted(selection)
-        plane = selection.positions[axes:]
+        """Fill `box` with frames, or with the same part of each."""
         if box.size:
-            out = box.reshape(numbers.size, *selection.box_shape[axes:])
-            self._fill_holes(numbers.reshape(-1) == HOLE, out)
-            jobs = self._jobs(numbers.reshape(-1), plane, out)
-            run(jobs, threads=threads, requests=REQUESTS)
+            flat = numbers.reshape(-1)
+            out = box.reshape(flat.size, *box.shape[numbers.ndim :])
+            self._fill_holes(flat == HOLE, out)
+            run(self._jobs(flat, part, out), threads=threads, requests=REQUESTS)
         return box
 
     def _wanted(self, selection: Selection) -> NDArray[np.int64]:
@@ -256,21 +261,23 @@ class DicomArray:
     def _jobs(
         self,
         numbers: NDArray[np.int64],
-        plane: tuple[Positions, ...],
+        part: tuple[Positions, ...] | None,
         out: NDArray[Any],
     ) -> Iterator[Job | Fetch]:
-        """Give the jobs that fill `out[i]` with the part `plane` of frame `numbers[i]`."""
-        whole = self._is_whole(plane)
+        """Give the jobs that fill `out[i]` with frame `numbers[i]`, or a part of it."""
         for image, wanted, rows in self._by_image(numbers):
-            if whole:
+            if part is None:
                 yield from image.jobs(wanted, out[rows])
             else:
-                yield from _part_jobs(image, wanted, plane, out[rows])
+                yield from _part_jobs(image, wanted, part, out[rows])
 
     def _by_image(
         self, numbers: NDArray[np.int64]
     ) -> Iterator[tuple[DicomImage, NDArray[np.int64], slice]]:
         """Give the runs of frames of one image: its frame numbers and where they stand."""
+        if len(self.images) == 1 and numbers.min() >= 0:
+            yield self.images[0], numbers, slice(None)
+            return
         firsts = np.array(self._first_numbers)
         which = np.searchsorted(firsts, numbers, side="right") - 1
         edges = [0, *(np.flatnonzero(np.diff(which)) + 1).tolist(), len(numbers)]
