@@ -15,7 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+import lazydicom
 from dicom_elements import deflate
+from dicom_files import make_native
 from lazydicom._inflate import InflatedSource
 from lazydicom._open_source import open_source
 from lazydicom._ranges import ByteRange
@@ -207,3 +209,18 @@ def test_what_is_no_readable_file_is_named(tmp_path: Path, local: Any) -> None: 
 def test_a_url_that_leads_nowhere_is_named(url: str) -> None:
     with pytest.raises(SourceError, match=url):
         open_source(url)
+
+
+def test_a_file_url_with_a_space_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "two words.dcm"
+    path.write_bytes(make_native(rows=4, columns=5))
+
+    array = lazydicom.open_image(path.as_uri())
+
+    assert array.images[0].url == str(path)
+
+
+@pytest.mark.parametrize("what", [None, [b"a"], 5])
+def test_what_cannot_be_opened_is_named_by_its_type(what: object) -> None:
+    with pytest.raises(TypeError, match=f"found {type(what).__name__}"):
+        lazydicom.open_image(what)  # type: ignore[arg-type]

@@ -115,8 +115,18 @@ def transfer_syntax_uid(dataset: "Dataset") -> str:
     Raises
     ------
     InvalidDicomError
-        If neither its File Meta Information nor its origin says so.
+        If its File Meta Information does not say so.
+    TypeError
+        If it is no `Dataset`, and nothing else that can be opened.
     """
+    from pydicom import Dataset
+
+    if not isinstance(dataset, Dataset):
+        kind = type(dataset).__name__
+        message = (
+            f"Expected a path, a URL, the bytes of a file or a Dataset, found {kind}"
+        )
+        raise TypeError(message)
     meta = getattr(dataset, "file_meta", None)
     uid = getattr(meta, "TransferSyntaxUID", None)
     if uid:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, TypeAlias, get_args
+from urllib.parse import unquote
 
 from lazydicom._local_source import LocalAccess, map_file, open_local
 from lazydicom._ranges import FIRST_BLOCK
@@ -58,6 +59,8 @@ def _open_member(url: str, storage_options: Mapping[str, Any]) -> ByteSource:
 
 
 def local_path(name: str) -> str:
-    """Give the absolute path; symbolic links are kept."""
-    path = str(Path(name.removeprefix("file://")).expanduser())
+    """Give the absolute path; symbolic links are kept, a ``file://`` URL is decoded."""
+    if name.startswith("file://"):
+        name = unquote(name.removeprefix("file://"))
+    path = str(Path(name).expanduser())
     return os.path.abspath(path)  # noqa: PTH100 (resolves no link)
