@@ -2,8 +2,8 @@ from . import errors as errors
 from . import numpy_handler as numpy_handler
 from ._array import DicomArray as DicomArray
 from ._dask import to_dask as to_dask
-from ._export.references import to_references as to_references
 from ._export.ome_zarr import to_ome_zarr as to_ome_zarr
+from ._export.references import to_references as to_references
 from ._export.verify import verify as verify
 from ._export.zarr import to_zarr as to_zarr
 from ._luts import apply_modality_lut as apply_modality_lut

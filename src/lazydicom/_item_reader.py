@@ -174,7 +174,9 @@ class _Guess:
         """Find up to `most` items in a row that lie in the block as a whole."""
         marks = _MARKS[self.framing.little_endian]
         item, length_of = marks.item, marks.length.unpack_from
-        buffer, at, starts, ends = block.buffer, start - block.offset, [], []
+        buffer, at = block.buffer, start - block.offset
+        starts: list[int] = []
+        ends: list[int] = []
         while len(starts) < most and buffer.startswith(item, at):
             (length,) = length_of(buffer, at + 4)
             end = self._guess(buffer, at) if length == UNDEFINED else at + 8 + length

@@ -58,7 +58,9 @@ class DicomParser:
     color: Color = "rgb"
     """``"stored"`` keeps YCbCr."""
 
-    def __call__(self, url: str, registry: "ObjectStoreRegistry[Any]") -> "ManifestStore":
+    def __call__(
+        self, url: str, registry: "ObjectStoreRegistry[Any]"
+    ) -> "ManifestStore":
         """Read the header and say where each frame lies.
 
         Raises
