@@ -50,17 +50,26 @@ def ybr_to_rgb(frame: NDArray[np.uint8]) -> None:
     pixels = frame.reshape(-1, 3)
     for start in range(0, len(pixels), _BLOCK):
         block = pixels[start : start + _BLOCK]
-        _add_luma(block[:, 0], _chroma(block[:, 1], block[:, 2]), block)
+        colors = _add_luma(block[:, 0], _chroma(block[:, 1], block[:, 2]))
+        for sample, color in enumerate(colors):
+            block[:, sample] = color
 
 
 def ybr_422_to_rgb(frame: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    """Do what `expand_422` and `ybr_to_rgb` do; chrominance is converted once per pair."""
-    pairs, pixels = frame.reshape(-1, 4), out.reshape(-1, 2, 3)
+    """Do what `expand_422` and `ybr_to_rgb` do; chrominance is converted once per pair.
+
+    The six bytes of a pair are written as three words: half the strided copies.
+    """
+    pairs, words = frame.reshape(-1, 4), out.reshape(-1, 6).view("<u2")
     for start in range(0, len(pairs), _BLOCK):
-        block = slice(start, start + _BLOCK)
-        chroma = _chroma(pairs[block, 2], pairs[block, 3])
-        for pixel in (0, 1):
-            _add_luma(pairs[block, pixel], chroma, pixels[block, pixel])
+        block = pairs[start : start + _BLOCK]
+        chroma = _chroma(block[:, 2], block[:, 3])
+        red, green, blue = _add_luma(block[:, 0], chroma)
+        red_2, green_2, blue_2 = _add_luma(block[:, 1], chroma)
+        halves = ((red, green), (blue, red_2), (green_2, blue_2))
+        for word, (low, high) in enumerate(halves):
+            packed = (high << 8) | low
+            words[start : start + _BLOCK, word] = packed.view(np.uint16)
 
 
 def _chroma(
@@ -84,12 +93,11 @@ def _rounded(scaled: NDArray[np.int32]) -> NDArray[np.int16]:
 
 
 def _add_luma(
-    luma: NDArray[np.uint8],
-    chroma: tuple[NDArray[np.int16], ...],
-    out: NDArray[np.uint8],
-) -> None:
+    luma: NDArray[np.uint8], chroma: tuple[NDArray[np.int16], ...]
+) -> tuple[NDArray[np.int16], ...]:
+    """Give red, green and blue, from 0 to 255."""
     wide = luma.astype(np.int16)
-    for sample, offset in enumerate(chroma):
-        value = wide + offset
-        np.clip(value, 0, 255, out=value)
-        out[:, sample] = value
+    colors = tuple(wide + one for one in chroma)
+    for color in colors:
+        np.clip(color, 0, 255, out=color)
+    return colors
