@@ -68,8 +68,9 @@ def ybr_422_to_rgb(frame: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
         red_2, green_2, blue_2 = _add_luma(block[:, 1], chroma)
         halves = ((red, green), (blue, red_2), (green_2, blue_2))
         for word, (low, high) in enumerate(halves):
-            packed = (high << 8) | low
-            words[start : start + _BLOCK, word] = packed.view(np.uint16)
+            np.left_shift(high, 8, out=high)
+            np.bitwise_or(high, low, out=high)
+            words[start : start + _BLOCK, word] = high.view(np.uint16)
 
 
 def _chroma(
