@@ -7,6 +7,7 @@ is read. Why not Parquet: ``docs/decisions/0008-saved-index.md``.
 
 import json
 import os
+import threading
 import zipfile
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -25,6 +26,8 @@ _FORMAT: Final = "lazydicom index"
 _VERSION: Final = 1
 _RECORDS: Final = "index.json"
 _COLUMNS: Final = ("lengths", "steps")
+_PARSING: Final = threading.Lock()
+"""NumPy reads its headers with `ast`, which Python 3.11 must not use in two threads."""
 _MAX_BYTES: Final = 1 << 31
 """2 GiB unpacked: an index of 100 million frames."""
 
@@ -109,7 +112,7 @@ def _columns(
         return {}
     columns: dict[str, NDArray[Any]] = {}
     for column in _COLUMNS:
-        with archive.open(f"{number}.{column}.npy") as file:
+        with archive.open(f"{number}.{column}.npy") as file, _PARSING:
             values = np.lib.format.read_array(file, allow_pickle=False)
         if values.ndim != 1 or values.dtype.kind not in "iu":
             raise ValueError(column)
