@@ -98,6 +98,28 @@ def test_a_worker_that_hangs_is_an_error_and_is_killed(
     assert not Path(f"/proc/{first.worker_id}").exists()
 
 
+def test_an_interrupted_frame_does_not_answer_for_the_next_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frame = isolated()
+    decode(frame.data, frame.format)
+    first = worker()
+
+    class Interrupted:
+        send_bytes = staticmethod(first._pipe.send_bytes)
+
+        def poll(self, timeout: float) -> bool:
+            del timeout
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(first, "_pipe", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        decode(frame.data, frame.format)
+
+    assert first.dead
+    assert np.array_equal(decode(frame.data, frame.format), frame.values)
+
+
 def test_each_thread_has_a_worker_that_ends_with_it() -> None:
     frame = isolated()
     decode(frame.data, frame.format)

@@ -97,6 +97,9 @@ class Worker:
             answer: LazyDicomError | None = self._pipe.recv()
         except (EOFError, OSError) as error:
             raise self._lost("died") from error
+        except BaseException:  # Ctrl-C: an answer nobody took would be the next frame's
+            self._lost("was left")
+            raise
         return answer
 
     def _shared(self, length: int) -> SharedMemory:
