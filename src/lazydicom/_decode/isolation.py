@@ -90,16 +90,19 @@ class Worker:
         out[...] = np.ndarray(out.shape, out.dtype, buffer)
 
     def _ask(self, request: tuple[Any, ...]) -> LazyDicomError | None:
+        answer: LazyDicomError | None = None
         try:
             self._pipe.send_bytes(pickle.dumps(request))
-            if not self._pipe.poll(TIMEOUT_S):
-                raise self._lost(f"takes more than {TIMEOUT_S:g} s")
-            answer: LazyDicomError | None = self._pipe.recv()
+            answered = self._pipe.poll(TIMEOUT_S)
+            if answered:
+                answer = self._pipe.recv()
         except (EOFError, OSError) as error:
             raise self._lost("died") from error
         except BaseException:  # Ctrl-C: an answer nobody took would be the next frame's
             self._lost("was left")
             raise
+        if not answered:
+            raise self._lost(f"takes more than {TIMEOUT_S:g} s")
         return answer
 
     def _shared(self, length: int) -> SharedMemory:
