@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, cast
 import numpy as np
 import zarr
 from zarr.abc.store import Store
+from zarr.storage import FsspecStore
 
 from lazydicom._export.copying import Progress
 from lazydicom._export.folder import LocalFolder
@@ -238,6 +239,14 @@ class _Writing:
         folder = staging.path if isinstance(staging, LocalFolder) else staging.url
         return f"{folder}/{number}"
 
+    def _store(self, number: int) -> str | FsspecStore:
+        """Give the store of a level; newer zarr keeps ``memory://`` for its own."""
+        url = self.url(number)
+        if isinstance(self.target.staging, LocalFolder):
+            return url
+        options = dict(self.storage_options or {})
+        return FsspecStore.from_url(url, storage_options=options, read_only=True)
+
     def level(self, number: int) -> Level:
         """Give a level, read from the one before it."""
         pyramid = self.pyramid
@@ -248,12 +257,7 @@ class _Writing:
             return Level(array, below, names, (1,) * len(names), pyramid.method)
         pairs = zip(pyramid.factors[number], pyramid.factors[number - 1], strict=True)
         steps = tuple(own // before for own, before in pairs)
-        remote = not isinstance(self.target.staging, LocalFolder)
-        finer = zarr.open_array(
-            self.url(number - 1),
-            mode="r",
-            storage_options=self.storage_options if remote else None,
-        )
+        finer = zarr.open_array(self._store(number - 1), mode="r")
         return Level(pyramid.arrays[0], finer, names, steps, pyramid.method)
 
 
