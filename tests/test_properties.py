@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-from typing import TYPE_CHECKING, Any, Final
+import tracemalloc
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 import pytest
@@ -201,6 +202,61 @@ def test_every_index_expression_gives_what_numpy_gives(
     assert result.dtype == expected.dtype
     assert result.shape == expected.shape
     assert np.array_equal(result, expected)
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+@settings(max_examples=100)
+@given(data=st.data(), order=st.sampled_from("CF"))
+def test_every_index_expression_fills_a_preallocated_result(
+    kind: str, data: st.DataObject, order: Literal["C", "F"]
+) -> None:
+    array, values = ARRAYS[kind]
+    key = data.draw(index_expressions(values.shape))
+    try:
+        expected = np.asarray(values[key])
+    except IndexError:
+        assume(False)
+    out = np.full(expected.shape, 99, values.dtype, order=order)
+
+    try:
+        result = array.read(key, out=out)
+    except IndexError:  # where nothing is read, NumPy does not look
+        assume(False)
+
+    assert result is out
+    assert np.array_equal(out, expected)
+
+
+def test_frames_are_decoded_straight_into_a_preallocated_result() -> None:
+    pixels = stored_pixels(number_of_frames=64, rows=99, columns=99)
+    array = lazydicom.open_image(make_native(pixels))
+    out = np.empty_like(pixels)
+    array.read(..., out=out)
+
+    tracemalloc.start()
+    array.read(..., out=out)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert np.array_equal(out, pixels)
+    assert peak < out.nbytes / 10
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        (np.empty((2, 4, 5), np.uint16), "of shape"),
+        (np.empty((1, 3, 4, 5), np.uint16), "of shape"),
+        (np.empty((3, 4, 5), np.int16), "of dtype"),
+    ],
+)
+def test_a_preallocated_result_of_another_form_is_refused(
+    out: NDArray[Any], message: str
+) -> None:
+    array, _ = ARRAYS["gray"]
+
+    with pytest.raises(ValueError, match=message):
+        array.read(slice(3), out=out)
 
 
 @pytest.mark.parametrize(

@@ -149,13 +149,23 @@ class DicomArray:
             self.fill_value,
         )
 
-    def read(self, key: Any, *, threads: int | None = None) -> Any:  # noqa: ANN401
+    def read(
+        self,
+        key: Any,  # noqa: ANN401
+        *,
+        out: NDArray[Any] | None = None,
+        threads: int | None = None,
+    ) -> Any:  # noqa: ANN401
         """Read what an index expression touches.
 
         Parameters
         ----------
         key : index expression
             Integers, slices, lists, masks, integer arrays and an ellipsis, as in NumPy.
+        out : ndarray, optional
+            Where the values go: of the shape of the result and the dtype of this array.
+            Frames are decoded straight into it where it is C-contiguous and `key` keeps
+            their order. After an error its values mean nothing.
         threads : int, optional
             Threads that read and decode; by default all cores. Use 1 inside a task of
             a scheduler that has threads of its own.
@@ -163,11 +173,35 @@ class DicomArray:
         Returns
         -------
         ndarray or NumPy scalar
-            What NumPy gives for the same expression on the whole array.
+            What NumPy gives for the same expression on the whole array; `out` where it
+            is given.
+
+        Raises
+        ------
+        ValueError
+            If `out` has another shape or dtype.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from pydicom.data import get_testdata_file
+        >>> import lazydicom
+        >>> array = lazydicom.open_image(get_testdata_file("rtdose.dcm", download=False))
+        >>> frames = np.empty((5, *array.shape[1:]), array.dtype)
+        >>> array.read(slice(5, 10), out=frames) is frames
+        True
         """
         selection = select(key, self.shape)
-        box = self._read_box(selection, threads)
-        return box[selection.in_box]
+        if out is None:
+            return self._read_box(selection, threads)[selection.in_box]
+        if out.dtype != self.dtype:
+            raise ValueError(f"Expected out of dtype {self.dtype}, got {out.dtype}")
+        box = selection.box_in(out)
+        if box is None:
+            out[...] = self._read_box(selection, threads)[selection.in_box]
+        else:
+            self._fill_box(selection, box, threads)
+        return out
 
     def plan(self, key: Any = ...) -> ReadPlan:  # noqa: ANN401
         """Tell what `read` of an index expression will cost; no pixel is read.
@@ -204,7 +238,12 @@ class DicomArray:
             if number >= 0 and self._is_whole(selection.positions[axes:]):
                 return self._frame(number).reshape(selection.box_shape)
         box: NDArray[Any] = np.empty(selection.box_shape, self.dtype)
-        plane = selection.positions[axes:]
+        return self._fill_box(selection, box, threads)
+
+    def _fill_box(
+        self, selection: Selection, box: NDArray[Any], threads: int | None
+    ) -> NDArray[Any]:
+        plane = selection.positions[len(self.grid.shape) :]
         part = None if self._is_whole(plane) else plane
         return self._fill(self._wanted(selection), part, box, threads=threads)
 

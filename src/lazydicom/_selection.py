@@ -5,6 +5,7 @@ the *box* that is read; the expression, counted anew in the box, then gives the 
 NumPy defines it.
 """
 
+import math
 from dataclasses import dataclass
 from types import EllipsisType
 from typing import Any, NamedTuple, TypeAlias
@@ -39,6 +40,24 @@ class Selection:
     def box_shape(self) -> tuple[int, ...]:
         """Shape of the box."""
         return tuple(len(positions) for positions in self.positions)
+
+    def box_in(self, out: NDArray[Any]) -> NDArray[Any] | None:
+        """Give `out` as the box, where the box has its values in the same order.
+
+        Raises
+        ------
+        ValueError
+            If `out` has not the shape of the result.
+        """
+        expected = np.broadcast_to(np.False_, self.box_shape)[self.in_box].shape
+        if out.shape != expected:
+            raise ValueError(f"Expected out of shape {expected}, got {out.shape}")
+        if out.size != math.prod(self.box_shape) or not out.flags.c_contiguous:
+            return None
+        box = out.reshape(self.box_shape)
+        there = box[self.in_box]
+        same = isinstance(there, np.ndarray) and there.strides == out.strides
+        return box if same and there.ctypes.data == out.ctypes.data else None
 
 
 def select(key: Any, shape: tuple[int, ...]) -> Selection:  # noqa: ANN401
