@@ -93,6 +93,19 @@ def test_jpeg_with_two_frame_headers_is_refused() -> None:
         read_jpeg_header(data[:at] + segment + data[at:])
 
 
+def test_a_header_is_not_taken_for_the_one_before() -> None:
+    small = bytes(imagecodecs.jpeg8_encode(np.zeros((7, 9), np.uint8)))
+    large = bytes(imagecodecs.jpeg8_encode(np.zeros((7, 10), np.uint8)))
+    scan = read_jpeg_header(small).scan
+
+    headers = [read_jpeg_header(data).codestream for data in (small, large, small)]
+
+    assert [header.columns for header in headers] == [9, 10, 9]
+    for length in (0, 2, scan, scan + 3):
+        with pytest.raises(DecodeError):
+            read_jpeg_header(small[:length])
+
+
 def test_an_end_marker_in_a_comment_does_not_end_a_cut_codestream() -> None:
     frame = make_frame(f"{JPEG}50 8 bits")
     comment = b"\xff\xfe\x00\x04\xff\xd9"

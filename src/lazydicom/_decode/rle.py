@@ -1,13 +1,13 @@
 """RLE Lossless: PackBits, one segment per byte of a pixel (PS3.5 annex G)."""
 
 import struct
+import sys
 from itertools import pairwise
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.color import interleave
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import clear_unused_bits, unpack_bits
 from lazydicom._decode.samples import call_codec, to_rgb
@@ -27,16 +27,17 @@ def decode_rle(
     """Decode one frame. 1-bit pixels are packed, each frame from a byte of its own."""
     pixel = format_.pixel
     if pixel.bits_allocated == 1:
-        packed = _decode_segments(
-            data, offsets, np.dtype(np.uint8), _plane_bytes(pixel)
-        )
+        packed = np.empty(_plane_bytes(pixel), np.uint8)
+        _decode_segments(data, offsets, packed.dtype, packed)
         out[...] = unpack_bits(packed, 0, out.size).reshape(out.shape)
         return
+    flat = out.reshape(-1).view(np.uint8)
     if pixel.samples_per_pixel == 1:
-        _decode_segments(data, offsets, out.dtype, out.nbytes, out)
-    else:
-        planes = _decode_segments(data, offsets, out.dtype, out.nbytes).view(out.dtype)
-        interleave(planes.reshape(-1, pixel.rows, pixel.columns), out)
+        _decode_segments(data, offsets, out.dtype, flat)
+    else:  # all bytes of a pixel, most significant first: interleaved on the way
+        item = np.dtype((np.void, pixel.samples_per_pixel * out.itemsize))
+        _decode_segments(data, offsets, item, flat)
+        _to_native(out)
     clear_unused_bits(out, pixel)
     if format_.converts_to_rgb:
         to_rgb(out)
@@ -80,34 +81,35 @@ def _decode_segments(
     data: BytesLike,
     offsets: tuple[int, ...],
     dtype: np.dtype[Any],
-    length: int,
-    out: NDArray[Any] | None = None,
-) -> NDArray[np.uint8]:
-    """Decode all segments to little-endian samples, plane after plane."""
+    flat: NDArray[np.uint8],
+) -> None:
+    """Decode all segments into items of `dtype`, of as many bytes as there are segments."""
     import imagecodecs
 
-    flat = np.empty(length, np.uint8) if out is None else out.reshape(-1).view(np.uint8)
     try:
         got = call_codec(imagecodecs.dicomrle_decode, data, dtype, out=flat)
-        exact = got.nbytes == length
+        exact = got.nbytes == flat.nbytes
     except DecodeError:
         exact = False
     if not exact:
-        _decode_padded(data, offsets, dtype.itemsize, flat)
-    return flat
+        _decode_padded(data, offsets, flat)
+        if dtype.kind != "V":
+            _to_native(flat.view(dtype))
 
 
 def _decode_padded(
-    data: BytesLike, offsets: tuple[int, ...], itemsize: int, flat: NDArray[np.uint8]
+    data: BytesLike, offsets: tuple[int, ...], flat: NDArray[np.uint8]
 ) -> None:
     """Decode segments with more behind them than the standard's one byte of padding."""
-    planes = len(offsets) - 1
-    size = flat.size // planes
+    planes = flat.reshape(-1, len(offsets) - 1)
     for number, (start, stop) in enumerate(pairwise(offsets)):
-        sample, byte = divmod(number, itemsize)
-        first = sample * size * itemsize + itemsize - 1 - byte
-        segment = _unpack_bits(bytes(data[start:stop]), size)
-        flat[first : first + size * itemsize : itemsize] = segment
+        segment = bytes(data[start:stop])
+        planes[:, number] = _unpack_bits(segment, len(planes))
+
+
+def _to_native(values: NDArray[Any]) -> None:
+    if sys.byteorder == "little":
+        values.byteswap(inplace=True)
 
 
 def _unpack_bits(segment: bytes, size: int) -> NDArray[np.uint8]:
