@@ -16,8 +16,8 @@ from lazydicom._encapsulated_index import (
 from lazydicom._frame_index import FrameIndex, OnExtraFrames
 from lazydicom._header import Header
 from lazydicom._item_walk import ITEM_HEADER, ITEM_WORDS, PIXEL_DATA
-from lazydicom._ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
-from lazydicom._source import BytesLike, ByteSource, is_distant, read_many
+from lazydicom._ranges import ByteRange
+from lazydicom._source import BytesLike, ByteSource, is_distant, read_many, together
 from lazydicom._window import open_window
 from lazydicom.errors import InvalidDicomError, UnsupportedError, format_tag, warn
 
@@ -105,9 +105,7 @@ class FragmentReader:
 
     def together(self, frames: Sequence[int]) -> list[list[int]]:
         """Group neighbours."""
-        found = self._found
-        spans = [self._span(frame, found) for frame in frames]
-        return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
+        return together(self.source, self.spans(frames))
 
     def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
         """Read the codestreams of some frames, neighbours with one request."""
@@ -146,7 +144,10 @@ class FragmentReader:
                 return join_fragments(fragments)
             span = self._span(frame, self._prove())
             data = memoryview(self.source.read(span))
-        return join_fragments(split_items(data, span.offset))
+        try:
+            return join_fragments(split_items(data, span.offset))
+        except InvalidDicomError as error:
+            raise error.locate(frame=frame) from None
 
     def _prove(self) -> EncapsulatedIndex:
         """Look at all items, once; a table that does not fit them is replaced."""

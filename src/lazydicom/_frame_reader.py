@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lazydicom._frame_index import FrameIndex
-from lazydicom._ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
-from lazydicom._source import BytesLike, ByteSource, is_distant, read_many
+from lazydicom._ranges import ByteRange
+from lazydicom._source import BytesLike, ByteSource, is_distant, read_many, together
 from lazydicom.errors import InvalidDicomError
 
 
@@ -103,7 +103,7 @@ class RangeReader:
 
     def together(self, frames: Sequence[int]) -> list[list[int]]:
         """Group neighbours."""
-        return group(self.spans(frames), max_gap=MAX_GAP, max_block=MAX_BLOCK)
+        return together(self.source, self.spans(frames))
 
     def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
         """Read the bytes of some frames, neighbours with one request."""

@@ -145,8 +145,9 @@ class DicomImage:
             yield from self._fetches_of_frames(numbers.tolist(), out)
             return
         if not self.format.in_place:
-            for row, number in enumerate(numbers.tolist()):
-                yield partial(self.decode_into, number, out[row])
+            wanted = numbers.tolist()
+            for rows in self.reader.together(wanted):
+                yield partial(self._decode_together, wanted, rows, out)
             return
         for start, stop in _runs(numbers, self._frames_per_read):
             yield partial(self._read_run, int(numbers[start]), out[start:stop])
@@ -170,7 +171,7 @@ class DicomImage:
         self, numbers: NDArray[np.int64], *, whole: bool
     ) -> Sequence[Sequence[int]]:
         """Tell which frames are read together, by their places in `numbers`."""
-        if self.reader.distant:
+        if self.reader.distant or (whole and not self.format.in_place):
             return self.reader.together(numbers.tolist())
         most = self._frames_per_read if whole and self.format.in_place else 1
         return [range(*run) for run in _runs(numbers, most)]
@@ -193,6 +194,15 @@ class DicomImage:
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=number) from None
 
+    def _decode_together(
+        self, numbers: Sequence[int], rows: Sequence[int], out: NDArray[Any]
+    ) -> None:
+        wanted = [numbers[row] for row in rows]
+        for row, number, data in zip(
+            rows, wanted, self._read_many(wanted), strict=True
+        ):
+            self.decode(number, data, out[row])
+
     def _fetches_of_frames(
         self, numbers: Sequence[int], out: NDArray[Any]
     ) -> Iterator[Fetch]:
@@ -214,12 +224,14 @@ class DicomImage:
         rows: Sequence[int],
         use: Callable[[int, BytesLike], None],
     ) -> list[Job]:
-        wanted = [numbers[row] for row in rows]
+        read = self._read_many([numbers[row] for row in rows])
+        return [partial(use, *one) for one in zip(rows, read, strict=True)]
+
+    def _read_many(self, wanted: Sequence[int]) -> list[BytesLike]:
         try:
-            read = self.reader.read_many(wanted)
+            return self.reader.read_many(wanted)
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=wanted[0]) from None
-        return [partial(use, *one) for one in zip(rows, read, strict=True)]
 
     def _fetch_run(self, first: int, out: NDArray[Any]) -> list[Job]:
         self._read_run(first, out)

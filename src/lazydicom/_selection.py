@@ -54,8 +54,8 @@ class Selection:
             raise ValueError(f"Expected out of shape {expected}, got {out.shape}")
         if out.size != math.prod(self.box_shape) or not out.flags.c_contiguous:
             return None
-        box = out.reshape(self.box_shape)
-        there = box[self.in_box]
+        box: NDArray[Any] = out.reshape(self.box_shape)
+        there: Any = box[self.in_box]
         same = isinstance(there, np.ndarray) and there.strides == out.strides
         return box if same and there.ctypes.data == out.ctypes.data else None
 

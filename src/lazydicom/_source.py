@@ -8,7 +8,14 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Protocol, TypeAlias, TypeGuard
 
-from lazydicom._ranges import ByteRange
+from lazydicom._ranges import (
+    LOCAL_BLOCK,
+    MAX_BLOCK,
+    MAX_GAP,
+    ByteRange,
+    group,
+    span_of,
+)
 from lazydicom.errors import SourceError
 
 BytesLike: TypeAlias = bytes | memoryview
@@ -65,7 +72,21 @@ def read_many(source: ByteSource, spans: Sequence[ByteRange]) -> list[BytesLike]
     """Read all `spans` in the way that suits the source."""
     if is_distant(source):
         return source.read_many(spans)
-    return [source.read(span) for span in spans]
+    found: list[BytesLike] = [b""] * len(spans)
+    for members in together(source, spans):
+        block = span_of(spans[member] for member in members)
+        data = memoryview(source.read(block))
+        for member in members:
+            begin = spans[member].offset - block.offset
+            found[member] = data[begin : begin + spans[member].length]
+    return found
+
+
+def together(source: ByteSource, spans: Sequence[ByteRange]) -> list[list[int]]:
+    """Tell which `spans` one read should fetch, by their places."""
+    if is_distant(source):
+        return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
+    return group(spans, max_gap=0, max_block=LOCAL_BLOCK)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
