@@ -126,17 +126,21 @@ def test_one_thread_keeps_up_with_bare_calls_of_the_codec(
     assert best["bare"] / best["ours"] >= 0.9
 
 
-@pytest.mark.parametrize("case", ["JPEG, 8 bits", "JPEG-LS", "JPEG 2000", "JPEG XL"])
+@pytest.mark.parametrize("case", CASES)
 def test_two_threads_decode_faster_than_one(case: str) -> None:
     uid, kind, count, _ = CASES[case]
     file = _file(uid, kind, _frames(uid, kind, count), _photometric(uid, kind))
     array = lazydicom.open_image(file)
+    out = np.empty(array.shape, array.dtype)
 
-    ways = {f"{n} threads": partial(array.read, ..., threads=n) for n in (1, 2)}
-    best = best_seconds(ways, rounds=5)
+    ways = {
+        f"{n} threads": partial(array.read, ..., out=out, threads=n) for n in (1, 2)
+    }
+    best = best_seconds(ways, rounds=7)
 
     report(f"{case}: {count} frames", best, ours="2 threads")
-    assert best["1 threads"] / best["2 threads"] >= 1.6
+    least = 1.0 if uid == RLE else 1.6  # RLE is a copy: memory is what it waits for
+    assert best["1 threads"] / best["2 threads"] >= least
 
 
 @pytest.mark.parametrize(("case", "least"), [("JPEG, RGB", 5), ("JPEG, RGB tiles", 7)])
