@@ -191,6 +191,38 @@ def test_a_table_that_cannot_be_rebuilt_is_an_error() -> None:
         open_reader(UnmappedSource(file)).read(0)
 
 
+def shifted_file() -> bytes:
+    """Make a file whose table has frame 2 as frame 1, and halves the last one."""
+    last = FRAMES[3]
+    fragments = [*([one] for one in FRAMES[:3]), [last[:30], last[30:]]]
+    offsets = [0, *OFFSETS[2:], OFFSETS[3] + 8 + 30]
+    return jpeg_file(value=encapsulate(fragments, offsets=offsets))
+
+
+def overfull_file() -> bytes:
+    """Make a file of four frames, where three are declared and in the table."""
+    value = encapsulate([[one] for one in FRAMES], offsets=[0, *OFFSETS[2:]])
+    return jpeg_file(FRAMES[:3], value=value)
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [(shifted_file(), "another frame before"), (overfull_file(), "should tell which")],
+)
+def test_a_frame_number_never_stands_for_two_frames(file: bytes, reason: str) -> None:
+    reader = open_reader(UnmappedSource(file))
+    assert bytes(reader.read(1)) == even(FRAMES)[2]  # as the table says
+
+    for frame in (0, 1):  # the items of frame 0 show that the table is wrong
+        with pytest.raises(InvalidDicomError, match=reason):
+            reader.read(frame)
+
+
+def test_frames_that_neither_table_nor_count_fits_are_an_error() -> None:
+    with pytest.raises(InvalidDicomError, match="should tell which does not fit"):
+        open_reader(overfull_file())
+
+
 def test_a_repaired_index_stays_and_travels() -> None:
     file = jpeg_file(offsets=WRONG_TABLES["beside a tag"])
     reader = open_reader(UnmappedSource(file))

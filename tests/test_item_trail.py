@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import lazydicom
-from encapsulated_files import make_encapsulated
+from encapsulated_files import encapsulate, make_encapsulated
 from lazydicom import _item_trail
 from lazydicom._fragment_reader import FragmentReader, open_fragments
 from lazydicom._header import Header, read_header
@@ -166,6 +166,24 @@ def test_a_table_is_believed_no_more_than_in_a_local_file(
         far_away = result(opened, file, asked)
 
         assert far_away == result(walked, file, asked)
+
+
+@pytest.mark.filterwarnings("ignore:Basic Offset Table does not fit")
+def test_a_frame_number_never_stands_for_two_frames_of_a_table() -> None:
+    frames = [jpeg(300, at) for at in range(4)]
+    size = 8 + len(frames[0])
+    offsets = [0, 2 * size, 3 * size, 3 * size + 8 + 100]
+    fragments = [*([one] for one in frames[:3]), [frames[3][:100], frames[3][100:]]]
+    value = encapsulate(fragments, offsets=offsets)
+    reader = opened(make_encapsulated(frames, value=value, transfer_syntax=JPEG))
+    assert isinstance(reader, TrailReader)
+    assert reader.read(1) == frames[2]  # as the table says
+
+    for frame in (0, 1):
+        with pytest.raises(InvalidDicomError, match="another frame before"):
+            reader.read(frame)
+    with pytest.raises(InvalidDicomError, match="another frame before"):
+        pickle.dumps(reader)
 
 
 def opened(file: bytes) -> TrailReader | FragmentReader:

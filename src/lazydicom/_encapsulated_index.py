@@ -78,6 +78,8 @@ def encapsulated_index(
             proven = True
             index = index_scanned(window, items, table, allow_truncated=allow_truncated)
             if table is not None and index.origin != table.origin:
+                if on_extra_frames == "warn":
+                    check_rebuilt(index, table, items.frames)
                 name = table.origin.capitalize()
                 doubts.append(f"{name} Offset Table does not fit the items")
     index = declared_frames(
@@ -130,6 +132,24 @@ def index_scanned(
         edges = edges[:-1]
     fits = table is not None and _agrees(table, edges, cut=found.fault is not None)
     return index_edges(edges, table.origin if table and fits else "scanned")
+
+
+def check_rebuilt(index: FrameIndex, table: FrameIndex, declared: int) -> None:
+    """Check that a table which does not fit leaves no doubt about what is which frame.
+
+    Raises
+    ------
+    InvalidDicomError
+        If more frames are stored than declared: some of them are none, and the table that
+        should tell which is wrong.
+    """
+    if index.origin != table.origin and len(index) > declared:
+        name = table.origin.capitalize()
+        message = (
+            f"{len(index)} frames are stored, {declared} are declared, and the {name}"
+            " Offset Table that should tell which does not fit the items"
+        )
+        raise InvalidDicomError(message, offset=int(index.offsets[0]), tag=PIXEL_DATA)
 
 
 def find_items(header: Header, window: Window) -> PixelItems:

@@ -10,10 +10,12 @@ from threading import Lock
 from lazydicom._codestreams import is_one_codestream
 from lazydicom._encapsulated_index import (
     EncapsulatedIndex,
+    check_rebuilt,
     encapsulated_index,
     index_scanned,
 )
 from lazydicom._frame_index import FrameIndex, OnExtraFrames
+from lazydicom._given_frames import GivenFrames
 from lazydicom._header import Header
 from lazydicom._item_walk import ITEM_HEADER, ITEM_WORDS, PIXEL_DATA
 from lazydicom._ranges import ByteRange
@@ -47,9 +49,16 @@ class FragmentReader:
     lends = False
     """What is read is encoded: never the values."""
 
-    def __init__(self, source: ByteSource, found: EncapsulatedIndex) -> None:
+    def __init__(
+        self,
+        source: ByteSource,
+        found: EncapsulatedIndex,
+        given: GivenFrames | None = None,
+    ) -> None:
         self.source = source
         self._found = found
+        self._given = given or GivenFrames(len(found.index))
+        self._refusal: InvalidDicomError | None = None
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -140,7 +149,7 @@ class FragmentReader:
         """Join the fragments of a frame that was read where a table says it lies."""
         if not found.proven:
             fragments = _believed(span, data, found)
-            if fragments is not None:
+            if fragments is not None and self._gives(frame, span):
                 return join_fragments(fragments)
             span = self._span(frame, self._prove())
             data = memoryview(self.source.read(span))
@@ -149,25 +158,40 @@ class FragmentReader:
         except InvalidDicomError as error:
             raise error.locate(frame=frame) from None
 
+    def _gives(self, frame: int, span: ByteRange) -> bool:
+        """Note a frame found by the table, unless the table is known to be wrong."""
+        with self._lock:
+            if self._found.proven or self._refusal is not None:
+                return False
+            self._given.note(frame, span.offset)
+            return True
+
     def _prove(self) -> EncapsulatedIndex:
         """Look at all items, once; a table that does not fit them is replaced."""
         with self._lock:
-            believed = self._found
-            if believed.proven:
-                return believed
-            items, table = believed.items, believed.index
-            with open_window(self.source) as window:
-                index = index_scanned(window, items, table)
-            if len(index) < len(table):
-                message = f"{len(index)} frames are stored, {len(table)} are declared"
-                raise InvalidDicomError(
-                    message, url=self.url, offset=items.start, tag=PIXEL_DATA
-                )
-            if index.origin != table.origin:
-                message = f"{table.origin.capitalize()} Offset Table does not fit"
-                warn(f"{message}; frames are found by their items", url=self.url)
-            self._found = EncapsulatedIndex(index.head(len(table)), items, proven=True)
+            if self._refusal is not None:
+                raise self._refusal.again()
+            if not self._found.proven:
+                try:
+                    self._found = self._proof(self._found)
+                except InvalidDicomError as error:
+                    self._refusal = error.locate(url=self.url)
+                    raise
             return self._found
+
+    def _proof(self, believed: EncapsulatedIndex) -> EncapsulatedIndex:
+        items, table = believed.items, believed.index
+        with open_window(self.source) as window:
+            index = index_scanned(window, items, table)
+        if len(index) < len(table):
+            message = f"{len(index)} frames are stored, {len(table)} are declared"
+            raise InvalidDicomError(message, offset=items.start, tag=PIXEL_DATA)
+        check_rebuilt(index, table, len(table))
+        self._given.check(index)
+        if index.origin != table.origin:
+            message = f"{table.origin.capitalize()} Offset Table does not fit"
+            warn(f"{message}; frames are found by their items", url=self.url)
+        return EncapsulatedIndex(index.head(len(table)), items, proven=True)
 
 
 def split_items(data: memoryview, offset: int) -> list[memoryview]:

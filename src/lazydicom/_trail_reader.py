@@ -28,6 +28,7 @@ from lazydicom._fragment_reader import (
     split_items,
 )
 from lazydicom._frame_index import FrameIndex, index_edges
+from lazydicom._given_frames import GivenFrames
 from lazydicom._header import Header
 from lazydicom._item_trail import EVIDENT, ItemTrail, State
 from lazydicom._item_walk import PixelItems
@@ -107,6 +108,8 @@ class TrailReader:
         self._header = header
         self._trail = trail
         self._complete: FragmentReader | None = None
+        self._given = GivenFrames(trail.items.frames)
+        self._refusal: InvalidDicomError | None = None
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -153,7 +156,7 @@ class TrailReader:
                 for span, data in zip(spans, read, strict=True)
             ]
             whole = [one for one in found if one is not None]
-            if len(whole) == len(found):
+            if len(whole) == len(found) and self._gives(frames, spans):
                 return whole
         return self.whole().read_many(frames)
 
@@ -190,18 +193,44 @@ class TrailReader:
         holding = [fragment for fragment in fragments if len(fragment)]
         return join_fragments(fragments) if is_one_codestream(codec, holding) else None
 
-    def whole(self) -> FragmentReader:
-        """Follow the trail to its end; where it is in doubt, walk as anywhere else."""
+    def _gives(self, frames: Sequence[int], spans: Sequence[ByteRange]) -> bool:
+        """Note frames found by the trail, unless all items were looked at meanwhile."""
         with self._lock:
+            if self._complete is not None or self._refusal is not None:
+                return False
+            for frame, span in zip(frames, spans, strict=True):
+                self._given.note(frame, span.offset)
+            return True
+
+    def whole(self) -> FragmentReader:
+        """Follow the trail to its end; where it is in doubt, walk as anywhere else.
+
+        Raises
+        ------
+        InvalidDicomError
+            If frames are missing or cannot be told apart, or are not those that were
+            given before; from then on always.
+        """
+        with self._lock:
+            if self._refusal is not None:
+                raise self._refusal.again()
             if self._complete is None:
-                self._complete = self._finish()
+                try:
+                    self._complete = self._finish()
+                except InvalidDicomError as error:
+                    self._refusal = error.locate(url=self.url)
+                    raise
             return self._complete
 
     def _finish(self) -> FragmentReader:
         header, trail = self._header, self._trail
         trail.reach(header.source.size())
         if trail.state != "ended":
-            return open_fragments(header, allow_truncated=False, on_extra_frames="warn")
+            whole = open_fragments(
+                header, allow_truncated=False, on_extra_frames="warn"
+            )
+            self._given.check(whole.index)
+            return FragmentReader(header.source, whole.found, self._given)
         index = declared_frames(header, index_edges(trail.edges(), "scanned"))
         found = EncapsulatedIndex(index, trail.items, proven=True)
         return FragmentReader(header.source, found)

@@ -90,6 +90,16 @@ class LazyDicomError(Exception):
         self.frame = frame if self.frame is None else self.frame
         return self
 
+    def again(self) -> Self:
+        """Make the same error anew, to be raised once more."""
+        return type(self)(
+            self.message,
+            url=self.url,
+            offset=self.offset,
+            tag=self.tag,
+            frame=self.frame,
+        )
+
     def __str__(self) -> str:
         """Give the message with the place it speaks of."""
         parts = [self.message]
