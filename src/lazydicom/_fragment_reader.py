@@ -7,6 +7,8 @@ frame that does not fit makes the reader walk over all items, once.
 from collections.abc import Sequence
 from threading import Lock
 
+import numpy as np
+
 from lazydicom._codestreams import is_one_codestream
 from lazydicom._encapsulated_index import (
     EncapsulatedIndex,
@@ -109,8 +111,7 @@ class FragmentReader:
 
     def spans(self, frames: Sequence[int]) -> list[ByteRange]:
         """Give the byte ranges of some frames, item headers included."""
-        found = self._found
-        return [self._span(frame, found) for frame in frames]
+        return self._spans(frames, self._found)
 
     def together(self, frames: Sequence[int]) -> list[list[int]]:
         """Group neighbours."""
@@ -119,7 +120,7 @@ class FragmentReader:
     def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
         """Read the codestreams of some frames, neighbours with one request."""
         found = self._found
-        spans = [self._span(frame, found) for frame in frames]
+        spans = self._spans(frames, found)
         read = read_many(self.source, spans)
         return [
             self._codestream(frame, span, memoryview(data), found)
@@ -135,6 +136,17 @@ class FragmentReader:
     def identity(self) -> tuple[object, ...]:
         """Give that of the file."""
         return self.source.identity()
+
+    def _spans(
+        self, frames: Sequence[int], found: EncapsulatedIndex
+    ) -> list[ByteRange]:
+        if len(frames) < 4:  # NumPy takes its time before the first number
+            return [self._span(frame, found) for frame in frames]
+        self._span(min(frames), found)
+        self._span(max(frames), found)
+        places, index = np.asarray(frames), found.index
+        edges = index.offsets[places].tolist(), index.lengths[places].tolist()
+        return list(map(ByteRange, *edges))
 
     def _span(self, frame: int, found: EncapsulatedIndex) -> ByteRange:
         if not 0 <= frame < len(self):

@@ -43,12 +43,37 @@ def run(jobs: Iterable[Job | Fetch], *, threads: int | None, requests: int) -> N
 
 
 def _run_jobs(waiting: Sequence[Job], *, threads: int | None) -> None:
-    if threads == 1 or len(waiting) <= 1:
-        for job in waiting:
+    """Work off a queue with helpers; to wake a thread for each job would cost more."""
+    queue = deque(waiting)
+    helpers = min(threads or available_cores(), len(queue)) - 1
+    running: list[Future[None]] = []
+    if helpers > 0:
+        pool = _pool(helpers, os.getpid())
+        running = [pool.submit(_work_off, queue) for _ in range(helpers)]
+    try:
+        _work_off(queue)
+    finally:  # who has not begun need not, and who has may still write the result
+        running = [future for future in running if not future.cancel()]
+        wait(running)
+    for future in running:
+        future.result()
+
+
+def _work_off(queue: deque[Job]) -> None:
+    """Do jobs until none is left, or one fails."""
+    try:
+        while (job := _next(queue)) is not None:
             job()
-        return
-    for _ in _pool(threads or available_cores(), os.getpid()).map(_call, waiting):
-        pass
+    except BaseException:
+        queue.clear()
+        raise
+
+
+def _next(queue: deque[Job]) -> Job | None:
+    try:
+        return queue.popleft()
+    except IndexError:
+        return None
 
 
 def _run_fetches(
@@ -98,7 +123,3 @@ def _pool(threads: int, process: int, purpose: str = "job") -> ThreadPoolExecuto
     """Keep one pool per process: a fork inherits no threads."""
     name = f"lazydicom-{purpose}-{process}"
     return ThreadPoolExecutor(threads, thread_name_prefix=name)
-
-
-def _call(job: Job) -> None:
-    job()

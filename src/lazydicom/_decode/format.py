@@ -35,13 +35,18 @@ class FrameFormat:
     """A larger encapsulated frame is refused."""
 
     @property
-    def in_place(self) -> bool:
-        """Whether the bytes of a frame are its values, byte order and spare bits aside."""
+    def in_order(self) -> bool:
+        """Whether native bytes are the values, byte order and spare bits aside."""
         pixel = self.pixel
         planar = pixel.planar_configuration == 1 and pixel.samples_per_pixel > 1
         packed = pixel.bits_allocated == 1
         moved = planar or packed or pixel.subsampled or self.swapped_pairs
-        return self.transfer_syntax.native and not moved and not self.converts_to_rgb
+        return not moved and not self.converts_to_rgb
+
+    @property
+    def in_place(self) -> bool:
+        """Whether the bytes of a frame in the file are its values, in that sense."""
+        return self.transfer_syntax.native and self.in_order
 
     @property
     def as_stored(self) -> bool:

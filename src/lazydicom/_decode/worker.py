@@ -19,7 +19,7 @@ from lazydicom._decode.encapsulated import decode_encapsulated
 from lazydicom.errors import DecodeError, LazyDicomError
 
 _MEMORY: Final = 4 << 30
-"""Address space beyond the largest frame that a worker may take."""
+"""Address space that a worker may take in all: 4 GiB, the frame and its codestream included."""
 
 
 def serve(pipe: "Connection[Any, Any]") -> None:

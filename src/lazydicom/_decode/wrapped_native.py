@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._decode.format import FrameFormat
-from lazydicom._decode.native import decode_native
+from lazydicom._decode.native import decode_native, finish_in_place
 from lazydicom._decode.samples import call_codec
 from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError
@@ -36,14 +36,23 @@ def decode_deflated(
     data: BytesLike, length: int, format_: FrameFormat, out: NDArray[Any]
 ) -> None:
     """Inflate a native frame; 1-bit pixels begin at a byte of their own."""
+    if format_.in_order and length % 2 == 0:
+        _inflate(data, length, out.reshape(-1).view(np.uint8))
+        finish_in_place(out, format_)
+        return
+    padded = np.empty(length + length % 2, np.uint8)
+    _inflate(data, length, padded)
+    decode_native(padded[:length].data, 0, format_, out)
+
+
+def _inflate(data: BytesLike, length: int, out: NDArray[np.uint8]) -> None:
+    """Inflate `length` bytes into `out`, which has room for one of padding."""
     import imagecodecs
 
-    padded = np.empty(length + length % 2, np.uint8)
     try:
-        got = call_codec(imagecodecs.deflate_decode, data, raw=True, out=padded)
+        got = call_codec(imagecodecs.deflate_decode, data, raw=True, out=out)
     except DecodeError as error:
         message = f"Expected {length} bytes inflated: {error.message}"
         raise DecodeError(message) from error
-    if not length <= got.nbytes <= len(padded):
+    if not length <= got.nbytes <= len(out):
         raise DecodeError(f"Expected {length} bytes inflated, found {got.nbytes}")
-    decode_native(padded[:length].data, 0, format_, out)
