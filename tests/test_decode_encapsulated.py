@@ -26,6 +26,7 @@ from lazydicom.errors import DecodeError, LimitError, UnsupportedError
 LOSSLESS: Final = [case for case, (syntax, _) in CASES.items() if syntax.lossless]
 LOSSY: Final = [case for case in CASES if case not in LOSSLESS]
 JPEG: Final = "1.2.840.10008.1.2.4.50"
+PREFIX: Final = "1.2.840.10008.1.2.4."
 
 
 def test_every_transfer_syntax_with_a_decoder_has_a_case() -> None:
@@ -228,6 +229,19 @@ def test_the_sign_of_jpeg_2000_yields_to_pixel_representation(
     decoded = decode(data, format_of("1.2.840.10008.1.2.4.90", kind))
 
     assert np.array_equal(decoded, values)
+
+
+@pytest.mark.parametrize("kind", ["8 bits", "8 bits, signed", "16 bits"])
+def test_loss_makes_no_white_of_black(kind: str) -> None:
+    dtype = np.dtype(KINDS[kind].dtype)
+    edges = np.indices((61, 83)).sum(0) // 3 % 2 == 0
+    values = np.where(edges, np.iinfo(dtype).min, np.iinfo(dtype).max).astype(dtype)
+    data = bytes(imagecodecs.htj2k_encode(values, 0.01, reversible=False))
+
+    for last in "13":  # a name that promises no loss does not mend it
+        back = decode(data, format_of(f"{PREFIX}20{last}", KINDS[kind]))
+
+        assert np.abs(back.astype(int) - values).max() < np.iinfo(dtype).max // 5
 
 
 def test_the_boxes_of_a_jp2_file_are_stepped_over() -> None:

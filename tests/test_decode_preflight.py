@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Final
+import re
+from io import BytesIO
+from typing import TYPE_CHECKING, Final
 
 import imagecodecs
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
 from codec_frames import KINDS, SYNTAXES, decode, format_of, make_frame, make_pixels
 from lazydicom._decode.encapsulated import _CODECS
@@ -18,7 +21,23 @@ from lazydicom._decode.jpeg_xl_header import read_jpeg_xl_header
 from lazydicom._decode.preflight import Codestream
 from lazydicom.errors import DecodeError, LazyDicomError, UnsupportedError
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from numpy.typing import NDArray
+
 JPEG: Final = "1.2.840.10008.1.2.4."
+
+
+def _tiles_of_jpeg_2000(values: NDArray[np.uint8]) -> bytes:
+    file = BytesIO()
+    image = Image.fromarray(values)
+    image.save(file, "JPEG2000", no_jp2=True, tile_size=(32, 32))
+    return file.getvalue()
+
+
+def _tiles_of_htj2k(values: NDArray[np.uint8]) -> bytes:
+    return bytes(imagecodecs.htj2k_encode(values, reversible=True, tile=(32, 32)))
 
 
 @given(st.binary(max_size=200), st.sampled_from(sorted(_CODECS)))
@@ -166,6 +185,33 @@ def test_jpeg_2000_with_more_tiles_than_there_may_be_is_refused() -> None:
     data[24:32] = (1).to_bytes(4, "big") * 2  # a tile
 
     with pytest.raises(DecodeError, match="1000000"):
+        decode(bytes(data), frame.format)
+
+
+@pytest.mark.parametrize("encode", [_tiles_of_jpeg_2000, _tiles_of_htj2k])
+@pytest.mark.parametrize("which", [0, 1, -1])
+def test_jpeg_2000_that_lacks_a_tile_is_refused(
+    encode: Callable[[NDArray[np.uint8]], bytes], which: int
+) -> None:
+    data = encode(make_pixels(KINDS["8 bits"]))
+    starts = [at.start() for at in re.finditer(b"\xff\x90\x00\x0a", data)]
+    cut = starts[which]
+    length = int.from_bytes(data[cut + 6 : cut + 10], "big")
+
+    with pytest.raises(DecodeError, match=r"6 tile-parts of 6 tiles, found 5 of 5"):
+        decode(
+            data[:cut] + data[cut + length :],
+            format_of(f"{JPEG}201", KINDS["8 bits"]),
+        )
+
+
+def test_jpeg_2000_that_lacks_the_last_part_of_a_tile_is_refused() -> None:
+    frame = make_frame(f"{JPEG}90 8 bits")
+    data = bytearray(frame.data)
+    at = data.index(b"\xff\x90\x00\x0a")
+    data[at + 11] = 2  # TNsot
+
+    with pytest.raises(DecodeError, match=r"2 tile-parts of 1 tiles, found 1 of 1"):
         decode(bytes(data), frame.format)
 
 

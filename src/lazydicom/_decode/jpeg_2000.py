@@ -17,6 +17,7 @@ from lazydicom.errors import UnsupportedError
 
 _OPENJPEG_BITS: Final = 24
 """With 25 bits it gives other pixels than were encoded, without a word."""
+_LOSSLESS: Final = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202")
 
 
 def decode_jpeg_2000(
@@ -30,7 +31,7 @@ def decode_jpeg_2000(
 
     codestream = data[header.start :]  # without the boxes of a JP2 file
     bits = header.codestream.bits
-    if header.high_throughput:
+    if is_for_openjph(header, format_):
         decode_samples(imagecodecs.htj2k_decode, codestream, out, bits=bits)
     else:
         decode = imagecodecs.jpeg2k_decode
@@ -47,11 +48,21 @@ def preflight_jpeg_2000(data: BytesLike, format_: FrameFormat) -> Jpeg2000Header
     check_codestream(header.codestream, format_.pixel)
     if header.part_2:
         raise UnsupportedError("JPEG 2000 with extensions of Part 2 has no decoder")
+    header = check_tile_parts(data, header)
     bits = header.codestream.bits
-    if bits > _OPENJPEG_BITS and not header.high_throughput:
+    if bits > _OPENJPEG_BITS and not is_for_openjph(header, format_):
         raise UnsupportedError(
             f"JPEG 2000 of {bits} bits has no decoder that is right: OpenJPEG is exact"
             f" up to {_OPENJPEG_BITS}"
         )
-    check_tile_parts(data, header)
     return header
+
+
+def is_for_openjph(header: Jpeg2000Header, format_: FrameFormat) -> bool:
+    """Tell whether a frame is high-throughput and lossless.
+
+    OpenJPH is twice as fast as OpenJPEG; but a value that loss carries beyond its range
+    begins anew at the other end there, and black becomes white.
+    """
+    lossless = format_.transfer_syntax.uid in _LOSSLESS and not header.quantized
+    return header.high_throughput and lossless

@@ -1,6 +1,7 @@
 """The header of a JPEG 2000 codestream (ISO/IEC 15444-1 annex A, 15444-15 annex A)."""
 
 import struct
+from collections import Counter
 from typing import Final, NamedTuple
 
 from lazydicom._decode.preflight import END_OF_IMAGE, Codestream, find_last
@@ -12,16 +13,20 @@ _JP2_SIGNATURE: Final = b"\x00\x00\x00\x0cjP  "
 _SIZ: Final = struct.Struct(">HH8IH")
 _SOT: Final = b"\xff\x90"
 _SOT_LENGTH: Final = 12
+_SOT_PLACE: Final = struct.Struct(">HIBB")
+"""Tile, length, number of this tile-part, and how many there are: 0 where it is not told."""
 _SOD: Final = b"\xff\x93"
 _END_OF_SEGMENTS: Final = (_SOT, _SOD, END_OF_IMAGE)
 _QCC: Final = b"\xff\x5d"
 _QUANTIZATION: Final = (b"\xff\x5c", _QCC)
+_SCALAR: Final = frozenset((1, 2))
+"""Styles of quantization other than none."""
 _MOST_BIT_PLANES: Final = 30
 _MOST_TILES: Final = 65535
 
 
 class Jpeg2000Header(NamedTuple):
-    """What the SIZ marker segment says."""
+    """What the SIZ marker segment says, and some of what others say."""
 
     codestream: Codestream
     signed: bool
@@ -29,8 +34,11 @@ class Jpeg2000Header(NamedTuple):
     """Whether blocks are coded as Part 15 has it."""
     part_2: bool
     """Whether extensions of Part 2 are used."""
+    tiles: int
     start: int
     """Offset of SOC: a JP2 file may be wrapped around the codestream."""
+    quantized: bool = False
+    """Whether coefficients are; `check_tile_parts` finds out."""
 
 
 def read_jpeg_2000_header(data: BytesLike) -> Jpeg2000Header:
@@ -55,7 +63,7 @@ def read_jpeg_2000_header(data: BytesLike) -> Jpeg2000Header:
     components = bytes(data[at + _SIZ.size : at + length])
     if length != _SIZ.size + 3 * samples or len(components) != 3 * samples:
         raise DecodeError(f"SIZ has {length} bytes for {samples} components")
-    _check_tiles(*grid)
+    tiles = _count_tiles(*grid)
     if components != components[:3] * samples or components[1:3] != b"\x01\x01":
         raise UnsupportedError("Components of unlike size, sign or precision")
     columns, rows = grid[0] - grid[2], grid[1] - grid[3]
@@ -65,24 +73,36 @@ def read_jpeg_2000_header(data: BytesLike) -> Jpeg2000Header:
         signed=bool(components[0] & 0x80),
         high_throughput=bool(extensions & 0x4000),
         part_2=bool(extensions & 0x8000),
+        tiles=tiles,
         start=start,
     )
 
 
-def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> None:
+def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> Jpeg2000Header:
     """Follow the marker segments and the lengths of tile-parts to EOC.
+
+    Returns
+    -------
+    Jpeg2000Header
+        The same, with what these segments say.
 
     Raises
     ------
     DecodeError
-        If one runs past the end, or EOC does not follow the last one: it is cut. Also if
-        quantization is beyond what a decoder holds in 32 bits.
+        If one runs past the end, or EOC does not follow the last one: it is cut. If one is
+        missing: decoders give a tile without any as zeros. Also if quantization is beyond
+        what a decoder holds in 32 bits.
     """
     length_of_siz = int.from_bytes(data[header.start + 4 : header.start + 6], "big")
-    at = _step_over_segments(data, header.start + 4 + length_of_siz, header)
-    while data[at : at + 2] == _SOT:
-        length = int.from_bytes(data[at + 6 : at + 10], "big")
-        body = _step_over_segments(data, at + _SOT_LENGTH, header)
+    at = header.start + 4 + length_of_siz
+    at, quantized = _step_over_segments(data, at, header)
+    found, told = Counter[int](), Counter[int]()
+    while data[at : at + 2] == _SOT and len(data) >= at + _SOT_LENGTH:
+        tile, length, _, parts = _SOT_PLACE.unpack_from(data, at + 4)
+        found[tile] += 1
+        told[tile] = max(told[tile], parts, 1)
+        body, steps = _step_over_segments(data, at + _SOT_LENGTH, header)
+        quantized |= steps
         if length == 0:  # the last one, up to EOC
             at = max(find_last(data, END_OF_IMAGE, body), 0)
         elif at + length < body or at + length > len(data):
@@ -90,40 +110,52 @@ def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> None:
         else:
             at += length
     if data[at : at + 2] != END_OF_IMAGE:
-        found = data[at : at + 2].hex().upper() or "nothing"
-        raise DecodeError(f"Expected EOC (FFD9) behind the tile-parts, found {found}")
+        text = data[at : at + 2].hex().upper() or "nothing"
+        raise DecodeError(f"Expected EOC (FFD9) behind the tile-parts, found {text}")
+    if len(found) != header.tiles or told - found:
+        raise DecodeError(
+            f"Expected {max(told.total(), header.tiles)} tile-parts of {header.tiles}"
+            f" tiles, found {found.total()} of {len(found)}"
+        )
+    return header._replace(quantized=quantized)
 
 
-def _step_over_segments(data: BytesLike, at: int, header: Jpeg2000Header) -> int:
-    """Give where the segments from `at` on end: at SOT, or at the data behind SOD."""
+def _step_over_segments(
+    data: BytesLike, at: int, header: Jpeg2000Header
+) -> tuple[int, bool]:
+    """Give where the segments from `at` on end: at SOT, or at the data behind SOD.
+
+    The second value tells whether they quantize.
+    """
+    quantized = False
     while (marker := bytes(data[at : at + 2])) not in _END_OF_SEGMENTS:
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         if marker[:1] != b"\xff" or length < 2:
             found = marker.hex().upper() or "nothing"
             raise DecodeError(f"Expected a marker segment at byte {at}, found {found}")
-        if header.high_throughput and marker in _QUANTIZATION:
+        if marker in _QUANTIZATION:
             component = 1 if marker == _QCC else 0
-            _check_quantization(bytes(data[at + 4 + component : at + 2 + length]))
+            steps = bytes(data[at + 4 + component : at + 2 + length])
+            if steps and steps[0] & 0x1F in _SCALAR:
+                quantized = True
+                _check_bit_planes(steps, header)
         at += 2 + length
-    return at
+    return at, quantized
 
 
-def _check_quantization(steps: bytes) -> None:
+def _check_bit_planes(steps: bytes, header: Jpeg2000Header) -> None:
     """Refuse steps of the irreversible transform with which OpenJPH crashes.
 
     Its blocks hold 30 bit-planes; guard bits and exponent say how many there are.
     """
-    irreversible = bool(steps) and steps[0] & 0x1F in {1, 2}
-    if not irreversible:
-        return
     planes = (steps[0] >> 5) + (max(steps[1::2], default=0) >> 3) - 1
-    if planes > _MOST_BIT_PLANES:
+    if header.high_throughput and planes > _MOST_BIT_PLANES:
         raise DecodeError(
             f"Expected at most {_MOST_BIT_PLANES} bit-planes, found {planes}"
         )
 
 
-def _check_tiles(  # noqa: PLR0917 (as they stand in SIZ)
+def _count_tiles(  # noqa: PLR0917 (as they stand in SIZ)
     right: int,
     bottom: int,
     left: int,
@@ -132,7 +164,7 @@ def _check_tiles(  # noqa: PLR0917 (as they stand in SIZ)
     height: int,
     tile_left: int,
     tile_top: int,
-) -> None:
+) -> int:
     if left >= right or top >= bottom or not width or not height:
         raise DecodeError(f"SIZ has no area: {right - left} × {bottom - top}")
     if tile_left > left or tile_top > top:
@@ -141,3 +173,4 @@ def _check_tiles(  # noqa: PLR0917 (as they stand in SIZ)
     tiles = across * -(-(bottom - tile_top) // height)
     if tiles > _MOST_TILES:
         raise DecodeError(f"Expected at most {_MOST_TILES} tiles, found {tiles}")
+    return tiles

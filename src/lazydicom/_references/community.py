@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.jpeg import preflight_jpeg
-from lazydicom._decode.jpeg_2000 import preflight_jpeg_2000
+from lazydicom._decode.jpeg_2000 import is_for_openjph, preflight_jpeg_2000
 from lazydicom._decode.jpeg_ls import preflight_jpeg_ls
 from lazydicom._decode.preflight import Codestream
 from lazydicom._decode.rle import preflight_rle
@@ -133,10 +133,12 @@ def _look_at_jpeg_2000(data: memoryview, format_: FrameFormat) -> _Seen:
     header = preflight_jpeg_2000(bytes(data), format_)
     signed = header.signed == bool(format_.pixel.pixel_representation)
     exact = signed and _fits(header.codestream, format_.pixel) and not header.start
-    name = "imagecodecs_htj2k" if header.high_throughput else "imagecodecs_jpeg2k"
+    fast = is_for_openjph(header, format_)
+    name = "imagecodecs_htj2k" if fast else "imagecodecs_jpeg2k"
     if not exact or format_.converts_to_rgb:
         return _Seen(None, 0)
-    return _Seen({"id": name}, 4 + int.from_bytes(data[4:6], "big"))
+    tile_parts = bytes(data).find(b"\xff\x90")
+    return _Seen({"id": name}, max(tile_parts, 0))
 
 
 def _look_at_jpeg_ls(data: memoryview, format_: FrameFormat) -> _Seen:
