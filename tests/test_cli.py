@@ -12,6 +12,7 @@ from command_line import run, run_process, write_file
 from dicom_files import element, make_native, stored_pixels
 from lazydicom._cli.info import facts_of
 from lazydicom.cli import main
+from series_files import write_instance, write_volume
 
 
 @pytest.fixture
@@ -46,6 +47,29 @@ def test_info_as_json_holds_the_same_facts(path: Path) -> None:
     assert facts["index_origin"] == "native"
     assert facts["shortest_frame"] == facts["longest_frame"] == 40
     assert facts["decoded_nbytes"] == 400
+
+
+def test_info_lists_the_series_of_a_folder(tmp_path: Path) -> None:
+    write_volume(tmp_path)
+    write_instance(tmp_path / "other.dcm", z=0, number=1, series="1.2.9")
+
+    printed = " ".join(run("info", tmp_path).stdout.split())
+    facts = json.loads(run("info", "--json", f"{tmp_path}/").stdout)
+
+    assert "3-MR z 4, y 3, x 4 uint16 2.5 × 2 × 1.5 4 96 bytes" in printed
+    assert "9-MR z 1, y 3, x 4 uint16 ? × 2 × 1.5 1 24 bytes" in printed
+    assert [one["series"] for one in facts] == ["3-MR", "9-MR"]
+    assert facts[0]["shape"] == [4, 3, 4]
+    assert facts[1]["spacing"] == [None, 2.0, 1.5]
+
+
+def test_plan_of_a_folder_is_a_usage_error(tmp_path: Path) -> None:
+    write_volume(tmp_path)
+
+    result = run("info", tmp_path, "--plan", "3")
+
+    assert result.exit_code == 2
+    assert "Expected one file" in result.stderr
 
 
 def test_info_prints_nothing_of_a_patient(path: Path) -> None:

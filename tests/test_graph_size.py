@@ -5,8 +5,8 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Final
 
-import dask
 import pytest
+from dask.base import optimize
 
 import lazydicom
 from dicom_files import make_encapsulated
@@ -37,7 +37,7 @@ def test_the_graph_of_100_000_compressed_frames_stays_small(
     values = lazydicom.to_dask(
         lazydicom.open_image(path), frames_per_chunk=frames_per_chunk
     )
-    (as_run,) = dask.optimize(values)
+    (as_run,) = optimize(values)
 
     assert len(pickle.dumps(dict(values.dask))) <= MOST
     # A scheduler sends tasks one by one: what they share is sent as often.

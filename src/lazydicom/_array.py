@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from lazydicom._coordinate import Coordinate
 from lazydicom._grid import HOLE, NOT_READ, FrameGrid
+from lazydicom._html import array_html
 from lazydicom._image import DicomImage
 from lazydicom._parallel import Fetch, Job, available_cores, read_ahead, run
 from lazydicom._ranges import REQUESTS
@@ -99,6 +100,10 @@ class DicomArray:
         )
         more = f" and {len(self.images) - 1} more" if len(self.images) > 1 else ""
         return f"<DicomArray ({axes}) {self.dtype} from {self.images[0]!r}{more}>"
+
+    def _repr_html_(self) -> str:
+        """Show shape, type, place and the middle frame, where that is one frame to read."""
+        return array_html(self)
 
     def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 (NumPy's own signature)
         """Read what an index expression of NumPy touches."""
@@ -294,8 +299,13 @@ class DicomArray:
 
     def _frame(self, number: int) -> NDArray[Any]:
         """Read one whole frame, the commonest wish, without planning."""
+        image, own = self.image_of(number)
+        return image.frame(own)
+
+    def image_of(self, number: int) -> tuple[DicomImage, int]:
+        """Tell which image a frame number of the grid belongs to, and its number there."""
         which = bisect_right(self._first_numbers, number) - 1
-        return self.images[which].frame(number - self._first_numbers[which])
+        return self.images[which], number - self._first_numbers[which]
 
     def _jobs(
         self,

@@ -1,15 +1,12 @@
 """A picture of a whole file: evenly spaced frames side by side, small and windowed."""
 
 import math
-from typing import Any, TypeAlias
 
-import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array import DicomArray
-
-Picture: TypeAlias = NDArray[np.uint8]
+from lazydicom._picture import Picture, is_inverted, shrink, to_picture
 
 
 def contact_sheet(array: DicomArray, *, frames: int, tile: int) -> Picture:
@@ -27,18 +24,10 @@ def contact_sheet(array: DicomArray, *, frames: int, tile: int) -> Picture:
     positions = np.unravel_index(_evenly_spaced(math.prod(shape), frames), shape)
     side = max(array.frame_shape[:2])
     step, zoom = -(-side // tile), max(tile // side, 1)
-    tiles = np.stack([_shrink(array[at], step) for at in zip(*positions, strict=True)])
-    if array.dtype != np.uint8 or tiles.ndim == 3:
-        tiles = _window(tiles)
-    if array.attrs.get("photometric_interpretation") == "MONOCHROME1":
-        tiles = 255 - tiles  # the lowest value is white (PS3.3 C.7.6.3.1.2)
-    magnified = tiles.astype(np.uint8).repeat(zoom, axis=1).repeat(zoom, axis=2)
-    return _side_by_side(magnified)
-
-
-def encode_png(picture: Picture) -> bytes:
-    """Encode a picture as PNG."""
-    return bytes(imagecodecs.png_encode(picture))
+    tiles = np.stack([shrink(array[at], step) for at in zip(*positions, strict=True)])
+    color, inverted = tiles.ndim == 4, is_inverted(array.attrs)
+    picture = to_picture(tiles, array.dtype, color=color, inverted=inverted)
+    return _side_by_side(picture.repeat(zoom, axis=1).repeat(zoom, axis=2))
 
 
 def _evenly_spaced(count: int, wanted: int) -> NDArray[np.intp]:
@@ -48,32 +37,6 @@ def _evenly_spaced(count: int, wanted: int) -> NDArray[np.intp]:
     array([ 0, 33, 66, 99])
     """
     return np.linspace(0, count - 1, min(count, wanted)).round().astype(np.intp)
-
-
-def _shrink(frame: NDArray[Any], step: int) -> NDArray[np.float64]:
-    """Average blocks of `step` × `step` pixels; those at the edge may be smaller."""
-    for axis in (0, 1):
-        starts = np.arange(0, frame.shape[axis], step)
-        counts = np.diff(starts, append=frame.shape[axis])
-        with np.errstate(invalid="ignore"):  # infinities of both signs in one block
-            sums = np.add.reduceat(frame, starts, axis=axis, dtype=np.float64)
-        others = [a for a in range(sums.ndim) if a != axis]
-        frame = sums / np.expand_dims(counts, others)
-    return frame
-
-
-def _window(tiles: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Spread values between two percentiles over 0 to 255; what is no number becomes 0."""
-    values = np.where(np.isfinite(tiles), tiles, np.nan)
-    if np.isnan(values).all():
-        return np.zeros_like(tiles)
-    low, high = np.nanpercentile(values, (1, 99))
-    if low == high:
-        low, high = np.nanmin(values), np.nanmax(values)
-    if low == high:
-        return np.zeros_like(tiles)
-    scaled: NDArray[np.float64] = ((values - low) / (high - low)).clip(0, 1)
-    return np.nan_to_num(scaled * 255)
 
 
 def _side_by_side(tiles: Picture) -> Picture:

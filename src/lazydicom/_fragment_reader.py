@@ -96,6 +96,10 @@ class FragmentReader:
         """Give the number of frames."""
         return len(self._found.index)
 
+    def knows(self, frame: int) -> bool:
+        """Tell that all frames are indexed."""
+        return 0 <= frame < len(self)
+
     def read(self, frame: int) -> BytesLike:
         """Read the codestream of one frame, its fragments joined.
 

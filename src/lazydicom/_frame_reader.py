@@ -37,6 +37,10 @@ class FrameReader(Protocol):
         """Give the number of frames."""
         ...
 
+    def knows(self, frame: int) -> bool:
+        """Tell whether a frame can be read without looking at others first."""
+        ...
+
     def read(self, frame: int) -> BytesLike:
         """Read one encoded frame."""
         ...
@@ -84,6 +88,10 @@ class RangeReader:
     def __len__(self) -> int:
         """Give the number of frames."""
         return len(self.index)
+
+    def knows(self, frame: int) -> bool:
+        """Tell that each frame is a range of bytes."""
+        return 0 <= frame < len(self)
 
     def span(self, frame: int) -> ByteRange:
         """Give the byte range of one frame."""

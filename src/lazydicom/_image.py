@@ -118,6 +118,10 @@ class DicomImage:
         self.decode_into(number, out)
         return out
 
+    def reads_alone(self, number: int) -> bool:
+        """Tell whether reading a frame takes no more than its own bytes."""
+        return self.reader.knows(number)
+
     def encoded_frame(self, number: int) -> bytes:
         """Read the bytes of one frame as they are stored; native: those it touches."""
         return bytes(self.reader.read(number))

@@ -52,6 +52,11 @@ class MosaicImage(DicomImage):
             raise InvalidDicomError(message, url=self.url, frame=number)
         return self._cut(self.mosaic.frame(0), number).copy()
 
+    def reads_alone(self, number: int) -> bool:
+        """Tell that reading a tile takes the mosaic."""
+        del number
+        return self.tiles == 1
+
     def encoded_frame(self, number: int) -> bytes:
         """Refuse: a tile is not encoded by itself."""
         message = "Tiles of a mosaic are not encoded one by one"

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from glob import has_magic
 from typing import Any, Final, TypedDict
 
 from lazydicom._alike_files import open_alike
@@ -94,6 +95,19 @@ def _open_alike(
         taken = {row for part in found for row in part.which}
         left = [file for row, file in enumerate(left) if row not in taken]
     return batches, left
+
+
+def is_one_file(name: str) -> bool:
+    """Tell a file by its name from a folder, a pattern, a zip file or a DICOMDIR.
+
+    No server is asked: a folder elsewhere must end with a slash.
+    """
+    path, chain = name.removeprefix("file://"), name.partition("::")[0]
+    if chain.endswith(("/", os.sep)) or is_dicomdir(chain):
+        return False
+    if "://" not in path and os.path.lexists(path):
+        return not os.path.isdir(path) and not path.lower().endswith(".zip")  # noqa: PTH112
+    return not has_magic(chain) and not chain.lower().endswith(".zip")
 
 
 def _is_local(file: Listed) -> bool:

@@ -33,8 +33,8 @@ class ReadPlan:
         """Tell the cost in words."""
         frames = _count(self.frames, "frame")
         requests = _count(self.requests, "request")
-        read = "?" if self.read_nbytes is None else _size(self.read_nbytes)
-        decoded = _size(self.decoded_nbytes)
+        read = "?" if self.read_nbytes is None else print_size(self.read_nbytes)
+        decoded = print_size(self.decoded_nbytes)
         return f"<ReadPlan {frames}: {requests}, {read} to read, {decoded} decoded>"
 
 
@@ -74,10 +74,10 @@ def _count(number: int, what: str) -> str:
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
-def _size(count: int) -> str:
+def print_size(count: int) -> str:
     """Print a number of bytes for people.
 
-    >>> _size(1500)
+    >>> print_size(1500)
     '1.5 kB'
     """
     power = min(max(len(str(count)) - 1, 0) // 3, len(_UNITS) - 1)

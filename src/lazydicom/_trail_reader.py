@@ -130,6 +130,11 @@ class TrailReader:
         """Give the number of frames declared."""
         return self._trail.items.frames
 
+    def knows(self, frame: int) -> bool:
+        """Tell whether the trail has come to a frame."""
+        known = self._complete is not None or frame + 1 < len(self._trail.edges())
+        return 0 <= frame < len(self) and known
+
     def read(self, frame: int) -> BytesLike:
         """Read the codestream of one frame."""
         return self.read_many([frame])[0]

@@ -69,6 +69,10 @@ class WadoReader:
         """Give the number of frames declared."""
         return self.pixel.number_of_frames
 
+    def knows(self, frame: int) -> bool:
+        """Tell that a server gives each frame by its number."""
+        return 0 <= frame < len(self)
+
     def read(self, frame: int) -> BytesLike:
         """Fetch one frame."""
         return self.read_many([frame])[0]

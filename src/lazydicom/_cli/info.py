@@ -14,7 +14,9 @@ from rich.text import Text
 import lazydicom
 from lazydicom._array import DicomArray
 from lazydicom._cli.debug import debug_option
+from lazydicom._cli.series_table import printable, series_facts, series_rows
 from lazydicom._dataset import uid_name
+from lazydicom._open_files import is_one_file
 from lazydicom.errors import redact_url
 
 _ORIGINS: Final = {
@@ -38,15 +40,29 @@ _ORIGINS: Final = {
 )
 @debug_option
 def info(url: str, *, as_json: bool, selection: str | None) -> None:
-    """Show what is in a file; no pixel is read."""
-    array = lazydicom.open_image(url)
-    facts = facts_of(array, url)
-    if selection is not None:
-        facts["plan"] = asdict(array.plan(parse_selection(selection)))
+    """Show what is in a file, or list the series of a folder; no pixel is read.
+
+    URL is a file, or a folder (far away: ending in a slash), a pattern, a zip file or a
+    DICOMDIR.
+    """
+    if is_one_file(url):
+        array = lazydicom.open_image(url)
+        facts = facts_of(array, url)
+        if selection is not None:
+            facts["plan"] = asdict(array.plan(parse_selection(selection)))
+        _print(facts, facts_table(facts), as_json=as_json)
+    elif selection is not None:
+        raise click.BadParameter("Expected one file", param_hint="--plan")
+    else:
+        series = series_facts(url)
+        _print(series, series_rows(series), as_json=as_json)
+
+
+def _print(facts: object, table: Table, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(facts, indent=2))
     else:
-        Console(highlight=False).print(facts_table(facts))
+        Console(highlight=False).print(table)
 
 
 def facts_of(array: DicomArray, url: str) -> dict[str, Any]:
@@ -95,9 +111,7 @@ def facts_table(facts: dict[str, Any]) -> Table:
         rows["Read plan"] = _plan(facts["plan"])
     table = Table.grid(padding=(0, 2))
     for name, value in rows.items():
-        table.add_row(
-            Text(name, style="bold"), Text(_printable(value), overflow="fold")
-        )
+        table.add_row(Text(name, style="bold"), Text(printable(value), overflow="fold"))
     return table
 
 
@@ -145,8 +159,3 @@ def _parse_axis(text: str) -> int | slice | EllipsisType:
     if len(bounds) > 3:
         raise ValueError
     return slice(*bounds)
-
-
-def _printable(text: str) -> str:
-    """Let no control character of a file reach the terminal."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -1,4 +1,4 @@
-"""`lazydicom preview`: a contact sheet."""
+"""`lazydicom preview`: a contact sheet of a file, or three planes of a volume."""
 
 from pathlib import Path
 
@@ -6,7 +6,10 @@ import click
 
 import lazydicom
 from lazydicom._cli.debug import debug_option
-from lazydicom._contact_sheet import contact_sheet, encode_png
+from lazydicom._contact_sheet import contact_sheet
+from lazydicom._open_files import is_one_file
+from lazydicom._picture import Picture, encode_png
+from lazydicom._three_planes import is_volume, three_planes
 
 
 @click.command()
@@ -26,11 +29,43 @@ from lazydicom._contact_sheet import contact_sheet, encode_png
     show_default=True,
     help="Largest width and height of each, in pixels.",
 )
+@click.option(
+    "--planes/--no-planes",
+    default=None,
+    help="Show three planes of a volume; the default for a folder that holds one.",
+)
+@click.option("--series", help="Which one, where a folder holds several.")
 @debug_option
-def preview(url: str, out: Path, *, frames: int, tile: int) -> None:
-    """Write a PNG of evenly spaced frames; only these are read."""
+def preview(
+    url: str,
+    out: Path,
+    *,
+    frames: int,
+    tile: int,
+    planes: bool | None,
+    series: str | None,
+) -> None:
+    """Write a PNG of evenly spaced frames of a file; only these are read.
+
+    Of a volume, three planes through its middle: axial, coronal and sagittal. URL is a
+    file, or a folder (far away: ending in a slash), a pattern, a zip file or a DICOMDIR.
+    """
     if out.suffix.lower() != ".png":  # a slip of the hand must not replace a DICOM file
         raise click.BadParameter("Expected a name that ends in .png", param_hint="OUT")
-    sheet = contact_sheet(lazydicom.open_image(url), frames=frames, tile=tile)
-    out.write_bytes(encode_png(sheet))
-    click.echo(f"{out}: {sheet.shape[1]} × {sheet.shape[0]} pixels")
+    if is_one_file(url) and not planes and series is None:
+        picture = contact_sheet(lazydicom.open_image(url), frames=frames, tile=tile)
+    else:
+        picture = _of_series(url, series, planes=planes, frames=frames, tile=tile)
+    out.write_bytes(encode_png(picture))
+    click.echo(f"{out}: {picture.shape[1]} × {picture.shape[0]} pixels")
+
+
+def _of_series(
+    url: str, series: str | None, *, planes: bool | None, frames: int, tile: int
+) -> Picture:
+    array = lazydicom.open_series(url, series=series)
+    if planes is False or (planes is None and not is_volume(array)):
+        return contact_sheet(array, frames=frames, tile=tile)
+    per_frame = "rescale_slope" in array.coords  # stored values would show the slopes
+    values = lazydicom.apply_modality_lut(array) if per_frame else array
+    return three_planes(values, tile=tile)
