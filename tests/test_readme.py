@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import imagecodecs
+import numpy as np
 import pytest
 from pydicom.data import get_testdata_file
 
@@ -18,6 +20,7 @@ from tools import REPOSITORY
 README = REPOSITORY / "README.md"
 PAGES = [README, *sorted((REPOSITORY / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PICTURE = re.compile(r"!\[[^]]+\]\((pictures/[^)]+)\)")
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -84,6 +87,7 @@ def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_code_on_a_page_runs(page: Path) -> None:
     namespace: dict[str, Any] = {"__name__": "__main__"}
 
+    Path("pictures").mkdir()
     for block in blocks_of(page):
         if ">>> " in block.code:
             run_session(block, page, namespace)
@@ -91,6 +95,19 @@ def test_code_on_a_page_runs(page: Path) -> None:
             run_script(block, page, namespace)
         elif block.language == "console":
             run_console(block, page)
+    for name in PICTURE.findall(page.read_text()):
+        assert_same_picture(page.parent / name, Path(name))
+
+
+def assert_same_picture(shown: Path, made: Path) -> None:
+    """Compare the picture on a page with what its code makes; rounding may differ."""
+    pictures = [
+        np.asarray(imagecodecs.png_decode(p.read_bytes())) for p in (shown, made)
+    ]
+    expected, found = (one.astype(int) for one in pictures)
+    assert shown.stat().st_size < 60_000
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= 2
 
 
 def test_readme_shows_each_command_alone_on_its_line_and_ci_runs_the_same() -> None:

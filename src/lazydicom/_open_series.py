@@ -29,7 +29,7 @@ def open_series(
     The axes are found in the files: ``('z', 'y', 'x')`` for a volume,
     ``('time', 'z', 'y', 'x')`` for one that was taken again and again, ``'echo'``,
     ``'b_value'``, ``'diffusion'``, ``'component'`` and others where the frames differ in
-    that; see ``docs/how-to/series.md``.
+    that; see ``docs/how-to/axes.md``.
 
     Parameters
     ----------
