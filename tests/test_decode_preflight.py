@@ -159,6 +159,36 @@ def test_jpeg_in_a_file_of_jpeg_ls_is_refused() -> None:
         decode(frame.data, format_of(f"{JPEG}80", KINDS["8 bits"]))
 
 
+def test_jpeg_ls_of_fewer_values_than_its_bits_hold_has_no_decoder() -> None:
+    frame = make_frame(f"{JPEG}80 8 bits")
+    scan = frame.data.index(b"\xff\xda")
+    presets = bytes.fromhex("fff8 000d 01 00fe 0003 0007 0015 0040")
+
+    with pytest.raises(UnsupportedError, match="values up to 254"):
+        decode(frame.data[:scan] + presets + frame.data[scan:], frame.format)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2), (1, 0, 2), (0, 1)])
+def test_jpeg_ls_planes_are_those_of_the_frame_header_or_refused(
+    order: tuple[int, ...],
+) -> None:
+    values = make_pixels(KINDS["RGB"])
+    rgb = bytes(imagecodecs.jpegls_encode(values))
+    data = rgb[: rgb.index(b"\xff\xda")]
+    for plane in order:
+        scan = bytes(imagecodecs.jpegls_encode(values[..., plane].copy()))
+        begin = scan.index(b"\xff\xda")
+        data += scan[begin : begin + 5] + bytes([plane + 1]) + scan[begin + 6 : -2]
+    data += b"\xff\xd9"
+
+    if order == (0, 1, 2):
+        back = decode(data, format_of(f"{JPEG}80", KINDS["RGB"]))
+        assert np.array_equal(back, values)
+    else:
+        with pytest.raises(UnsupportedError, match="planes in the order"):
+            decode(data, format_of(f"{JPEG}80", KINDS["RGB"]))
+
+
 def test_jpeg_2000_with_extensions_of_part_2_has_no_decoder() -> None:
     frame = make_frame(f"{JPEG}92 8 bits")
     data = bytearray(frame.data)

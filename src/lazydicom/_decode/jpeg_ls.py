@@ -1,6 +1,7 @@
 """JPEG-LS, lossless and near-lossless (PS3.5 section 8.2.3, ISO/IEC 14495-1)."""
 
-from typing import Any
+import re
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,10 @@ from lazydicom._decode.jpeg_markers import SOF_JPEG_LS, JpegHeader, read_jpeg_he
 from lazydicom._decode.preflight import check_codestream, check_end
 from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
 from lazydicom._source import BytesLike
-from lazydicom.errors import DecodeError
+from lazydicom.errors import DecodeError, UnsupportedError
+
+_PLANE: Final = re.compile(rb"\xff\xda\x00\x08\x01(.)", re.DOTALL)
+"""The header of a scan of one component, and which it is."""
 
 
 def decode_jpeg_ls(
@@ -49,4 +53,22 @@ def preflight_jpeg_ls(data: BytesLike, format_: FrameFormat) -> JpegHeader:
         raise DecodeError(f"Expected a JPEG-LS frame header (FFF7), found {found}")
     check_codestream(header.codestream, format_.pixel)
     check_end(data, header.scan, "EOI")
+    _check_for_charls(data, header)
     return header
+
+
+def _check_for_charls(data: BytesLike, header: JpegHeader) -> None:
+    """Refuse what CharLS decodes to other pixels than were encoded, without a word."""
+    full = (1 << header.codestream.bits) - 1
+    if header.largest not in {0, full}:
+        raise UnsupportedError(
+            f"JPEG-LS with values up to {header.largest} (MAXVAL) has no decoder that is"
+            f" right: CharLS takes them for up to {full}"
+        )
+    if _holds_planes(data, header):
+        planes = b"".join(_PLANE.findall(data, header.scan))
+        if planes != header.component_ids:
+            raise UnsupportedError(
+                f"JPEG-LS with planes in the order {planes.hex(' ')} has no decoder:"
+                f" CharLS takes them for {header.component_ids.hex(' ')}"
+            )

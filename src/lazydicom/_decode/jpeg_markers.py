@@ -15,6 +15,9 @@ _MOST_HEADERS: Final = 2048
 _SOI: Final = b"\xff\xd8"
 _SOS: Final = 0xDA
 _EOI: Final = 0xD9
+_LSE: Final = 0xF8
+_PRESETS: Final = b"\x01"
+"""The kind of LSE that presets coding parameters of JPEG-LS."""
 _APP0: Final = 0xE0
 _APP14: Final = 0xEE
 _FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {
@@ -35,6 +38,8 @@ class JpegHeader(NamedTuple):
     """From the Adobe marker: 0 as given, 1 YCbCr; ``None`` without one."""
     scan: int
     """Offset of the first scan header."""
+    largest: int
+    """MAXVAL of JPEG-LS, 0 where it is not told."""
 
 
 class _Seen(NamedTuple):
@@ -77,7 +82,7 @@ def _read_header(data: bytes) -> _Seen:
         raise DecodeError(f"Expected SOI (FFD8), found {_print(data[:2])}")
     frame, process, ids = None, 0, b""
     jfif, adobe = False, None
-    at, code = 2, 0
+    at, code, largest = 2, 0, 0
     while code != _SOS:
         at, code, end = _segment(data, at)
         if code in _FRAME_HEADERS:
@@ -91,10 +96,13 @@ def _read_header(data: bytes) -> _Seen:
             code == _APP14 and data.startswith(b"Adobe", at + 4, end) and end > at + 15
         ):
             adobe = data[at + 15]
+        elif code == _LSE and data.startswith(_PRESETS, at + 4, end):
+            largest = int.from_bytes(data[at + 5 : at + 7], "big")
         scan, at = at, end
     if frame is None:
         raise DecodeError("Expected a frame header (SOF) before the first scan")
-    return _Seen(data[:at], JpegHeader(frame, process, ids, jfif, adobe, scan))
+    header = JpegHeader(frame, process, ids, jfif, adobe, scan, largest)
+    return _Seen(data[:at], header)
 
 
 def _segment(data: bytes, at: int) -> tuple[int, int, int]:
