@@ -18,6 +18,10 @@ _CHUNK_BYTES: Final = 1 << 20
 """Small frames share a chunk up to 1 MiB; larger ones have one each."""
 
 
+_GEOMETRY: Final = ("affine", "orientation", "spacing", "gantry_tilt")
+"""What `open_series` computed: in the patient's coordinates, from positions."""
+
+
 def array_metadata(
     shape: Sequence[int],
     dtype: np.dtype[Any],
@@ -112,16 +116,28 @@ def view_objects(
     )
     if name is None:
         return {METADATA: metadata}
+    return group_objects(array, name, metadata)
+
+
+def group_objects(array: DicomArray, name: str, metadata: bytes) -> dict[str, bytes]:
+    """Make all objects of a group but the chunks of pixels.
+
+    `metadata` is the ``zarr.json`` of the array, which stands there by its name, with the
+    coordinates beside it.
+    """
     arrays, values = {name: metadata}, {}
     for other, coordinate in numeric_coordinates(array).items():
-        arrays[other], values[_only_chunk(other, coordinate)] = _stored(coordinate)
+        attributes = coordinate_attributes(array, other)
+        stored = _stored(coordinate, attributes)
+        arrays[other], values[_only_chunk(other, coordinate)] = stored
     named = {f"{one}/{METADATA}": data for one, data in arrays.items()}
     return {METADATA: group_metadata(arrays), **named, **values}
 
 
 def technical_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Let nothing out that is not in the table, and nothing that JSON has no word for."""
-    named = {name: _json(attrs[name]) for name in TECHNICAL_ATTRIBUTES if name in attrs}
+    """Let nothing out that is not in the tables, and nothing that JSON has no word for."""
+    names = (*TECHNICAL_ATTRIBUTES, *_GEOMETRY)
+    named = {name: _json(attrs[name]) for name in names if name in attrs}
     return {name: value for name, value in named.items() if value is not None}
 
 
@@ -140,16 +156,26 @@ def check_name(array: DicomArray, name: str) -> None:
 
 
 def numeric_coordinates(array: DicomArray) -> dict[str, Coordinate]:
-    """Choose the coordinates that may leave: numbers, never text or UIDs."""
-    return {
-        name: coordinate
-        for name, coordinate in array.coords.items()
-        if np.asarray(coordinate.values).dtype.kind in "iuf"
-    }
+    """Choose the coordinates that may leave: numbers, never UIDs.
+
+    The words along an axis, such as M and P for magnitude and phase, become numbers.
+    """
+    found = {}
+    for name, one in array.coords.items():
+        if np.asarray(one.values).dtype.kind in "iuf":
+            found[name] = one
+        elif one.dims == (name,):
+            found[name] = Coordinate(one.dims, np.arange(len(one)))
+    return found
 
 
-def coordinate_attributes(coordinate: Coordinate) -> dict[str, Any]:
-    """Give the unit, where there is one."""
+def coordinate_attributes(array: DicomArray, name: str) -> dict[str, Any]:
+    """Give the unit, and the words that numbers stand for, as the CF conventions do."""
+    coordinate = array.coords[name]
+    if np.asarray(coordinate.values).dtype.kind == "U":
+        words = [word.replace(" ", "_") for word in coordinate.values.tolist()]
+        flags = list(range(len(words)))
+        return {"flag_values": flags, "flag_meanings": " ".join(words)}
     return {"units": coordinate.units} if coordinate.units else {}
 
 
@@ -159,7 +185,9 @@ def auxiliary_names(array: DicomArray) -> str:
     return " ".join(name for name in coordinates if name not in array.dims)
 
 
-def _stored(coordinate: Coordinate) -> tuple[bytes, bytes]:
+def _stored(
+    coordinate: Coordinate, attributes: Mapping[str, Any]
+) -> tuple[bytes, bytes]:
     """Give the metadata of a coordinate and its only chunk."""
     values = np.asarray(coordinate.values)
     metadata = array_metadata(
@@ -167,7 +195,7 @@ def _stored(coordinate: Coordinate) -> tuple[bytes, bytes]:
         values.dtype,
         chunks=values.shape,
         dims=coordinate.dims,
-        attributes=coordinate_attributes(coordinate),
+        attributes=attributes,
     )
     return metadata, values.astype(values.dtype.newbyteorder("<")).tobytes()
 
@@ -177,6 +205,8 @@ def _only_chunk(name: str, coordinate: Coordinate) -> str:
 
 
 def _json(value: object) -> Any:  # noqa: ANN401 (JSON)
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
     if isinstance(value, list | tuple):
         values = [_json(one) for one in value]
         return None if None in values else values

@@ -17,6 +17,8 @@ from rich.progress import (
 )
 
 import lazydicom
+from lazydicom._array import DicomArray
+from lazydicom._cli.array_of import array_of, series_option
 from lazydicom._cli.debug import debug_option
 
 _AXES: Final = "N[,N...]"
@@ -59,6 +61,8 @@ def _bytes(text: str) -> int:
 @click.option(
     "--ome", is_flag=True, help="Write OME-Zarr with coarser levels; URL is a series."
 )
+@click.option("--name", help="Write a group: the array by this name, and coordinates.")
+@series_option
 @click.option("--overwrite", is_flag=True, help="Replace what stands there.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted export.")
 @debug_option
@@ -71,6 +75,8 @@ def export(
     codec: str,
     workers: int | None,
     memory: int | None,
+    name: str | None,
+    series: str | None,
     ome: bool,
     overwrite: bool,
     resume: bool,
@@ -82,18 +88,24 @@ def export(
     if overwrite and resume:
         raise click.UsageError("--overwrite and --resume exclude each other")
     if ome:
-        if chunks or shards or memory:
-            message = "--ome goes without --chunks, --shards and --memory"
+        if chunks or shards or memory or name:
+            message = "--ome goes without --chunks, --shards, --memory and --name"
             raise click.UsageError(message)
         _export_ome(
-            url, out, codec=codec, workers=workers, overwrite=overwrite, resume=resume
+            lazydicom.open_series(url, series=series),
+            out,
+            codec=codec,
+            workers=workers,
+            overwrite=overwrite,
+            resume=resume,
         )
         return
-    array = lazydicom.open_image(url)
+    array = array_of(url, series)
     with _progress_bar(array.nbytes) as progress:
         report = lazydicom.to_zarr(
             array,
             out,
+            name=name,
             chunks=_all_or_one(chunks),
             shards=_all_or_one(shards),
             compressors=codec,
@@ -111,7 +123,7 @@ def export(
 
 
 def _export_ome(
-    url: str,
+    array: DicomArray,
     out: str,
     *,
     codec: str,
@@ -119,7 +131,6 @@ def _export_ome(
     overwrite: bool,
     resume: bool,
 ) -> None:
-    array = lazydicom.open_series(url)
     with _progress_bar(array.nbytes) as progress:
         report = lazydicom.to_ome_zarr(
             array,

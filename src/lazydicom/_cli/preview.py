@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 import lazydicom
+from lazydicom._cli.array_of import series_option
 from lazydicom._cli.debug import debug_option
 from lazydicom._contact_sheet import contact_sheet
 from lazydicom._open_files import is_one_file
@@ -34,7 +35,7 @@ from lazydicom._three_planes import is_volume, three_planes
     default=None,
     help="Show three planes of a volume; the default for a folder that holds one.",
 )
-@click.option("--series", help="Which one, where a folder holds several.")
+@series_option
 @debug_option
 def preview(
     url: str,

@@ -5,6 +5,7 @@ from typing import Final
 import click
 
 import lazydicom
+from lazydicom._cli.array_of import array_of, series_option
 from lazydicom._cli.debug import debug_option
 
 _SHOWN: Final = 10
@@ -13,13 +14,14 @@ _SHOWN: Final = 10
 @click.command()
 @click.argument("store")
 @click.argument("source", required=False)
+@series_option
 @debug_option
-def verify(store: str, source: str | None) -> None:
+def verify(store: str, source: str | None, *, series: str | None) -> None:
     """Read a whole STORE again; with SOURCE, compare every pixel with it.
 
     The exit code is 1 where anything differs.
     """
-    array = None if source is None else lazydicom.open_image(source)
+    array = None if source is None else array_of(source, series)
     report = lazydicom.verify(store, array)
     if report.ok:
         compared = " and ".join(report.compared_with)

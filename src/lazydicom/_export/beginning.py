@@ -1,5 +1,6 @@
 """Before the first chunk: what stands there already, and whether it may be touched."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -12,6 +13,7 @@ from lazydicom._export.manifest import (
     Journal,
     Manifest,
     Records,
+    checksum,
     decode_manifest,
 )
 from lazydicom._export.target import Target, is_zarr
@@ -96,7 +98,10 @@ def _check_same_plan(found: ExportPlan, plan: ExportPlan, target: Target) -> Non
     raise ExportError(f"The export that stands here has {what}", url=target.url)
 
 
-def make_plan(array: DicomArray, layout: ZarrLayout) -> ExportPlan:
+def make_plan(
+    array: DicomArray, layout: ZarrLayout, labels: Mapping[str, bytes]
+) -> ExportPlan:
+    """Tell what an export is going to write."""
     identities = [image.identity() for image in array.images]
     source = blake2b(repr(identities).encode(), digest_size=16)
     source.update(array.grid.numbers.tobytes())
@@ -108,4 +113,6 @@ def make_plan(array: DicomArray, layout: ZarrLayout) -> ExportPlan:
         dtype=layout.dtype.str,
         chunks=list(layout.chunks),
         shards=None if layout.shards is None else list(layout.shards),
+        name=layout.name,
+        labels={key: checksum(data) for key, data in labels.items()},
     )

@@ -87,6 +87,15 @@ class StoreCheck:
             return _other_array(found, "source")
         return None
 
+    def wrong_labels(self) -> Iterator[Difference]:
+        """Check what stands beside the array: coordinates and descriptions."""
+        labels = self.manifest.plan.labels if self.manifest is not None else {}
+        for key, expected in labels.items():
+            data = self.folder.get(key)
+            if data is None or checksum(data) != expected:
+                reason = "it is gone" if data is None else "stored bytes differ"
+                yield Difference(key, 0, (), reason)
+
     def wrong_object(self, position: Position) -> Difference | None:
         """Check one object: it is there, its stored bytes, its pixels."""
         key = self.layout.key(position)
@@ -133,13 +142,13 @@ class StoreCheck:
 
     def _open_object(self, key: str) -> Any:  # noqa: ANN401 (zarr.Array has no parameter here)
         """Let zarr decode: from a disk directly, else from one object in memory."""
+        path = self.layout.name or ""
         if isinstance(self.folder, LocalFolder):
-            return zarr.open_array(
-                LocalStore(self.folder.path, read_only=True), mode="r"
-            )
+            local = LocalStore(self.folder.path, read_only=True)
+            return zarr.open_array(local, path=path, mode="r")
         data = self.folder.get(key) or b""
-        store = memory_store({METADATA: self.layout.metadata, key: data})
-        return zarr.open_array(store, mode="r")
+        objects = {self.layout.metadata_key: self.layout.metadata, key: data}
+        return zarr.open_array(memory_store(objects), path=path, mode="r")
 
     def _differing_frame(self, values: NDArray[Any], chunk: Position) -> int | None:
         if self.source is None:

@@ -54,7 +54,7 @@ def group_documents(
             values.shape, values.shape, values.dtype, None, None
         )
         documents[f"{other}/.zattrs"] = {
-            **coordinate_attributes(coordinate),
+            **coordinate_attributes(array, other),
             _DIMENSIONS: list(coordinate.dims),
         }
     return documents

@@ -44,6 +44,17 @@ class ZarrLayout:
     compressors: tuple[Mapping[str, Any], ...]
     """Those behind the one that makes bytes."""
     fill_value: float
+    name: str | None = None
+    """What the array is called in its group; ``None``: it is the store."""
+
+    @property
+    def metadata_key(self) -> str:
+        """Name the object that describes the array."""
+        return self._prefix + METADATA
+
+    @property
+    def _prefix(self) -> str:
+        return "" if self.name is None else f"{self.name}/"
 
     @property
     def objects(self) -> Position:
@@ -103,7 +114,7 @@ class ZarrLayout:
 
     def key(self, position: Position) -> str:
         """Name an object."""
-        return "/".join(("c", *map(str, position)))
+        return self._prefix + "/".join(("c", *map(str, position)))
 
     def place_in_shard(self, chunk: Position) -> int:
         """Count the chunks that stand before one in the index of its shard."""
@@ -134,6 +145,7 @@ def plan_layout(
     shards: Axes,
     compressors: Sequence[Any],
     attributes: Mapping[str, Any],
+    name: str | None = None,
 ) -> ZarrLayout:
     """Decide where each value goes, and let zarr write its metadata.
 
@@ -156,10 +168,10 @@ def plan_layout(
         dims=array.dims,
         attributes=attributes,
     )
-    return read_layout(metadata, axes)
+    return read_layout(metadata, axes, name)
 
 
-def read_layout(metadata: bytes, grid_axes: int) -> ZarrLayout:
+def read_layout(metadata: bytes, grid_axes: int, name: str | None = None) -> ZarrLayout:
     """Read the layout back from ``zarr.json``."""
     array = zarr.open_array(memory_store({METADATA: metadata}), mode="r")
     codecs = json.loads(metadata)["codecs"]
@@ -176,6 +188,7 @@ def read_layout(metadata: bytes, grid_axes: int) -> ZarrLayout:
         codecs=tuple(codecs),
         compressors=tuple(codecs[1:]),
         fill_value=array.fill_value,
+        name=name,
     )
 
 

@@ -55,6 +55,10 @@ class ExportPlan:
     dtype: str
     chunks: list[int]
     shards: list[int] | None
+    name: str | None = None
+    """What the array is called in its group; ``None``: it is the store."""
+    labels: dict[str, int] = field(default_factory=dict)
+    """Checksum of each object beside the array: coordinates and descriptions."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +191,8 @@ def _head(plan: ExportPlan) -> dict[str, Any]:
 def _plan(value: Mapping[str, Any]) -> ExportPlan:
     if value["lazydicom_manifest"] != _VERSION:
         raise ValueError(f"version {value['lazydicom_manifest']}")
-    return ExportPlan(**{name: value[name] for name in ExportPlan.__slots__})
+    names = ExportPlan.__slots__  # a manifest of before the last ones has them not
+    return ExportPlan(**{name: value[name] for name in names if name in value})
 
 
 def count_chunks(records: Iterable[list[ChunkRecord]]) -> int:

@@ -87,6 +87,7 @@ def verify(
     check = _make_check(folder, metadata, source, target.url)
     wrong = check.wrong_metadata()
     differences = [wrong] if wrong else _run(check, workers, progress)
+    differences += check.wrong_labels()
     return VerifyReport(
         url=redact_url(target.url),
         number_of_chunks=check.layout.number_of_chunks,
@@ -103,13 +104,20 @@ def _make_check(
     if data is None and source is None:
         message = f"No manifest ({MANIFEST}) is there; name the source to compare with"
         raise ExportError(message, url=url)
-    manifest = None if data is None else decode_manifest(data, url)
-    if manifest is not None:
-        axes = manifest.plan.frame_axes
-    else:
+    if data is None:
         assert source is not None
         axes = len(source.shape) - len(source.frame_shape)
-    return StoreCheck(folder, read_layout(metadata, axes), manifest, source)
+        return StoreCheck(folder, read_layout(metadata, axes), None, source)
+    manifest = decode_manifest(data, url)
+    axes, name = manifest.plan.frame_axes, manifest.plan.name
+    if name is not None:
+        metadata = folder.get(f"{name}/{METADATA}") or b""
+    try:
+        layout = read_layout(metadata, axes, name)
+    except ValueError as error:
+        message = f"The metadata of {name!r} are no array: {error}"
+        raise ExportError(message, url=url) from error
+    return StoreCheck(folder, layout, manifest, source)
 
 
 def _run(

@@ -12,9 +12,10 @@ from lazydicom._array import DicomArray
 from lazydicom._export.attributes import Metadata, exported_attributes
 from lazydicom._export.beginning import make_plan, prepare
 from lazydicom._export.copying import Copy, Progress
-from lazydicom._export.layout import Axes, plan_layout
+from lazydicom._export.layout import METADATA, Axes, plan_layout
 from lazydicom._export.memory import plan_workers
 from lazydicom._export.target import StoreLike, open_target
+from lazydicom._zarr_metadata import group_objects
 from lazydicom.errors import ExportError, LazyDicomError, redact_url
 
 _COMPRESSORS: Final[Mapping[str, Callable[[], list[BytesBytesCodec]]]] = {
@@ -50,6 +51,7 @@ def to_zarr(
     store: StoreLike,
     *,
     storage_options: Mapping[str, Any] | None = None,
+    name: str | None = None,
     chunks: Axes = None,
     shards: Axes = None,
     compressors: str | BytesBytesCodec | Sequence[BytesBytesCodec] = "zstd",
@@ -73,6 +75,9 @@ def to_zarr(
         A folder, a local ``.zip``, any fsspec URL, or a store object of zarr.
     storage_options : mapping, optional
         Arguments of the fsspec filesystem.
+    name : str, optional
+        Write a group that holds the array by this name, with its coordinates beside it:
+        `xarray.open_zarr` reads all of it. Without a name the store is the array.
     chunks : int or sequence of int, optional
         Frames per chunk, or its length on each axis (-1: the whole axis). By default
         whole frames up to 1 MiB, at least one.
@@ -130,9 +135,14 @@ def to_zarr(
         chunks=chunks,
         shards=shards,
         compressors=_codecs(compressors),
-        attributes=exported_attributes(array, metadata),
+        attributes=exported_attributes(array, metadata, name),
+        name=name,
     )
-    plan = make_plan(array, layout)
+    labels = {METADATA: layout.metadata}
+    if name is not None:
+        labels = group_objects(array, name, layout.metadata)
+    root = labels.pop(METADATA)
+    plan = make_plan(array, layout, labels)
     copy = Copy(array, layout, target.staging, progress or _say_nothing)
     workers = plan_workers(
         array,
@@ -145,7 +155,9 @@ def to_zarr(
         known = prepare(target, plan, copy.journal, overwrite=overwrite, resume=resume)
         if not known.finished:
             copy.run(plan, known.records, workers)
-            target.publish(layout.metadata)
+            for key, data in labels.items():
+                target.staging.put(key, data)
+            target.publish(root)
     except LazyDicomError:
         raise
     except OSError as error:
