@@ -248,6 +248,7 @@ def test_frames_are_decoded_straight_into_a_preallocated_result() -> None:
         (np.empty((2, 4, 5), np.uint16), "of shape"),
         (np.empty((1, 3, 4, 5), np.uint16), "of shape"),
         (np.empty((3, 4, 5), np.int16), "of dtype"),
+        (np.frombuffer(bytes(120), np.uint16).reshape(3, 4, 5), "read-only"),
     ],
 )
 def test_a_preallocated_result_of_another_form_is_refused(

@@ -184,7 +184,7 @@ class DicomArray:
         Raises
         ------
         ValueError
-            If `out` has another shape or dtype.
+            If `out` has another shape or dtype, or is read-only.
 
         Examples
         --------
@@ -201,6 +201,8 @@ class DicomArray:
             return self._read_box(selection, threads)[selection.in_box]
         if out.dtype != self.dtype:
             raise ValueError(f"Expected out of dtype {self.dtype}, got {out.dtype}")
+        if not out.flags.writeable:  # codecs in C would write all the same
+            raise ValueError("Expected out to be writeable, got a read-only array")
         box = selection.box_in(out)
         if box is None:
             out[...] = self._read_box(selection, threads)[selection.in_box]
