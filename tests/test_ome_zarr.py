@@ -364,7 +364,8 @@ def copied(
 
 
 def test_copy_is_valid(copied: tuple[str, np.ndarray[Any, Any]]) -> None:
-    models = pytest.importorskip("ome_zarr_models.v05")
+    from ome_zarr_models import v05 as models
+
     url, _ = copied
 
     image = models.Image.from_zarr(zarr.open_group(url, mode="r"))
@@ -373,17 +374,19 @@ def test_copy_is_valid(copied: tuple[str, np.ndarray[Any, Any]]) -> None:
 
 
 def test_ome_zarr_reads_the_copy(copied: tuple[str, np.ndarray[Any, Any]]) -> None:
-    reader = pytest.importorskip("ome_zarr.reader")
-    io = pytest.importorskip("ome_zarr.io")
+    from ome_zarr.io import parse_url
+    from ome_zarr.reader import Reader
+
     url, expected = copied
 
-    (node, *_) = reader.Reader(io.parse_url(url))()
+    (node, *_) = Reader(parse_url(url))()
 
     np.testing.assert_array_equal(np.asarray(node.data[0]), expected)
 
 
 def test_ngff_zarr_reads_the_copy(copied: tuple[str, np.ndarray[Any, Any]]) -> None:
-    ngff_zarr = pytest.importorskip("ngff_zarr")
+    import ngff_zarr
+
     url, expected = copied
 
     image = ngff_zarr.from_ngff_zarr(url).images[0]
