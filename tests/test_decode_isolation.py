@@ -18,7 +18,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 import lazydicom
-from codec_frames import CASES, decode, make_frame
+from codec_frames import CASES, KINDS, decode, encode_rle, make_frame
 from encapsulated_files import make_encapsulated
 from lazydicom._decode import isolation
 from lazydicom.errors import DecodeError, LimitError
@@ -172,7 +172,7 @@ def test_nothing_is_left_when_a_process_ends(tmp_path: Path) -> None:
         "numpy.asarray(array)\n"  # without any guard of the main module
         "array.images[0].frame(0)\n"
         "worker = isolation._workers.worker\n"
-        "print(worker.worker_id, worker._memory.name)\n"
+        "print(worker.worker_id)\n"
     )
     path = get_testdata_file("MR_small_jp2klossless.dcm", download=False)
     done = subprocess.run(
@@ -183,9 +183,30 @@ def test_nothing_is_left_when_a_process_ends(tmp_path: Path) -> None:
     )
 
     assert done.stderr == ""
-    pid, memory = done.stdout.split()
-    _wait_until_gone(int(pid))
-    assert not Path("/dev/shm", memory.lstrip("/")).exists()  # noqa: S108
+    _wait_until_gone(int(done.stdout))
+
+
+def test_ctrl_c_leaves_a_worker_that_waits_alone() -> None:
+    frame = isolated()
+    decode(frame.data, frame.format)
+    first = worker()
+    os.kill(first.worker_id, signal.SIGINT)  # a terminal sends it to all
+
+    assert np.array_equal(decode(frame.data, frame.format), frame.values)
+    assert worker() is first
+
+
+def test_memory_grows_with_the_frame() -> None:
+    small, large = isolated(), np.zeros((700, 900), np.uint8)
+    decode(small.data, small.format)
+    data = encode_rle(large, KINDS["8 bits"])
+    pixel = replace(
+        make_frame("1.2.840.10008.1.2.5 8 bits").format.pixel, rows=700, columns=900
+    )
+    format_ = replace(isolated("1.2.840.10008.1.2.5 8 bits").format, pixel=pixel)
+
+    assert np.array_equal(decode(data, format_), large)
+    assert np.array_equal(decode(small.data, small.format), small.values)
 
 
 def test_open_image_decodes_in_a_worker_on_request() -> None:

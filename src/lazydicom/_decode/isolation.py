@@ -1,7 +1,8 @@
 """Decoding in a worker process: a codestream that crashes a decoder kills only that.
 
 Each thread has a worker of its own, which lives until the thread ends. Frames travel
-through memory that both share; over the pipe go only their sizes and what went wrong.
+through memory that both share, which has no name and goes with them; over the pipe go only
+their sizes and what went wrong.
 """
 
 import os
@@ -11,8 +12,9 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from mmap import mmap
 from multiprocessing import Pipe
-from multiprocessing.shared_memory import SharedMemory
+from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, Final
 from weakref import finalize
 
@@ -60,17 +62,21 @@ class Worker:
         """Of the process that may use it: a fork must not."""
         self.dead = False
         here, there = Pipe()
+        self._file = _open_memory()
         with there:
+            files = [there.fileno(), self._file]
             self._process = subprocess.Popen(  # noqa: S603 (nothing but our own module)
-                [sys.executable, "-m", _WORKER, str(there.fileno())],
-                pass_fds=[there.fileno()],
+                [sys.executable, "-m", _WORKER, *map(str, files)],
+                pass_fds=files,
                 stdin=subprocess.DEVNULL,
                 env=os.environ
                 | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
         self._pipe = here
-        self._memory: SharedMemory | None = None
-        self._end = finalize(self, _stop, self._process, here, self.process_id)
+        self._memory: mmap | None = None
+        self._end = finalize(
+            self, _stop, self._process, here, self._file, self.process_id
+        )
 
     @property
     def worker_id(self) -> int:
@@ -80,14 +86,12 @@ class Worker:
     def decode(self, data: BytesLike, format_: FrameFormat, out: NDArray[Any]) -> None:
         """Decode one frame; see `decode_isolated`."""
         memory = self._shared(out.nbytes + len(data))
-        buffer = memory.buf
-        assert buffer is not None
-        buffer[out.nbytes : out.nbytes + len(data)] = data
-        request = (memory.name, len(data), format_, out.shape, out.dtype.str)
+        memory[out.nbytes : out.nbytes + len(data)] = data
+        request = (len(memory), len(data), format_, out.shape, out.dtype.str)
         error = self._ask(request)
         if error is not None:
             raise error
-        out[...] = np.ndarray(out.shape, out.dtype, buffer)
+        out[...] = np.ndarray(out.shape, out.dtype, memory)
 
     def _ask(self, request: tuple[Any, ...]) -> LazyDicomError | None:
         answer: LazyDicomError | None = None
@@ -105,14 +109,12 @@ class Worker:
             raise self._lost(f"takes more than {TIMEOUT_S:g} s")
         return answer
 
-    def _shared(self, length: int) -> SharedMemory:
+    def _shared(self, length: int) -> mmap:
         """Give memory of at least `length` bytes; it grows."""
-        if self._memory is None or self._memory.size < length:
-            if self._memory is not None:
-                _free(self._memory)
+        if self._memory is None or len(self._memory) < length:
             size = -(-length * 3 // 2 // _PAGE) * _PAGE
-            self._memory = SharedMemory(create=True, size=size)
-            finalize(self, _free, self._memory)
+            os.ftruncate(self._file, size)
+            self._memory = mmap(self._file, size)
         return self._memory
 
     def _lost(self, what: str) -> DecodeError:
@@ -124,20 +126,22 @@ class Worker:
         return DecodeError(f"The process that decodes {what}")
 
 
+def _open_memory() -> int:
+    """Open a file without a name, in memory where the system has such."""
+    if sys.platform == "linux":
+        return os.memfd_create("lazydicom")
+    with TemporaryFile() as file:
+        return os.dup(file.fileno())
+
+
 def _stop(
-    process: "subprocess.Popen[bytes]", pipe: "Connection", process_id: int
+    process: "subprocess.Popen[bytes]", pipe: "Connection", file: int, process_id: int
 ) -> None:
+    pipe.close()
+    os.close(file)
     if os.getpid() != process_id:
         return  # a fork has only a copy
-    pipe.close()
     with suppress(subprocess.TimeoutExpired):
         process.wait(0.2)
     process.kill()
     process.wait()
-
-
-def _free(memory: SharedMemory) -> None:
-    with suppress(FileNotFoundError):
-        memory.unlink()
-    with suppress(BufferError):  # lent to somebody: goes with him
-        memory.close()
