@@ -89,9 +89,8 @@ def _run_fetches(
             while done:
                 _run_jobs(done.pop().result(), threads=threads)
                 running |= {pool.submit(fetch.read) for fetch in islice(queue, 1)}
-    finally:
-        for future in running:
-            future.cancel()
+    finally:  # a fetch may write the result, which is the caller's again afterwards
+        wait([future for future in running if not future.cancel()])
 
 
 def read_ahead(jobs: Iterable[Callable[[], T]], *, threads: int) -> Iterator[T]:
