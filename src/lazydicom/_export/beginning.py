@@ -6,7 +6,7 @@ from hashlib import blake2b
 
 from lazydicom._array import DicomArray
 from lazydicom._export.folder import Folder
-from lazydicom._export.layout import ZarrLayout
+from lazydicom._export.layout import METADATA, ZarrLayout
 from lazydicom._export.manifest import (
     MANIFEST,
     ExportPlan,
@@ -114,5 +114,9 @@ def make_plan(
         chunks=list(layout.chunks),
         shards=None if layout.shards is None else list(layout.shards),
         name=layout.name,
-        labels={key: checksum(data) for key, data in labels.items()},
+        labels={
+            key: checksum(data)
+            for key, data in labels.items()
+            if not key.endswith(METADATA)  # attributes may be added later
+        },
     )

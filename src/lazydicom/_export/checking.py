@@ -88,7 +88,7 @@ class StoreCheck:
         return None
 
     def wrong_labels(self) -> Iterator[Difference]:
-        """Check what stands beside the array: coordinates and descriptions."""
+        """Check the coordinates beside the array."""
         labels = self.manifest.plan.labels if self.manifest is not None else {}
         for key, expected in labels.items():
             data = self.folder.get(key)

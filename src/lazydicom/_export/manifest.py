@@ -58,7 +58,7 @@ class ExportPlan:
     name: str | None = None
     """What the array is called in its group; ``None``: it is the store."""
     labels: dict[str, int] = field(default_factory=dict)
-    """Checksum of each object beside the array: coordinates and descriptions."""
+    """Checksum of the values of each coordinate beside the array."""
 
 
 @dataclass(frozen=True, slots=True)
