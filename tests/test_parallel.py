@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from threading import Event
+from _thread import interrupt_main
+from threading import Event, Timer, current_thread, main_thread
 from typing import TYPE_CHECKING
 
 import pytest
@@ -38,3 +39,21 @@ def test_after_an_error_nobody_writes_any_more(*, fetched: bool) -> None:
         run(map(fetch, [slow, failing]), threads=2, requests=2)
 
     assert written == ["by the slow one"]
+
+
+def test_ctrl_c_while_waiting_for_a_helper_leaves_nobody_who_writes() -> None:
+    theirs, written = Event(), []
+
+    def job() -> None:
+        if current_thread() is main_thread():
+            theirs.wait()
+            Timer(0.05, interrupt_main).start()
+        else:
+            theirs.set()
+            time.sleep(0.2)
+            written.append("by the helper")
+
+    with pytest.raises(KeyboardInterrupt):
+        run([job, job], threads=2, requests=2)
+
+    assert written == ["by the helper"]

@@ -52,10 +52,9 @@ def _run_jobs(waiting: Sequence[Job], *, threads: int | None) -> None:
         running = [pool.submit(_work_off, queue) for _ in range(helpers)]
     try:
         _work_off(queue)
-    finally:  # who has not begun need not, and who has may still write the result
-        running = [future for future in running if not future.cancel()]
-        wait(running)
-    for future in running:
+    finally:
+        begun = _let_end(running)
+    for future in begun:
         future.result()
 
 
@@ -89,8 +88,22 @@ def _run_fetches(
             while done:
                 _run_jobs(done.pop().result(), threads=threads)
                 running |= {pool.submit(fetch.read) for fetch in islice(queue, 1)}
-    finally:  # a fetch may write the result, which is the caller's again afterwards
-        wait([future for future in running if not future.cancel()])
+    finally:
+        _let_end(running)
+
+
+def _let_end(running: Iterable[Future[T]]) -> list[Future[T]]:
+    """Wait for those who have begun: they write the result, which is the caller's afterwards.
+
+    Ctrl-C while waiting changes nothing about that, unless it comes twice.
+    """
+    begun = [future for future in running if not future.cancel()]
+    try:
+        wait(begun)
+    except KeyboardInterrupt:
+        wait(begun)
+        raise
+    return begun
 
 
 def read_ahead(jobs: Iterable[Callable[[], T]], *, threads: int) -> Iterator[T]:

@@ -7,6 +7,7 @@ import pickle
 import resource
 import signal
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from mmap import mmap
 from multiprocessing.connection import Connection
@@ -56,4 +57,5 @@ def _limit() -> None:
 
 if __name__ == "__main__":
     _limit()
-    serve(Connection(int(sys.argv[1])), int(sys.argv[2]))
+    with suppress(OSError):  # nobody waits for the answer any more
+        serve(Connection(int(sys.argv[1])), int(sys.argv[2]))
