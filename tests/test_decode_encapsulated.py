@@ -231,6 +231,20 @@ def test_the_sign_of_jpeg_2000_yields_to_pixel_representation(
     assert np.array_equal(decoded, values)
 
 
+@pytest.mark.parametrize("mixed", [True, False])
+@pytest.mark.parametrize("last", "123")
+@pytest.mark.parametrize("kind", ["RGB", "RGB, 16 bits"])
+def test_htj2k_may_leave_components_as_they_are(
+    kind: str, last: str, *, mixed: bool
+) -> None:
+    values = make_pixels(KINDS[kind])
+    data = bytes(imagecodecs.htj2k_encode(values, reversible=True, rgb=mixed))
+
+    back = decode(data, format_of(f"{PREFIX}20{last}", KINDS[kind]))
+
+    assert np.array_equal(back, values)
+
+
 @pytest.mark.parametrize("kind", ["8 bits", "8 bits, signed", "16 bits"])
 def test_loss_makes_no_white_of_black(kind: str) -> None:
     dtype = np.dtype(KINDS[kind].dtype)

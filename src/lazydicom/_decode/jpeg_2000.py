@@ -11,7 +11,7 @@ from lazydicom._decode.jpeg_2000_markers import (
     read_jpeg_2000_header,
 )
 from lazydicom._decode.preflight import check_codestream
-from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
+from lazydicom._decode.samples import decode_planes, decode_samples, fit_bits, to_rgb
 from lazydicom._source import BytesLike
 from lazydicom.errors import UnsupportedError
 
@@ -32,7 +32,8 @@ def decode_jpeg_2000(
     codestream = data[header.start :]  # without the boxes of a JP2 file
     bits = header.codestream.bits
     if is_for_openjph(header, format_):
-        decode_samples(imagecodecs.htj2k_decode, codestream, out, bits=bits)
+        decode_all = decode_planes if holds_planes(header) else decode_samples
+        decode_all(imagecodecs.htj2k_decode, codestream, out, bits=bits)
     else:
         decode = imagecodecs.jpeg2k_decode
         decode_samples(decode, codestream, out, bits=bits, numthreads=1)
@@ -66,3 +67,8 @@ def is_for_openjph(header: Jpeg2000Header, format_: FrameFormat) -> bool:
     """
     lossless = format_.transfer_syntax.uid in _LOSSLESS and not header.quantized
     return header.high_throughput and lossless
+
+
+def holds_planes(header: Jpeg2000Header) -> bool:
+    """Tell whether OpenJPH gives colour as one plane after the other."""
+    return header.codestream.samples > 1 and not header.mixed

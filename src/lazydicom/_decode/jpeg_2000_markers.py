@@ -17,6 +17,7 @@ _SOT_PLACE: Final = struct.Struct(">HIBB")
 """Tile, length, number of this tile-part, and how many there are: 0 where it is not told."""
 _SOD: Final = b"\xff\x93"
 _END_OF_SEGMENTS: Final = (_SOT, _SOD, END_OF_IMAGE)
+_COD: Final = b"\xff\x52"
 _QCC: Final = b"\xff\x5d"
 _QUANTIZATION: Final = (b"\xff\x5c", _QCC)
 _SCALAR: Final = frozenset((1, 2))
@@ -39,6 +40,8 @@ class Jpeg2000Header(NamedTuple):
     """Offset of SOC: a JP2 file may be wrapped around the codestream."""
     quantized: bool = False
     """Whether coefficients are; `check_tile_parts` finds out."""
+    mixed: bool = False
+    """Whether components are transformed into each other; it finds that, too."""
 
 
 def read_jpeg_2000_header(data: BytesLike) -> Jpeg2000Header:
@@ -95,14 +98,13 @@ def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> Jpeg2000Header:
     """
     length_of_siz = int.from_bytes(data[header.start + 4 : header.start + 6], "big")
     at = header.start + 4 + length_of_siz
-    at, quantized = _step_over_segments(data, at, header)
+    at, header = _step_over_segments(data, at, header)
     found, told = Counter[int](), Counter[int]()
     while data[at : at + 2] == _SOT and len(data) >= at + _SOT_LENGTH:
         tile, length, _, parts = _SOT_PLACE.unpack_from(data, at + 4)
         found[tile] += 1
         told[tile] = max(told[tile], parts, 1)
-        body, steps = _step_over_segments(data, at + _SOT_LENGTH, header)
-        quantized |= steps
+        body, header = _step_over_segments(data, at + _SOT_LENGTH, header)
         if length == 0:  # the last one, up to EOC
             at = max(find_last(data, END_OF_IMAGE, body), 0)
         elif at + length < body or at + length > len(data):
@@ -117,17 +119,16 @@ def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> Jpeg2000Header:
             f"Expected {max(told.total(), header.tiles)} tile-parts of {header.tiles}"
             f" tiles, found {found.total()} of {len(found)}"
         )
-    return header._replace(quantized=quantized)
+    return header
 
 
 def _step_over_segments(
     data: BytesLike, at: int, header: Jpeg2000Header
-) -> tuple[int, bool]:
+) -> tuple[int, Jpeg2000Header]:
     """Give where the segments from `at` on end: at SOT, or at the data behind SOD.
 
-    The second value tells whether they quantize.
+    And the header, with what they say.
     """
-    quantized = False
     while (marker := bytes(data[at : at + 2])) not in _END_OF_SEGMENTS:
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         if marker[:1] != b"\xff" or length < 2:
@@ -137,10 +138,12 @@ def _step_over_segments(
             component = 1 if marker == _QCC else 0
             steps = bytes(data[at + 4 + component : at + 2 + length])
             if steps and steps[0] & 0x1F in _SCALAR:
-                quantized = True
                 _check_bit_planes(steps, header)
+                header = header._replace(quantized=True)
+        elif marker == _COD:
+            header = header._replace(mixed=data[at + 8 : at + 9] == b"\x01")
         at += 2 + length
-    return at, quantized
+    return at, header
 
 
 def _check_bit_planes(steps: bytes, header: Jpeg2000Header) -> None:

@@ -3,15 +3,13 @@
 import re
 from typing import Any, Final
 
-import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.color import interleave
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.jpeg import holds_ybr
 from lazydicom._decode.jpeg_markers import SOF_JPEG_LS, JpegHeader, read_jpeg_header
 from lazydicom._decode.preflight import check_codestream, check_end
-from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
+from lazydicom._decode.samples import decode_planes, decode_samples, fit_bits, to_rgb
 from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError, UnsupportedError
 
@@ -26,13 +24,8 @@ def decode_jpeg_ls(
     import imagecodecs
 
     bits = header.codestream.bits
-    if _holds_planes(data, header):
-        samples = header.codestream.samples
-        planes = np.empty((samples, *out.shape[:2]), out.dtype)
-        decode_samples(imagecodecs.jpegls_decode, data, planes, bits=bits)
-        interleave(planes, out)
-    else:
-        decode_samples(imagecodecs.jpegls_decode, data, out, bits=bits)
+    decode = decode_planes if _holds_planes(data, header) else decode_samples
+    decode(imagecodecs.jpegls_decode, data, out, bits=bits)
     if format_.pixel.pixel_representation:
         fit_bits(out, bits)  # JPEG-LS knows no sign
     if format_.color == "rgb" and holds_ybr(header, format_.pixel):

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.color import ybr_to_rgb
+from lazydicom._decode.color import interleave, ybr_to_rgb
 from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError, UnsupportedError
 
@@ -47,6 +47,20 @@ def decode_samples(
     narrow = np.empty(out.shape, f"{out.dtype.kind}{_itemsize(bits)}")
     call_codec(decode, data, out=narrow, **options)
     out[...] = narrow
+
+
+def decode_planes(
+    decode: Callable[..., Any],
+    data: BytesLike,
+    out: NDArray[Any],
+    *,
+    bits: int,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Decode samples that come as one plane after the other."""
+    planes = np.empty((out.shape[-1], *out.shape[:2]), out.dtype)
+    decode_samples(decode, data, planes, bits=bits, **options)
+    interleave(planes, out)
 
 
 def fit_bits(values: NDArray[Any], bits: int) -> None:

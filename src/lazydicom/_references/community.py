@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.jpeg import preflight_jpeg
-from lazydicom._decode.jpeg_2000 import is_for_openjph, preflight_jpeg_2000
+from lazydicom._decode.jpeg_2000 import (
+    holds_planes,
+    is_for_openjph,
+    preflight_jpeg_2000,
+)
 from lazydicom._decode.jpeg_ls import preflight_jpeg_ls
 from lazydicom._decode.preflight import Codestream
 from lazydicom._decode.rle import preflight_rle
@@ -135,7 +139,7 @@ def _look_at_jpeg_2000(data: memoryview, format_: FrameFormat) -> _Seen:
     exact = signed and _fits(header.codestream, format_.pixel) and not header.start
     fast = is_for_openjph(header, format_)
     name = "imagecodecs_htj2k" if fast else "imagecodecs_jpeg2k"
-    if not exact or format_.converts_to_rgb:
+    if not exact or format_.converts_to_rgb or (fast and holds_planes(header)):
         return _Seen(None, 0)
     tile_parts = bytes(data).find(b"\xff\x90")
     return _Seen({"id": name}, max(tile_parts, 0))
