@@ -63,6 +63,17 @@ def test_info_lists_the_series_of_a_folder(tmp_path: Path) -> None:
     assert facts[1]["spacing"] == [None, 2.0, 1.5]
 
 
+def test_info_counts_a_byte_once_that_two_frames_share(tmp_path: Path) -> None:
+    path = tmp_path / "bits.dcm"
+    path.write_bytes(
+        make_native(number_of_frames=9, rows=3, columns=5, bits_allocated=1)
+    )
+
+    facts = json.loads(run("info", "--json", path).stdout)
+
+    assert facts["encoded_nbytes"] == -(-9 * 15 // 8)
+
+
 def test_plan_of_a_folder_is_a_usage_error(tmp_path: Path) -> None:
     write_volume(tmp_path)
 

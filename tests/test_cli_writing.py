@@ -15,6 +15,7 @@ import zarr
 from command_line import run, run_process, write_file
 from dicom_files import make_native, stored_pixels
 from lazydicom._cli.demo_file import made_frame, write_enhanced
+from series_files import write_volume
 
 
 @pytest.fixture
@@ -202,6 +203,60 @@ def test_export_refuses_words_that_say_nothing(
 
     assert result.exit_code == 2
     assert not path.with_suffix(".zarr").exists()
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong"),
+    [
+        ("--chunks", "0"),
+        ("--chunks", "4,-2,4"),
+        ("--shards", "many"),
+        ("--memory", "0"),
+        ("--memory", "1Q"),
+        ("--memory", "inf"),
+    ],
+)
+def test_a_number_that_makes_no_sense_is_a_usage_error(
+    path: Path, option: str, wrong: str
+) -> None:
+    result = run("export", path, path.with_suffix(".zarr"), option, wrong)
+
+    assert result.exit_code == 2
+    assert f"Invalid value for '{option}': Expected" in result.stderr
+    assert wrong in result.stderr
+
+
+def test_errors_name_the_options_of_the_command(path: Path, tmp_path: Path) -> None:
+    folder, out = tmp_path / "series", path.with_suffix(".zarr")
+    folder.mkdir()
+    write_volume(folder, planes=5, skip=frozenset({2}))
+    run("export", path, out)
+
+    again = run("export", path, out)
+    gap = run("export", folder, tmp_path / "gap.zarr")
+    pieces = run("export", folder, tmp_path / "gap.zarr", "--on-gap", "split")
+
+    assert "--overwrite replaces it" in again.stderr
+    assert "Choose --on-gap 'fill' or 'split'" in gap.stderr
+    assert "choose one with --series: '3-MR-1'" in pieces.stderr
+
+
+def test_a_series_with_a_hole_is_exported_as_the_caller_chooses(tmp_path: Path) -> None:
+    folder, out = tmp_path / "series", tmp_path / "out.zarr"
+    folder.mkdir()
+    write_volume(folder, planes=5, skip=frozenset({2}))
+    options = ("--on-gap", "fill", "--fill-value", "7")
+
+    exported = run("export", folder, out, *options)
+    verified = run("verify", out, folder, *options)
+    piece = ("--on-gap", "split", "--series", "3-MR-2")
+    run("export", folder, tmp_path / "piece.zarr", *piece)
+
+    assert (exported.exit_code, verified.exit_code) == (0, 0)
+    stored = np.asarray(zarr.open_array(out, mode="r"))
+    assert stored[:, 0, 0].tolist() == [0, 1, 7, 3, 4]
+    stored = np.asarray(zarr.open_array(tmp_path / "piece.zarr", mode="r"))
+    assert stored[:, 0, 0].tolist() == [3, 4]
 
 
 # --- demo ---------------------------------------------------------------------

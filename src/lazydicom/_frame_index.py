@@ -32,6 +32,14 @@ class FrameIndex:
         """Give the number of frames."""
         return len(self.offsets)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes that frames touch; one that two frames share counts once."""
+        order = np.argsort(self.offsets, kind="stable")
+        begins, stops = self.offsets[order], (self.offsets + self.lengths)[order]
+        seen = np.maximum.accumulate(np.append(begins[:1], stops[:-1]))
+        return int(np.maximum(stops - np.maximum(begins, seen), 0).sum())
+
     def head(self, frames: int) -> "FrameIndex":
         """Index the first frames only."""
         offsets, lengths = self.offsets[:frames], self.lengths[:frames]

@@ -3,6 +3,7 @@
 An error is one sentence on stderr and exit code 1; ``--debug`` shows the traceback.
 """
 
+import re
 import warnings
 from typing import Final
 
@@ -19,6 +20,8 @@ from lazydicom._cli.reference import reference
 from lazydicom._cli.verify import verify
 from lazydicom.errors import LazyDicomError, LazyDicomWarning, redact_url
 
+_SWITCH: Final = re.compile(r"\b(overwrite|resume)=True\b")
+_ARGUMENT: Final = re.compile(r"\b(series|on_gap|fill_value)=(.)")
 _EXPECTED: Final = (LazyDicomError, OSError, ImportError, ValueError, MemoryError)
 """What a file, a disk or an argument may cause; its text may be printed."""
 
@@ -62,8 +65,24 @@ def _sentence(error: Exception) -> str:
     if not isinstance(error, _EXPECTED):  # its text may hold a secret
         return f"Unexpected {type(error).__name__}; --debug shows where"
     if isinstance(error, LazyDicomError) or not isinstance(error, OSError):
-        return _one_line(str(error)) or type(error).__name__
+        return _as_options(_one_line(str(error))) or type(error).__name__
     return _one_line(f"{error.strerror or error}: {error.filename or ''}").rstrip(": ")
+
+
+def _as_options(text: str) -> str:
+    """Name the options of the command where the library names its arguments.
+
+    >>> _as_options("overwrite=True replaces it; choose one with series=: 'a'")
+    "--overwrite replaces it; choose one with --series: 'a'"
+    >>> _as_options("Choose on_gap='fill' or 'split'")
+    "Choose --on-gap 'fill' or 'split'"
+    """
+    text = _SWITCH.sub(r"--\1", text)
+    return _ARGUMENT.sub(lambda found: _option(found[1], found[2]), text)
+
+
+def _option(name: str, follows: str) -> str:
+    return f"--{name.replace('_', '-')}" + (" " if follows == "'" else "") + follows
 
 
 def _one_line(text: str) -> str:

@@ -12,6 +12,7 @@ from lazydicom._arrange.frames import FrameTable
 from lazydicom._arrange.geometry import Planes, Stack, even_runs
 from lazydicom.errors import redact_url
 
+_ANY: Final = "Choose on_gap='fill' or 'split'"
 _NAMED: Final = 5
 """Files that a message names."""
 
@@ -32,6 +33,8 @@ class Fault:
     """One reason why frames are no full grid."""
 
     message: str
+    advice: str
+    """What the caller may choose."""
     cut: NDArray[np.int64]
     """Piece of each frame, if the caller wants them cut."""
     can_be_filled: bool
@@ -44,14 +47,14 @@ def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
     if occurrence.max():
         names = _name(placed, np.flatnonzero(copies > 1))
         text = f"Several frames stand at one place: {names}"
-        text += ". Take one of them, or on_gap='split'"
-        yield Fault(text, occurrence, can_be_filled=False)
+        advice = "Take one of them, or on_gap='split'"
+        yield Fault(text, advice, occurrence, can_be_filled=False)
     if placed.stack is None:
         yield _unevenness(placed)
     elif placed.stack.slots[-1] + 1 > len(placed.planes.z):
-        text = f"Planes are missing: {_gaps(placed)}. Choose on_gap='fill' or 'split'"
+        text = f"Planes are missing: {_gaps(placed)}"
         runs = np.cumsum(np.diff(placed.stack.slots, prepend=0) > 1, dtype=np.int64)
-        yield Fault(text, runs[placed.planes.index], can_be_filled=True)
+        yield Fault(text, _ANY, runs[placed.planes.index], can_be_filled=True)
     if placed.axes and not occurrence.max():
         yield from _missing_frames(placed)
 
@@ -65,8 +68,8 @@ def _unevenness(placed: PlacedFrames) -> Fault:
         first = np.unique(planes.index, return_index=True)[1]
         text = f"Planes do not lie on one line: {_name(placed, first)}"
         runs = np.arange(len(planes.z))
-    text += ". Choose on_gap='split'"
-    return Fault(text, runs[planes.index], can_be_filled=False)
+    advice = "Choose on_gap='split'"
+    return Fault(text, advice, runs[planes.index], can_be_filled=False)
 
 
 def _missing_frames(placed: PlacedFrames) -> Iterator[Fault]:
@@ -76,8 +79,8 @@ def _missing_frames(placed: PlacedFrames) -> Iterator[Fault]:
     expected = len(placed.planes.z) * int(np.prod(lengths))
     if expected > frames:
         text = f"{expected - frames} of {expected} frames are missing: "
-        text += f"{_missing(placed)}. Choose on_gap='fill' or 'split'"
-        yield Fault(text, np.bincount(slowest)[slowest], can_be_filled=True)
+        text += _missing(placed)
+        yield Fault(text, _ANY, np.bincount(slowest)[slowest], can_be_filled=True)
 
 
 def _occurrences(

@@ -118,7 +118,7 @@ def _pieces(placed: PlacedFrames, choices: Choices) -> list[FrameTable] | None:
             if len(parts) > 1:
                 return [placed.table.take(rows) for rows in parts]
         elif choices.on_gap == "error" or not fault.can_be_filled:
-            raise InvalidDicomError(fault.message)
+            raise InvalidDicomError(f"{fault.message}. {fault.advice}")
         else:
             warn(fault.message, url=placed.table.images[0].url)
     return None

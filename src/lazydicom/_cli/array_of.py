@@ -1,20 +1,46 @@
 """The array that a URL on the command line means: a file, or a series of many."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, TypedDict, TypeVar, Unpack
 
 import click
 
 import lazydicom
+from lazydicom._arrange.series import OnGap
 from lazydicom._array import DicomArray
 from lazydicom._open_files import is_one_file
 
-series_option: Final = click.option(
-    "--series", help="Which one, where a folder holds several."
-)
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def array_of(url: str, series: str | None = None) -> DicomArray:
+class SeriesChoice(TypedDict):
+    """What to make of a folder, as `open_series` has it."""
+
+    series: str | None
+    on_gap: OnGap
+    fill_value: float | None
+
+
+def series_options(command: _Command) -> _Command:
+    """Give a subcommand the options of `SeriesChoice`."""
+    options = (
+        click.option("--series", help="Which one, where a folder holds several."),
+        click.option(
+            "--on-gap",
+            type=click.Choice(["error", "fill", "split"]),
+            default="error",
+            show_default=True,
+            help="What to do where frames of a series are missing.",
+        ),
+        click.option("--fill-value", type=float, help="What stands in holes."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command
+
+
+def array_of(url: str, **choice: Unpack[SeriesChoice]) -> DicomArray:
     """Open a file as it is; a folder, pattern, zip file or DICOMDIR as a series."""
-    if series is None and is_one_file(url):
+    if choice["series"] is None and is_one_file(url):
         return lazydicom.open_image(url)
-    return lazydicom.open_series(url, series=series)
+    return lazydicom.open_series(url, **choice)

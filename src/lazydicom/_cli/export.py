@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from math import isfinite
+from typing import Final, Unpack
 
 import click
 from rich.console import Console
@@ -18,7 +19,7 @@ from rich.progress import (
 
 import lazydicom
 from lazydicom._array import DicomArray
-from lazydicom._cli.array_of import array_of, series_option
+from lazydicom._cli.array_of import SeriesChoice, array_of, series_options
 from lazydicom._cli.debug import debug_option
 
 _AXES: Final = "N[,N...]"
@@ -26,8 +27,19 @@ _UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def _lengths(text: str) -> tuple[int, ...]:
-    """Read frames, or the length on each axis: ``16`` or ``16,512,512``."""
-    return tuple(map(int, text.split(",")))
+    """Read frames, or the length on each axis.
+
+    >>> _lengths("16"), _lengths("16,-1,512")
+    ((16,), (16, -1, 512))
+    """
+    try:
+        lengths = tuple(map(int, text.split(",")))
+    except ValueError:
+        lengths = (0,)
+    if any(length == 0 or length < -1 for length in lengths):
+        message = f"Expected 1 or more for each axis, or -1, found {text!r}"
+        raise click.BadParameter(message)
+    return lengths
 
 
 def _bytes(text: str) -> int:
@@ -39,9 +51,14 @@ def _bytes(text: str) -> int:
     short = text.upper().removesuffix("B")
     number = short.rstrip("KMGT")
     unit = short.removeprefix(number)
-    if unit not in _UNITS:
-        raise ValueError(text)
-    return int(float(number) * _UNITS[unit])
+    try:
+        count = float(number) * _UNITS[unit]
+    except (KeyError, ValueError):
+        count = 0
+    if not isfinite(count) or count < 1:
+        message = f"Expected a number of bytes such as 500M, found {text!r}"
+        raise click.BadParameter(message)
+    return int(count)
 
 
 @click.command()
@@ -62,7 +79,7 @@ def _bytes(text: str) -> int:
     "--ome", is_flag=True, help="Write OME-Zarr with coarser levels; URL is a series."
 )
 @click.option("--name", help="Write a group: the array by this name, and coordinates.")
-@series_option
+@series_options
 @click.option("--overwrite", is_flag=True, help="Replace what stands there.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted export.")
 @debug_option
@@ -76,10 +93,10 @@ def export(
     workers: int | None,
     memory: int | None,
     name: str | None,
-    series: str | None,
     ome: bool,
     overwrite: bool,
     resume: bool,
+    **choice: Unpack[SeriesChoice],
 ) -> None:
     """Copy the pixels to a Zarr store: a folder, a .zip or a URL.
 
@@ -92,7 +109,7 @@ def export(
             message = "--ome goes without --chunks, --shards, --memory and --name"
             raise click.UsageError(message)
         _export_ome(
-            lazydicom.open_series(url, series=series),
+            lazydicom.open_series(url, **choice),
             out,
             codec=codec,
             workers=workers,
@@ -100,7 +117,7 @@ def export(
             resume=resume,
         )
         return
-    array = array_of(url, series)
+    array = array_of(url, **choice)
     with _progress_bar(array.nbytes) as progress:
         report = lazydicom.to_zarr(
             array,

@@ -87,7 +87,7 @@ def facts_of(array: DicomArray, url: str) -> dict[str, Any]:
         "index_origin": index and index.origin,
         "shortest_frame": index and int(index.lengths.min()),
         "longest_frame": index and int(index.lengths.max()),
-        "encoded_nbytes": index and int(index.lengths.sum()),
+        "encoded_nbytes": index and index.nbytes,
         "decoded_nbytes": array.nbytes,
     }
 

@@ -1,11 +1,13 @@
 """`lazydicom preview`: a contact sheet of a file, or three planes of a volume."""
 
 from pathlib import Path
+from typing import Unpack
 
 import click
 
 import lazydicom
-from lazydicom._cli.array_of import series_option
+from lazydicom._array import DicomArray
+from lazydicom._cli.array_of import SeriesChoice, series_options
 from lazydicom._cli.debug import debug_option
 from lazydicom._contact_sheet import contact_sheet
 from lazydicom._open_files import is_one_file
@@ -35,7 +37,7 @@ from lazydicom._three_planes import is_volume, three_planes
     default=None,
     help="Show three planes of a volume; the default for a folder that holds one.",
 )
-@series_option
+@series_options
 @debug_option
 def preview(
     url: str,
@@ -44,7 +46,7 @@ def preview(
     frames: int,
     tile: int,
     planes: bool | None,
-    series: str | None,
+    **choice: Unpack[SeriesChoice],
 ) -> None:
     """Write a PNG of evenly spaced frames of a file; only these are read.
 
@@ -53,18 +55,18 @@ def preview(
     """
     if out.suffix.lower() != ".png":  # a slip of the hand must not replace a DICOM file
         raise click.BadParameter("Expected a name that ends in .png", param_hint="OUT")
-    if is_one_file(url) and not planes and series is None:
+    if is_one_file(url) and not planes and choice["series"] is None:
         picture = contact_sheet(lazydicom.open_image(url), frames=frames, tile=tile)
     else:
-        picture = _of_series(url, series, planes=planes, frames=frames, tile=tile)
+        array = lazydicom.open_series(url, **choice)
+        picture = _of_series(array, planes=planes, frames=frames, tile=tile)
     out.write_bytes(encode_png(picture))
     click.echo(f"{out}: {picture.shape[1]} × {picture.shape[0]} pixels")
 
 
 def _of_series(
-    url: str, series: str | None, *, planes: bool | None, frames: int, tile: int
+    array: DicomArray, *, planes: bool | None, frames: int, tile: int
 ) -> Picture:
-    array = lazydicom.open_series(url, series=series)
     if planes is False or (planes is None and not is_volume(array)):
         return contact_sheet(array, frames=frames, tile=tile)
     per_frame = "rescale_slope" in array.coords  # stored values would show the slopes

@@ -155,7 +155,8 @@ def plan_layout(
         If chunks or shards do not fit the array, or each other.
     """
     axes = len(array.shape) - len(array.frame_shape)
-    chunk = _lengths("chunks", chunks or grouped_frames(array), array.shape, axes)
+    wanted = grouped_frames(array) if chunks is None else chunks
+    chunk = _lengths("chunks", wanted, array.shape, axes)
     shard = None if shards is None else _lengths("shards", shards, array.shape, axes)
     if shard is not None:
         shard = _whole_chunks(shard, chunk, array.shape)

@@ -49,7 +49,8 @@ def plan_workers(
     )
     fixed = _FIXED + _PER_CHUNK * layout.number_of_chunks
     each = unit_nbytes(array, layout, streams=streams)
-    fits = ((memory_limit or DEFAULT_LIMIT) - fixed) // each
+    limit = DEFAULT_LIMIT if memory_limit is None else memory_limit
+    fits = (limit - fixed) // each
     if fits < 1 and memory_limit is not None:
         message = (
             f"Writing chunks of {layout.chunks} takes {(fixed + each) >> 20} MiB, "

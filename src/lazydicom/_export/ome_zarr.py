@@ -141,7 +141,7 @@ def to_ome_zarr(
                 cast("DicomArray", level),
                 write.url(number),
                 storage_options=storage_options,
-                chunks=chunks or _chunks(level),
+                chunks=_chunks(level) if chunks is None else chunks,
                 compressors=compressors,
                 metadata="none",
                 resume=True,
