@@ -275,3 +275,44 @@ def test_an_interrupted_replacement_keeps_the_old_store_and_resumes(
 
     assert lazydicom.verify(store, array).ok
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_two_exports_into_one_place_do_not_mix(tmp_path: Path) -> None:
+    array, out = lazydicom.open_image(make_native()), tmp_path / "new" / "out.zarr"
+    refused: list[str] = []
+
+    def export_too(*_: int) -> None:
+        for other in (
+            lambda: lazydicom.to_zarr(array, out, resume=True),
+            lambda: lazydicom.to_ome_zarr(array, out, overwrite=True),
+        ):
+            with pytest.raises(
+                ExportError, match="Another export writes here"
+            ) as error:
+                other()
+            refused.append(str(error.value))
+
+    lazydicom.to_zarr(array, out, progress=export_too)
+
+    assert len(refused) >= 2
+    assert lazydicom.verify(out, array).ok
+    assert [path.name for path in out.parent.iterdir()] == ["out.zarr"]
+
+
+def test_a_killed_export_leaves_no_lock_that_holds(tmp_path: Path) -> None:
+    out = tmp_path / "out.zarr"
+    code = (
+        "import os, signal, sys, lazydicom\n"
+        "array = lazydicom.open_image(sys.argv[1])\n"
+        "die = lambda *_: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "lazydicom.to_zarr(array, sys.argv[2], chunks=1, progress=die)\n"
+    )
+    file = tmp_path / "file.dcm"
+    file.write_bytes(make_native())
+
+    killed = subprocess.run([sys.executable, "-c", code, file, out], check=False)
+    report = lazydicom.to_zarr(lazydicom.open_image(file), out, chunks=1, resume=True)
+
+    assert killed.returncode == -signal.SIGKILL
+    assert lazydicom.verify(report.url).ok
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file.dcm", "out.zarr"]

@@ -274,7 +274,8 @@ def test_overwriting_replaces_the_store(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"chunks": 0, "shards": 0}, "Expected shards"),
+        ({"chunks": 0}, "Expected chunks for 3 axes"),
+        ({"shards": 0}, "Expected shards"),
         ({"chunks": (1, 2)}, "Expected chunks for 3 axes"),
         ({"chunks": 2, "shards": 3}, "shards of whole chunks"),
         ({"compressors": "zip"}, "Expected one of zstd"),

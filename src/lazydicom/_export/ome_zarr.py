@@ -132,23 +132,24 @@ def to_ome_zarr(
     target = open_target(_located(store), storage_options or {})
     plan = json.dumps({"source": pyramid.digest(), "chunks": chunks and [*chunks]})
     marker = json.dumps({"lazydicom_multiscales": plan}).encode()
-    kept = _prepare(target, marker, overwrite=overwrite, resume=resume)
-    if not kept:
-        write = _Writing(pyramid, target, dict(storage_options or {}))
-        for number in range(len(pyramid.factors)):
-            level = write.level(number)
-            to_zarr(
-                cast("DicomArray", level),
-                write.url(number),
-                storage_options=storage_options,
-                chunks=_chunks(level) if chunks is None else chunks,
-                compressors=compressors,
-                metadata="none",
-                resume=True,
-                workers=workers,
-                progress=progress,
-            )
-        target.publish(pyramid.metadata())
+    with target.alone():
+        kept = _prepare(target, marker, overwrite=overwrite, resume=resume)
+        if not kept:
+            write = _Writing(pyramid, target, dict(storage_options or {}))
+            for number in range(len(pyramid.factors)):
+                level = write.level(number)
+                to_zarr(
+                    cast("DicomArray", level),
+                    write.url(number),
+                    storage_options=storage_options,
+                    chunks=_chunks(level) if chunks is None else chunks,
+                    compressors=compressors,
+                    metadata="none",
+                    resume=True,
+                    workers=workers,
+                    progress=progress,
+                )
+            target.publish(pyramid.metadata())
     return OmeReport(
         url=redact_url(target.url),
         axes=tuple(axis.name for axis in pyramid.axes),

@@ -9,7 +9,7 @@ import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
@@ -19,6 +19,7 @@ from zarr.storage import FsspecStore, LocalStore, ZipStore
 
 from lazydicom._export.folder import Folder, LocalFolder
 from lazydicom._export.layout import METADATA
+from lazydicom._export.lock import only_export
 from lazydicom._export.manifest import JOURNAL, MANIFEST
 from lazydicom._export.object_folder import FsspecFolder, open_store
 from lazydicom.errors import ExportError
@@ -43,6 +44,10 @@ class Target(Protocol):
     @property
     def staging(self) -> Folder:
         """Where it is written."""
+        ...
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Let no other export write here meanwhile, as far as that can be."""
         ...
 
     def published(self) -> Folder | None:
@@ -92,6 +97,10 @@ class LocalTarget:
         """The folder beside."""
         return LocalFolder(self.url + _STAGED)
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold a lock beside it."""
+        return only_export(self.url)
+
     def published(self) -> Folder | None:
         """Give the folder if there is anything in it."""
         folder = LocalFolder(self.url)
@@ -124,6 +133,10 @@ class ZipTarget:
     def staging(self) -> LocalFolder:
         """The folder beside."""
         return LocalFolder(self.url + _STAGED)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold a lock beside it."""
+        return only_export(self.url)
 
     def published(self) -> Folder | None:
         """Give the content of the zip."""
@@ -172,6 +185,10 @@ class ZipObjectTarget:
         """The folder beside."""
         return LocalFolder(self.url + _STAGED)
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold a lock beside it."""
+        return only_export(self.url)
+
     def published(self) -> Folder | None:
         """Give the content of the zip."""
         folder = open_store(self.store)
@@ -206,6 +223,10 @@ class InPlaceTarget:
     def url(self) -> str:
         """Name of the store."""
         return self.staging.url
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold nothing: such a store has no locks."""
+        return nullcontext()
 
     def published(self) -> Folder | None:
         """Give what is there, unless it is an unfinished export of ours."""

@@ -152,12 +152,15 @@ def to_zarr(
         memory_limit=memory_limit,
     )
     try:
-        known = prepare(target, plan, copy.journal, overwrite=overwrite, resume=resume)
-        if not known.finished:
-            copy.run(plan, known.records, workers)
-            for key, data in labels.items():
-                target.staging.put(key, data)
-            target.publish(root)
+        with target.alone():
+            known = prepare(
+                target, plan, copy.journal, overwrite=overwrite, resume=resume
+            )
+            if not known.finished:
+                copy.run(plan, known.records, workers)
+                for key, data in labels.items():
+                    target.staging.put(key, data)
+                target.publish(root)
     except LazyDicomError:
         raise
     except OSError as error:
