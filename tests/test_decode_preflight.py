@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
@@ -157,6 +158,31 @@ def test_jpeg_in_a_file_of_jpeg_ls_is_refused() -> None:
 
     with pytest.raises(DecodeError, match=r"Expected a JPEG-LS .*FFC0"):
         decode(frame.data, format_of(f"{JPEG}80", KINDS["8 bits"]))
+
+
+@pytest.mark.parametrize("planes", [(0, 1, 2), (0, 2), (0, 1), (0,)])
+def test_jpeg_that_lacks_a_component_is_refused(planes: tuple[int, ...]) -> None:
+    values = make_pixels(KINDS["RGB"])
+    gray = [bytes(imagecodecs.jpeg8_encode(values[..., n].copy())) for n in range(3)]
+    scans = [plane.index(b"\xff\xda") for plane in gray]
+    frame = gray[0].index(b"\xff\xc0")
+    three = b"\x00\x11\x08" + gray[0][frame + 5 : frame + 9] + b"\x03"
+    three += b"".join(bytes([plane + 1, 0x11, 0]) for plane in range(3))
+    head = gray[0][:frame] + b"\xff\xc0" + three + gray[0][frame + 13 : scans[0]]
+    data = head
+    for plane in planes:
+        scan = gray[plane][scans[plane] : -2]
+        data += scan[:5] + bytes([plane + 1]) + scan[6:]
+    data += b"\xff\xd9"
+    format_ = format_of(f"{JPEG}50", KINDS["RGB"])
+
+    if planes == (0, 1, 2):
+        stored = replace(format_, color="stored")
+        expected = [imagecodecs.jpeg8_decode(plane) for plane in gray]
+        assert np.array_equal(decode(data, stored), np.stack(expected, axis=-1))
+    else:
+        with pytest.raises(DecodeError, match="Expected a scan of component 0"):
+            decode(data, format_)
 
 
 def test_jpeg_ls_of_fewer_values_than_its_bits_hold_has_no_decoder() -> None:

@@ -1,5 +1,6 @@
 """JPEG: baseline, extended, progressive and lossless (PS3.5 section 8.2.1, annex A.4.1)."""
 
+import re
 from typing import Any, Final
 
 from numpy.typing import NDArray
@@ -21,6 +22,8 @@ from lazydicom.errors import DecodeError, UnsupportedError
 _HUFFMAN: Final = frozenset((0xC0, 0xC1, SOF_PROGRESSIVE, SOF_LOSSLESS))
 _RGB_IDS: Final = (b"RGB", b"rgb")
 _START_OF_SCAN: Final = b"\xff\xda"
+_SCAN: Final = re.compile(rb"\xff\xda\x00[\x06-\x0c]([\x01-\x04])")
+"""A scan header, as far as the number of its components."""
 _MOST_SCANS: Final = 128
 """Each scan of a progressive codestream costs a pass over the whole frame."""
 
@@ -57,11 +60,26 @@ def preflight_jpeg(data: BytesLike, format_: FrameFormat) -> JpegHeader:
         )
     check_codestream(header.codestream, format_.pixel)
     check_end(data, header.scan, "EOI")
+    _check_components(data, header)
     if header.process == SOF_PROGRESSIVE:
         scans = bytes(data).count(_START_OF_SCAN, header.scan)
         if scans > _MOST_SCANS:
             raise DecodeError(f"Expected at most {_MOST_SCANS} scans, found {scans}")
     return header
+
+
+def _check_components(data: BytesLike, header: JpegHeader) -> None:
+    """Check that each component has a scan: without one libjpeg makes it grey."""
+    if data[header.scan + 4] == header.codestream.samples:
+        return
+    found = set[int]()
+    for scan in _SCAN.finditer(data, header.scan):
+        found.update(data[scan.end() : scan.end() + 2 * scan[1][0] : 2])
+    lacking = bytes(set(header.component_ids) - found)
+    if lacking:
+        raise DecodeError(
+            f"Expected a scan of component {lacking.hex(' ')}, found none"
+        )
 
 
 def holds_ybr(header: JpegHeader, pixel: ImagePixel) -> bool:
