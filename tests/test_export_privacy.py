@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
+import logging
+import traceback
+import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,10 +15,13 @@ import zarr
 from pydicom import Dataset, dcmread
 from pydicom._dicom_dict import DicomDictionary
 from pydicom.uid import UID, ExplicitVRLittleEndian
+from zarr.buffer import default_buffer_prototype
 
 import lazydicom
-from dicom_files import make_native
+from command_line import run
+from dicom_files import element, make_native
 from lazydicom._attributes import TECHNICAL_ATTRIBUTES
+from lazydicom.errors import LazyDicomError, LazyDicomWarning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +40,9 @@ CANARIES = {
 }
 """A value by VR; PS3.15 table E.1-1 lists attributes of these VRs."""
 CHARACTER_SET = 0x00080005
-TECHNICAL_TAGS = {tag for tag, _ in TECHNICAL_ATTRIBUTES.values()}
+SERIES_NUMBER = 0x00200011
+"""Not in the table; it names the series of a study."""
+TECHNICAL_TAGS = {tag for tag, _ in TECHNICAL_ATTRIBUTES.values()} | {SERIES_NUMBER}
 
 
 @pytest.fixture(scope="module")
@@ -115,3 +124,89 @@ def test_only_attributes_of_the_table_that_json_knows_are_exported(
     lazydicom.to_zarr(odd, tmp_path / "x")
 
     assert dict(zarr.open_array(tmp_path / "x").attrs) == {"pixel_spacing": [1, 2.5]}
+
+
+def test_no_canary_is_in_any_other_road_or_label(file: bytes, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.dcm").write_bytes(file)
+    array = lazydicom.open_image(tmp_path / "in" / "a.dcm")
+    out = tmp_path / "out"
+    out.mkdir()
+
+    lazydicom.to_zarr(array, out / "group.zarr", name="pixels")
+    lazydicom.to_ome_zarr(array, out / "ome.zarr")
+    lazydicom.to_references(array, out / "references.json")
+    lazydicom.to_references(array, out / "references.parq")
+    lazydicom.save_index(tmp_path / "in", out / "index")
+    view = lazydicom.ZarrStore(array, name="pixels")
+    shown = repr(array) + array._repr_html_() + repr(view) + str(view)
+    objects = asyncio.run(everything_of(view))
+
+    assert found(out) == set()
+    assert not {one for one in CANARIES.values() if one in shown}
+    assert not {one for one in CANARIES.values() if one.encode() in objects}
+
+
+async def everything_of(store: lazydicom.ZarrStore) -> bytes:
+    parts = []
+    async for key in store.list():
+        data = await store.get(key, default_buffer_prototype())
+        assert data is not None
+        parts += [key.encode(), data.to_bytes()]
+    return b"".join(parts)
+
+
+def test_no_canary_is_in_errors_warnings_logs_or_commands(
+    file: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    path = tmp_path / "a.dcm"
+    said = []
+
+    for number, damage in enumerate((lambda d: d[:-100], lambda d: d[:600], twisted)):
+        path.write_bytes(damage(file))
+        for work in (
+            lazydicom.open_image,
+            lazydicom.open_series,
+            lambda p, n=number: lazydicom.to_zarr(
+                lazydicom.open_image(p), tmp_path / f"{n}"
+            ),
+            lambda p: lazydicom.to_references(
+                lazydicom.open_image(p), tmp_path / "absent" / "x" / "y.json"
+            ),
+        ):
+            with warnings.catch_warnings(record=True) as warned:
+                warnings.simplefilter("always")
+                try:
+                    work(path)
+                except LazyDicomError:
+                    said.append(traceback.format_exc())
+            said += [str(one.message) for one in warned]
+    path.write_bytes(file)
+    for command in ("info", "frames", "preview", "export", "reference", "verify"):
+        for arguments in ((path, tmp_path / "made.png"), ("--json", path), (tmp_path,)):
+            result = run(command, *arguments)
+            said.append(result.output + repr(result.exception))
+
+    told = "\n".join(said) + caplog.text
+    assert len(said) > 20
+    assert not {value for value in CANARIES.values() if value in told}
+
+
+def twisted(file: bytes) -> bytes:
+    """Declare more rows than there are pixels."""
+    at = file.rindex(b"\x28\x00\x10\x00US\x02\x00") + 8
+    return file[:at] + b"\xff\x7f" + file[at + 2 :]
+
+
+def test_burned_in_text_is_a_warning_on_every_road_of_pixels(tmp_path: Path) -> None:
+    burned = {0x00280301: element(0x00280301, "CS", b"YES")}
+    path = tmp_path / "a.dcm"
+    path.write_bytes(make_native(elements=burned))
+    array = lazydicom.open_image(path)
+
+    for number, export in enumerate(
+        (lazydicom.to_zarr, lazydicom.to_ome_zarr, lazydicom.to_references)
+    ):
+        with pytest.warns(LazyDicomWarning, match="Burned In Annotation is YES"):
+            export(array, tmp_path / f"{number}.json")  # type: ignore[operator]

@@ -158,3 +158,21 @@ def test_command_writes_a_group(array: DicomArray, tmp_path: Path) -> None:
     assert run("verify", out).exit_code == 0
     group = json.loads((out / "zarr.json").read_text())
     assert "pixels" in group["consolidated_metadata"]["metadata"]
+
+
+def test_the_origin_of_each_voxel_is_written_on_request_only(
+    array: DicomArray, tmp_path: Path
+) -> None:
+    lazydicom.to_zarr(array, tmp_path / "plain", name="pixels")
+    lazydicom.to_zarr(array, tmp_path / "traced", name="pixels", source=True)
+    expected = lazydicom.open_series(tmp_path / "series", source=True).coords
+
+    plain, traced = (xr.open_zarr(tmp_path / name) for name in ("plain", "traced"))
+
+    assert not {"sop_instance_uid", "frame_number"} & set(plain.coords)
+    for name in ("sop_instance_uid", "frame_number"):
+        np.testing.assert_array_equal(traced[name], expected[name].values)
+        assert traced[name].dims == ("time", "echo", "z")
+    assert lazydicom.verify(tmp_path / "traced").ok
+    with pytest.raises(ValueError, match="needs a name"):
+        lazydicom.to_zarr(array, tmp_path / "other", source=True)

@@ -119,14 +119,19 @@ def view_objects(
     return group_objects(array, name, metadata)
 
 
-def group_objects(array: DicomArray, name: str, metadata: bytes) -> dict[str, bytes]:
+def group_objects(
+    array: DicomArray,
+    name: str,
+    metadata: bytes,
+    more: Mapping[str, Coordinate] | None = None,
+) -> dict[str, bytes]:
     """Make all objects of a group but the chunks of pixels.
 
     `metadata` is the ``zarr.json`` of the array, which stands there by its name, with the
-    coordinates beside it.
+    coordinates beside it, and those that the caller asks for.
     """
     arrays, values = {name: metadata}, {}
-    for other, coordinate in numeric_coordinates(array).items():
+    for other, coordinate in {**numeric_coordinates(array), **(more or {})}.items():
         attributes = coordinate_attributes(array, other)
         stored = _stored(coordinate, attributes)
         arrays[other], values[_only_chunk(other, coordinate)] = stored
@@ -171,7 +176,9 @@ def numeric_coordinates(array: DicomArray) -> dict[str, Coordinate]:
 
 def coordinate_attributes(array: DicomArray, name: str) -> dict[str, Any]:
     """Give the unit, and the words that numbers stand for, as the CF conventions do."""
-    coordinate = array.coords[name]
+    coordinate = array.coords.get(name)
+    if coordinate is None or coordinate.dims != (name,):
+        return {"units": coordinate.units} if coordinate and coordinate.units else {}
     if np.asarray(coordinate.values).dtype.kind == "U":
         words = [word.replace(" ", "_") for word in coordinate.values.tolist()]
         flags = list(range(len(words)))
@@ -190,6 +197,8 @@ def _stored(
 ) -> tuple[bytes, bytes]:
     """Give the metadata of a coordinate and its only chunk."""
     values = np.asarray(coordinate.values)
+    if values.dtype.kind == "U":
+        return _stored_text(coordinate, attributes)
     metadata = array_metadata(
         values.shape,
         values.dtype,
@@ -198,6 +207,29 @@ def _stored(
         attributes=attributes,
     )
     return metadata, values.astype(values.dtype.newbyteorder("<")).tobytes()
+
+
+def _stored_text(
+    coordinate: Coordinate, attributes: Mapping[str, Any]
+) -> tuple[bytes, bytes]:
+    """Let zarr write strings of any length."""
+    store: dict[str, Any] = {}
+    array = zarr.create_array(
+        MemoryStore(store),
+        shape=coordinate.values.shape,
+        chunks=coordinate.values.shape,
+        dtype="string",
+        compressors=(),
+        fill_value="",
+        zarr_format=3,
+        attributes=dict(attributes),
+        dimension_names=coordinate.dims,
+        config={"write_empty_chunks": True},
+    )
+    array[...] = coordinate.values.astype(object)
+    metadata: bytes = store.pop(METADATA).to_bytes()
+    (chunk,) = store.values()
+    return metadata, chunk.to_bytes()
 
 
 def _only_chunk(name: str, coordinate: Coordinate) -> str:

@@ -79,6 +79,7 @@ def _bytes(text: str) -> int:
     "--ome", is_flag=True, help="Write OME-Zarr with coarser levels; URL is a series."
 )
 @click.option("--name", help="Write a group: the array by this name, and coordinates.")
+@click.option("--source", is_flag=True, help="With --name: UID and number of frames.")
 @series_options
 @click.option("--overwrite", is_flag=True, help="Replace what stands there.")
 @click.option("--resume", is_flag=True, help="Continue an interrupted export.")
@@ -93,6 +94,7 @@ def export(
     workers: int | None,
     memory: int | None,
     name: str | None,
+    source: bool,
     ome: bool,
     overwrite: bool,
     resume: bool,
@@ -104,6 +106,8 @@ def export(
     """
     if overwrite and resume:
         raise click.UsageError("--overwrite and --resume exclude each other")
+    if source and not name:
+        raise click.UsageError("--source needs --name")
     if ome:
         if chunks or shards or memory or name:
             message = "--ome goes without --chunks, --shards, --memory and --name"
@@ -123,6 +127,7 @@ def export(
             array,
             out,
             name=name,
+            source=source,
             chunks=_all_or_one(chunks),
             shards=_all_or_one(shards),
             compressors=codec,

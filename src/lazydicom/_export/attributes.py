@@ -1,19 +1,32 @@
 """Which attributes an export takes along."""
 
+from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 from lazydicom._array import DicomArray
+from lazydicom._mapped_array import FrameArray
 from lazydicom._zarr_metadata import (
     auxiliary_names,
     check_name,
     technical_attributes,
 )
+from lazydicom.errors import warn
 
 Metadata: TypeAlias = Literal["none", "technical", "full"]
 
 
+def warn_of_burned_in_text(array: FrameArray) -> None:
+    """Say that no attribute has to leave a file for a name to leave it."""
+    if array.attrs.get("burned_in_annotation") == "YES":
+        message = "Burned In Annotation is YES: pixels may show who the patient is"
+        warn(message, url=array.images[0].url)
+
+
 def exported_attributes(
-    array: DicomArray, metadata: Metadata, name: str | None = None
+    array: DicomArray,
+    metadata: Metadata,
+    name: str | None = None,
+    more: Iterable[str] = (),
 ) -> dict[str, Any]:
     """Collect attributes as JSON has them.
 
@@ -27,6 +40,8 @@ def exported_attributes(
         (PS3.18 annex F), with all that it says about the patient.
     name : str, optional
         What the array will be called in its group, beside its coordinates.
+    more : iterable of str
+        Coordinates that it has besides its own.
 
     Raises
     ------
@@ -39,8 +54,12 @@ def exported_attributes(
     attributes: dict[str, Any] = {}
     if name is not None:
         check_name(array, name)
-        if others := auxiliary_names(array):
-            attributes["coordinates"] = others
+        others = {
+            **dict.fromkeys(auxiliary_names(array).split()),
+            **dict.fromkeys(more),
+        }
+        if others:
+            attributes["coordinates"] = " ".join(others)
     if metadata != "none":
         attributes |= technical_attributes(array.attrs)
     if metadata == "full":

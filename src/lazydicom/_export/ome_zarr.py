@@ -17,6 +17,7 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
+from lazydicom._export.attributes import warn_of_burned_in_text
 from lazydicom._export.copying import Progress
 from lazydicom._export.folder import LocalFolder
 from lazydicom._export.layout import METADATA
@@ -132,6 +133,7 @@ def to_ome_zarr(
     target = open_target(_located(store), storage_options or {})
     plan = json.dumps({"source": pyramid.digest(), "chunks": chunks and [*chunks]})
     marker = json.dumps({"lazydicom_multiscales": plan}).encode()
+    warn_of_burned_in_text(pyramid.arrays[0])
     with target.alone():
         kept = _prepare(target, marker, overwrite=overwrite, resume=resume)
         if not kept:

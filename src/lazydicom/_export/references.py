@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from lazydicom._array import DicomArray
+from lazydicom._export.attributes import warn_of_burned_in_text
 from lazydicom._export.folder import Folder, LocalFolder
 from lazydicom._export.kerchunk import encode_json, encode_parquet
 from lazydicom._export.object_folder import FsspecFolder
@@ -91,6 +92,7 @@ def to_references(
         message = f"Expected a URL that ends in .json, .parq or .parquet, found {url!r}"
         raise ValueError(redact_url(message))
     check_name(array, name)
+    warn_of_burned_in_text(array)
     plan = plan_references(array)
     parent, _, last = _absolute(target).rpartition("/")
     folder = _folder(parent, storage_options or {})

@@ -9,11 +9,16 @@ from zarr.abc.codec import BytesBytesCodec
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
 
 from lazydicom._array import DicomArray
-from lazydicom._export.attributes import Metadata, exported_attributes
+from lazydicom._export.attributes import (
+    Metadata,
+    exported_attributes,
+    warn_of_burned_in_text,
+)
 from lazydicom._export.beginning import make_plan, prepare
 from lazydicom._export.copying import Copy, Progress
 from lazydicom._export.layout import METADATA, Axes, plan_layout
 from lazydicom._export.memory import plan_workers
+from lazydicom._export.source_labels import source_labels
 from lazydicom._export.target import StoreLike, open_target
 from lazydicom._zarr_metadata import group_objects
 from lazydicom.errors import ExportError, LazyDicomError, redact_url
@@ -52,6 +57,7 @@ def to_zarr(
     *,
     storage_options: Mapping[str, Any] | None = None,
     name: str | None = None,
+    source: bool = False,
     chunks: Axes = None,
     shards: Axes = None,
     compressors: str | BytesBytesCodec | Sequence[BytesBytesCodec] = "zstd",
@@ -78,6 +84,9 @@ def to_zarr(
     name : str, optional
         Write a group that holds the array by this name, with its coordinates beside it:
         `xarray.open_zarr` reads all of it. Without a name the store is the array.
+    source : bool
+        Write the coordinates ``sop_instance_uid`` and ``frame_number`` too, so that any
+        voxel names its origin; needs `name`. UIDs may identify a patient.
     chunks : int or sequence of int, optional
         Frames per chunk, or its length on each axis (-1: the whole axis). By default
         whole frames up to 1 MiB, at least one.
@@ -129,18 +138,22 @@ def to_zarr(
     started = time.monotonic()
     if overwrite and resume:
         raise ValueError("Expected overwrite or resume, not both")
+    if source and name is None:
+        raise ValueError("source=True needs a name: coordinates stand in a group")
     target = open_target(store, storage_options or {})
+    warn_of_burned_in_text(array)
+    origin = source_labels(array) if source else {}
     layout = plan_layout(
         array,
         chunks=chunks,
         shards=shards,
         compressors=_codecs(compressors),
-        attributes=exported_attributes(array, metadata, name),
+        attributes=exported_attributes(array, metadata, name, origin),
         name=name,
     )
     labels = {METADATA: layout.metadata}
     if name is not None:
-        labels = group_objects(array, name, layout.metadata)
+        labels = group_objects(array, name, layout.metadata, origin)
     root = labels.pop(METADATA)
     plan = make_plan(array, layout, labels)
     copy = Copy(array, layout, target.staging, progress or _say_nothing)
