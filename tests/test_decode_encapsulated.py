@@ -231,6 +231,22 @@ def test_the_sign_of_jpeg_2000_yields_to_pixel_representation(
     assert np.array_equal(decoded, values)
 
 
+@pytest.mark.parametrize("bits", [8, 12])
+def test_bits_that_lossless_jpeg_lacks_are_zeros_and_no_sign(bits: int) -> None:
+    values = np.arange(61 * 83).reshape(61, 83).astype(np.uint16) % (1 << bits)
+    narrow = values.astype(np.uint8) if bits == 8 else values
+    data = imagecodecs.jpeg8_encode(narrow, lossless=True, bitspersample=bits)
+    pixel = replace(
+        make_frame(f"{PREFIX}70 16 bits").format.pixel, pixel_representation=1
+    )
+    format_ = replace(format_of(f"{PREFIX}70", KINDS["16 bits"]), pixel=pixel)
+
+    back = decode(bytes(data), format_)
+
+    assert back.dtype == np.int16
+    assert np.array_equal(back, values)  # so does pydicom
+
+
 @pytest.mark.parametrize("mixed", [True, False])
 @pytest.mark.parametrize("last", "123")
 @pytest.mark.parametrize("kind", ["RGB", "RGB, 16 bits"])

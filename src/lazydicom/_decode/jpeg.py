@@ -36,7 +36,7 @@ def decode_jpeg(
 
     color = holds_ybr(header, format_.pixel) and format_.color == "rgb"
     lossless = header.process == SOF_LOSSLESS  # libjpeg converts no lossless colour
-    options = {}
+    options: dict[str, Any] = {}
     marked = header.jfif or header.adobe_transform == 1
     as_marked = color and marked and not lossless  # libjpeg sees it, and is 4 % faster
     if format_.pixel.samples_per_pixel > 1 and not as_marked:

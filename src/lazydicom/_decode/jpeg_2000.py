@@ -1,5 +1,6 @@
 """JPEG 2000 and High-Throughput JPEG 2000 (PS3.5 sections 8.2.4 and 8.2.14)."""
 
+from functools import partial
 from typing import Any, Final
 
 from numpy.typing import NDArray
@@ -30,14 +31,14 @@ def decode_jpeg_2000(
     import imagecodecs
 
     codestream = data[header.start :]  # without the boxes of a JP2 file
-    bits = header.codestream.bits
+    bits, signed = header.codestream.bits, header.signed
     if is_for_openjph(header, format_):
-        decode_all = decode_planes if holds_planes(header) else decode_samples
-        decode_all(imagecodecs.htj2k_decode, codestream, out, bits=bits)
+        put = decode_planes if holds_planes(header) else decode_samples
+        put(imagecodecs.htj2k_decode, codestream, out, bits=bits, signed=signed)
     else:
-        decode = imagecodecs.jpeg2k_decode
-        decode_samples(decode, codestream, out, bits=bits, numthreads=1)
-    if header.signed != bool(format_.pixel.pixel_representation):
+        decode = partial(imagecodecs.jpeg2k_decode, numthreads=1)
+        decode_samples(decode, codestream, out, bits=bits, signed=signed)
+    if signed != bool(format_.pixel.pixel_representation):
         fit_bits(out, bits)  # DICOM's word goes; pydicom does the same
     if format_.converts_to_rgb:
         to_rgb(out)

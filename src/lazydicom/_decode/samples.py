@@ -35,16 +35,18 @@ def decode_samples(
     out: NDArray[Any],
     *,
     bits: int,
+    signed: bool = False,
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Decode samples of `bits` bits into `out`, straight where the sizes agree.
 
-    Codecs give samples of up to 8 bits as bytes, whatever BitsAllocated is.
+    Codecs give samples of up to 8 bits as bytes, whatever BitsAllocated is; `signed` if
+    the codestream says so itself.
     """
     if _itemsize(bits) == out.itemsize:
         call_codec(decode, data, out=out, **options)
         return
-    narrow = np.empty(out.shape, f"{out.dtype.kind}{_itemsize(bits)}")
+    narrow = np.empty(out.shape, f"{'ui'[signed]}{_itemsize(bits)}")
     call_codec(decode, data, out=narrow, **options)
     out[...] = narrow
 
