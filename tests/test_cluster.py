@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import imagecodecs
 import numpy as np
 import pytest
+from zarr.storage import MemoryStore
 
 import lazydicom
 from codestream_samples import JPEG_LS
 from dicom_files import make_encapsulated, make_native
+from lazydicom.errors import LazyDicomWarning
 from servers import free_port, moto, require_module, running
 
 if TYPE_CHECKING:
@@ -137,6 +139,80 @@ def test_a_worker_copies_from_s3_to_s3(
     assert copying.result(timeout=LIMIT_S).number_of_chunks == 10
     options = bucket.storage_options
     assert lazydicom.verify(target, array, storage_options=options).ok
+
+
+def stored(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+
+
+def units_written(client: Any) -> int:  # noqa: ANN401
+    def count(dask_scheduler: Any) -> int:  # noqa: ANN401
+        prefix = dask_scheduler.task_prefixes.get("write_units")
+        return 0 if prefix is None else prefix.state_counts["memory"]
+
+    return int(client.run_on_scheduler(count))
+
+
+def test_the_workers_of_the_current_client_write_a_copy(
+    cluster: Cluster, array: DicomArray, bucket: Place, tmp_path: Path
+) -> None:
+    target = array.images[0].url.replace(".dcm", "-2.zarr")
+    options = bucket.storage_options
+    before = units_written(cluster.client)
+
+    with cluster.client.as_current():
+        report = lazydicom.to_zarr(array, tmp_path / "a", chunks=1, name="pixels")
+        lazydicom.to_zarr(array, target, chunks=4, storage_options=options)
+    alone = lazydicom.to_zarr(array, tmp_path / "b", chunks=1, name="pixels", workers=1)
+
+    assert (report.workers, alone.workers) == (2, 1)
+    assert units_written(cluster.client) - before >= 10
+    assert stored(tmp_path / "a") == stored(tmp_path / "b")
+    assert lazydicom.verify(target, array, storage_options=options).ok
+
+
+def test_workers_that_cannot_reach_the_place_are_left_out(
+    cluster: Cluster, array: DicomArray
+) -> None:
+    store: dict[str, Any] = {}
+
+    with (
+        cluster.client.as_current(),
+        pytest.warns(LazyDicomWarning, match="write where this process does"),
+    ):
+        lazydicom.to_zarr(array, MemoryStore(store), chunks=4)
+    assert lazydicom.verify(MemoryStore(store), array).ok
+
+
+def test_the_workers_write_the_levels_of_an_ome_zarr(
+    cluster: Cluster, tmp_path: Path
+) -> None:
+    array = lazydicom.open_image(FILES["native.dcm"])
+
+    with cluster.client.as_current():
+        lazydicom.to_ome_zarr(array, tmp_path / "a", levels=3)
+    lazydicom.to_ome_zarr(array, tmp_path / "b", levels=3, workers=1)
+
+    assert stored(tmp_path / "a") == stored(tmp_path / "b")
+
+
+def test_a_worker_killed_amid_an_export_changes_nothing_but_time(
+    cluster: Cluster, array: DicomArray, tmp_path: Path
+) -> None:
+    address = cluster.client.scheduler_info()["address"]
+    with worker(address, tmp_path / "third") as victim:
+        cluster.client.wait_for_workers(3, timeout=LIMIT_S)
+
+        def kill(*_: int) -> None:
+            victim.process.kill()
+
+        with cluster.client.as_current():
+            lazydicom.to_zarr(array, tmp_path / "a", chunks=1, progress=kill)
+        assert victim.process.wait(LIMIT_S) == -signal.SIGKILL
+    lazydicom.to_zarr(array, tmp_path / "b", chunks=1, workers=1)
+
+    assert stored(tmp_path / "a") == stored(tmp_path / "b")
 
 
 def test_a_killed_worker_changes_nothing_but_time(

@@ -3,12 +3,11 @@
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import islice
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from lazydicom._array import DicomArray
-from lazydicom._export.chunk_codec import make_encoder
+from lazydicom._export.cluster import Cluster
 from lazydicom._export.folder import Folder
 from lazydicom._export.layout import ZarrLayout
 from lazydicom._export.manifest import (
@@ -23,7 +22,7 @@ from lazydicom._export.writing import WrittenUnit, unit_records, write_units
 
 Progress: TypeAlias = Callable[[int, int, int], None]
 """Called with chunks done, chunks in all, bytes of pixels done."""
-Job: TypeAlias = Callable[[], list[WrittenUnit]]
+Job: TypeAlias = tuple[Any, ...]
 
 _JOB_BYTES: Final = 4 << 20
 """Handing a job over costs 0.2 ms, as much as writing a small chunk."""
@@ -45,12 +44,24 @@ class Copy:
     def __post_init__(self) -> None:
         self.journal = Journal(self.folder)
 
-    def run(self, plan: ExportPlan, known: Records, workers: int) -> None:
+    def run(
+        self,
+        plan: ExportPlan,
+        known: Records,
+        workers: int,
+        cluster: Cluster | None = None,
+    ) -> None:
         """Write all units, then the manifest."""
         self.journal.begin(plan, known)
+        array: Any = self.array if cluster is None else cluster.share(self.array)
         try:
-            with _executor(workers) as executor:
-                for job in _finished(executor, self._jobs(known), 2 * workers):
+            with (
+                _executor(workers)
+                if cluster is None
+                else cluster.executor() as executor
+            ):
+                jobs = self._jobs(array, known)
+                for job in _finished(executor, jobs, 2 * workers):
                     self._note(job)
         finally:
             self.journal.flush()
@@ -58,15 +69,18 @@ class Copy:
         self.folder.put(MANIFEST, Manifest(plan, self.records).encode())
         self.journal.remove()
 
-    def _jobs(self, known: Records) -> Iterator[Job]:
-        """Give jobs of one unit each, or of some small ones."""
-        encoder, folder = make_encoder(self.layout), self.folder
+    def _jobs(self, array: Any, known: Records) -> Iterator[Job]:  # noqa: ANN401
+        """Give jobs of one unit each, or of some small ones, as arguments of `write_units`.
+
+        The array may be a future of it.
+        """
+        folder = self.folder
         together_nbytes = _JOB_BYTES if folder.appends else 0  # a network wants many
         small = max(together_nbytes // self.layout.unit_nbytes, 1)
         units = self.layout.units()
         while together := list(islice(units, small)):
             found = [unit_records(self.layout, unit, known) for unit in together]
-            yield partial(write_units, self.array, encoder, folder, together, found)
+            yield array, self.layout, folder, together, found
 
     def _note(self, job: list[WrittenUnit]) -> None:
         fresh: Records = {}
@@ -90,13 +104,14 @@ def _finished(
     executor: Executor, jobs: Iterator[Job], most: int
 ) -> Iterator[list[WrittenUnit]]:
     """Give results as they come; at most so many jobs wait or run at any time."""
-    waiting = {executor.submit(job) for job in islice(jobs, most)}
+    waiting = {executor.submit(write_units, *job) for job in islice(jobs, most)}
     try:
         while waiting:
             done, waiting = wait(waiting, return_when=FIRST_COMPLETED)
             for future in done:
                 yield future.result()
-            waiting |= {executor.submit(job) for job in islice(jobs, len(done))}
+            more = islice(jobs, len(done))
+            waiting |= {executor.submit(write_units, *job) for job in more}
     finally:
         for future in waiting:
             future.cancel()

@@ -15,6 +15,7 @@ from lazydicom._export.chunk_codec import (
     ChunkEncoder,
     EncodedChunk,
     is_recorded,
+    make_encoder,
     shard_index,
 )
 from lazydicom._export.folder import Folder, Write
@@ -33,15 +34,16 @@ class WrittenUnit:
 
 def write_units(
     array: DicomArray,
-    encoder: ChunkEncoder,
+    layout: ZarrLayout,
     folder: Folder,
     units: Sequence[Position],
     known: Sequence[Records],
 ) -> list[WrittenUnit]:
     """Write the objects of some units, except those that are known and still whole."""
+    encoder = make_encoder(layout)
     return [
         WrittenUnit(records, kept=True)
-        if records and _are_whole(encoder.layout, folder, unit, records)
+        if records and _are_whole(layout, folder, unit, records)
         else WrittenUnit(_write_unit(array, encoder, folder, unit), kept=False)
         for unit, records in zip(units, known, strict=True)
     ]

@@ -15,6 +15,7 @@ from lazydicom._export.attributes import (
     warn_of_burned_in_text,
 )
 from lazydicom._export.beginning import make_plan, prepare
+from lazydicom._export.cluster import find_cluster
 from lazydicom._export.copying import Copy, Progress
 from lazydicom._export.layout import METADATA, Axes, plan_layout
 from lazydicom._export.memory import plan_workers
@@ -102,7 +103,9 @@ def to_zarr(
     resume : bool
         Continue an interrupted export; the result has the same bytes.
     workers : int, optional
-        Objects written at the same time; by default the cores, and 8 over a network.
+        Objects written at the same time, by threads of this process. By default the
+        workers of the current dask client write, if there is one and they can; else as
+        many threads as there are cores, and 8 over a network.
     memory_limit : int, optional
         Bytes that the export may take; fewer workers make it fit.
     progress : callable, optional
@@ -156,6 +159,7 @@ def to_zarr(
         labels = group_objects(array, name, layout.metadata, origin)
     root = labels.pop(METADATA)
     plan = make_plan(array, layout, labels)
+    alone = workers is not None
     copy = Copy(array, layout, target.staging, progress or _say_nothing)
     workers = plan_workers(
         array,
@@ -170,7 +174,9 @@ def to_zarr(
                 target, plan, copy.journal, overwrite=overwrite, resume=resume
             )
             if not known.finished:
-                copy.run(plan, known.records, workers)
+                cluster = None if alone else find_cluster(array, target.staging)
+                workers = workers if cluster is None else cluster.threads
+                copy.run(plan, known.records, workers, cluster)
                 for key, data in labels.items():
                     target.staging.put(key, data)
                 target.publish(root)
