@@ -446,7 +446,7 @@ def test_the_command_writes_references_of_a_file_and_of_a_folder(
     assert one.output.endswith("one.json: 1 references; reading needs no codec\n")
     assert "many.json: 4 references" in many.output
     assert again.exit_code == 1
-    assert "overwrite=True" in again.output
+    assert "--overwrite replaces them" in again.output
     store = fsspec.get_mapper("reference://", fo=str(tmp_path / "many.json"))
     group: Any = zarr.open_group(store, mode="r", zarr_format=2)
     expected = np.asarray(lazydicom.open_series(folder))
