@@ -159,7 +159,7 @@ def _slide(model: Path, folder: Path, table: Table) -> Path:
 
 
 def _tile_of_wsidicom(path: Path) -> object:
-    from wsidicom import WsiDicom  # type: ignore[import-untyped]
+    from wsidicom import WsiDicom
 
     with WsiDicom.open(path) as slide:
         return slide.read_tile(0, (3, 5))
