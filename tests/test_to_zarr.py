@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import resource
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +18,9 @@ from zarr.codecs.numcodecs import LZ4
 from zarr.storage import LocalStore, MemoryStore, ZipStore
 
 import lazydicom
+from counting import open_counted
 from dicom_files import DEFLATED, EXPLICIT_BIG, IMPLICIT_LITTLE, make_native
+from lazydicom._grid import FrameGrid
 from lazydicom.errors import ExportError, LimitError
 
 if TYPE_CHECKING:
@@ -95,6 +99,41 @@ def test_any_chunks_and_shards_are_read_back(data: st.DataObject) -> None:
 
     np.testing.assert_array_equal(zarr.open_array(store)[...], np.asarray(array))
     assert lazydicom.verify(store, array).ok
+
+
+@given(data=st.data())
+def test_any_chunks_of_a_grid_are_read_back_from_a_folder(data: st.DataObject) -> None:
+    """A disk takes small units by the run, which no store in memory does."""
+    times, heights = data.draw(st.tuples(st.integers(1, 4), st.integers(1, 5)))
+    file = make_native(number_of_frames=times * heights, rows=3, columns=2)
+    stack = lazydicom.open_image(file)
+    numbers = np.array(data.draw(st.permutations(range(len(stack)))))
+    grid = FrameGrid(numbers.reshape(times, heights))
+    array = replace(stack, grid=grid, dims=("time", "z", "y", "x"))
+    chunks = [data.draw(st.integers(1, n)) for n in array.shape]
+    whole = [data.draw(st.booleans()) for _ in chunks]
+    pairs = zip(chunks, array.shape, whole, strict=True)
+    shards = [-(-n // c) * c if all_ else c for c, n, all_ in pairs]
+
+    with TemporaryDirectory() as folder:
+        sharded = data.draw(st.sampled_from([None, shards]))
+        lazydicom.to_zarr(array, f"{folder}/x", chunks=chunks, shards=sharded)
+
+        copy = zarr.open_array(f"{folder}/x", mode="r")
+        np.testing.assert_array_equal(copy[...], np.asarray(array))
+        assert lazydicom.verify(f"{folder}/x", array).ok
+
+
+def test_small_units_are_read_by_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.dcm").write_bytes(make_native(number_of_frames=100))
+    array, counter = open_counted(monkeypatch, tmp_path / "a.dcm")
+
+    lazydicom.to_zarr(array, tmp_path / "x", chunks=1)
+
+    assert counter.reads == 1
+    assert len(list((tmp_path / "x" / "c").iterdir())) == 100
 
 
 @pytest.mark.parametrize("shape", [(1, 6, 5), (2, 3, 2)], ids=["whole", "cut"])

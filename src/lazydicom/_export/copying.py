@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from lazydicom._array import DicomArray
 from lazydicom._export.cluster import Cluster
 from lazydicom._export.folder import Folder
-from lazydicom._export.layout import ZarrLayout
+from lazydicom._export.layout import RUN_NBYTES, ZarrLayout
 from lazydicom._export.manifest import (
     MANIFEST,
     ExportPlan,
@@ -23,9 +23,6 @@ from lazydicom._export.writing import WrittenUnit, unit_records, write_units
 Progress: TypeAlias = Callable[[int, int, int], None]
 """Called with chunks done, chunks in all, bytes of pixels done."""
 Job: TypeAlias = tuple[Any, ...]
-
-_JOB_BYTES: Final = 4 << 20
-"""Handing a job over costs 0.2 ms, as much as writing a small chunk."""
 
 
 @dataclass(slots=True)
@@ -75,7 +72,7 @@ class Copy:
         The array may be a future of it.
         """
         folder = self.folder
-        together_nbytes = _JOB_BYTES if folder.appends else 0  # a network wants many
+        together_nbytes = RUN_NBYTES if folder.appends else 0  # a network wants many
         small = max(together_nbytes // self.layout.unit_nbytes, 1)
         units = self.layout.units()
         while together := list(islice(units, small)):

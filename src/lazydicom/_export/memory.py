@@ -4,7 +4,7 @@ import math
 from typing import Final
 
 from lazydicom._array import DicomArray
-from lazydicom._export.layout import ZarrLayout
+from lazydicom._export.layout import RUN_NBYTES, ZarrLayout
 from lazydicom._parallel import available_cores
 from lazydicom.errors import LimitError
 
@@ -61,14 +61,18 @@ def plan_workers(
 
 
 def unit_nbytes(array: DicomArray, layout: ZarrLayout, *, streams: bool) -> int:
-    """Bytes that one worker holds at most: two slabs, a frame in the making, a chunk."""
+    """Bytes that one worker holds at most: two slabs, a frame in the making, a chunk.
+
+    Small units are read together: their run takes the place of the slabs.
+    """
     item = layout.dtype.itemsize
     frame = math.prod(array.frame_shape) * item
     frames = math.prod(layout.chunks[: layout.grid_axes])
     chunk = layout.chunk_nbytes
     compressed = {codec["name"] for codec in layout.compressors} - {"crc32c"}
     slabs = 2  # one is written while the next is read
-    held = frame * (slabs * frames + _frames_in_the_making(array))
+    held = max(slabs * frames * frame, RUN_NBYTES if streams else 0)
+    held += frame * _frames_in_the_making(array)
     held += chunk * (1 + 3 * bool(compressed)) + (4 << 20)
     if not streams:
         held += 2 * layout.unit_nbytes

@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array import DicomArray
@@ -40,50 +41,78 @@ def write_units(
     known: Sequence[Records],
 ) -> list[WrittenUnit]:
     """Write the objects of some units, except those that are known and still whole."""
-    encoder = make_encoder(layout)
-    return [
-        WrittenUnit(records, kept=True)
-        if records and _are_whole(layout, folder, unit, records)
-        else WrittenUnit(_write_unit(array, encoder, folder, unit), kept=False)
+    whole = {
+        unit: records
         for unit, records in zip(units, known, strict=True)
+        if records and _are_whole(layout, folder, unit, records)
+    }
+    encoder = make_encoder(layout)
+    fresh: dict[Position, Records] = {}
+    for run in layout.runs_of(unit for unit in units if unit not in whole):
+        fresh |= _write_run(array, encoder, folder, run)
+    return [
+        WrittenUnit(whole[unit] if unit in whole else fresh[unit], kept=unit in whole)
+        for unit in units
     ]
 
 
-def _write_unit(
-    array: DicomArray, encoder: ChunkEncoder, folder: Folder, unit: Position
-) -> Records:
-    """Write the objects of a unit: together where each takes chunks of several slabs."""
+def _write_run(
+    array: DicomArray, encoder: ChunkEncoder, folder: Folder, run: Sequence[Position]
+) -> dict[Position, Records]:
+    """Write units that are read at once, or the one that is read slab by slab."""
     layout = encoder.layout
-    slabs = list(layout.slabs_of(unit))
-    if len(slabs) > 1:
+    first, *others = layout.slabs_of(run[0])
+    if others:
+        slabs = (first, *others)
         frames = ((slab, array.read(layout.region(slab), threads=1)) for slab in slabs)
-        return _write_objects(encoder, folder, list(layout.objects_of(unit)), frames)
-    whole = [(slabs[0], array.read(layout.region(slabs[0]), threads=1))]
-    records: Records = {}
-    for position in layout.objects_of(unit):
-        records |= _write_objects(encoder, folder, [position], whole)
+        return {run[0]: _write_shards(encoder, folder, run[0], frames)}
+    values = array.read(layout.region_of_run(first, len(run)), threads=1)
+    axis = layout.grid_axes - 1
+    starts = range(layout.chunks[axis], values.shape[axis], layout.chunks[axis])
+    records = {}
+    for unit, part in zip(run, np.split(values, starts, axis), strict=True):
+        slab = next(layout.slabs_of(unit))
+        records[unit] = _write_chunks(encoder, folder, unit, (slab, part))
     return records
 
 
-def _write_objects(
+def _write_chunks(
     encoder: ChunkEncoder,
     folder: Folder,
-    positions: Sequence[Position],
+    unit: Position,
+    slab: tuple[Position, NDArray[Any]],
+) -> Records:
+    """Write the objects of a unit of one slab, one after the other."""
+    layout = encoder.layout
+    records: Records = {}
+    for position in layout.objects_of(unit):
+        with folder.writing(layout.key(position)) as write:
+            writer = _ObjectWriter(encoder, write)
+            writer.add_from(*slab, position)
+            writer.finish()
+        records[layout.key(position)] = writer.records
+    return records
+
+
+def _write_shards(
+    encoder: ChunkEncoder,
+    folder: Folder,
+    unit: Position,
     slabs: Iterable[tuple[Position, NDArray[Any]]],
 ) -> Records:
+    """Write the objects of a unit side by side: each takes chunks of every slab."""
     layout = encoder.layout
     with ExitStack() as open_objects:
         writers = {
             position: _ObjectWriter(
-                layout, open_objects.enter_context(folder.writing(layout.key(position)))
+                encoder,
+                open_objects.enter_context(folder.writing(layout.key(position))),
             )
-            for position in positions
+            for position in layout.objects_of(unit)
         }
         for slab, frames in slabs:
             for position, writer in writers.items():
-                for chunk in layout.chunks_in(slab, position):
-                    values = _cut(frames, layout, chunk)
-                    writer.add(chunk, encoder.encode(values))
+                writer.add_from(slab, frames, position)
         for writer in writers.values():
             writer.finish()
     return {layout.key(at): writer.records for at, writer in writers.items()}
@@ -144,23 +173,33 @@ def _reader(folder: Folder, key: str) -> Callable[[int, int], bytes]:
 class _ObjectWriter:
     """The chunks of one object, written as they come, and the index of a shard."""
 
-    layout: ZarrLayout
+    encoder: ChunkEncoder
     write: Write
     records: list[ChunkRecord] = field(default_factory=list)
     _spans: dict[int, tuple[int, int]] = field(default_factory=dict)
     _offset: int = 0
 
-    def add(self, chunk: Position, encoded: EncodedChunk) -> None:
-        self.write(encoded.parts)
-        self.records.append(encoded.record)
-        if self.layout.shards:
-            length = encoded.record.length
-            self._spans[self.layout.place_in_shard(chunk)] = (self._offset, length)
-            self._offset += length
+    def add_from(
+        self, slab: Position, frames: NDArray[Any], position: Position
+    ) -> None:
+        """Write what the frames of a slab hold of the object."""
+        layout = self.encoder.layout
+        for chunk in layout.chunks_in(slab, position):
+            self._add(chunk, self.encoder.encode(_cut(frames, layout, chunk)))
 
     def finish(self) -> None:
-        if self.layout.shards:
-            self.write((shard_index(self.layout, self._spans),))
+        layout = self.encoder.layout
+        if layout.shards:
+            self.write((shard_index(layout, self._spans),))
+
+    def _add(self, chunk: Position, encoded: EncodedChunk) -> None:
+        self.write(encoded.parts)
+        self.records.append(encoded.record)
+        layout = self.encoder.layout
+        if layout.shards:
+            length = encoded.record.length
+            self._spans[layout.place_in_shard(chunk)] = (self._offset, length)
+            self._offset += length
 
 
 def _cut(frames: NDArray[Any], layout: ZarrLayout, chunk: Position) -> NDArray[Any]:
