@@ -14,7 +14,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from codec_frames import KINDS, SYNTAXES, decode, format_of, make_frame, make_pixels
+from codec_frames import (
+    KINDS,
+    SYNTAXES,
+    Kind,
+    decode,
+    format_of,
+    make_frame,
+    make_pixels,
+)
 from lazydicom._decode.encapsulated import _CODECS
 from lazydicom._decode.jpeg_2000_markers import read_jpeg_2000_header
 from lazydicom._decode.jpeg_markers import read_jpeg_header
@@ -284,6 +292,17 @@ def test_rle_segments_that_cannot_be_are_refused(
 
     with pytest.raises(DecodeError, match="RLE segments"):
         decode(head + frame.data[64:], frame.format)
+
+
+@pytest.mark.parametrize(("bits", "count"), [(1, 3), (64, 24)])
+def test_rle_of_pixels_that_it_cannot_hold_is_refused(bits: int, count: int) -> None:
+    segments = [bytes([0, 1])] * 3  # a byte each
+    starts = (64, 66, 68, *range(70, 94, 2))
+    head = b"".join(n.to_bytes(4, "little") for n in (count, *starts))
+    kind = Kind(f"u{max(bits // 8, 1)}", bits, bits, samples=3, shape=(4, 6))
+
+    with pytest.raises(UnsupportedError, match=f"3 samples of {bits} bits"):
+        decode(head + b"".join(segments), format_of("1.2.840.10008.1.2.5", kind))
 
 
 def test_quantization_with_which_openjph_crashes_is_refused() -> None:

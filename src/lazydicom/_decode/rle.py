@@ -13,9 +13,11 @@ from lazydicom._decode.native import clear_unused_bits, unpack_bits
 from lazydicom._decode.samples import call_codec, to_rgb
 from lazydicom._image_pixel import ImagePixel
 from lazydicom._source import BytesLike
-from lazydicom.errors import DecodeError
+from lazydicom.errors import DecodeError, UnsupportedError
 
 _HEADER: Final = struct.Struct("<16I")
+_MOST_SEGMENTS: Final = 15
+"""The header has room for no more: colour of 64 bits would need 24."""
 _MOST_PER_BYTE: Final = 64
 """A run of 128 bytes takes two."""
 _PADDING: Final = b"\x00\x80"
@@ -51,12 +53,20 @@ def preflight_rle(data: BytesLike, format_: FrameFormat) -> tuple[int, ...]:
     DecodeError
         If the segments are not those of such a pixel, do not follow each other within the
         frame, or are too short to hold a plane.
+    UnsupportedError
+        If RLE cannot hold such pixels.
     """
     pixel = format_.pixel
     if len(data) < _HEADER.size:
         raise DecodeError(f"Expected an RLE header of 64 bytes, found {len(data)}")
     count, *starts = _HEADER.unpack_from(data)
     expected = pixel.samples_per_pixel * max(pixel.bits_allocated // 8, 1)
+    packed_color = pixel.bits_allocated == 1 < pixel.samples_per_pixel
+    if expected > _MOST_SEGMENTS or packed_color:
+        raise UnsupportedError(
+            f"RLE holds no pixels of {pixel.samples_per_pixel} samples of"
+            f" {pixel.bits_allocated} bits"
+        )
     if count != expected:
         raise DecodeError(f"Expected {expected} RLE segments, found {count}")
     offsets = (*starts[:count], len(data))
