@@ -10,7 +10,7 @@ import pytest
 from pydicom.data import get_testdata_file
 
 import lazydicom
-from codec_frames import KINDS, decode, encode_rle, make_frame
+from codec_frames import KINDS, decode, encode_rle, format_of, make_frame
 from lazydicom.errors import DecodeError, UnsupportedError
 from ratios import run_child
 
@@ -52,6 +52,18 @@ def test_stored_colour_stays_with_plugins() -> None:
 
     ours = lazydicom.open_image(path, color="stored")
     assert np.array_equal(np.asarray(plugins), np.asarray(ours))
+
+
+@pytest.mark.parametrize("syntax", ["5", "4.50", "4.80", "4.90", "4.201"])
+def test_planar_configuration_says_nothing_of_a_codestream(syntax: str) -> None:
+    uid = f"1.2.840.10008.1.2.{syntax}"
+    data = make_frame(f"{uid} RGB").data
+    stored = replace(format_of(uid, KINDS["RGB"], "YBR_FULL"), color="stored")
+    planar = replace(stored.pixel, planar_configuration=1)
+
+    values = decode(data, replace(stored, pixel=planar, decoder="pydicom"))
+
+    assert np.array_equal(values, decode(data, stored))
 
 
 def test_plugins_see_only_what_passed_the_preflight() -> None:

@@ -61,6 +61,6 @@ def _options(format_: FrameFormat) -> dict[str, Any]:
             "pixel_keyword",
         )
     }
-    if pixel.samples_per_pixel > 1:
-        options["planar_configuration"] = pixel.planar_configuration
-    return options | {"number_of_frames": 1}
+    # Of native pixels only: pydicom would take samples side by side for planes, and where
+    # a plugin does give planes it tells itself.
+    return options | {"planar_configuration": 0, "number_of_frames": 1}
