@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from codec_frames import (
+    CASES,
     KINDS,
     SYNTAXES,
     Kind,
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
 JPEG: Final = "1.2.840.10008.1.2.4."
 
 
+def _codec(uid: str) -> str | None:
+    return format_of(uid, KINDS["8 bits"]).transfer_syntax.codec
+
+
 def _tiles_of_jpeg_2000(values: NDArray[np.uint8]) -> bytes:
     file = BytesIO()
     image = Image.fromarray(values)
@@ -57,10 +62,6 @@ def test_any_bytes_pass_or_are_refused_with_our_error(data: bytes, codec: str) -
             _CODECS[codec].preflight(start + data, format_of(uid, KINDS["8 bits"]))
         except LazyDicomError:
             continue
-
-
-def _codec(uid: str) -> str | None:
-    return format_of(uid, KINDS["8 bits"]).transfer_syntax.codec
 
 
 @given(
@@ -141,6 +142,43 @@ def test_an_end_marker_in_a_comment_does_not_end_a_cut_codestream() -> None:
 
     with pytest.raises(DecodeError, match="it is cut"):
         decode(data, frame.format)
+
+
+@pytest.mark.parametrize("percent", [40, 60, 90])  # of progressive scans: none whole
+@pytest.mark.parametrize(
+    "case", [c for c in CASES if _codec(c.split()[0]) == "jpeg" and "small" not in c]
+)
+def test_jpeg_that_ends_before_its_last_pixel_is_refused(
+    case: str, percent: int
+) -> None:
+    frame = make_frame(case)
+    scan = read_jpeg_header(frame.data).scan
+    stop = scan + 20 + (len(frame.data) - scan - 20) * percent // 100
+
+    with pytest.raises(DecodeError, match=r"it is cut|does not decode"):
+        decode(frame.data[:stop] + b"\xff\xd9", frame.format)
+
+
+@pytest.mark.parametrize("lossless", [False, True])
+@pytest.mark.parametrize("kind", ["8 bits", "12 in 16 bits", "RGB", "8 bits, signed"])
+def test_jpeg_that_ends_in_medium_grey_is_whole(kind: str, *, lossless: bool) -> None:
+    shape = make_pixels(KINDS[kind]).shape
+    bits = KINDS[kind].bits_stored
+    grey = np.full(shape, 1 << bits - 1, np.uint8 if bits == 8 else np.uint16)
+    space = "rgb" if len(shape) == 3 else None
+    data = imagecodecs.jpeg8_encode(
+        grey,
+        lossless=lossless,
+        bitspersample=bits,
+        colorspace=space,
+        outcolorspace=space,
+    )
+    uid = f"{JPEG}70" if lossless else f"{JPEG}51"
+
+    for padding in (b"", b"\0"):
+        back = decode(bytes(data) + padding, format_of(uid, KINDS[kind]))
+
+        assert np.array_equal(back, grey.view(back.dtype))
 
 
 @pytest.mark.parametrize("process", [0xC5, 0xC9, 0xCB])

@@ -1,8 +1,11 @@
 """JPEG: baseline, extended, progressive and lossless (PS3.5 section 8.2.1, annex A.4.1)."""
 
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, TypeAlias
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._decode.format import YBR_FULL, FrameFormat
@@ -13,17 +16,26 @@ from lazydicom._decode.jpeg_markers import (
     read_jpeg_header,
 )
 from lazydicom._decode.native import clear_unused_bits
-from lazydicom._decode.preflight import check_codestream, check_end
+from lazydicom._decode.preflight import (
+    END_OF_IMAGE,
+    check_codestream,
+    check_end,
+    find_last,
+)
 from lazydicom._decode.samples import decode_samples, to_rgb
 from lazydicom._image_pixel import ImagePixel
 from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError, UnsupportedError
+
+_Decode: TypeAlias = Callable[[BytesLike, NDArray[Any]], None]
 
 _HUFFMAN: Final = frozenset((0xC0, 0xC1, SOF_PROGRESSIVE, SOF_LOSSLESS))
 _RGB_IDS: Final = (b"RGB", b"rgb")
 _START_OF_SCAN: Final = b"\xff\xda"
 _SCAN: Final = re.compile(rb"\xff\xda\x00[\x06-\x0c]([\x01-\x04])")
 """A scan header, as far as the number of its components."""
+_MORE_DATA: Final = bytes(range(64))
+"""Anything but a marker, to stand between the last pixel and EOI."""
 _MOST_SCANS: Final = 128
 """Each scan of a progressive codestream costs a pass over the whole frame."""
 
@@ -45,10 +57,40 @@ def decode_jpeg(
         space = "ycbcr" if color and not lossless else "rgb"
         options = {"colorspace": space, "outcolorspace": "rgb"}
     bits = header.codestream.bits
-    decode_samples(imagecodecs.jpeg8_decode, data, out, bits=bits, **options)
+    decode: _Decode = partial(
+        decode_samples, imagecodecs.jpeg8_decode, bits=bits, **options
+    )
+    decode(data, out)
+    if _may_be_made_up(out, header):
+        _check_pixels(decode, data, header, out)
     clear_unused_bits(out, format_.pixel)
     if color and lossless:
         to_rgb(out)
+
+
+def _may_be_made_up(out: NDArray[Any], header: JpegHeader) -> bool:
+    """Tell whether EOI may have come before the last pixel.
+
+    Then libjpeg goes on in medium grey, without a word. What scans of a progressive
+    codestream lack does not show.
+    """
+    grey = 1 << header.codestream.bits - 1
+    last = out[-1, -1].view(f"u{out.itemsize}")
+    return header.process == SOF_PROGRESSIVE or bool((last == grey).any())
+
+
+def _check_pixels(
+    decode: _Decode, data: BytesLike, header: JpegHeader, out: NDArray[Any]
+) -> None:
+    """Refuse pixels that come from no data: more data before EOI would change them.
+
+    Behind the last pixel libjpeg steps over whatever stands there.
+    """
+    end = find_last(data, END_OF_IMAGE, header.scan)
+    longer = np.empty_like(out)
+    decode(bytes(data[:end]) + _MORE_DATA + END_OF_IMAGE, longer)
+    if not np.array_equal(out, longer):
+        raise DecodeError("Expected data of all pixels before EOI (FFD9): it is cut")
 
 
 def preflight_jpeg(data: BytesLike, format_: FrameFormat) -> JpegHeader:
