@@ -22,6 +22,7 @@ from codec_frames import CASES, KINDS, decode, encode_rle, make_frame
 from encapsulated_files import make_encapsulated
 from lazydicom._decode import isolation
 from lazydicom.errors import DecodeError, LimitError
+from ratios import run_child
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -162,6 +163,17 @@ def test_workers_may_not_take_all_memory() -> None:
     limits = Path(f"/proc/{worker().worker_id}/limits").read_text()
 
     assert f"Max address space         {4 << 30}" in limits
+
+
+def test_a_worker_keeps_to_less_memory_where_less_is_allowed() -> None:
+    run_child(
+        "import resource\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))\n"
+        "import numpy, sys, lazydicom\n"
+        "array = lazydicom.open_image(sys.argv[1], isolation='process')\n"
+        "assert numpy.asarray(array).any()\n",
+        str(get_testdata_file("MR_small_jp2klossless.dcm", download=False)),
+    )
 
 
 def test_nothing_is_left_when_a_process_ends(tmp_path: Path) -> None:
