@@ -186,7 +186,23 @@ def test_rgb_in_jpeg_without_markers_is_not_taken_for_ybr() -> None:
     assert np.abs(decoded.astype(int) - values).mean() < 3
 
 
-@pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80"])
+@pytest.mark.parametrize("photometric", ["YBR_FULL", "YBR_FULL_422", "XYB", "YBR_RCT"])
+@pytest.mark.parametrize("coded", ["111", "112"])
+@pytest.mark.parametrize("named", ["110", "111", "112"])
+def test_colour_that_jpeg_xl_converts_itself_is_not_converted_again(
+    coded: str, named: str, photometric: str
+) -> None:
+    frame = make_frame(f"{PREFIX}{coded} RGB")  # of YCbCr in JPEG, and of XYB
+
+    back = decode(frame.data, format_of(f"{PREFIX}{named}", KINDS["RGB"], photometric))
+
+    assert np.array_equal(back, decode(frame.data, frame.format))
+
+
+@pytest.mark.parametrize(
+    "uid",
+    ["1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.110"],
+)
 def test_ybr_of_a_codec_without_colour_spaces_becomes_rgb(uid: str) -> None:
     frame = make_frame(f"{uid} RGB")
     format_ = format_of(uid, KINDS["RGB"], "YBR_FULL")

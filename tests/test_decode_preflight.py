@@ -82,7 +82,23 @@ def test_the_header_of_jpeg_xl_is_read_as_libjxl_writes_it(
 
     found = read_jpeg_xl_header(bytes(data))
 
-    assert found == Codestream(rows, columns, samples, bits)
+    assert found.codestream == Codestream(rows, columns, samples, bits)
+    assert not found.decodes_to_rgb
+
+
+@pytest.mark.parametrize("cut", [1, 3, 20, 63])
+def test_the_header_of_jpeg_xl_may_stand_in_several_boxes(cut: int) -> None:
+    frame = make_frame(f"{JPEG}110 8 bits")
+    boxed = bytes.fromhex("0000000c 4a584c20 0d0a870a 00000014 66747970 6a786c20")
+    boxed += bytes.fromhex("00000000 6a786c20")
+    parts = [frame.data[:cut], frame.data[cut:70], frame.data[70:]]
+    for number, part in enumerate(parts):
+        number |= (part is parts[-1]) << 31  # noqa: PLW2901 (says that it is the last)
+        boxed += (12 + len(part)).to_bytes(4, "big") + b"jxlp"
+        boxed += number.to_bytes(4, "big") + part
+
+    assert read_jpeg_xl_header(boxed) == read_jpeg_xl_header(frame.data)
+    assert np.array_equal(decode(boxed, frame.format), frame.values)
 
 
 @pytest.mark.parametrize("signed", [False, True])

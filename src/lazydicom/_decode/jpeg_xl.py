@@ -5,24 +5,24 @@ from typing import Any
 from numpy.typing import NDArray
 
 from lazydicom._decode.format import FrameFormat
-from lazydicom._decode.jpeg_xl_header import read_jpeg_xl_header
+from lazydicom._decode.jpeg_xl_header import JpegXlHeader, read_jpeg_xl_header
 from lazydicom._decode.native import clear_unused_bits
-from lazydicom._decode.preflight import Codestream, check_codestream
+from lazydicom._decode.preflight import check_codestream
 from lazydicom._decode.samples import decode_samples, to_rgb
 from lazydicom._source import BytesLike
 
 JPEG_RECOMPRESSION = "1.2.840.10008.1.2.4.111"
 
 
-def preflight_jpeg_xl(data: BytesLike, format_: FrameFormat) -> Codestream:
+def preflight_jpeg_xl(data: BytesLike, format_: FrameFormat) -> JpegXlHeader:
     """Check a codestream before libjxl sees it, which notices itself one that is cut."""
-    found = read_jpeg_xl_header(data)
-    check_codestream(found, format_.pixel)
-    return found
+    header = read_jpeg_xl_header(data)
+    check_codestream(header.codestream, format_.pixel)
+    return header
 
 
 def decode_jpeg_xl(
-    data: BytesLike, found: Codestream, format_: FrameFormat, out: NDArray[Any]
+    data: BytesLike, header: JpegXlHeader, format_: FrameFormat, out: NDArray[Any]
 ) -> None:
     """Decode one frame.
 
@@ -32,8 +32,9 @@ def decode_jpeg_xl(
     import imagecodecs
 
     decode = imagecodecs.jpegxl_decode
-    decode_samples(decode, data, out, bits=found.bits, numthreads=1)
+    decode_samples(decode, data, out, bits=header.codestream.bits, numthreads=1)
     clear_unused_bits(out, format_.pixel)
     recompressed = format_.transfer_syntax.uid == JPEG_RECOMPRESSION
-    if format_.converts_to_rgb and not recompressed:
+    is_rgb = recompressed or header.decodes_to_rgb
+    if format_.converts_to_rgb and not is_rgb:
         to_rgb(out)

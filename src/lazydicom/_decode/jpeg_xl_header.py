@@ -1,6 +1,6 @@
 """The header of a JPEG XL codestream (ISO/IEC 18181-1 annex D, 18181-2 clause 9)."""
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from lazydicom._decode.bits import BitReader
 from lazydicom._decode.preflight import Codestream
@@ -10,14 +10,24 @@ from lazydicom.errors import DecodeError, UnsupportedError
 _SIGNATURE: Final = b"\xff\x0a"
 _CONTAINER: Final = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
 _HEADER_BYTES: Final = 64
+_CODESTREAM: Final = {b"jxlc": 0, b"jxlp": 4}
+"""Boxes that hold it, and how many bytes stand before it there."""
 _RATIOS: Final = ((1, 1), (1, 1), (12, 10), (4, 3), (3, 2), (16, 9), (5, 4), (2, 1))
 _SIZES: Final = ((1, 9), (1, 13), (1, 18), (1, 30))
 _ENUMS: Final = ((0, 0), (1, 0), (2, 4), (18, 6))
 _GRAY: Final = 1
 
 
-def read_jpeg_xl_header(data: BytesLike) -> Codestream:
-    """Read size, precision and number of colours.
+class JpegXlHeader(NamedTuple):
+    """What a codestream says of itself, and the boxes around it."""
+
+    codestream: Codestream
+    decodes_to_rgb: bool
+    """Whether colour comes out as RGB: it is XYB, or that of a recompressed JPEG."""
+
+
+def read_jpeg_xl_header(data: BytesLike) -> JpegXlHeader:
+    """Read size, precision, number of colours and how they are coded.
 
     Raises
     ------
@@ -26,36 +36,43 @@ def read_jpeg_xl_header(data: BytesLike) -> Codestream:
     UnsupportedError
         If it speaks of an animation, of floating-point or of extra channels.
     """
-    codestream = _codestream(data)
+    codestream, recompressed = _unbox(data)
     if codestream[:2] != _SIGNATURE:
         found = data[:12].hex().upper() or "nothing"
         raise DecodeError(f"Expected a JPEG XL signature (FF0A), found {found}")
     bits = BitReader(codestream[2:])
     rows, columns = _size(bits)
-    precision, samples = _metadata(bits)
+    precision, samples, xyb = _metadata(bits)
     if bits.spare < 0:
         raise DecodeError("The JPEG XL header is cut")
-    return Codestream(rows, columns, samples, precision)
+    frame = Codestream(rows, columns, samples, precision)
+    return JpegXlHeader(frame, decodes_to_rgb=xyb or recompressed)
 
 
-def _codestream(data: BytesLike) -> bytes:
-    """Give the first bytes of the codestream; a container has it in boxes."""
+def _unbox(data: BytesLike) -> tuple[bytes, bool]:
+    """Give the first bytes of the codestream, and whether a JPEG can be made of it.
+
+    A container has it in a box (jxlc), or in several (jxlp, each with a number before).
+    """
     if data[: len(_CONTAINER)] != _CONTAINER:
-        return bytes(data[:_HEADER_BYTES])
-    at = 0
-    while at + 8 <= len(data):
+        return bytes(data[:_HEADER_BYTES]), False
+    codestream, recompressed, at = b"", False, 0
+    while at + 8 <= len(data) and len(codestream) < _HEADER_BYTES:
         length = int.from_bytes(data[at : at + 4], "big")
         kind, body = bytes(data[at + 4 : at + 8]), at + 8
         if length == 1:
             length, body = int.from_bytes(data[body : body + 8], "big"), body + 8
-        if kind == b"jxlc":
-            return bytes(data[body : body + _HEADER_BYTES])
-        if kind == b"jxlp":
-            return bytes(data[body + 4 : body + 4 + _HEADER_BYTES])
-        if length < body - at:  # 0: up to the end
+        stop = at + length if length else len(data)  # 0: up to the end
+        if stop < body:
             break
-        at += length
-    raise DecodeError("Expected a box with a codestream (jxlc), found none")
+        if kind in _CODESTREAM:
+            start = body + _CODESTREAM[kind]
+            codestream += bytes(data[start : min(stop, start + _HEADER_BYTES)])
+        recompressed = recompressed or kind == b"jbrd"
+        at = stop
+    if not codestream:
+        raise DecodeError("Expected a box with a codestream (jxlc), found none")
+    return codestream, recompressed
 
 
 def _size(bits: BitReader) -> tuple[int, int]:
@@ -68,10 +85,10 @@ def _size(bits: BitReader) -> tuple[int, int]:
     return rows, 8 * (bits.read(5) + 1) if small else bits.choose(*_SIZES)
 
 
-def _metadata(bits: BitReader) -> tuple[int, int]:
-    """Read bits per sample and the number of colours (table D.2)."""
+def _metadata(bits: BitReader) -> tuple[int, int, bool]:
+    """Read bits per sample, the number of colours and whether they are XYB (table D.2)."""
     if bits.read(1):  # all is as by default: 8 bits, sRGB
-        return 8, 3
+        return 8, 3, True
     if bits.read(1):  # extra fields
         if bits.read(3):
             raise UnsupportedError("JPEG XL with an orientation has no decoder")
@@ -83,8 +100,8 @@ def _metadata(bits: BitReader) -> tuple[int, int]:
     bits.read(1)  # whether 16-bit buffers suffice
     if bits.choose((0, 0), (1, 0), (2, 4), (1, 12)):
         raise UnsupportedError("JPEG XL with extra channels has no decoder")
-    bits.read(1)  # whether XYB is used
+    xyb = bool(bits.read(1))
     if bits.read(1):  # colour encoding as by default: sRGB
-        return precision, 3
+        return precision, 3, xyb
     bits.read(1)  # whether an ICC profile follows
-    return precision, 1 if bits.choose(*_ENUMS) == _GRAY else 3
+    return precision, 1 if bits.choose(*_ENUMS) == _GRAY else 3, xyb
