@@ -13,6 +13,7 @@ from lazydicom._decode.jpeg_2000_markers import (
 )
 from lazydicom._decode.preflight import check_codestream
 from lazydicom._decode.samples import decode_planes, decode_samples, fit_bits, to_rgb
+from lazydicom._decode.unraised import call_and_listen
 from lazydicom._source import BytesLike
 from lazydicom.errors import UnsupportedError
 
@@ -34,7 +35,8 @@ def decode_jpeg_2000(
     bits, signed = header.codestream.bits, header.signed
     if is_for_openjph(header, format_):
         put = decode_planes if holds_planes(header) else decode_samples
-        put(imagecodecs.htj2k_decode, codestream, out, bits=bits, signed=signed)
+        decode = partial(call_and_listen, imagecodecs.htj2k_decode)
+        put(decode, codestream, out, bits=bits, signed=signed)
     else:
         decode = partial(imagecodecs.jpeg2k_decode, numthreads=1)
         decode_samples(decode, codestream, out, bits=bits, signed=signed)

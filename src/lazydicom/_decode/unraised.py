@@ -1,0 +1,68 @@
+"""Errors that a codec of imagecodecs cannot raise.
+
+OpenJPH fails in a function that has no way to pass the error on to its caller: Python tells
+`sys.unraisablehook`, and what was not decoded yet comes out as zeros.
+"""
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from threading import Lock, get_ident
+from typing import Any, Final, TypeAlias, TypeVar
+
+T = TypeVar("T")
+_Hook: TypeAlias = "Callable[[sys.UnraisableHookArgs], Any]"
+
+_PACKAGE: Final = "imagecodecs."
+_lock: Final = Lock()
+_heard: Final[dict[int, list[str]]] = {}
+"""By thread that has a call under way: what it could not raise."""
+_hooks: Final[list[_Hook]] = []
+"""That of others and ours, while there is any such call."""
+
+
+def call_and_listen(function: Callable[..., T], *arguments: Any, **options: Any) -> T:  # noqa: ANN401
+    """Call a function, and raise what it could not.
+
+    Raises
+    ------
+    RuntimeError
+        If an error was passed over.
+    """
+    thread, errors = get_ident(), list[str]()
+    with _lock:
+        if not _heard:
+            _begin()
+        _heard[thread] = errors
+    try:
+        result = function(*arguments, **options)
+    finally:
+        with _lock:
+            del _heard[thread]
+            if not _heard:
+                _end()
+    if errors:
+        raise RuntimeError(errors[0])
+    return result
+
+
+def _begin() -> None:
+    """Hear what others would; a new hook each time, so that none calls itself."""
+    others = sys.unraisablehook
+    _hooks[:] = others, partial(_hear, others)
+    sys.unraisablehook = _hooks[1]
+
+
+def _end() -> None:
+    """Give the hook back, unless somebody has put another one in its place."""
+    others, ours = _hooks
+    if sys.unraisablehook is ours:
+        sys.unraisablehook = others
+
+
+def _hear(others: _Hook, found: "sys.UnraisableHookArgs", /) -> None:
+    errors = _heard.get(get_ident())
+    if errors is None or not str(found.object).startswith(_PACKAGE):
+        others(found)
+    else:
+        errors.append(str(found.exc_value))
