@@ -367,3 +367,13 @@ def test_quantization_with_which_openjph_crashes_is_refused() -> None:
 
     with pytest.raises(DecodeError, match="at most 30 bit-planes, found 31"):
         decode(bytes(data), frame.format)
+
+
+@pytest.mark.parametrize("kind", ["8 bits", "24 in 32 bits", "32 bits"])
+def test_an_irreversible_transform_without_quantization_is_refused(kind: str) -> None:
+    frame = make_frame(f"{JPEG}201 {kind}")
+    data = bytearray(frame.data)
+    data[data.index(b"\xff\x52") + 13] = 0  # COD; of 32 bits OpenJPH dies of it
+
+    with pytest.raises(DecodeError, match="Expected quantization"):
+        decode(bytes(data), frame.format)

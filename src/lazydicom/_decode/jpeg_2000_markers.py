@@ -18,6 +18,8 @@ _SOT_PLACE: Final = struct.Struct(">HIBB")
 _SOD: Final = b"\xff\x93"
 _END_OF_SEGMENTS: Final = (_SOT, _SOD, END_OF_IMAGE)
 _COD: Final = b"\xff\x52"
+_TRANSFORM: Final = {_COD: 13, b"\xff\x53": 10}
+"""Where COD and COC tell the wavelet transform: 1 is the reversible one."""
 _QCC: Final = b"\xff\x5d"
 _QUANTIZATION: Final = (b"\xff\x5c", _QCC)
 _SCALAR: Final = frozenset((1, 2))
@@ -42,6 +44,8 @@ class Jpeg2000Header(NamedTuple):
     """Whether coefficients are; `check_tile_parts` finds out."""
     mixed: bool = False
     """Whether components are transformed into each other; it finds that, too."""
+    reversible: bool = True
+    """Whether the wavelet transform of all components is; and that."""
 
 
 def read_jpeg_2000_header(data: BytesLike) -> Jpeg2000Header:
@@ -114,6 +118,8 @@ def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> Jpeg2000Header:
     if data[at : at + 2] != END_OF_IMAGE:
         text = data[at : at + 2].hex().upper() or "nothing"
         raise DecodeError(f"Expected EOC (FFD9) behind the tile-parts, found {text}")
+    if not (header.reversible or header.quantized):  # OpenJPH crashes of it
+        raise DecodeError("Expected quantization for the irreversible transform")
     if len(found) != header.tiles or told - found:
         raise DecodeError(
             f"Expected {max(told.total(), header.tiles)} tile-parts of {header.tiles}"
@@ -142,6 +148,9 @@ def _step_over_segments(
                 header = header._replace(quantized=True)
         elif marker == _COD:
             header = header._replace(mixed=data[at + 8 : at + 9] == b"\x01")
+        if (place := at + _TRANSFORM.get(marker, 0)) > at:
+            reversible = header.reversible and data[place : place + 1] == b"\x01"
+            header = header._replace(reversible=reversible)
         at += 2 + length
     return at, header
 
