@@ -197,6 +197,27 @@ def test_jpeg_that_ends_in_medium_grey_is_whole(kind: str, *, lossless: bool) ->
         assert np.array_equal(back, grey.view(back.dtype))
 
 
+@pytest.mark.parametrize("subsampling", [0, 1, 2])
+@pytest.mark.parametrize("blocks", [1, 4, 11])
+@pytest.mark.parametrize("kind", ["8 bits", "RGB", "RGB, odd and small"])
+def test_jpeg_that_lacks_a_restart_interval_is_refused(
+    kind: str, blocks: int, subsampling: int
+) -> None:
+    file = BytesIO()
+    Image.fromarray(make_pixels(KINDS[kind])).save(
+        file, "JPEG", restart_marker_blocks=blocks, subsampling=subsampling
+    )
+    data = file.getvalue()
+    starts = [at.start() for at in re.finditer(rb"\xff[\xd0-\xd7]", data)]
+    format_ = format_of(f"{JPEG}50", KINDS[kind])
+
+    assert np.array_equal(decode(data, format_), imagecodecs.jpeg8_decode(data))
+    for lost in (1, 8):  # after eight the same number comes again
+        for first, behind in zip(starts, starts[lost:], strict=False):
+            with pytest.raises(DecodeError, match="restart markers in their order"):
+                decode(data[:first] + data[behind:], format_)
+
+
 @pytest.mark.parametrize("process", [0xC5, 0xC9, 0xCB])
 def test_hierarchical_and_arithmetic_jpeg_has_no_decoder(process: int) -> None:
     frame = make_frame(f"{JPEG}50 8 bits")

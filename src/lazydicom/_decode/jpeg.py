@@ -34,6 +34,7 @@ _RGB_IDS: Final = (b"RGB", b"rgb")
 _START_OF_SCAN: Final = b"\xff\xda"
 _SCAN: Final = re.compile(rb"\xff\xda\x00[\x06-\x0c]([\x01-\x04])")
 """A scan header, as far as the number of its components."""
+_RESTART: Final = re.compile(rb"\xff([\xd0-\xd7])")
 _MORE_DATA: Final = bytes(range(64))
 """Anything but a marker, to stand between the last pixel and EOI."""
 _MOST_SCANS: Final = 128
@@ -103,6 +104,7 @@ def preflight_jpeg(data: BytesLike, format_: FrameFormat) -> JpegHeader:
     check_codestream(header.codestream, format_.pixel)
     check_end(data, header.scan, "EOI")
     _check_components(data, header)
+    _check_restarts(data, header)
     if header.process == SOF_PROGRESSIVE:
         scans = bytes(data).count(_START_OF_SCAN, header.scan)
         if scans > _MOST_SCANS:
@@ -122,6 +124,33 @@ def _check_components(data: BytesLike, header: JpegHeader) -> None:
         raise DecodeError(
             f"Expected a scan of component {lacking.hex(' ')}, found none"
         )
+
+
+def _check_restarts(data: BytesLike, header: JpegHeader) -> None:
+    """Check that no restart interval lacks: what follows would take its place.
+
+    They are counted from 0 to 7, over and over; one at the end does no harm.
+    """
+    one_scan = data[header.scan + 4] == header.codestream.samples
+    if not header.restart_interval or header.process == SOF_PROGRESSIVE or not one_scan:
+        return
+    expected = -(-_units(header) // header.restart_interval) - 1
+    found = b"".join(_RESTART.findall(data, header.scan))
+    counted = bytes(0xD0 + number % 8 for number in range(expected))
+    if found[:expected] != counted or len(found) > expected + 1:
+        raise DecodeError(
+            f"Expected {expected} restart markers in their order, found {len(found)}"
+        )
+
+
+def _units(header: JpegHeader) -> int:
+    """Count the units of a scan of all components, which restart intervals are of."""
+    rows, columns, samples, _ = header.codestream
+    sampling = header.sampling if samples > 1 else b"\x11"
+    edge = 1 if header.process == SOF_LOSSLESS else 8
+    across = edge * max(1, *(one >> 4 for one in sampling))
+    down = edge * max(1, *(one & 15 for one in sampling))
+    return -(-rows // down) * -(-columns // across)
 
 
 def holds_ybr(header: JpegHeader, pixel: ImagePixel) -> bool:

@@ -15,6 +15,7 @@ _MOST_HEADERS: Final = 2048
 _SOI: Final = b"\xff\xd8"
 _SOS: Final = 0xDA
 _EOI: Final = 0xD9
+_DRI: Final = 0xDD
 _LSE: Final = 0xF8
 _PRESETS: Final = b"\x01"
 """The kind of LSE that presets coding parameters of JPEG-LS."""
@@ -40,6 +41,10 @@ class JpegHeader(NamedTuple):
     """Offset of the first scan header."""
     largest: int
     """MAXVAL of JPEG-LS, 0 where it is not told."""
+    sampling: bytes
+    """Of each component: how often it is sampled, across and down, in 4 bits each."""
+    restart_interval: int
+    """Units between restart markers, 0 where there are none."""
 
 
 class _Seen(NamedTuple):
@@ -80,15 +85,15 @@ def _read_long_header(data: BytesLike) -> _Seen:
 def _read_header(data: bytes) -> _Seen:
     if data[:2] != _SOI:
         raise DecodeError(f"Expected SOI (FFD8), found {_print(data[:2])}")
-    frame, process, ids = None, 0, b""
+    frame, process, components = None, 0, b""
     jfif, adobe = False, None
-    at, code, largest = 2, 0, 0
+    at, code, largest, interval = 2, 0, 0, 0
     while code != _SOS:
         at, code, end = _segment(data, at)
         if code in _FRAME_HEADERS:
             if frame is not None:
                 raise DecodeError("Expected one frame header (SOF), found two")
-            frame, ids = _frame_header(data[at + 4 : end])
+            frame, components = _frame_header(data[at + 4 : end])
             process = code
         elif code == _APP0:
             jfif = jfif or data.startswith(b"JFIF", at + 4, end)
@@ -98,10 +103,22 @@ def _read_header(data: bytes) -> _Seen:
             adobe = data[at + 15]
         elif code == _LSE and data.startswith(_PRESETS, at + 4, end):
             largest = int.from_bytes(data[at + 5 : at + 7], "big")
+        elif code == _DRI:
+            interval = int.from_bytes(data[at + 4 : end], "big")
         scan, at = at, end
     if frame is None:
         raise DecodeError("Expected a frame header (SOF) before the first scan")
-    header = JpegHeader(frame, process, ids, jfif, adobe, scan, largest)
+    header = JpegHeader(
+        frame,
+        process,
+        component_ids=components[::3],
+        jfif=jfif,
+        adobe_transform=adobe,
+        scan=scan,
+        largest=largest,
+        sampling=components[1::3],
+        restart_interval=interval,
+    )
     return _Seen(data[:at], header)
 
 
@@ -130,7 +147,7 @@ def _frame_header(segment: bytes) -> tuple[Codestream, bytes]:
     rows = int.from_bytes(segment[1:3], "big")
     columns = int.from_bytes(segment[3:5], "big")
     found = Codestream(rows, columns, segment[5], segment[0])
-    return found, segment[6 : 6 + 3 * segment[5] : 3]
+    return found, segment[6 : 6 + 3 * segment[5]]
 
 
 def _print(found: bytes) -> str:
