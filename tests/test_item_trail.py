@@ -230,6 +230,19 @@ def test_fewer_frames_than_declared_are_an_error_when_the_end_is_seen() -> None:
         reader.read(10)
 
 
+def test_more_frames_than_a_file_has_room_for_are_an_error_at_once() -> None:
+    file = make_encapsulated(
+        [jpeg(300, at) for at in range(9)],
+        table="empty",
+        transfer_syntax=JPEG,
+        declared_frames="2147483647",
+    )
+
+    assert open_trail(far(file)) is None
+    with pytest.raises(InvalidDicomError, match="2147483647 are declared"):
+        opened(file)
+
+
 def test_the_first_of_200_frames_costs_less_than_a_tenth_of_the_file() -> None:
     frames = [jpeg(200_000 + at % 7 * 1000, at) for at in range(200)]
     file = make_encapsulated(frames, table="empty", transfer_syntax=JPEG)

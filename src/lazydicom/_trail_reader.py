@@ -9,7 +9,7 @@ local one; and it does so before it is pickled.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from threading import Lock
-from typing import Protocol
+from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,9 @@ from lazydicom._item_walk import PixelItems
 from lazydicom._ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
 from lazydicom._source import BytesLike, is_distant, read_many
 from lazydicom.errors import InvalidDicomError, UnsupportedError
+
+_LEAST_ITEM: Final = 16
+"""Bytes of an item whose codestream shows where it begins."""
 
 
 class Trail(Protocol):
@@ -78,15 +81,17 @@ class TableTrail:
 def open_trail(header: Header) -> "TrailReader | None":
     """Read the frames of a distant file, ``None`` where it is to be indexed at once.
 
-    That is where a table cannot be true or counts other frames than the header, and where
-    there is none and codestreams do not show where they begin.
+    That is where a table cannot be true or counts other frames than the header, where
+    there is none and codestreams do not show where they begin, and where no file of this
+    size holds as many frames as the header says.
     """
     if not is_distant(header.source):
         return None
     with header.open_at_pixels() as window:
         items = find_items(header, window)
         table, doubts = read_table(header, window, items)
-    if items.frames == 1 or doubts:
+    room = (items.stop - items.first) // _LEAST_ITEM
+    if items.frames == 1 or items.frames > room or doubts:
         return None
     if table is not None:
         fits = len(table) == items.frames
