@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from threading import Event, Thread
 from typing import Any
@@ -19,6 +20,12 @@ class Broken:
 
     def __del__(self) -> None:
         raise ZeroDivisionError
+
+
+def hold(begun: Event, stop: Event) -> None:
+    """Be a call under way until somebody stops it."""
+    begun.set()
+    stop.wait()
 
 
 @pytest.fixture
@@ -62,11 +69,7 @@ def test_the_hook_is_given_back_when_the_last_call_ends(heard: list[Any]) -> Non
     before = sys.unraisablehook
     begun, stop = Event(), Event()
 
-    def wait() -> None:
-        begun.set()
-        stop.wait()
-
-    thread = Thread(target=call_and_listen, args=[wait])
+    thread = Thread(target=call_and_listen, args=[hold, begun, stop])
     thread.start()
     begun.wait()
     call_and_listen(int)
@@ -87,3 +90,22 @@ def test_a_hook_that_somebody_put_there_meanwhile_stays(heard: list[Any]) -> Non
     call_and_listen(put)
 
     assert sys.unraisablehook == heard.append
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_fork_leaves_calls_of_other_threads_behind(heard: list[Any]) -> None:
+    before = sys.unraisablehook
+    begun, stop = Event(), Event()
+    thread = Thread(target=call_and_listen, args=[hold, begun, stop])
+    thread.start()
+    begun.wait()
+
+    child = os.fork()
+    if child == 0:
+        free = sys.unraisablehook is before and call_and_listen(lambda: True)
+        os._exit(0 if free else 1)
+
+    assert os.waitpid(child, 0)[1] == 0
+    stop.set()
+    thread.join()
+    assert not heard

@@ -4,6 +4,7 @@ OpenJPH fails in a function that has no way to pass the error on to its caller: 
 `sys.unraisablehook`, and what was not decoded yet comes out as zeros.
 """
 
+import os
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -58,6 +59,20 @@ def _end() -> None:
     others, ours = _hooks
     if sys.unraisablehook is ours:
         sys.unraisablehook = others
+
+
+def _forget() -> None:
+    """Forget calls of threads that a fork leaves behind."""
+    if _heard:
+        _heard.clear()
+        _end()
+    _lock.release()
+
+
+if hasattr(os, "register_at_fork"):  # a lock that is held then would be held for ever
+    os.register_at_fork(
+        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_forget
+    )
 
 
 def _hear(others: _Hook, found: "sys.UnraisableHookArgs", /) -> None:
