@@ -398,3 +398,23 @@ def test_an_irreversible_transform_without_quantization_is_refused(kind: str) ->
 
     with pytest.raises(DecodeError, match="Expected quantization"):
         decode(bytes(data), frame.format)
+
+
+@pytest.mark.parametrize("uid", ["1.2.840.10008.1.2.1.98", "1.2.840.10008.1.2.8.1"])
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"bits_allocated": 16}, "of 16 bits"),
+        ({"planar_configuration": 1}, "samples in planes"),
+        ({"columns": 5}, "with 5 columns"),
+    ],
+)
+def test_pixels_in_items_that_cannot_be_pairs_are_refused(
+    uid: str, change: dict[str, int], reason: str
+) -> None:
+    kind = Kind("u1", 8, 8, samples=3, shape=(4, 6))
+    format_ = format_of(uid, kind, "YBR_FULL_422")
+    pixel = replace(format_.pixel, **change)  # type: ignore[arg-type]
+
+    with pytest.raises(DecodeError, match=f"YBR_FULL_422 .*{reason}"):
+        decode(bytes(48), replace(format_, pixel=pixel))

@@ -144,6 +144,17 @@ def oddities(attributes: Attributes, pixel: ImagePixel) -> list[str]:
     return odd
 
 
+def contradicts_pairs(pixel: ImagePixel) -> str | None:
+    """Say why native pixels cannot share chrominance in pairs (PS3.3 C.7.6.3.1.2)."""
+    if pixel.bits_allocated != 8:
+        return f"YBR_FULL_422 of {pixel.bits_allocated} bits"
+    if pixel.planar_configuration != 0:
+        return "YBR_FULL_422 with samples in planes"
+    if pixel.columns % 2:
+        return f"YBR_FULL_422 with {pixel.columns} columns"
+    return None
+
+
 def _invalid(name: str, found: object, expected: str) -> InvalidDicomError:
     message = f"Expected {expected} in {name}, found {found!r}"
     return InvalidDicomError(message, tag=IMAGE_PIXEL_TAGS[name][0])

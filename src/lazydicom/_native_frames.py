@@ -2,7 +2,7 @@
 
 from lazydicom._frame_index import FrameIndex, OnExtraFrames, index_native
 from lazydicom._header import Header
-from lazydicom._image_pixel import ImagePixel
+from lazydicom._image_pixel import ImagePixel, contradicts_pairs
 from lazydicom._walker import UNDEFINED
 from lazydicom.errors import InvalidDicomError, warn
 
@@ -78,13 +78,9 @@ def _complete_frames(header: Header, stored: int, needed: int, *, allow: bool) -
 def _check_subsampling(header: Header, stored: int) -> None:
     """Refuse what contradicts pairs of pixels (PS3.3 section C.7.6.3.1.2)."""
     pixel = header.image_pixel
-    if pixel.bits_allocated != 8:
-        message = f"YBR_FULL_422 of {pixel.bits_allocated} bits"
-        raise _invalid(header, message, 0)
-    if pixel.planar_configuration != 0:
-        raise _invalid(header, "YBR_FULL_422 with samples in planes", 0)
-    if pixel.columns % 2:
-        raise _invalid(header, f"YBR_FULL_422 with {pixel.columns} columns", 0)
+    contradiction = contradicts_pairs(pixel)
+    if contradiction is not None:
+        raise _invalid(header, contradiction, 0)
     if stored * 16 >= 3 * pixel.frame_bits * pixel.number_of_frames:
         message = "Frames of YBR_FULL_422 have the length of three samples per pixel"
         raise _invalid(header, message, 0)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import decode_native, finish_in_place
 from lazydicom._decode.samples import call_codec
+from lazydicom._image_pixel import contradicts_pairs
 from lazydicom._source import BytesLike
 from lazydicom.errors import DecodeError
 
@@ -28,8 +29,17 @@ def decode_uncompressed(
 
 
 def frame_length(_: BytesLike, format_: FrameFormat) -> int:
-    """Give the bytes of a native frame; 1-bit pixels end with a byte of their own."""
-    return -(-format_.pixel.frame_bits // 8)
+    """Give the bytes of a native frame; 1-bit pixels end with a byte of their own.
+
+    Raises
+    ------
+    DecodeError
+        If it cannot be the pairs of pixels that it is said to be.
+    """
+    pixel = format_.pixel
+    if pixel.subsampled and (contradiction := contradicts_pairs(pixel)):
+        raise DecodeError(contradiction)
+    return -(-pixel.frame_bits // 8)
 
 
 def decode_deflated(
