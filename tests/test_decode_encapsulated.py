@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import imagecodecs
 import numpy as np
 import pytest
 
+import lazydicom
 from codec_frames import (
     CASES,
     KINDS,
@@ -20,8 +21,12 @@ from codec_frames import (
     make_frame,
     make_pixels,
 )
+from encapsulated_files import make_encapsulated
 from lazydicom._transfer_syntax import TRANSFER_SYNTAXES
 from lazydicom.errors import DecodeError, LimitError, UnsupportedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 LOSSLESS: Final = [case for case, (syntax, _) in CASES.items() if syntax.lossless]
 LOSSY: Final = [case for case in CASES if case not in LOSSLESS]
@@ -135,6 +140,31 @@ def test_the_error_names_the_frame() -> None:
 
     with pytest.raises(DecodeError, match=r"EOI \(FFD9\).* frame 0"):
         decode(frame.data[:-2], frame.format)
+
+
+def test_the_error_names_file_frame_and_the_byte_where_it_begins(
+    tmp_path: Path,
+) -> None:
+    frame = make_frame(f"{PREFIX}80 8 bits")
+    cut = frame.data[: len(frame.data) // 2 * 2 - 100]
+    path = tmp_path / "cut.dcm"
+    path.write_bytes(
+        make_encapsulated(
+            [frame.data, cut],
+            rows=61,
+            columns=83,
+            bits_allocated=8,
+            transfer_syntax=f"{PREFIX}80",
+        )
+    )
+    array = lazydicom.open_image(path)
+    begin = path.read_bytes().rindex(cut) - 8
+
+    for key in (1, (1, slice(3, 5)), slice(0, 2)):
+        with pytest.raises(
+            DecodeError, match=rf"frame 1 in .*cut\.dcm at byte {begin}$"
+        ):
+            array.read(key)
 
 
 def test_a_frame_of_more_bytes_than_allowed_is_refused() -> None:

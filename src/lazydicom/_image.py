@@ -132,10 +132,11 @@ class DicomImage:
             if self.format.in_place:
                 self.reader.read_run(number, out.data.cast("B"))
                 finish_in_place(out, self.format)
-            else:
-                decode_frame(self.reader.read(number), number, self.format, out)
+                return
+            data = self.reader.read(number)
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=number) from None
+        self.decode(number, data, out)
 
     def jobs(
         self, numbers: NDArray[np.int64], out: NDArray[Any]
@@ -192,11 +193,13 @@ class DicomImage:
             yield Fetch(partial(self._fetch, numbers, rows, use))
 
     def decode(self, number: int, data: BytesLike, out: NDArray[Any]) -> None:
-        """Decode an encoded frame into `out`."""
+        """Decode an encoded frame, which was read just now, into `out`."""
         try:
             decode_frame(data, number, self.format, out)
         except LazyDicomError as error:
-            raise error.locate(url=self.url, frame=number) from None
+            spans = self.reader.spans([number])
+            offset = spans[0].offset if spans else None
+            raise error.locate(url=self.url, frame=number, offset=offset) from None
 
     def _decode_together(
         self, numbers: Sequence[int], rows: Sequence[int], out: NDArray[Any]
