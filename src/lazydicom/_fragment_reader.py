@@ -131,6 +131,10 @@ class FragmentReader:
             for frame, span, data in zip(frames, spans, read, strict=True)
         ]
 
+    def stream(self, frames: Sequence[int]) -> None:
+        """Look for nothing: all items are known, or a table is."""
+        del frames
+
     def read_run(self, first: int, out: memoryview) -> None:
         """Refuse: encoded frames do not follow each other without items."""
         del out

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lazydicom._frame_index import FrameIndex
+from lazydicom._item_stream import ItemStream
 from lazydicom._ranges import ByteRange
 from lazydicom._source import BytesLike, ByteSource, is_distant, read_many, together
 from lazydicom.errors import InvalidDicomError
@@ -55,6 +56,10 @@ class FrameReader(Protocol):
 
     def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
         """Read encoded frames, together where they are neighbours."""
+        ...
+
+    def stream(self, frames: Sequence[int]) -> ItemStream | None:
+        """Read frames while they are looked for, ``None`` where that saves nothing."""
         ...
 
     def read_run(self, first: int, out: memoryview) -> None:
@@ -116,6 +121,10 @@ class RangeReader:
     def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
         """Read the bytes of some frames, neighbours with one request."""
         return read_many(self.source, self.spans(frames))
+
+    def stream(self, frames: Sequence[int]) -> None:
+        """Look for nothing: each frame is a range of bytes."""
+        del frames
 
     def read_run(self, first: int, out: memoryview) -> None:
         """Read native frames that follow each other into `out`."""

@@ -1,6 +1,6 @@
 """One SOP Instance: its header, where its frames lie, and what decodes them."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import pairwise
@@ -16,6 +16,7 @@ from lazydicom._frame_cache import FrameCache
 from lazydicom._frame_index import FrameIndex
 from lazydicom._frame_reader import FrameReader
 from lazydicom._header import Header
+from lazydicom._item_stream import StreamRead
 from lazydicom._parallel import Fetch, Job
 from lazydicom._read_plan import ReadPlan, plan_of_groups
 from lazydicom._source import BytesLike
@@ -189,7 +190,17 @@ class DicomImage:
         self, numbers: Sequence[int], use: Callable[[int, BytesLike], None]
     ) -> Iterator[Fetch]:
         """Give the fetches of frames; `use(i, data)` gets the encoded `numbers[i]`."""
-        for rows in self.reader.together(numbers):
+        given = range(0)
+        stream = self.reader.stream(numbers)
+        if stream is not None:
+            rows_of = _places(numbers)
+            for read in stream.reads():
+                yield Fetch(partial(self._fetch_streamed, read, rows_of, use))
+            given = stream.given()
+        left = [row for row, number in enumerate(numbers) if number not in given]
+        groups = self.reader.together([numbers[row] for row in left]) if left else ()
+        for places in groups:
+            rows = [left[place] for place in places]
             yield Fetch(partial(self._fetch, numbers, rows, use))
 
     def decode(self, number: int, data: BytesLike, out: NDArray[Any]) -> None:
@@ -216,11 +227,13 @@ class DicomImage:
         def use(row: int, data: BytesLike) -> None:
             self.decode(numbers[row], data, out[row])
 
+        if not self.format.in_place:
+            yield from self.fetches(numbers, use)
+            return
         for rows in self.reader.together(numbers):
             run = slice(rows[0], rows[-1] + 1)
             first = numbers[rows[0]]
-            one_run = list(range(first, first + len(rows))) == numbers[run]
-            if self.format.in_place and one_run:
+            if list(range(first, first + len(rows))) == numbers[run]:
                 yield Fetch(partial(self._fetch_run, first, out[run]))
             else:
                 yield Fetch(partial(self._fetch, numbers, rows, use))
@@ -233,6 +246,22 @@ class DicomImage:
     ) -> list[Job]:
         read = self._read_many([numbers[row] for row in rows])
         return [partial(use, *one) for one in zip(rows, read, strict=True)]
+
+    def _fetch_streamed(
+        self,
+        read: StreamRead,
+        rows_of: Mapping[int, Sequence[int]],
+        use: Callable[[int, BytesLike], None],
+    ) -> list[Job]:
+        try:
+            found = read()
+        except LazyDicomError as error:
+            raise error.locate(url=self.url) from None
+        return [
+            partial(use, row, data)
+            for number, data in found
+            for row in rows_of.get(number, ())
+        ]
 
     def _read_many(self, wanted: Sequence[int]) -> list[BytesLike]:
         try:
@@ -250,6 +279,18 @@ class DicomImage:
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=first) from None
         finish_in_place(out, self.format)
+
+
+def _places(numbers: Sequence[int]) -> dict[int, list[int]]:
+    """Tell where each number stands.
+
+    >>> _places([5, 6, 5])
+    {5: [0, 2], 6: [1]}
+    """
+    places: dict[int, list[int]] = {}
+    for place, number in enumerate(numbers):
+        places.setdefault(number, []).append(place)
+    return places
 
 
 def _runs(numbers: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:

@@ -24,7 +24,7 @@ EVIDENT: Final = frozenset(("rle", "jpeg", "jpeg-ls", "jpeg-2000", "htj2k"))
 """Codecs whose items show by themselves that they are whole frames."""
 _END_WORDS: Final = (SEQUENCE_DELIMITER >> 16, SEQUENCE_DELIMITER & 0xFFFF)
 _ITEM_TAG: Final = ITEM_HEADER.pack(*ITEM_WORDS, 0)[:4]
-_LOOK: Final = 24
+LOOK: Final = 24
 """The last 8 bytes of an item, the header of the next, and its first 8 bytes."""
 _LANE_ITEMS: Final = 8
 """A segment must save more round trips than it takes to find its first item."""
@@ -87,11 +87,25 @@ class ItemTrail:
         """Give where each known item begins, and where the last one ends."""
         return np.array([*self._known.starts, self._known.position], np.int64)
 
+    def branch(self) -> tuple[int, Lane]:
+        """Begin a walk where the known items end; tell how many these are."""
+        with self._lock:
+            position = self._known.position
+            return len(self._known.starts), Lane(position, position)
+
+    def learn(self, first: int, lane: Lane) -> None:
+        """Take over what a walk knows that began with item `first`."""
+        with self._lock:
+            more = first + len(lane.starts) - len(self._known.starts)
+            if more >= 0:
+                self._known.starts.extend(lane.starts[len(lane.starts) - more :])
+                self._known.position, self._known.state = lane.position, lane.state
+
     def reach(self, count: int) -> None:
         """Follow until `count` items are known, or the trail ends."""
         with self._lock:
             while self.state == "going" and len(self._known.starts) < count:
-                if not self._known.starts:
+                if not self._known.starts or self._missing(count) == 1:
                     self._advance([self._known])
                 elif self._mean() < MAX_GAP:
                     self._stream(count)
@@ -114,11 +128,11 @@ class ItemTrail:
         base = known.position - 8
         data = memoryview(self.source.read(ByteRange(base, length + 8)))
         whole = base + len(data) == self.items.stop
-        while known.state == "going" and len(known.starts) < count:
+        while known.state == "going":
             at = known.position - 8 - base
-            if at + _LOOK > len(data) and not whole:
+            if at + LOOK > len(data) and not whole:
                 break
-            known.step(bytes(data[at : at + _LOOK]), self.items)
+            known.step(bytes(data[at : at + LOOK]), self.items)
 
     def _hop(self, count: int) -> None:
         """Walk several segments at once, one item of each per round trip."""
@@ -151,7 +165,7 @@ class ItemTrail:
     def _advance(self, lanes: list[Lane]) -> None:
         last = self.items.stop
         spans = [
-            ByteRange(lane.position - 8, min(_LOOK, last + 8 - lane.position))
+            ByteRange(lane.position - 8, min(LOOK, last + 8 - lane.position))
             for lane in lanes
         ]
         looks = read_many(self.source, spans)

@@ -24,22 +24,25 @@ def run(jobs: Iterable[Job | Fetch], *, threads: int | None, requests: int) -> N
     Parameters
     ----------
     jobs : iterable
-        Independent of each other.
+        Independent of each other; fetches are begun in their order, and asked for as
+        others end.
     threads : int, optional
         Threads that compute, by default one per core.
     requests : int
         Fetches under way at once: they wait, so cores say nothing about their number.
     """
     waiting: list[Job] = []
-    fetches: list[Fetch] = []
+    _run_fetches(_fetches(jobs, waiting), threads=threads, requests=requests)
+    _run_jobs(waiting, threads=threads)
+
+
+def _fetches(jobs: Iterable[Job | Fetch], others: list[Job]) -> Iterator[Fetch]:
+    """Give the fetches one by one: some are only known once others came to their end."""
     for job in jobs:
         if isinstance(job, Fetch):
-            fetches.append(job)
+            yield job
         else:
-            waiting.append(job)
-    _run_jobs(waiting, threads=threads)
-    if fetches:
-        _run_fetches(fetches, threads=threads, requests=requests)
+            others.append(job)
 
 
 def _run_jobs(waiting: Sequence[Job], *, threads: int | None) -> None:
@@ -76,18 +79,24 @@ def _next(queue: deque[Job]) -> Job | None:
 
 
 def _run_fetches(
-    fetches: Iterable[Fetch], *, threads: int | None, requests: int
+    fetches: Iterator[Fetch], *, threads: int | None, requests: int
 ) -> None:
     """Use what came while the rest is under way; no more than `requests` is held."""
-    queue = iter(fetches)
     pool = _pool(requests, os.getpid(), "fetch")
-    running = {pool.submit(fetch.read) for fetch in islice(queue, requests)}
+    running: set[Future[Sequence[Job]]] = set()
+
+    def begin(number: int) -> None:
+        for fetch in islice(fetches, number):
+            running.add(pool.submit(fetch.read))
+
     try:
+        begin(requests)
         while running:
-            done, running = wait(running, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, return_when=FIRST_COMPLETED)
+            running -= done
             while done:
                 _run_jobs(done.pop().result(), threads=threads)
-                running |= {pool.submit(fetch.read) for fetch in islice(queue, 1)}
+                begin(1)
     finally:
         _let_end(running)
 

@@ -30,6 +30,7 @@ from lazydicom._fragment_reader import (
 from lazydicom._frame_index import FrameIndex, index_edges
 from lazydicom._given_frames import GivenFrames
 from lazydicom._header import Header
+from lazydicom._item_stream import ItemStream
 from lazydicom._item_trail import EVIDENT, ItemTrail, State
 from lazydicom._item_walk import PixelItems
 from lazydicom._ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
@@ -38,6 +39,8 @@ from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 _LEAST_ITEM: Final = 16
 """Bytes of an item whose codestream shows where it begins."""
+_FEWEST_STREAMED: Final = 4
+"""A stream begins with two round trips, which looking for fewer frames does not take."""
 
 
 class Trail(Protocol):
@@ -170,6 +173,23 @@ class TrailReader:
                 return whole
         return self.whole().read_many(frames)
 
+    def stream(self, frames: Sequence[int]) -> ItemStream | None:
+        """Read frames while their items are looked for, where all up to some one are wanted.
+
+        ``None`` elsewhere, and where the first items show that they are no whole frames.
+        """
+        trail, count = self._trail, max(frames, default=-1) + 1
+        if self._complete is not None or not isinstance(trail, ItemTrail):
+            return None
+        known = len(trail.edges()) - 1
+        wanted = {frame for frame in frames if frame >= known}
+        if len(wanted) < max(count - known, _FEWEST_STREAMED) or count > len(self):
+            return None
+        trail.reach(2)
+        return (
+            ItemStream(trail, count, self._accept) if trail.state == "going" else None
+        )
+
     def read_run(self, first: int, out: memoryview) -> None:
         """Refuse: encoded frames do not follow each other without items."""
         del out
@@ -202,6 +222,12 @@ class TrailReader:
         codec = self._trail.items.codec
         holding = [fragment for fragment in fragments if len(fragment)]
         return join_fragments(fragments) if is_one_codestream(codec, holding) else None
+
+    def _accept(
+        self, frame: int, span: ByteRange, item: memoryview
+    ) -> BytesLike | None:
+        found = self._codestream(item, span)
+        return found if found is not None and self._gives([frame], [span]) else None
 
     def _gives(self, frames: Sequence[int], spans: Sequence[ByteRange]) -> bool:
         """Note frames found by the trail, unless all items were looked at meanwhile."""

@@ -108,6 +108,10 @@ class WadoReader:
             for frame, part in zip(frames, parts, strict=True)
         ]
 
+    def stream(self, frames: Sequence[int]) -> None:
+        """Look for nothing: a server knows where frames lie."""
+        del frames
+
     def read_run(self, first: int, out: memoryview) -> None:
         """Fetch native frames that follow each other into `out`."""
         length = self.pixel.frame_nbytes
