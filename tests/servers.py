@@ -28,6 +28,7 @@ from tools import require_program, skip_outside_ci
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"  # else gRPC, for a minute
 START_S = 30.0
 STOP_S = 3.0
 AZURITE_KEY = (
@@ -224,7 +225,6 @@ def fake_gcs(folder: Path) -> Iterator[Place]:
     command = [str(vendor / "fake-gcs-server-linux-amd64"), "-scheme", "http"]
     command += ["-host", "127.0.0.1", "-port", str(port), "-backend", "memory"]
     command += ["-public-host", host, "-external-url", f"http://{host}"]
-    os.environ["GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT"] = "false"  # else gRPC, for a minute
     options = {"endpoint_url": f"http://{host}", "token": "anon", "project": "test"}
     with running(command, port, folder):
         filesystem = fsspec.filesystem("gs", **options)

@@ -2,22 +2,25 @@
 
 import multiprocessing
 import pickle
+import time
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import lazydicom
 from dicom_files import make_native
 from lazydicom import DicomArray
 from lazydicom.errors import SourceChangedError, SourceError
-from servers import SERVERS, Place, nginx
+from servers import SERVERS, Place, nginx, require_module
 
 FILE = make_native(rows=96, columns=64, number_of_frames=60)
 PIXELS = np.asarray(lazydicom.open_image(FILE))
@@ -40,6 +43,17 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Start a scheduler and two worker processes that talk over TCP."""
+    require_module("distributed")
+    from distributed import Client
+
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with Client(set_as_default=False, protocol="tcp", **options) as client:  # type: ignore[no-untyped-call]
+        yield client
+
+
 def hash_of(array: DicomArray) -> str:
     return sha256(np.asarray(array).tobytes()).hexdigest()
 
@@ -51,24 +65,41 @@ def test_every_server_gives_the_same_pixels(place: Place) -> None:
     assert np.array_equal(array[[3, 50, 7]], PIXELS[[3, 50, 7]])
 
 
-def test_threads_and_new_processes_read_the_same(place: Place) -> None:
+def test_threads_and_processes_of_any_kind_read_the_same(
+    place: Place,
+    cluster: Any,  # noqa: ANN401 (of dask.distributed)
+) -> None:
     array = lazydicom.open_image(f"{place.url}/a.dcm", place.storage_options)
     expected = hash_of(array)
 
     with ThreadPoolExecutor(4) as threads:
         assert set(threads.map(hash_of, [array] * 4)) == {expected}
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        assert pool.apply(hash_of, (array,)) == expected
+    for method in ("fork", "spawn"):
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            hashes = pool.map_async(hash_of, [array] * 4).get(timeout=60)
+        assert set(hashes) == {expected}, method
+    frames = cluster.compute(lazydicom.to_dask(array, frames_per_chunk=9))
+    assert sha256(frames.result(timeout=60).tobytes()).hexdigest() == expected
 
 
-def test_an_object_replaced_after_opening_is_an_error(place: Place) -> None:
+@pytest.mark.parametrize(
+    "other",
+    [np.flip(PIXELS), np.concatenate([PIXELS, PIXELS[:1]])],
+    ids=["same", "longer"],
+)
+def test_an_object_replaced_after_opening_is_an_error(
+    place: Place, other: NDArray[Any]
+) -> None:
     place.put("replaced.dcm", FILE)
     array = lazydicom.open_image(f"{place.url}/replaced.dcm", place.storage_options)
     assert np.array_equal(array[1], PIXELS[1])
-    place.put("replaced.dcm", make_native(np.concatenate([PIXELS, PIXELS[:1]])))
+    time.sleep(1.01)  # some servers tell the time of change in whole seconds
+    place.put("replaced.dcm", make_native(other))
 
     with pytest.raises(SourceChangedError, match="changed since it was opened"):
         array[2]
+    with pytest.raises(SourceChangedError, match="changed since it was opened"):
+        np.asarray(array)
 
 
 def test_an_object_that_is_not_there_is_an_error(place: Place) -> None:
@@ -109,16 +140,6 @@ def test_memory_gives_the_same_pixels() -> None:
     array = lazydicom.open_image("memory://same.dcm")
 
     assert np.array_equal(array[10:20], PIXELS[10:20])
-
-
-def test_a_fork_reads_with_clients_of_its_own(web: Place) -> None:
-    array = lazydicom.open_image(f"{web.url}/a.dcm")
-    expected = hash_of(array)
-
-    with multiprocessing.get_context("fork").Pool(2) as pool:
-        hashes = pool.map_async(hash_of, [array] * 4).get(timeout=60)
-
-    assert set(hashes) == {expected}
 
 
 def test_a_slow_server_is_waited_for(web: Place) -> None:
