@@ -4,7 +4,8 @@
 ...     server.url("a.dcm").startswith("http://127.0.0.1:")
 True
 
-S3 clients read from it, too: `GetObject` is a GET with a Range, and it checks no signature.
+Clients of S3, Google and Azure read from it, too: to get an object is a GET with a Range
+there, and no signature is checked.
 """
 
 from __future__ import annotations
@@ -39,6 +40,10 @@ PERMANENT = (
 )
 
 
+_STORES = re.compile(r"/download/storage/v1/b|/o(?=/)|/account(?=/)")
+"""What Google and Azure put around the names of bucket and object."""
+
+
 class Request(NamedTuple):
     method: str
     path: str
@@ -60,6 +65,8 @@ class RangeServer:
     latency_s: float = 0.0
     fault: Callable[[Request], str | None] = lambda _: None
     """Names the misbehaviour for a request: of `TRANSIENT` or `PERMANENT`."""
+    bytes_per_s: float = 0.0
+    """How fast a body comes, in steps of a tenth of a second; 0: at once."""
     retry_after: str = "0"
     requests: list[Request] = field(default_factory=list)
     bytes_sent: int = 0
@@ -74,6 +81,27 @@ class RangeServer:
             "endpoint_url": f"http://127.0.0.1:{self.port}",
             "client_kwargs": {"region_name": "us-east-1"},
         }
+
+    def gcs_options(self) -> dict[str, Any]:
+        endpoint = f"http://127.0.0.1:{self.port}"
+        return {"endpoint_url": endpoint, "token": "anon", "project": "test"}
+
+    def azure_options(self) -> dict[str, Any]:
+        key = "Y2FuYXJ5LXNlY3JldA=="
+        account = f"DefaultEndpointsProtocol=http;AccountName=account;AccountKey={key}"
+        endpoint = f"BlobEndpoint=http://127.0.0.1:{self.port}/account"
+        return {"connection_string": f"{account};{endpoint};"}
+
+    def open_by(self, protocol: str, name: str) -> tuple[str, dict[str, Any]]:
+        """Give URL and options of a file in the bucket, or of the same over HTTP."""
+        options = {
+            "http": dict,
+            "s3": self.s3_options,
+            "gs": self.gcs_options,
+            "abfs": self.azure_options,
+        }[protocol]()
+        http = protocol == "http"
+        return self.url(name) if http else f"{protocol}://bucket/{name}", options
 
     def forget(self) -> None:
         self.requests.clear()
@@ -145,9 +173,12 @@ class RangeServer:
         body = reply.body
         if fault in {"cut", "stall"}:
             body = body[: len(body) // 2]
-        self.bytes_sent += len(body)
-        writer.write(body)
-        await writer.drain()
+        step = int(self.bytes_per_s / 10) or len(body) + 1
+        for at in range(0, len(body), step):
+            self.bytes_sent += len(body[at : at + step])
+            writer.write(body[at : at + step])
+            await writer.drain()
+            await asyncio.sleep(0.1 if self.bytes_per_s else 0)
         if fault == "stall":
             await asyncio.sleep(60)
         return fault != "cut"
@@ -219,11 +250,10 @@ async def _read_request(reader: asyncio.StreamReader) -> Request | None:
     except asyncio.IncompleteReadError:
         return None
     method, path, _ = head.split(" ", 2)
-    found = re.search(r"\r\nrange: bytes=(\d+)-(\d+)", head, re.IGNORECASE)
+    found = re.search(r"\r\n(?:x-ms-)?range: bytes=(\d+)-(\d+)", head, re.IGNORECASE)
     offset, last = (int(found[1]), int(found[2])) if found else (0, -2)
-    return Request(
-        method, path.partition("?")[0].lstrip("/"), offset, last + 1 - offset
-    )
+    path = _STORES.sub("", path.partition("?")[0]).lstrip("/")
+    return Request(method, path, offset, last + 1 - offset)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

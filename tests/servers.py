@@ -116,7 +116,11 @@ def require_module(name: str) -> None:
 
 
 def _folder_writer(folder: Path) -> Callable[[str, bytes], object]:
-    return lambda name, data: (folder / name).write_bytes(data)
+    def write(name: str, data: bytes) -> None:
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+
+    return write
 
 
 @contextlib.contextmanager

@@ -36,20 +36,17 @@ def server() -> Iterator[RangeServer]:
         yield running
 
 
-@pytest.fixture(params=["http", "s3"])
-def opened(request: pytest.FixtureRequest, server: RangeServer) -> ByteSource:
-    if request.param == "s3":
-        return open_source("s3://bucket/data", server.s3_options())
-    return open_source(server.url("data"))
-
-
-@pytest.fixture(params=["http", "s3"])
+@pytest.fixture(params=["http", "s3", "gs", "abfs"])
 def open_it(
     request: pytest.FixtureRequest, server: RangeServer
-) -> Callable[[], object]:
-    if request.param == "s3":
-        return lambda: open_source("s3://bucket/data", server.s3_options())
-    return lambda: open_source(server.url("data"))
+) -> Callable[[], ByteSource]:
+    url, options = server.open_by(request.param, "data")
+    return lambda: open_source(url, options)
+
+
+@pytest.fixture
+def opened(open_it: Callable[[], ByteSource]) -> ByteSource:
+    return open_it()
 
 
 def test_opening_asks_once_and_the_first_block_is_there(server: RangeServer) -> None:
@@ -115,6 +112,7 @@ def test_a_fault_that_passes_is_not_seen(
     assert opened.read(SPAN) == DATA[SPAN.offset : SPAN.stop]
 
 
+@pytest.mark.parametrize("open_it", ["http", "s3"], indirect=True)
 @pytest.mark.parametrize("fault", ["503", "reset", "stall"])
 def test_a_fault_that_stays_ends_in_an_error_within_ten_seconds(
     fault: str, opened: ByteSource, server: RangeServer
@@ -166,6 +164,17 @@ def check_reads(
 
     with ThreadPoolExecutor(16) as pool:
         assert all(pool.map(is_right, starts))
+
+
+def test_a_slow_transfer_is_left_alone(
+    open_it: Callable[[], ByteSource], server: RangeServer
+) -> None:
+    source = open_it()
+    server.bytes_per_s = 100_000
+
+    assert source.read(ByteRange(0, 300_000)) == DATA
+
+    assert len(server.requests) == 2
 
 
 def test_a_wish_to_wait_is_heard(opened: ByteSource, server: RangeServer) -> None:

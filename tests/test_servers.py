@@ -107,6 +107,20 @@ def test_an_object_that_is_not_there_is_an_error(place: Place) -> None:
         lazydicom.open_image(f"{place.url}/absent.dcm", place.storage_options)
 
 
+@pytest.mark.parametrize(
+    "place", sorted(SERVERS.keys() - {"nginx", "webdav"}), indirect=True
+)
+def test_a_folder_of_a_server_that_lists_is_a_series(place: Place) -> None:
+    place.put("series/1.dcm", make_native(PIXELS[:1]))
+    place.put("series/2.dcm", make_native(PIXELS[1:2]))
+
+    for folder in ("series", "series/", "series/*.dcm"):
+        url = f"{place.url}/{folder}"
+        study = lazydicom.open_study(url, place.storage_options)
+        urls = {image.url for array in study.values() for image in array.images}
+        assert urls == {f"{place.url}/series/{number}.dcm" for number in (1, 2)}
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
 def test_a_member_of_a_zip_file_is_read_inside_it(place: Place, method: int) -> None:
     packed = BytesIO()

@@ -1,12 +1,16 @@
 """Ranges of Azure blobs, through the client of adlfs, each answer checked."""
 
-import asyncio
 from typing import Any
 
-from lazydicom._range_answer import TransientError, Version, check_answer
+from lazydicom._range_answer import (
+    TransientError,
+    Version,
+    check_answer,
+    collect,
+    is_strong,
+)
 from lazydicom._ranges import ByteRange
 from lazydicom._source import Buffer
-from lazydicom.errors import SourceError
 
 
 async def fetch_azure(
@@ -21,45 +25,47 @@ async def fetch_azure(
     """Fetch one range with one request; see `check_answer` for the errors."""
     from azure.core.exceptions import AzureError, HttpResponseError
 
+    container, blob, version_id = filesystem.split_path(path)
+    client = filesystem.service_client.get_blob_client(container, blob)
     try:
-        async with asyncio.timeout(2 * stall_s):  # the whole body is one step here
-            properties, data = await _download(filesystem, path, span, known)
-    except TimeoutError:
-        raise TransientError(f"No answer came for {2 * stall_s:.0f} s") from None
+        async with client:
+            answer, body = await _download(client, version_id, span, known, stall_s)
+            version = check_answer(answer.status_code, answer.headers, span, known)
+            length = min(span.length, version.size - span.offset)
+            await collect(body, buffer(length))
     except HttpResponseError as error:
-        if error.status_code:
-            return check_answer(error.status_code, {}, span, known)
+        refused: Any = error.response
+        if error.status_code and refused is not None:
+            return check_answer(error.status_code, refused.headers, span, known)
         raise TransientError(f"Connection lost: {type(error).__name__}") from None
-    except (AzureError, OSError) as error:
+    except AzureError as error:
         raise TransientError(f"Connection lost: {type(error).__name__}") from None
-    headers = {"content-range": properties.content_range or "", "etag": properties.etag}
-    version = check_answer(206, headers, span, known)
-    length = min(span.length, version.size - span.offset)
-    if len(data) != length:
-        error_class = TransientError if len(data) < length else SourceError
-        raise error_class(f"Expected {length} bytes, got {len(data)}")
-    buffer(length)[:] = data
     return version
 
 
 async def _download(
-    filesystem: Any,  # noqa: ANN401
-    path: str,
+    client: Any,  # noqa: ANN401 (a BlobClient)
+    version_id: str | None,
     span: ByteRange,
     known: Version | None,
-) -> tuple[Any, bytes]:
-    from azure.core import MatchConditions
+    stall_s: float,
+) -> tuple[Any, Any]:
+    """Ask for a range: give the answer, and its body as it comes.
 
-    container, blob, version_id = filesystem.split_path(path)
-    condition: dict[str, Any] = {}
-    if known is not None and known.tag:
-        condition = {
-            "etag": known.tag,
-            "match_condition": MatchConditions.IfNotModified,
-        }
-    client = filesystem.service_client.get_blob_client(container, blob)
-    async with client:
-        stream = await client.download_blob(
-            offset=span.offset, length=span.length, version_id=version_id, **condition
-        )
-        return stream.properties, await stream.readall()
+    `download_blob` waits for the whole body, and asks again by itself; so this is the
+    operation beneath it.
+    """
+    headers = {}
+    if known is not None and is_strong(known.tag):
+        headers["If-Match"] = known.tag
+    found: tuple[Any, Any] = await client._client.blob.download(  # noqa: SLF001
+        range=f"bytes={span.offset}-{span.stop - 1}",
+        version_id=version_id,
+        headers=headers,
+        cls=lambda pipeline, body, _: (pipeline.http_response, body),
+        decompress=False,
+        retry_total=0,
+        connection_timeout=stall_s,
+        read_timeout=stall_s,
+    )
+    return found

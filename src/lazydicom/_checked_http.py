@@ -1,6 +1,6 @@
 """Ranges over HTTP, through the session of fsspec's filesystem, each answer checked."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -26,32 +26,44 @@ async def fetch_http(
     stall_s: float,
 ) -> Version:
     """Fetch one range with one request; see `check_answer` for the errors."""
-    async with _answer(filesystem, path, span, known, stall_s) as response:
-        headers = response.headers
-        version = check_answer(response.status, headers, span, known)
-        length = min(span.length, version.size - span.offset)
-        await collect(response.content.iter_any(), buffer(length))
+    session = await filesystem.set_session()
+    options = {**filesystem.kwargs}
+    options["headers"] = _headers(options.get("headers") or {}, span, known)
+    url = filesystem.encode_url(path)
+    async with get(session, url, options, stall_s=stall_s) as response:
+        return await read_answer(response, span, known, buffer)
+
+
+async def read_answer(
+    response: Any,  # noqa: ANN401 (of aiohttp)
+    span: ByteRange,
+    known: Version | None,
+    buffer: Buffer,
+) -> Version:
+    """Check an answer, then read its body as it comes."""
+    version = check_answer(response.status, response.headers, span, known)
+    length = min(span.length, version.size - span.offset)
+    await collect(response.content.iter_any(), buffer(length))
     return version
 
 
 @asynccontextmanager
-async def _answer(
-    filesystem: Any,  # noqa: ANN401
-    path: str,
-    span: ByteRange,
-    known: Version | None,
+async def get(
+    session: Any,  # noqa: ANN401 (of aiohttp)
+    url: Any,  # noqa: ANN401
+    options: Mapping[str, Any],
+    *,
     stall_s: float,
 ) -> AsyncIterator[Any]:
-    """Send the request; what the network does is a transient fault."""
+    """Send a request; what the network does is a transient fault.
+
+    Silence counts, not the time that a body takes which goes on.
+    """
     import aiohttp
 
-    session = await filesystem.set_session()
-    options = {**filesystem.kwargs}
-    options["headers"] = _headers(options.get("headers") or {}, span, known)
     quiet = aiohttp.ClientTimeout(total=None, sock_connect=stall_s, sock_read=stall_s)
-    options.setdefault("timeout", quiet)
     try:
-        async with session.get(filesystem.encode_url(path), **options) as response:
+        async with session.get(url, **{"timeout": quiet, **options}) as response:
             yield response
     except (aiohttp.InvalidURL, aiohttp.TooManyRedirects) as error:
         raise SourceError(f"Could not read: {type(error).__name__}") from None

@@ -12,6 +12,8 @@ from lazydicom.errors import SourceError
 
 Urls: TypeAlias = Url | Iterable[Url]
 
+_WEB = ("http://", "https://")
+
 
 class Listed(NamedTuple):
     """One file to open."""
@@ -46,8 +48,9 @@ def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
 def _list_one(url: Url, storage_options: Mapping[str, Any]) -> list[Listed]:
     """List one of many: a distant one is a file; asking for each would take a request."""
     name = os.fspath(url) if isinstance(url, str | os.PathLike) else ""
-    plain = not name.endswith("/") and not has_magic(name.partition("::")[0])
-    if _is_remote(name) and plain and not name.lower().endswith(".zip"):
+    place = _place(name)
+    plain = not place.endswith(("/", ".zip", ".ZIP")) and not has_magic(place)
+    if _is_remote(name) and plain:
         return [Listed(url, named=True)]
     return list_files(url, storage_options)
 
@@ -78,16 +81,28 @@ def _walk(folder: str) -> list[str]:
 
 
 def _list_remote(url: str, storage_options: Mapping[str, Any]) -> list[Listed]:
-    first = url.partition("::")[0]
-    if first.lower().endswith(".zip"):
+    place = _place(url)
+    if place.lower().endswith(".zip"):
         url = f"zip://::{url}"
-    elif not has_magic(first) and not _is_folder(url, storage_options):
+    elif not has_magic(place) and not _is_folder(url, storage_options):
         return [Listed(url, named=True)]
     return [Listed(one, named=False) for one in find_files(url, storage_options)]
 
 
+def _place(url: str) -> str:
+    """Give the part of a URL that may be a folder, a pattern or a zip file.
+
+    >>> _place("zip://x/*.dcm::s3://bucket/b.zip"), _place("simplecache::s3://bucket/x")
+    ('zip://x/*.dcm', 's3://bucket/x')
+    >>> _place("https://host/a.dcm?signature=1")
+    'https://host/a.dcm'
+    """
+    place = next((part for part in url.split("::") if "://" in part), url)
+    return place.partition("?")[0] if place.startswith(_WEB) else place
+
+
 def _is_folder(url: str, storage_options: Mapping[str, Any]) -> bool:
     """Tell a folder; over HTTP only a slash does, where asking would fetch the file."""
-    if url.startswith(("http://", "https://")):
-        return url.endswith("/")
+    if url.startswith(_WEB):
+        return _place(url).endswith("/")
     return is_folder(url, storage_options)

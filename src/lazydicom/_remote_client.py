@@ -137,14 +137,22 @@ def remote_client(url: str, storage_options: Mapping[str, Any]) -> RemoteClient:
     options = dict(storage_options)
     if protocol in {"s3", "s3a"}:
         options["config_kwargs"] = _one_try(options.get("config_kwargs") or {})
+    with _located(url, action="connect"):
+        filesystem, path = _url_to_fs(url, options)
+    return RemoteClient(filesystem, path, protocol, url)
+
+
+def _url_to_fs(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     try:
         filesystem, path = fsspec.core.url_to_fs(url, **options)
     except ImportError as error:
         text = f"No filesystem: install {error.name or 'the package for it'}"
-        raise SourceError(text, url=url) from error
-    except ValueError:
-        raise SourceError(f"No filesystem for {protocol}://", url=url) from None
-    return RemoteClient(filesystem, path, protocol, url)
+        raise SourceError(text) from None
+    except ValueError as error:
+        if "not known" not in str(error):  # of a protocol; others are of options
+            raise
+        raise SourceError(f"No filesystem for {url.partition(':')[0]}:") from None
+    return filesystem, path
 
 
 def _one_try(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,19 +173,34 @@ def _always(memory: memoryview) -> Buffer:
 
 
 @contextmanager
-def _located(url: str, offset: int | None = None) -> Iterator[None]:
+def _located(
+    url: str, offset: int | None = None, *, action: str = "read"
+) -> Iterator[None]:
     """Let errors name the place; texts of clients, which may hold secrets, are dropped."""
     try:
-        yield
+        with _typed(action):
+            yield
     except SourceError as error:
         error.__context__ = None
         raise error.locate(url=url, offset=offset) from None
 
 
+@contextmanager
+def _typed(action: str) -> Iterator[None]:
+    """Give every error of a client one type."""
+    try:
+        yield
+    except (SourceError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 (each client has a tree of its own)
+        message = f"Could not {action}: {type(error).__name__}"
+        raise SourceError(message) from None
+
+
 def is_folder(url: str, storage_options: Mapping[str, Any]) -> bool:
     """Tell whether files lie below a URL."""
     client = remote_client(url, storage_options)
-    with _listing(url):
+    with _located(url, action="list"):
         return bool(client.filesystem.isdir(client.path))
 
 
@@ -191,22 +214,34 @@ def find_files(url: str, storage_options: Mapping[str, Any]) -> list[str]:
     """
     client = remote_client(url, storage_options)
     filesystem, path = client.filesystem, client.path
-    with _listing(url):
+    with _located(url, action="list"):
         list_ = filesystem.glob if has_magic(path) else filesystem.find
         found = list_(path, detail=True)
     files = [name for name, info in found.items() if info.get("type") != "directory"]
-    head, chain, rest = url.partition("::")
-    protocol = head.partition("://")[0]
+    return [_url_of(name, url, path) for name in sorted(files)]
+
+
+def _url_of(name: str, folder: str, path: str) -> str:
+    """Give the URL of a file found in a folder, which its filesystem calls `path`.
+
+    >>> _url_of("/data/a.dcm", "sftp://host/data/", "/data")
+    'sftp://host/data/a.dcm'
+    >>> _url_of("bucket/a.dcm", "s3://bucket", "bucket")
+    's3://bucket/a.dcm'
+    >>> _url_of("x/a.dcm", "zip://x::s3://bucket/b.zip", "x")
+    'zip://x/a.dcm::s3://bucket/b.zip'
+    >>> _url_of("/data/a.dcm", "simplecache::sftp://host/data", "/data")
+    'simplecache::sftp://host/data/a.dcm'
+    """
+    head, chain, rest = folder.partition("::")
+    if chain and "://" not in head:  # a cache, of all that follows
+        return f"{head}::{_url_of(name, rest, path)}"
     if chain:
-        return [f"{protocol}://{name.lstrip('/')}::{rest}" for name in sorted(files)]
-    return [str(filesystem.unstrip_protocol(name)) for name in sorted(files)]
-
-
-@contextmanager
-def _listing(url: str) -> Iterator[None]:
-    """Let errors name the folder; texts of clients, which may hold secrets, are dropped."""
-    try:
-        yield
-    except (OSError, ValueError, NotImplementedError) as error:
-        message = f"Could not list: {type(error).__name__}"
-        raise SourceError(message, url=url) from None
+        return f"{head.partition('://')[0]}://{name.lstrip('/')}::{rest}"
+    if "://" in name:  # over HTTP
+        return name
+    protocol, _, whole = head.partition("://")
+    host = whole.rstrip("/").removesuffix(path.strip("/")).rstrip("/")
+    if path.strip("/") and host == whole.rstrip("/"):
+        host = ""  # the URL says it in another way
+    return f"{protocol}://{host}{'/' if host else ''}{name.lstrip('/')}"
