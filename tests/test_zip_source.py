@@ -9,7 +9,12 @@ import pytest
 
 import lazydicom
 from dicom_files import make_native
-from lazydicom.errors import SourceChangedError, SourceError, UnsupportedError
+from lazydicom.errors import (
+    LazyDicomError,
+    SourceChangedError,
+    SourceError,
+    UnsupportedError,
+)
 from range_server import RangeServer
 
 FILE = make_native(rows=256, columns=256, number_of_frames=20)
@@ -80,9 +85,34 @@ def test_what_is_no_member_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_bytes(FILE)
     (tmp_path / "c.zip").write_bytes(packed(zipfile.ZIP_BZIP2))
 
+    later = bytearray(packed())
+    later[later.index(b"PK\1\2") + 6] = 255  # version needed to extract
+    (tmp_path / "d.zip").write_bytes(later)
+
     with pytest.raises(SourceError, match="no such member"):
         lazydicom.open_image(f"zip://absent.dcm::{tmp_path / 'b.zip'}")
     with pytest.raises(SourceError, match="Expected a zip file"):
         lazydicom.open_image(f"zip://a.dcm::{tmp_path / 'a.dcm'}")
     with pytest.raises(UnsupportedError, match="Compression 12"):
         lazydicom.open_image(f"zip://study/a.dcm::{tmp_path / 'c.zip'}")
+    with pytest.raises(UnsupportedError, match=r"version 25\.5"):
+        lazydicom.open_image(f"zip://study/a.dcm::{tmp_path / 'd.zip'}")
+
+
+def test_a_damaged_deflated_member_is_an_error(tmp_path: Path) -> None:
+    archive = bytearray(packed(zipfile.ZIP_DEFLATED))
+    with zipfile.ZipFile(BytesIO(archive)) as file:
+        info = file.getinfo("study/a.dcm")
+    begin = info.header_offset + 30 + len(info.filename)
+    found = 0
+    for at in range(begin + 2000, begin + info.compress_size, info.compress_size // 40):
+        bad = archive.copy()
+        bad[at] ^= 4
+        path = tmp_path / f"{at}.zip"
+        path.write_bytes(bad)
+
+        with pytest.raises(LazyDicomError) as raised:
+            lazydicom.open_image(f"zip://study/a.dcm::{path}")
+        found += "checksum" in str(raised.value)
+
+    assert found

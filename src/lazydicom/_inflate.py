@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import IO, Final
+from typing import IO, Final, NamedTuple
 
 from lazydicom._ranges import MAX_BLOCK, ByteRange
 from lazydicom._source import BytesLike, ByteSource, check_span, is_distant
@@ -41,6 +41,8 @@ class InflatedSource:
     deflated: ByteSource
     start: int
     """Where the deflate stream begins: after the File Meta Information."""
+    checksum: "Checksum | None" = None
+    """What the inflated bytes must be, where somebody says so."""
 
     @property
     def url(self) -> str:
@@ -79,11 +81,19 @@ class InflatedSource:
     @cached_property
     def _spill(self) -> "_Spill":
         with _INFLATING:
-            return _shared_spill(_SpillKey(self.deflated, self.start, os.getpid()))
+            key = _SpillKey(self.deflated, self.start, self.checksum, os.getpid())
+            return _shared_spill(key)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by name: every process inflates for itself."""
-        return (InflatedSource, (self.deflated, self.start))
+        return (InflatedSource, (self.deflated, self.start, self.checksum))
+
+
+class Checksum(NamedTuple):
+    """Length and CRC-32 of inflated bytes, as a zip file keeps them."""
+
+    length: int
+    crc: int
 
 
 @dataclass(frozen=True)
@@ -99,11 +109,12 @@ class _Spill:
 class _SpillKey:
     source: ByteSource
     start: int
+    checksum: Checksum | None
     process: int
 
     @cached_property
     def _value(self) -> tuple[object, ...]:
-        return (*self.source.identity(), self.start, self.process)
+        return (*self.source.identity(), self.start, self.checksum, self.process)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _SpillKey) and self._value == other._value
@@ -115,7 +126,7 @@ class _SpillKey:
 @lru_cache(maxsize=_SPILLS_KEPT)
 def _shared_spill(key: _SpillKey) -> _Spill:
     """Inflate into an unnamed file; tasks of one process find it here."""
-    source, size = key.source, key.start
+    source, size, crc = key.source, key.start, 0
     with ExitStack() as on_error:
         file = on_error.enter_context(_unnamed_file())
         file.write(source.read(ByteRange(0, key.start)))
@@ -123,6 +134,10 @@ def _shared_spill(key: _SpillKey) -> _Spill:
             size += len(block)
             _check_size(source, size, key.start)
             file.write(block)
+            crc = zlib.crc32(block, crc) if key.checksum else 0
+        if key.checksum not in {None, Checksum(size - key.start, crc)}:
+            message = "The deflated member is damaged: its checksum differs"
+            raise SourceError(message, url=source.url)
         on_error.pop_all()
     return _Spill(file, size)
 

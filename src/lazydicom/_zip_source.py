@@ -1,7 +1,8 @@
 """A member of a zip file as a source: where the bytes lie is looked up once.
 
 A stored member is a slice of the zip file, so each read is as checked, planned and
-concurrent as any other; a deflated one is inflated once. (APPNOTE 6.3, sections 4.3 and 4.4.)
+concurrent as any other; a deflated one is inflated once, and must have its checksum.
+(APPNOTE 6.3, sections 4.3 and 4.4.)
 """
 
 import io
@@ -12,7 +13,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from lazydicom._inflate import InflatedSource
+from lazydicom._inflate import Checksum, InflatedSource
 from lazydicom._ranges import FIRST_BLOCK, ByteRange
 from lazydicom._source import BytesLike, ByteSource, check_span, read_many
 from lazydicom.errors import SourceError, UnsupportedError
@@ -83,6 +84,8 @@ def open_member(whole: ByteSource, name: str, url: str) -> ByteSource:
     except zipfile.BadZipFile:
         fault = file.fault or SourceError("Expected a zip file", url=whole.url)
         raise fault from None
+    except NotImplementedError as error:  # a later version of the format
+        raise UnsupportedError(f"Zip file: {error}", url=whole.url) from None
     except KeyError:
         raise SourceError("There is no such member in the zip file", url=url) from None
     if info.flag_bits & _ENCRYPTED:
@@ -93,7 +96,7 @@ def open_member(whole: ByteSource, name: str, url: str) -> ByteSource:
     if info.compress_type != zipfile.ZIP_DEFLATED:
         message = f"Compression {info.compress_type} of a zip file"
         raise UnsupportedError(message, url=url)
-    return InflatedSource(stored, 0)
+    return InflatedSource(stored, 0, Checksum(info.file_size, info.CRC))
 
 
 def _start(whole: ByteSource, info: zipfile.ZipInfo) -> int:
