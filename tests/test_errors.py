@@ -88,7 +88,7 @@ def test_user_password_and_query_are_never_shown(url: str, shown: str) -> None:
 
 
 @given(
-    secret=st.text("abcXYZ019:%+=-_.~!$&'()*,;", min_size=6, max_size=20),
+    secret=st.text("abcXYZ019:%+=-_.~!$&'()*,;@", min_size=6, max_size=20),
     query=st.text("abcXYZ019%&=?/@:#", max_size=20),
 )
 def test_no_password_and_no_query_is_ever_shown(secret: str, query: str) -> None:

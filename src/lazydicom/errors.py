@@ -34,8 +34,9 @@ __all__ = [
 ]
 
 _NOTES: ContextVar[list[str] | None] = ContextVar("_NOTES", default=None)
-_USER_INFO = re.compile(r"(?<=://)(?:[^/@]*@|[^/:@]*:(?!\d+/).*@)")
-"""A slash in a password should be quoted, and often is not."""
+_USER_INFO = re.compile(r"(?<=://)[^/]*@")
+_USER_INFO_WITH_SLASH = re.compile(r"(?<=://)[^/:@]*:(?!\d+/).*@")
+"""A slash or an at sign in a password should be quoted, and often is not."""
 _QUERY = re.compile(r"(?<=[^?])[?#].*$")
 
 
@@ -186,9 +187,9 @@ def redact_url(url: str) -> str:
         return url
     shown: list[str] = []
     in_query = False
-    for part in url.split("::"):
+    for part in _USER_INFO.sub("", url).split("::"):
         if not in_query or "://" in part:
-            place = _USER_INFO.sub("", part)
+            place = _USER_INFO_WITH_SLASH.sub("", part)
             shown.append(_QUERY.sub("", place))
             in_query = shown[-1] != place
     return "::".join(shown)
