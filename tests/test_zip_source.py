@@ -50,6 +50,14 @@ def test_a_stored_frame_far_away_costs_its_bytes() -> None:
         assert server.bytes_sent == frame.nbytes
 
 
+def test_opening_a_member_far_away_takes_four_requests() -> None:
+    with RangeServer({"b.zip": packed()}) as server:
+        lazydicom.open_image(f"zip://study/a.dcm::{server.url('b.zip')}")
+
+        assert len(server.requests) == 4  # version, directory, place, header
+        assert server.bytes_sent <= 200_000
+
+
 def test_reads_inside_a_zip_file_are_checked() -> None:
     with RangeServer({"b.zip": packed()}) as server:
         array = lazydicom.open_image(f"zip://study/a.dcm::{server.url('b.zip')}")

@@ -11,6 +11,7 @@ import zipfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from lazydicom._inflate import Checksum, InflatedSource
@@ -132,11 +133,28 @@ class _SourceFile(io.RawIOBase):
 
     def readinto(self, out: "WriteableBuffer") -> int:
         view = memoryview(out).cast("B")
-        count = max(min(len(view), self._source.size() - self._position), 0)
         try:
-            self._source.read_into(self._position, view[:count])
+            count = self._fill(view)
         except SourceError as error:
             self.fault = error
             raise
         self._position += count
         return count
+
+    def _fill(self, view: memoryview) -> int:
+        """Fill as much as comes before the tail, or as the tail has."""
+        tail = max(self._source.size() - FIRST_BLOCK, 0)
+        if self._position < tail:
+            count = min(len(view), tail - self._position)
+            self._source.read_into(self._position, view[:count])
+            return count
+        held = self._tail[self._position - tail :][: len(view)]
+        view[: len(held)] = held
+        return len(held)
+
+    @cached_property
+    def _tail(self) -> memoryview:
+        """The end of the file, where the directory is looked for three times."""
+        length = min(FIRST_BLOCK, self._source.size())
+        span = ByteRange(self._source.size() - length, length)
+        return memoryview(self._source.read(span))
