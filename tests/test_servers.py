@@ -20,7 +20,9 @@ import lazydicom
 from dicom_files import make_native
 from lazydicom import DicomArray
 from lazydicom.errors import SourceChangedError, SourceError
+from orthanc import orthanc
 from servers import SERVERS, Place, nginx, require_module
+from test_dicomweb import uids
 
 FILE = make_native(rows=96, columns=64, number_of_frames=60)
 PIXELS = np.asarray(lazydicom.open_image(FILE))
@@ -70,7 +72,22 @@ def test_threads_and_processes_of_any_kind_read_the_same(
     cluster: Any,  # noqa: ANN401 (of dask.distributed)
 ) -> None:
     array = lazydicom.open_image(f"{place.url}/a.dcm", place.storage_options)
-    expected = hash_of(array)
+
+    check_hashes(array, cluster)
+
+
+def test_they_read_the_same_from_orthanc(
+    tmp_path: Path,
+    cluster: Any,  # noqa: ANN401
+) -> None:
+    with orthanc(tmp_path) as server:
+        server.put(make_native(PIXELS, elements=uids("1.1")))
+
+        check_hashes(lazydicom.open_image(server.url("1.1")), cluster)
+
+
+def check_hashes(array: DicomArray, cluster: Any) -> None:  # noqa: ANN401
+    expected = sha256(PIXELS.tobytes()).hexdigest()
 
     with ThreadPoolExecutor(4) as threads:
         assert set(threads.map(hash_of, [array] * 4)) == {expected}
