@@ -112,6 +112,16 @@ def test_a_fault_that_passes_is_not_seen(
     assert opened.read(SPAN) == DATA[SPAN.offset : SPAN.stop]
 
 
+@pytest.mark.parametrize("open_it", ["http"], indirect=True)
+def test_three_stalls_in_a_row_are_not_seen(
+    opened: ByteSource, server: RangeServer
+) -> None:
+    faults = iter(["silence", "stall", "silence"])
+    server.fault = lambda _: next(faults, None)
+
+    assert opened.read(SPAN) == DATA[SPAN.offset : SPAN.stop]
+
+
 @pytest.mark.parametrize("open_it", ["http", "s3"], indirect=True)
 @pytest.mark.parametrize("fault", ["503", "reset", "stall"])
 def test_a_fault_that_stays_ends_in_an_error_within_ten_seconds(
