@@ -68,6 +68,10 @@ class RangeServer:
     bytes_per_s: float = 0.0
     """How fast a body comes, in steps of a tenth of a second; 0: at once."""
     retry_after: str = "0"
+    moved_to: str = ""
+    """URL of another server, to which every request is redirected."""
+    heads: list[str] = field(default_factory=list)
+    """Request lines and headers, as they came."""
     requests: list[Request] = field(default_factory=list)
     bytes_sent: int = 0
 
@@ -104,6 +108,7 @@ class RangeServer:
         return self.url(name) if http else f"{protocol}://bucket/{name}", options
 
     def forget(self) -> None:
+        self.heads.clear()
         self.requests.clear()
         self.bytes_sent = 0
 
@@ -141,7 +146,7 @@ class RangeServer:
         assert task is not None
         self._connections.add(task)
         try:
-            while request := await _read_request(reader):
+            while request := await self._read_request(reader):
                 await asyncio.sleep(self.latency_s)
                 self.requests.append(request)
                 if not await self._answer(request, writer):
@@ -183,7 +188,24 @@ class RangeServer:
             await asyncio.sleep(60)
         return fault != "cut"
 
+    async def _read_request(self, reader: asyncio.StreamReader) -> Request | None:
+        try:
+            head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        except asyncio.IncompleteReadError:
+            return None
+        self.heads.append(head)
+        method, path, _ = head.split(" ", 2)
+        asked = re.search(
+            r"\r\n(?:x-ms-)?range: bytes=(\d+)-(\d+)", head, re.IGNORECASE
+        )
+        offset, last = (int(asked[1]), int(asked[2])) if asked else (0, -2)
+        path = _STORES.sub("", path.partition("?")[0]).lstrip("/")
+        return Request(method, path, offset, last + 1 - offset)
+
     def _reply(self, request: Request) -> Reply:
+        if self.moved_to:
+            place = {"Location": f"{self.moved_to}{request.path}"}
+            return Reply("307 Temporary Redirect", place, b"")
         data = self.files.get(request.path)
         if data is None:
             return Reply("404 Not Found", {}, b"no such file")
@@ -242,18 +264,6 @@ BENT: dict[str, Callable[[Reply, bytes, Request], Reply]] = {
     "no-etag": lambda r, _d, _q: r._replace(headers=_without(r, "ETag")),
     "wrong-bytes": lambda r, _d, _q: r._replace(body=bytes(len(r.body))),
 }
-
-
-async def _read_request(reader: asyncio.StreamReader) -> Request | None:
-    try:
-        head = (await reader.readuntil(b"\r\n\r\n")).decode()
-    except asyncio.IncompleteReadError:
-        return None
-    method, path, _ = head.split(" ", 2)
-    found = re.search(r"\r\n(?:x-ms-)?range: bytes=(\d+)-(\d+)", head, re.IGNORECASE)
-    offset, last = (int(found[1]), int(found[2])) if found else (0, -2)
-    path = _STORES.sub("", path.partition("?")[0]).lstrip("/")
-    return Request(method, path, offset, last + 1 - offset)
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

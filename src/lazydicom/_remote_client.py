@@ -22,6 +22,7 @@ from lazydicom._checked_gcs import fetch_gcs
 from lazydicom._checked_http import fetch_http
 from lazydicom._checked_rest import fetch_rest, open_rest
 from lazydicom._checked_s3 import fetch_s3
+from lazydicom._own_origin import keep_to_origin
 from lazydicom._range_answer import Version
 from lazydicom._ranges import REQUESTS, ByteRange
 from lazydicom._retry import ask_again
@@ -134,7 +135,7 @@ def remote_client(url: str, storage_options: Mapping[str, Any]) -> RemoteClient:
         If the protocol is not known or its package is not installed.
     """
     protocol = "" if "::" in url else url.partition("://")[0].lower()
-    options = dict(storage_options)
+    options = keep_to_origin(url, storage_options)
     if protocol in {"s3", "s3a"}:
         options["config_kwargs"] = _one_try(options.get("config_kwargs") or {})
     with _located(url, action="connect"):
