@@ -16,6 +16,15 @@ if TYPE_CHECKING:
 
 DATASET_URL: Final = "<Dataset>"
 """What stands for the name of a file in errors."""
+_NOT_DICOM_JSON: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What pydicom raises, without a check of its own, for JSON of another shape."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -178,7 +187,7 @@ def dataset_of_json(metadata: Mapping[str, Any], *, url: str) -> "Dataset":
 
     try:
         dataset = Dataset.from_json(_without_bulk(metadata))
-    except (KeyError, ValueError, TypeError, AttributeError) as error:
+    except _NOT_DICOM_JSON as error:
         message = f"pydicom cannot parse the metadata: {type(error).__name__}"
         raise InvalidDicomError(message, url=url) from error
     dataset.file_meta = FileMetaDataset()

@@ -10,13 +10,14 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from urllib.parse import urljoin, urlsplit
 
 from lazydicom._multipart import Part, parse_multipart
 from lazydicom.errors import SourceError
 
 if TYPE_CHECKING:
     from dicomweb_client.api import DICOMwebClient
-    from requests import Response
+    from requests import Response, Session
 
 Accept: TypeAlias = tuple[str, str]
 """Media type and transfer syntax that are asked for."""
@@ -25,6 +26,14 @@ SCHEME: Final = "dicomweb+"
 _URL: Final = re.compile(
     r"dicomweb\+(https?://.+?)/studies/([0-9.]+)/series/([0-9.]+)/instances/([0-9.]+)/?"
 )
+_LOCATION: Final = re.compile(r"(?:/instances/([0-9.]+))?/frames/(\d+)/?(?:[?#].*)?$")
+_REFUSED: Final = frozenset((400, 406, 415, 500, 501))
+_STATUS: Final = {
+    401: "The server asks for credentials",
+    403: "The server refuses access",
+    404: "There is no such instance",
+    410: "There is no such instance any more",
+}
 _OPTIONS: Final = frozenset(("headers", "auth", "timeout", "verify"))
 _TIMEOUT_S: Final = (10, 60)
 _HERE = threading.local()
@@ -70,13 +79,16 @@ def fetch_metadata(
         message = f"Expected the options {sorted(_OPTIONS)}, found {sorted(unknown)}"
         raise ValueError(message)
     client = _client(place.service, options)
-    found: Any = _ask(url, lambda: client.retrieve_instance_metadata(*place[1:]))
-    if not isinstance(found, dict):
-        raise SourceError("Expected the metadata of one instance", url=url)
-    uid = found.get("00080018", {}).get("Value", [None])[0]
-    if uid != place.instance:
-        raise SourceError("The metadata are those of another instance", url=url)
-    return found
+    try:
+        found = _ask(url, lambda: client.retrieve_instance_metadata(*place[1:]))
+    except (LookupError, TypeError, RecursionError):  # JSON of another shape
+        found = None
+    match found:
+        case {"00080018": {"Value": [place.instance]}}:
+            return dict(found)
+        case {}:
+            raise SourceError("The metadata are those of another instance", url=url)
+    raise SourceError("Expected the metadata of one instance", url=url)
 
 
 def fetch_frames(
@@ -97,20 +109,28 @@ def fetch_frames(
     """
     client = _client(place.service, options)
     numbers = [frame + 1 for frame in frames]
-    # Streamed, because else this client names the host without its port.
+    # Streamed: the client then takes nothing apart, which `_note_parts` has done.
     ask = partial(
         client.iter_instance_frames, *place[1:], numbers, media_types=(accept,)
     )
-    parts: list[Part] = _ask(url, lambda: [*ask()] and _HERE.parts)
+    _ask(url, ask)
+    parts: list[Part] = _HERE.__dict__.pop("parts")
     if len(parts) != len(frames):
         message = f"Expected {len(frames)} frames, the server sent {len(parts)}"
         raise SourceError(message, url=url)
     for number, part in zip(numbers, parts, strict=True):
-        at = re.search(r"/frames/(\d+)/?$", part.location)
-        if at is not None and int(at[1]) != number:
-            message = f"Expected frame {number} of 1 … N, the server sent {at[1]}"
-            raise SourceError(message, url=url)
+        _check_location(part.location, place, number, url)
     return parts
+
+
+def _check_location(location: str, place: Place, number: int, url: str) -> None:
+    """Compare what a part says of itself, if it does, with what was asked for."""
+    at = _LOCATION.search(location)
+    if at is not None and at[1] not in {None, place.instance}:
+        raise SourceError("The server sent a frame of another instance", url=url)
+    if at is not None and int(at[2]) != number:
+        message = f"Expected frame {number} of 1 … N, the server sent {at[2]}"
+        raise SourceError(message, url=url)
 
 
 class RefusedError(SourceError):
@@ -138,13 +158,11 @@ def _ask(url: str, question: Callable[[], Any]) -> Any:  # noqa: ANN401
 
 
 def _status_error(status: int, url: str) -> SourceError:
-    if status in {400, 406, 415, 500, 501}:
+    if status in _REFUSED:
         message = f"The server cannot send this (status {status})"
         return RefusedError(message, url=url)
-    if status in {401, 403}:
-        message = f"The server asks for credentials (status {status})"
-        return SourceError(message, url=url)
-    return SourceError(f"There is no such instance (status {status})", url=url)
+    reason = _STATUS.get(status, "The server does not answer as it should")
+    return SourceError(f"{reason} (status {status})", url=url)
 
 
 def _client(service: str, options: Mapping[str, Any]) -> "DICOMwebClient":
@@ -164,26 +182,39 @@ def _make_client(service: str, options: Mapping[str, Any]) -> "DICOMwebClient":
     except ImportError as error:
         message = "DICOMweb needs lazydicom[dicomweb]"
         raise ImportError(message) from error
+    user = requests.utils.get_auth_from_url(service)
+    service = requests.utils.urldefragauth(service)  # the client logs its URLs
     session = requests.Session()
-    session.auth = options.get("auth")
+    session.auth = options.get("auth") or (user if any(user) else None)
     session.verify = options.get("verify", True)
     client = DICOMwebClient(
         service,
         session=session,
         headers=dict(options.get("headers", {})),
-        callback=_note_parts,
+        callback=partial(_note_parts, session),
         permissive_uid=True,
         timeout=options.get("timeout", _TIMEOUT_S),
     )
+    client.host = urlsplit(service).netloc  # its own lacks the port, and cuts IPv6
     client.set_http_retry_params(max_attempts=4, wait_exponential_multiplier=100)
     return client
 
 
-def _note_parts(response: "Response", **_: object) -> "Response":
+def _note_parts(session: "Session", response: "Response", **_: object) -> "Response":
     """Keep what the client throws away: the types and the places of the parts."""
     _HERE.parts = []
     body = response.content  # read to its end, so that no connection is left open
+    _stay_here(session, response)
     if response.status_code == 200 and "/frames/" in response.url:
         kind = response.headers.get("Content-Type", "")
         _HERE.parts = parse_multipart(kind, body)
     return response
+
+
+def _stay_here(session: "Session", response: "Response") -> None:
+    """Follow no redirect to another server: what a caller gave is not for it."""
+    target = session.get_redirect_target(response)
+    if target is not None:
+        target = urljoin(response.url, target)
+        if session.should_strip_auth(response.url, target):
+            raise SourceError("The server redirects to another one")

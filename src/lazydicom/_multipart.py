@@ -10,7 +10,7 @@ from typing import Final
 
 from lazydicom.errors import SourceError
 
-_BOUNDARY: Final = re.compile(r'boundary="?([^";\s]+)"?', re.IGNORECASE)
+_BOUNDARY: Final = re.compile(r'boundary=(?:"([^"]+)"|([^";\s]+))', re.IGNORECASE)
 _SYNTAX: Final = re.compile(r'transfer-syntax="?([0-9.]+)', re.IGNORECASE)
 _DEFAULTS: Final = {
     "application/octet-stream": "1.2.840.10008.1.2.1",
@@ -56,7 +56,7 @@ def parse_multipart(content_type: str, body: bytes) -> list[Part]:
             f"Expected multipart/related with a boundary, found {kind or 'nothing'}"
         )
         raise SourceError(message)
-    marker = b"\r\n--" + boundary[1].encode()
+    marker = b"\r\n--" + (boundary[1] or boundary[2]).encode()
     pieces = (b"\r\n" + body).split(marker)
     if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
         raise SourceError("The answer is cut: its closing boundary is missing")

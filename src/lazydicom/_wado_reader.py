@@ -45,6 +45,8 @@ _ACCEPT: Final[tuple[Accept, ...]] = (
 _MOST_FRAMES: Final = 64
 """Numbers in one URL."""
 _PIXEL_DATA: Final = 0x7FE00010
+_AVAILABLE_TRANSFER_SYNTAX_UID: Final = 0x00083002
+_NATIVE: Final = frozenset(s.uid for s in TRANSFER_SYNTAXES.values() if s.native)
 _FLOAT_TAGS: Final = ("7FE00008", "7FE00009")
 
 
@@ -144,7 +146,8 @@ def open_dicomweb(
     accept, first = _first_frame(url, place, storage_options)
     syntax = _known_syntax(first, url)
     name_transfer_syntax(dataset, syntax.uid)
-    _check_meaning(pixel, syntax, accept, metadata, url)
+    stored_native = _stored_native(elements, metadata)
+    _check_meaning(pixel, syntax, stored_native=stored_native, url=url)
     meta = FileMeta(syntax, Framing(), start=0, meta_start=0)
     element = Element(_PIXEL_DATA, "OB", 0, 0, 0)
     header = Header(MemorySource(b"", url), meta, elements, element, pixel)
@@ -196,20 +199,26 @@ def _known_syntax(part: Part, url: str) -> TransferSyntax:
 
 
 def _check_meaning(
-    pixel: ImagePixel,
-    syntax: TransferSyntax,
-    accept: Accept,
-    metadata: Mapping[str, Any],
-    url: str,
+    pixel: ImagePixel, syntax: TransferSyntax, *, stored_native: bool, url: str
 ) -> None:
     """Refuse frames of which the metadata do not tell what they are."""
     if syntax.native and pixel.frame_bits % 8:
         message = "Frames that begin inside a byte have no number of their own here"
         raise UnsupportedError(message, url=url)
-    decoded = accept == _ACCEPT[-1] and f"{_PIXEL_DATA:08X}" not in metadata
-    if decoded and pixel.samples_per_pixel > 1:
+    if syntax.native and not stored_native and pixel.samples_per_pixel > 1:
         message = "Colour that the server decoded: nobody tells its colour space"
         raise UnsupportedError(message, url=url)
+
+
+def _stored_native(elements: DatasetElements, metadata: Mapping[str, Any]) -> bool:
+    """Tell what the server has, not what it sends: some decode without being asked.
+
+    Where it does not say so, as Orthanc: that names Pixel Data of native instances only.
+    """
+    available = elements.get(_AVAILABLE_TRANSFER_SYNTAX_UID, "UI")
+    if available:
+        return _NATIVE.issuperset(available)
+    return f"{_PIXEL_DATA:08X}" in metadata
 
 
 def _image_pixel(
