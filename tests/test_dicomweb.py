@@ -17,6 +17,7 @@ from codestream_samples import JPEG_2000, JPEG_LS
 from command_line import run
 from dicom_files import (
     DEFLATED,
+    EXPLICIT_BIG,
     EXPLICIT_LITTLE,
     element,
     make_encapsulated,
@@ -37,7 +38,7 @@ COLOR = np.random.default_rng(2).integers(0, 64, (5, 40, 50, 3), np.uint8)
 LONG_UID = "1.2.3.4." + "7" * 70
 
 
-def uids(instance: str) -> dict[int, bytes | None]:
+def uids(instance: str, *, big_endian: bool = False) -> dict[int, bytes | None]:
     values = {
         0x00080016: b"1.2.840.10008.5.1.4.1.1.4.1",
         0x00080018: instance.encode(),
@@ -45,10 +46,12 @@ def uids(instance: str) -> dict[int, bytes | None]:
         0x0020000E: b"1.2.3.9",
     }
     made: dict[int, bytes | None] = {
-        tag: element(tag, "UI", value) for tag, value in values.items()
+        tag: element(tag, "UI", value, big_endian=big_endian)
+        for tag, value in values.items()
     }
-    made[0x00100020] = element(0x00100020, "LO", b"Canary")
-    made[0x00280030] = element(0x00280030, "DS", b"0.5\\0.25")
+    others = ((0x00100020, "LO", b"Canary"), (0x00280030, "DS", b"0.5\\0.25"))
+    for tag, vr, value in others:
+        made[tag] = element(tag, vr, value, big_endian=big_endian)
     return made
 
 
@@ -236,8 +239,26 @@ def test_a_deflated_instance_is_asked_for_again_without_a_star(
 ) -> None:
     array = lazydicom.open_image(server.url("1.2"))
 
-    assert asked == ["1.2/metadata", *["1.2/frames/1"] * 3]
+    assert asked == ["1.2/metadata", *["1.2/frames/1"] * 3, "1.2"]
     assert array.images[0].header.transfer_syntax.uid == EXPLICIT_LITTLE
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_big_endian_is_refused_because_orthanc_calls_it_little(
+    server: Orthanc, bits: int
+) -> None:
+    """If this fails because Orthanc says no itself, it has learned."""
+    server.put(
+        make_native(
+            transfer_syntax=EXPLICIT_BIG,
+            bits_allocated=bits,
+            vr="OW",
+            elements=uids(f"1.10.{bits}", big_endian=True),
+        )
+    )
+
+    with pytest.raises(UnsupportedError, match="big endian"):
+        lazydicom.open_image(server.url(f"1.10.{bits}"))
 
 
 def test_jpeg_2000_comes_as_stored_because_orthanc_does_not_decode_it(

@@ -215,6 +215,29 @@ def test_colour_that_is_stored_native_is_read(server: WadoServer) -> None:
     assert np.array_equal(array, PIXELS.reshape(4, 5, 2, 3))
 
 
+# --- how it is stored ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "file", [Answer(b"", status=404), Answer(b"no file"), Answer(bytes(200) + b"DICM")]
+)
+def test_frames_not_sent_as_stored_need_the_file_to_tell_how_that_is(
+    server: WadoServer, file: Answer
+) -> None:
+    found = server.answer
+
+    def answer(path: str) -> Answer:
+        if path.endswith("/1.9"):
+            return file
+        as_stored = server.asked[-1][1]["Accept"].endswith("*")
+        return Answer(b"", status=500) if as_stored else found(path)
+
+    server.answer = answer  # type: ignore[method-assign]
+
+    with pytest.raises((SourceError, UnsupportedError), match=r"no such|how .* stored"):
+        lazydicom.open_image(server.url)
+
+
 # --- secrets ------------------------------------------------------------------
 
 

@@ -9,6 +9,7 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 from urllib.parse import urljoin, urlsplit
 
@@ -36,6 +37,9 @@ _STATUS: Final = {
 }
 _OPTIONS: Final = frozenset(("headers", "auth", "timeout", "verify"))
 _TIMEOUT_S: Final = (10, 60)
+_FILE: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+_BEGINNING_KIB: Final = 4
+"""Enough for the File Meta Information."""
 _HERE = threading.local()
 """Clients, and the answer under way, of each thread."""
 
@@ -121,6 +125,36 @@ def fetch_frames(
     for number, part in zip(numbers, parts, strict=True):
         _check_location(part.location, place, number, url)
     return parts
+
+
+def fetch_beginning(url: str, place: Place, options: Mapping[str, Any]) -> bytes:
+    """Ask for the file itself, and read no more than where it begins.
+
+    Raises
+    ------
+    SourceError
+        If the server does not send it.
+    """
+    session = _client(place.service, options)._session  # noqa: SLF001 (it streams)
+
+    def question() -> bytes:
+        with session.get(
+            "{}/studies/{}/series/{}/instances/{}".format(*place),
+            headers={"Accept": _FILE, "Accept-Encoding": "identity"},
+            hooks={"response": _leave_alone},
+            timeout=options.get("timeout", _TIMEOUT_S),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            response.raise_for_status()
+            return b"".join(islice(response.iter_content(1024), _BEGINNING_KIB))
+
+    return bytes(_ask(url, question))
+
+
+def _leave_alone(response: "Response", **_: object) -> "Response":
+    """Stand in for `_note_parts`, which would read the whole file."""
+    return response
 
 
 def _check_location(location: str, place: Place, number: int, url: str) -> None:

@@ -4,6 +4,7 @@ There are no byte offsets: a frame is asked for by its number. Each one is compa
 the instance was when it was opened: its transfer syntax, and the length of native frames.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
@@ -15,6 +16,7 @@ from lazydicom._dicomweb import (
     Accept,
     Place,
     RefusedError,
+    fetch_beginning,
     fetch_frames,
     fetch_metadata,
     parse_url,
@@ -26,7 +28,11 @@ from lazydicom._image_pixel import ImagePixel, make_image_pixel, oddities
 from lazydicom._multipart import Part
 from lazydicom._ranges import MAX_BLOCK, ByteRange
 from lazydicom._source import BytesLike, MemorySource
-from lazydicom._transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
+from lazydicom._transfer_syntax import (
+    EXPLICIT_BIG,
+    TRANSFER_SYNTAXES,
+    TransferSyntax,
+)
 from lazydicom._walker import Element, Framing
 from lazydicom.errors import (
     InvalidDicomError,
@@ -44,6 +50,8 @@ _ACCEPT: Final[tuple[Accept, ...]] = (
 """As stored, in the words of one server or the other; else decoded by the server."""
 _MOST_FRAMES: Final = 64
 """Numbers in one URL."""
+_STORED_AS: Final = re.compile(rb"DICM.*?\x02\0\x10\0UI..([0-9.]+)", re.DOTALL)
+"""Transfer Syntax UID of the File Meta Information (PS3.10 section 7.1)."""
 _PIXEL_DATA: Final = 0x7FE00010
 _AVAILABLE_TRANSFER_SYNTAX_UID: Final = 0x00083002
 _NATIVE: Final = frozenset(s.uid for s in TRANSFER_SYNTAXES.values() if s.native)
@@ -145,6 +153,8 @@ def open_dicomweb(
     pixel = _image_pixel(elements, metadata, url)
     accept, first = _first_frame(url, place, storage_options)
     syntax = _known_syntax(first, url)
+    if accept == _ACCEPT[-1]:
+        _check_byte_order(url, place, storage_options)
     name_transfer_syntax(dataset, syntax.uid)
     stored_native = _stored_native(elements, metadata)
     _check_meaning(pixel, syntax, stored_native=stored_native, url=url)
@@ -171,6 +181,20 @@ def _first_frame(
             refused = refused or error
     assert refused is not None
     raise refused
+
+
+def _check_byte_order(url: str, place: Place, options: Mapping[str, Any]) -> None:
+    """Look into the file: Orthanc calls the words of a big endian one little endian.
+
+    It sends them as they stand, and nothing else that it answers tells.
+    """
+    found = _STORED_AS.search(fetch_beginning(url, place, options))
+    if found is None:
+        message = "The server does not tell how the instance is stored"
+        raise UnsupportedError(message, url=url)
+    if found[1].decode() == EXPLICIT_BIG:
+        message = "Frames of a big endian file: a server may send them in either order"
+        raise UnsupportedError(message, url=url)
 
 
 def _checked(reader: WadoReader, frame: int, part: Part) -> memoryview:
