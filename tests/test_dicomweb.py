@@ -22,6 +22,7 @@ from dicom_files import (
     element,
     make_encapsulated,
     make_native,
+    sequence,
 )
 from lazydicom._multipart import parse_multipart
 from lazydicom.errors import InvalidDicomError, SourceError, UnsupportedError
@@ -78,6 +79,20 @@ def jpeg_2000(frame: Any) -> bytes | bytearray:  # noqa: ANN401
     return imagecodecs.jpeg2k_encode(frame, codecformat="j2k", level=0, mct=False)
 
 
+def functional_groups(*rescales: tuple[int, int]) -> bytes:
+    """Make an item per frame with its own intercept and slope."""
+    items = [
+        sequence(
+            0x00289145,
+            element(0x00281052, "DS", b"%d" % intercept)
+            + element(0x00281053, "DS", b"%d" % slope)
+            + element(0x00281054, "LO", b"US"),
+        )
+        for intercept, slope in rescales
+    ]
+    return sequence(0x52009230, *items)
+
+
 FILES = {
     "1.1": make_native(**PLANE, elements=uids("1.1")),
     "1.2": make_native(**PLANE, transfer_syntax=DEFLATED, elements=uids("1.2")),
@@ -98,6 +113,11 @@ FILES = {
         number_of_frames=7,
         bits_allocated=8,
         elements=uids("1.8"),
+    ),
+    "1.11": make_native(
+        number_of_frames=3,
+        elements=uids("1.11"),
+        extra_before=functional_groups((0, 1), (10, 2), (20, 3)),
     ),
     LONG_UID: make_native(elements=uids(LONG_UID)),
 }
@@ -194,6 +214,15 @@ def test_the_header_is_a_dataset(server: Orthanc) -> None:
     assert image.header.dataset.PixelSpacing == [0.5, 0.25]
     assert image.header.dataset.file_meta.TransferSyntaxUID == JPEG_LS
     assert image.header.transfer_syntax.uid == JPEG_LS
+
+
+def test_each_frame_has_the_rescaling_of_its_functional_groups(server: Orthanc) -> None:
+    expected = lazydicom.apply_modality_lut(lazydicom.open_image(FILES["1.11"]))
+
+    array = lazydicom.apply_modality_lut(lazydicom.open_image(server.url("1.11")))
+
+    assert np.asarray(array).dtype == np.float64
+    assert np.array_equal(array, expected)
 
 
 def test_encoded_frames_are_those_of_the_file(server: Orthanc) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import io
 import math
 import struct
 import tracemalloc
@@ -26,8 +27,8 @@ from dicom_files import (
 from enhanced_files import make_enhanced, write_enhanced
 from lazydicom._column_values import seconds_of
 from lazydicom._frame_attributes import FRAME_ATTRIBUTES, TEXT
-from lazydicom._functional_groups import functional_group_columns
-from lazydicom._header import read_header
+from lazydicom._functional_groups import functional_group_columns, has_functional_groups
+from lazydicom._header import header_of_dataset, read_header
 from lazydicom._open_source import open_source
 from lazydicom.errors import InvalidDicomError, LazyDicomError
 from tools import SHARED_DATA
@@ -109,6 +110,66 @@ def test_columns_of_real_files_equal_pydicom(path: Path) -> None:
         columns = columns_of(path)
 
         assert_equals_pydicom(columns, dataset)
+
+
+def assert_dataset_gives_the_columns_of_its_file(file: bytes | Path) -> None:
+    source = io.BytesIO(file) if isinstance(file, bytes) else file
+    header = header_of_dataset(pydicom.dcmread(source))
+
+    columns, expected = functional_group_columns(header), columns_of(file)
+
+    assert has_functional_groups(header)
+    assert columns.keys() == expected.keys()
+    for name, column in expected.items():
+        np.testing.assert_array_equal(columns[name], column, err_msg=name)
+
+
+@pytest.mark.parametrize("path", ENHANCED, ids=lambda path: path.name[:50])
+def test_columns_of_a_dataset_are_those_of_its_file(path: Path) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        if not has_functional_groups(read_header(open_source(path))):
+            pytest.skip("no functional groups")
+        try:
+            columns_of(path)
+        except InvalidDicomError:
+            pytest.skip("its functional groups are not those of its frames")
+
+        assert_dataset_gives_the_columns_of_its_file(path)
+
+
+@pytest.mark.parametrize("undefined", [True, False])
+@pytest.mark.parametrize("syntax", [EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG])
+def test_columns_of_a_dataset_know_no_byte_order(
+    syntax: str, *, undefined: bool
+) -> None:
+    frame = {
+        "sources": 2,
+        "b_value": 700.0,
+        "index": [1, 70_000],
+        "position": [1, 2, 3],
+    }
+    groups = make_groups([frame] * 3, syntax=syntax, undefined=undefined, nested=2)
+    data = make_native(
+        extra_before=groups,
+        transfer_syntax=syntax,
+        number_of_frames=3,
+        bits_allocated=8,
+    )
+
+    assert_dataset_gives_the_columns_of_its_file(data)
+
+
+@pytest.mark.filterwarnings("ignore:A value of type:UserWarning")
+def test_a_dataset_whose_groups_cannot_be_written_is_an_error() -> None:
+    groups = sequence(0x52009230, sequence(0x00289145, element(0x00281053, "DS", b"2")))
+    data = make_native(extra_before=groups, number_of_frames=1)
+    dataset = pydicom.dcmread(io.BytesIO(data))
+    frame = dataset.PerFrameFunctionalGroupsSequence[0]
+    frame.PixelValueTransformationSequence[0].add_new(0x00281051, "FD", ["x"])
+
+    with pytest.raises(InvalidDicomError, match="cannot write"):
+        functional_group_columns(header_of_dataset(dataset))
 
 
 @pytest.mark.parametrize("undefined", [True, False])

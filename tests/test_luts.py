@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import warnings
 from functools import cache, partial
+from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 import dask.array as da
@@ -23,7 +24,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorag
 
 import lazydicom
 from counting import open_counted
-from dicom_files import make_native
+from dicom_files import element, make_native, sequence
 from lazydicom._lut_kernels import expand_segments
 from lazydicom.errors import InvalidDicomError, LazyDicomError, UnsupportedError
 from real_files import ROOTS, real_file
@@ -102,6 +103,18 @@ def test_modality_lut_equals_that_of_pydicom(name: str) -> None:
     expected = oracle(apply_modality_lut, array[0], dataset)
     assert values.dtype == expected.dtype
     np.testing.assert_array_equal(values, expected)
+
+
+def test_a_dataset_has_the_functional_groups_of_its_file() -> None:
+    rescale = element(0x00281052, "DS", b"-5") + element(0x00281053, "DS", b"3")
+    groups = sequence(0x52009229, sequence(0x00289145, rescale))
+    data = make_native(number_of_frames=2, extra_before=groups)
+    expected = lazydicom.apply_modality_lut(lazydicom.open_image(data))
+
+    values = lazydicom.apply_modality_lut(lazydicom.open_image(dcmread(BytesIO(data))))
+
+    assert values[0, 0, 0] == 3.0 * lazydicom.open_image(data)[0, 0, 0] - 5
+    assert np.array_equal(values, expected)
 
 
 @pytest.mark.parametrize("name", files_with("WindowCenter", "VOILUTSequence"))

@@ -1,6 +1,6 @@
 """The door to pydicom's `Dataset`: one made of our bytes, and one that a caller brings."""
 
-from collections.abc import Mapping, MutableSequence
+from collections.abc import Iterable, Mapping, MutableSequence
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 DATASET_URL: Final = "<Dataset>"
 """What stands for the name of a file in errors."""
-_NOT_DICOM_JSON: Final = (
+_UNCHECKED: Final = (
     ArithmeticError,
     AttributeError,
     LookupError,
@@ -24,7 +24,7 @@ _NOT_DICOM_JSON: Final = (
     TypeError,
     ValueError,
 )
-"""What pydicom raises, without a check of its own, for JSON of another shape."""
+"""What pydicom raises, without a check of its own, for values of another kind."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,6 +82,35 @@ class DatasetElements:
         dataset.update(self.dataset[max(PIXEL_TAGS) + 1 :])
         dataset.file_meta = self.dataset.file_meta
         return dataset
+
+    def holds(self, tag: int) -> bool:
+        """Tell whether an element is there, empty or not."""
+        return tag in self.dataset
+
+    def written(self, tags: Iterable[int]) -> bytes:
+        """Write some elements as a file in Explicit VR Little Endian holds them.
+
+        Raises
+        ------
+        InvalidDicomError
+            If pydicom cannot write them.
+        """
+        from pydicom import Dataset
+        from pydicom.filebase import DicomBytesIO
+        from pydicom.filewriter import write_dataset
+
+        file = DicomBytesIO()
+        file.is_little_endian, file.is_implicit_VR = True, False
+        try:
+            elements = (self.dataset[tag] for tag in tags if self.holds(tag))
+            some = Dataset({one.tag: one for one in elements})  # no parent changes
+            for _ in some.iterall():  # parsed, whatever the order of their bytes was
+                pass
+            write_dataset(file, some)
+        except (OSError, *_UNCHECKED) as error:  # its text may hold the value
+            message = f"pydicom cannot write the elements: {type(error).__name__}"
+            raise InvalidDicomError(message, url=DATASET_URL) from None
+        return file.getvalue()
 
     def position(self, tag: int) -> int | None:
         """Give ``None``: a `Dataset` has no bytes to point at."""
@@ -187,7 +216,7 @@ def dataset_of_json(metadata: Mapping[str, Any], *, url: str) -> "Dataset":
 
     try:
         dataset = Dataset.from_json(_without_bulk(metadata))
-    except _NOT_DICOM_JSON as error:
+    except _UNCHECKED as error:
         message = f"pydicom cannot parse the metadata: {type(error).__name__}"
         raise InvalidDicomError(message, url=url) from error
     dataset.file_meta = FileMetaDataset()

@@ -39,6 +39,10 @@ class Elements(Protocol):
         """Read the bytes of a value, ``None`` where the element is absent."""
         ...
 
+    def holds(self, tag: int) -> bool:
+        """Tell whether an element is there, empty or not."""
+        ...
+
     def position(self, tag: int) -> int | None:
         """Tell the byte at which an element begins."""
         ...
@@ -88,6 +92,10 @@ class FileElements:
         if start is None:
             return None
         return read_element(self.window(start), start, self.framing)
+
+    def holds(self, tag: int) -> bool:
+        """Tell whether an element is there, empty or not."""
+        return tag in self.starts
 
     def position(self, tag: int) -> int | None:
         """Tell the byte at which an element begins."""

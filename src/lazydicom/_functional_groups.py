@@ -10,11 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._column_values import number_column, text_column
-from lazydicom._elements import FileElements
+from lazydicom._dataset import DatasetElements
+from lazydicom._elements import FileElements, read_elements
+from lazydicom._file_meta import FileMeta
 from lazydicom._frame_attributes import FRAME_ATTRIBUTES, TEXT
 from lazydicom._header import Header
 from lazydicom._item_layout import wanted_tree
 from lazydicom._item_reader import ItemBatch, ItemSequence, read_items
+from lazydicom._source import MemorySource
+from lazydicom._transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
 from lazydicom._walker import UNDEFINED, Element, Framing, end_of, read_element
 from lazydicom._window import Window
 from lazydicom.errors import InvalidDicomError
@@ -23,6 +27,10 @@ Columns: TypeAlias = dict[str, NDArray[Any]]
 """A row per frame: numbers of shape (frames, values), NaN where there is none; text of
 shape (frames,), empty where there is none."""
 
+_PIXEL_REPRESENTATION: Final = 0x00280103
+"""Without it, pydicom does not know whether "US or SS" has a sign."""
+_NO_PIXELS: Final = b"\xe0\x7f\x10\0OW\0\0\0\0\0\0"
+"""An empty element of Pixel Data: where the header of a file ends."""
 SHARED_GROUPS: Final = 0x52009229
 PER_FRAME_GROUPS: Final = 0x52009230
 
@@ -36,8 +44,7 @@ _TREE: Final = wanted_tree(path for _, path in _PLACES)
 
 def has_functional_groups(header: Header) -> bool:
     """Tell an Enhanced object from a classic one."""
-    position = header.elements.position
-    return any(position(tag) is not None for tag in (SHARED_GROUPS, PER_FRAME_GROUPS))
+    return any(map(header.elements.holds, (SHARED_GROUPS, PER_FRAME_GROUPS)))
 
 
 def functional_group_columns(header: Header) -> Columns:
@@ -51,6 +58,8 @@ def functional_group_columns(header: Header) -> Columns:
     InvalidDicomError
         If the groups contradict the standard, or are not one item per frame.
     """
+    if isinstance(header.elements, DatasetElements):
+        header = _as_file(header, header.elements)
     frames = header.image_pixel.number_of_frames
     items, own = _read_groups(header, PER_FRAME_GROUPS)
     if items not in {0, frames}:
@@ -62,6 +71,19 @@ def functional_group_columns(header: Header) -> Columns:
         for name in FRAME_ATTRIBUTES
         if name in own or name in shared
     }
+
+
+def _as_file(header: Header, elements: DatasetElements) -> Header:
+    """Write the groups of a `Dataset` as a file holds them: there is one way to read."""
+    groups = (_PIXEL_REPRESENTATION, SHARED_GROUPS, PER_FRAME_GROUPS)
+    data = elements.written(groups) + _NO_PIXELS
+    source = MemorySource(data, header.url)
+    window = Window(source, data)
+    meta = FileMeta(TRANSFER_SYNTAXES[EXPLICIT_LITTLE], Framing(), 0, 0)
+    found = read_elements(source, window, meta)
+    pixel_data = found.last(window)
+    assert pixel_data is not None
+    return Header(source, meta, found, pixel_data, header.image_pixel)
 
 
 def _read_groups(header: Header, tag: int) -> tuple[int, Columns]:
