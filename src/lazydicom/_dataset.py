@@ -87,7 +87,7 @@ class DatasetElements:
         """Tell whether an element is there, empty or not."""
         return tag in self.dataset
 
-    def written(self, tags: Iterable[int]) -> bytes:
+    def written(self, tags: Iterable[int], *, url: str) -> bytes:
         """Write some elements as a file in Explicit VR Little Endian holds them.
 
         Raises
@@ -109,7 +109,7 @@ class DatasetElements:
             write_dataset(file, some)
         except (OSError, *_UNCHECKED) as error:  # its text may hold the value
             message = f"pydicom cannot write the elements: {type(error).__name__}"
-            raise InvalidDicomError(message, url=DATASET_URL) from None
+            raise InvalidDicomError(message, url=url) from None
         return file.getvalue()
 
     def position(self, tag: int) -> int | None:

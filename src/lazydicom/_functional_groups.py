@@ -76,7 +76,7 @@ def functional_group_columns(header: Header) -> Columns:
 def _as_file(header: Header, elements: DatasetElements) -> Header:
     """Write the groups of a `Dataset` as a file holds them: there is one way to read."""
     groups = (_PIXEL_REPRESENTATION, SHARED_GROUPS, PER_FRAME_GROUPS)
-    data = elements.written(groups) + _NO_PIXELS
+    data = elements.written(groups, url=header.url) + _NO_PIXELS
     source = MemorySource(data, header.url)
     window = Window(source, data)
     meta = FileMeta(TRANSFER_SYNTAXES[EXPLICIT_LITTLE], Framing(), 0, 0)
