@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import random
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from lazydicom._open_source import open_source
 from lazydicom.errors import (
     InvalidDicomError,
     LazyDicomWarning,
+    LimitError,
     SourceChangedError,
     SourceError,
     UnsupportedError,
@@ -260,6 +262,12 @@ def test_a_cut_index_is_an_error(cut: int, path: Path, index: Path) -> None:
         lazydicom.open_image(path, index=index)
 
 
+def record(index: Path) -> dict[str, Any]:
+    with zipfile.ZipFile(index) as archive:
+        (found,) = json.loads(archive.read("index.json"))["instances"]
+    return dict(found)
+
+
 def altered(index: Path, **changes: object) -> None:
     with zipfile.ZipFile(index) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
@@ -283,6 +291,12 @@ def altered(index: Path, **changes: object) -> None:
         {"transfer_syntax": "1.2"},
         {"version_of_format": 2},
         {"stride": [0, -1, 8]},
+        {"size": 1e999},
+        {"frames": 2**63},
+        {"swapped_pairs": 1},
+        {"proven": None},
+        {"version": {}},
+        {"size": 600},
     ],
     ids=str,
 )
@@ -290,6 +304,85 @@ def test_a_record_that_contradicts_itself_is_an_error(
     changes: dict[str, object], path: Path, index: Path
 ) -> None:
     altered(index, **changes)
+
+    with pytest.raises(InvalidDicomError, match=r"a\.index"):
+        lazydicom.open_image(path, index=index)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"stride": [400, 4199 * 16, 8]},
+        {"stride": [400, 4200 * 16, 16]},
+        {"stride": [400.5, 4200 * 16, 8]},
+        {"stride": [2**63, 4200 * 16, 8]},
+        {"stride": [10_000, 4200 * 16, 8]},
+        {"stride": None},
+        {"frames": 19},
+        {"frames": True},
+        {"swapped_pairs": True},
+    ],
+    ids=str,
+)
+def test_native_frames_that_contradict_the_record_are_an_error(
+    changes: dict[str, object], tmp_path: Path
+) -> None:
+    path, index = tmp_path / "a.dcm", tmp_path / "a.index"
+    path.write_bytes(FILES["16 bits"])
+    lazydicom.save_index(path, index)
+    altered(index, **changes)
+
+    with pytest.raises(InvalidDicomError, match=r"a\.index"):
+        lazydicom.open_image(path, index=index)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("pixel_keyword", "x"), ("rows", True), ("rows", 1.5), ("columns", None)],
+)
+def test_an_image_pixel_of_other_kinds_is_an_error(
+    name: str, value: object, path: Path, index: Path
+) -> None:
+    altered(index, pixel=record(index)["pixel"] | {name: value})
+
+    with pytest.raises(InvalidDicomError, match=r"a\.index"):
+        lazydicom.open_image(path, index=index)
+
+
+def test_whatever_byte_is_damaged_an_index_is_right_or_an_error(
+    path: Path, index: Path
+) -> None:
+    whole, expected = index.read_bytes(), np.asarray(lazydicom.open_image(path))
+    chance = random.Random(3)
+
+    for at in range(0, len(whole), 3):
+        damaged = bytearray(whole)
+        damaged[at] ^= chance.randrange(1, 256)
+        index.write_bytes(damaged)
+        try:
+            array = lazydicom.open_image(path, index=index)
+        except (InvalidDicomError, LimitError):
+            continue
+        assert np.array_equal(array, expected)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_an_index_that_is_compressed_otherwise_is_an_error(
+    method: int, path: Path, index: Path
+) -> None:
+    with zipfile.ZipFile(index) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(index, "w", method) as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+
+    with pytest.raises(InvalidDicomError, match=r"a\.index"):
+        lazydicom.open_image(path, index=index)
+
+
+def test_json_that_is_nested_too_deep_is_an_error(path: Path, index: Path) -> None:
+    with zipfile.ZipFile(index, "w") as archive:
+        archive.writestr("index.json", "[" * 100_000)
 
     with pytest.raises(InvalidDicomError, match=r"a\.index"):
         lazydicom.open_image(path, index=index)
@@ -405,6 +498,41 @@ def test_a_damaged_cache_is_replaced(path: Path, cache: Path) -> None:
 
     lazydicom.open_image(path, cache=True)
 
+    assert len(read_index(kept)) == 1
+
+
+def test_a_cache_with_a_damaged_byte_is_replaced(path: Path, cache: Path) -> None:
+    lazydicom.open_image(path, cache=True)
+    (kept,) = cached(cache)
+    damaged = bytearray(kept.read_bytes())
+    with zipfile.ZipFile(kept) as archive:
+        first = archive.infolist()[0]
+    damaged[first.header_offset + 30 + len(first.filename)] ^= 0xFF
+    kept.write_bytes(damaged)
+
+    array = lazydicom.open_image(path, cache=True)
+
+    assert np.array_equal(array, lazydicom.open_image(path))
+    assert len(read_index(kept)) == 1
+
+
+def test_a_cache_that_may_not_be_read_is_left_aside(
+    path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lazydicom.open_image(path, cache=True)
+    (kept,) = cached(cache)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.exists", refuse)
+    monkeypatch.setattr("zipfile.ZipFile", refuse)
+
+    with pytest.warns(LazyDicomWarning, match="could not be cached: Permission"):
+        array = lazydicom.open_image(path, cache=True)
+
+    assert array.shape == (20, 60, 70)
+    monkeypatch.undo()
     assert len(read_index(kept)) == 1
 
 

@@ -9,6 +9,7 @@ import json
 import os
 import threading
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -26,6 +27,20 @@ _FORMAT: Final = "lazydicom index"
 _VERSION: Final = 1
 _RECORDS: Final = "index.json"
 _COLUMNS: Final = ("lengths", "steps")
+_METHODS: Final = frozenset((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+_NO_INDEX: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    ArithmeticError,
+    AttributeError,
+    EOFError,
+    LookupError,
+    MemoryError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What a damaged zip file, JSON of another shape and NumPy's columns raise."""
 _PARSING: Final = threading.Lock()
 """NumPy reads its headers with `ast`, which Python 3.11 must not use in two threads."""
 _MAX_BYTES: Final = 1 << 31
@@ -65,7 +80,7 @@ def read_index(path: str | os.PathLike[str]) -> dict[str, SavedInstance]:
         raise error.locate(url=name) from None
     except OSError as error:
         raise InvalidDicomError(f"No index: {error.strerror}", url=name) from error
-    except (zipfile.BadZipFile, KeyError, TypeError, ValueError, EOFError) as error:
+    except _NO_INDEX as error:
         message = f"Expected an index of lazydicom: {type(error).__name__}"
         raise InvalidDicomError(message, url=name) from error
 
@@ -89,6 +104,8 @@ def _write(archive: zipfile.ZipFile, instances: Iterable[SavedInstance]) -> None
 
 
 def _read(archive: zipfile.ZipFile) -> dict[str, SavedInstance]:
+    if any(info.compress_type not in _METHODS for info in archive.infolist()):
+        raise ValueError("compress_type")
     unpacked = sum(info.file_size for info in archive.infolist())
     if unpacked > _MAX_BYTES:
         raise LimitError(f"An index of {unpacked} bytes is larger than {_MAX_BYTES}")

@@ -36,6 +36,7 @@ from lazydicom._saved_instance import (
 from lazydicom._source import ByteSource
 from lazydicom.errors import (
     InvalidDicomError,
+    LimitError,
     SourceChangedError,
     SourceError,
     noted_warnings,
@@ -85,9 +86,9 @@ def open_with_cache(
     name = hash_name(_name_of(url))
     path = cached_index(name)
     open_it = partial(open_source, url, storage_options, local=options["local"])
-    with suppress(InvalidDicomError, SourceChangedError):
-        saved = read_index(path).get(name) if path.exists() else None
-        if saved is not None:
+    saved = _read_cached(path, name)
+    if saved is not None:
+        with suppress(SourceChangedError):
             return _open_saved(saved, open_it(first_block=1), str(path), options)
     source = open_it()
     if not has_version(source):
@@ -99,6 +100,13 @@ def open_with_cache(
     except OSError as error:
         warn(f"The index could not be cached: {error.strerror}", url=str(path))
     return array
+
+
+def _read_cached(path: Path, name: str) -> SavedInstance | None:
+    """Read what is cached; a file that is damaged is as good as none."""
+    with suppress(InvalidDicomError, LimitError):
+        return read_index(path).get(name)
+    return None
 
 
 def save_index(

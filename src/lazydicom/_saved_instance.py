@@ -7,7 +7,7 @@ no name, no UID of a patient, not even the path, of which only a hash is kept.
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from lazydicom._decode.format import FrameFormat
 from lazydicom._encapsulated_index import EncapsulatedIndex
 from lazydicom._fragment_reader import FragmentReader
-from lazydicom._frame_index import FrameIndex, index_native
+from lazydicom._frame_index import FrameIndex, NativeStride, index_native
 from lazydicom._frame_reader import FrameReader, RangeReader
 from lazydicom._header import Header
-from lazydicom._image_pixel import ImagePixel, make_image_pixel
+from lazydicom._image_pixel import PIXEL_TAGS, ImagePixel, make_image_pixel
 from lazydicom._inflate import InflatedSource
 from lazydicom._item_walk import PixelItems
 from lazydicom._source import ByteSource
@@ -27,6 +27,25 @@ from lazydicom._transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
 from lazydicom.errors import SourceChangedError, SourceError, redact_url
 
 _ORIGINS: Final = ("native", "basic", "extended", "tiff", "scanned")
+_KINDS: Final = {
+    "name": str,
+    "size": int,
+    "version": list,
+    "transfer_syntax": str,
+    "pixel": dict,
+    "swapped_pairs": bool,
+    "attributes": dict,
+    "start": int,
+    "proven": bool,
+    "warnings": list,
+    "frames": int,
+    "origin": str,
+}
+"""What the values of a record are, besides those that may be ``null``."""
+_MOST_FRAMES: Final = 1 << 31
+"""An IS holds no more."""
+_MOST_BYTES: Final = (1 << 63) - 1
+"""Nobody knows how long an inflated data set is before it is read."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -176,50 +195,91 @@ def from_record(
     Raises
     ------
     KeyError, TypeError, ValueError
-        If the record is none.
+        If the record is none, or contradicts itself.
     """
-    pixel = dict(record["pixel"])
-    keyword = str(pixel.pop("pixel_keyword"))
-    items = record["items"]
+    _check_kinds(record, _KINDS)
     syntax = TRANSFER_SYNTAXES[record["transfer_syntax"]]
-    if syntax.native != (items is None):
-        raise ValueError("items")
-    return SavedInstance(
-        name=str(record["name"]),
-        size=int(record["size"]),
+    saved = SavedInstance(
+        name=record["name"],
+        size=record["size"],
         version=tuple(record["version"]),
-        pixel=make_image_pixel(pixel, pixel_keyword=keyword),
+        pixel=_pixel(record["pixel"]),
         transfer_syntax=syntax,
-        swapped_pairs=bool(record["swapped_pairs"]),
-        attributes=dict(record["attributes"]),
-        start=int(record["start"]),
+        swapped_pairs=record["swapped_pairs"],
+        attributes=record["attributes"],
+        start=record["start"],
         index=_index(record, columns),
-        items=None if items is None else PixelItems(**items),
-        proven=bool(record["proven"]),
+        items=_items(record["items"], syntax),
+        proven=record["proven"],
         warnings=[str(one) for one in record["warnings"]],
     )
+    _check_frames(saved)
+    return saved
+
+
+def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
+    """Refuse values of another kind: of 1.5 or true, `int` would make 1."""
+    for name, kind in kinds.items():
+        if type(values[name]) is not kind:
+            raise TypeError(name)
+
+
+def _pixel(values: Mapping[str, Any]) -> ImagePixel:
+    _check_kinds(values, get_type_hints(ImagePixel))
+    keyword = values["pixel_keyword"]
+    if keyword not in PIXEL_TAGS.values():
+        raise ValueError(keyword)
+    return make_image_pixel(values, pixel_keyword=keyword)
+
+
+def _items(
+    values: Mapping[str, Any] | None, syntax: TransferSyntax
+) -> PixelItems | None:
+    if syntax.native != (values is None):
+        raise ValueError("items")
+    if values is None:
+        return None
+    _check_kinds(values, get_type_hints(PixelItems))
+    return PixelItems(**values)
 
 
 def _index(
     record: Mapping[str, Any], columns: Mapping[str, NDArray[Any]]
 ) -> FrameIndex:
-    frames, origin = int(record["frames"]), record["origin"]
-    if origin not in _ORIGINS or frames < 1:
+    frames, origin = record["frames"], record["origin"]
+    if origin not in _ORIGINS or not 1 <= frames <= _MOST_FRAMES:
         raise ValueError(origin)
     if record["stride"] is not None:
-        start, frame_bits, unit_bits = map(int, record["stride"])
-        if min(start, frame_bits) < 0 or unit_bits not in {8, 16}:
-            raise ValueError("stride")
-        return index_native(start, frames, frame_bits, unit_bits)
+        stride = NativeStride(*record["stride"])
+        _check_kinds(stride._asdict(), get_type_hints(NativeStride))
+        return index_native(stride.start, frames, stride.frame_bits, stride.unit_bits)
     lengths = columns["lengths"].astype(np.int64)
     steps = columns["steps"].astype(np.int64)
     if len(steps) == 1:
         steps = np.append(steps, lengths[:-1])
-    offsets = np.cumsum(steps)
-    inside = bool((offsets >= 0).all() and (lengths >= 0).all())
-    if not len(offsets) == len(lengths) == frames or not inside:
+    if len(lengths) != frames:
         raise ValueError("frames")
-    return FrameIndex(offsets, lengths, origin)
+    return FrameIndex(np.cumsum(steps), lengths, origin)
+
+
+def _check_frames(saved: SavedInstance) -> None:
+    """Compare what a record says in two places, and with the size of the file."""
+    index, pixel, items = saved.index, saved.pixel, saved.items
+    frames = pixel.number_of_frames
+    if not len(index.offsets) == len(index.lengths) == frames:
+        raise ValueError("frames")
+    shape = (pixel.frame_bits, 16 if saved.swapped_pairs else 8)
+    if items is None and (index.stride is None or index.stride[1:] != shape):
+        raise ValueError("stride")
+    if items is not None and (items.codec, items.frames) != (
+        saved.transfer_syntax.codec,
+        frames,
+    ):
+        raise ValueError("items")
+    size = _MOST_BYTES if saved.transfer_syntax.deflated else saved.size
+    room = size - index.offsets
+    if min(index.offsets.min(), index.lengths.min(), (room - index.lengths).min()) < 0:
+        raise ValueError("offsets")
 
 
 def _narrow(values: NDArray[np.int64]) -> NDArray[Any]:
