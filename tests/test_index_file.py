@@ -22,6 +22,7 @@ from dicom_files import DEFLATED, EXPLICIT_BIG, element, make_encapsulated, make
 from lazydicom._index_file import read_index, write_index
 from lazydicom._open_source import open_source
 from lazydicom.errors import (
+    ExportError,
     InvalidDicomError,
     LazyDicomWarning,
     LimitError,
@@ -443,6 +444,43 @@ def test_an_option_that_is_none_of_its_choices_is_an_error(
 def test_an_index_does_not_go_with_frames_that_are_not_declared(path: Path) -> None:
     with pytest.raises(ValueError, match="declares"):
         lazydicom.open_image(path, cache=True, on_extra_frames="keep")
+
+
+# --- where it is written ------------------------------------------------------
+
+
+@pytest.mark.parametrize("other", ["itself", "a zip file", "a folder", "text"])
+def test_an_index_replaces_nothing_else(path: Path, tmp_path: Path, other: str) -> None:
+    place = path if other == "itself" else tmp_path / "other"
+    if other == "a folder":
+        place.mkdir()
+    elif other == "text":
+        place.write_text("dear diary")
+    elif other == "a zip file":
+        with zipfile.ZipFile(place, "w") as archive:
+            archive.writestr("photo", b"of the dog")
+    before = None if place.is_dir() else place.read_bytes()
+
+    with pytest.raises(ExportError, match="stands here; it is not overwritten"):
+        lazydicom.save_index(path, place)
+
+    assert before is None or place.read_bytes() == before
+
+
+@pytest.mark.parametrize("older", ["an index", "an empty file"])
+def test_an_older_index_is_replaced(path: Path, index: Path, older: str) -> None:
+    if older == "an empty file":
+        index.write_bytes(b"")
+
+    assert lazydicom.save_index(path, index) == 1
+    assert len(read_index(index)) == 1
+
+
+def test_an_index_that_cannot_be_written_is_an_error_that_names_it(
+    path: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(ExportError, match=r"No such file.* in .*/absent/a\.index$"):
+        lazydicom.save_index(path, tmp_path / "absent" / "a.index")
 
 
 # --- privacy ------------------------------------------------------------------

@@ -85,6 +85,22 @@ def read_index(path: str | os.PathLike[str]) -> dict[str, SavedInstance]:
         raise InvalidDicomError(message, url=name) from error
 
 
+def may_be_replaced(path: Path) -> bool:
+    """Tell an index, or an empty file, from whatever else stands there.
+
+    A slip of the hand must not cost a DICOM file.
+    """
+    if not path.exists():
+        return True
+    if not path.is_file():
+        return False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return _RECORDS in archive.namelist()
+    except (OSError, *_NO_INDEX):
+        return path.stat().st_size == 0
+
+
 def cached_index(name: str) -> Path:
     """Tell where the index of an instance is cached; the file may not exist yet."""
     folder = platformdirs.user_cache_path("lazydicom") / f"index-{_VERSION}"

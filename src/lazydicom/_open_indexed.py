@@ -20,7 +20,12 @@ from lazydicom._decode.preflight import check_size
 from lazydicom._frame_cache import FrameCache
 from lazydicom._header import read_header
 from lazydicom._image import DicomImage
-from lazydicom._index_file import cached_index, read_index, write_index
+from lazydicom._index_file import (
+    cached_index,
+    may_be_replaced,
+    read_index,
+    write_index,
+)
 from lazydicom._listing import Urls, list_files
 from lazydicom._local_source import LocalAccess
 from lazydicom._open_instance import check_choices, check_color, open_instance
@@ -35,6 +40,7 @@ from lazydicom._saved_instance import (
 )
 from lazydicom._source import ByteSource
 from lazydicom.errors import (
+    ExportError,
     InvalidDicomError,
     LimitError,
     SourceChangedError,
@@ -134,6 +140,8 @@ def save_index(
     ------
     LazyDicomError
         If a file cannot be opened, or its server tells neither an etag nor a date.
+    ExportError
+        If the index cannot be written, or something else stands in its place.
 
     Examples
     --------
@@ -146,7 +154,10 @@ def save_index(
     >>> saved, array.shape
     (1, (15, 10, 10))
     """
-    options = storage_options or {}
+    place, options = Path(path), storage_options or {}
+    if not may_be_replaced(place):
+        message = "Something else than an index stands here; it is not overwritten"
+        raise ExportError(message, url=str(place))
     plain = FrameOptions(
         color="stored",
         decoder="imagecodecs",
@@ -164,7 +175,11 @@ def save_index(
                 raise
     if not found:
         raise SourceError("There are no images to index")
-    write_index(Path(path), found)
+    try:
+        write_index(place, found)
+    except OSError as error:
+        message = f"Could not write the index: {error.strerror}"
+        raise ExportError(message, url=str(place)) from error
     return len(found)
 
 
