@@ -1,6 +1,7 @@
 """The command `lazydicom`: what it prints, writes and says when it cannot."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -12,12 +13,20 @@ from command_line import run, run_process, write_file
 from dicom_files import element, make_native, stored_pixels
 from lazydicom._cli.info import facts_of
 from lazydicom.cli import main
+from range_server import RangeServer
 from series_files import write_instance, write_volume
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return write_file(tmp_path)
+
+
+@pytest.fixture
+def signed(path: Path) -> Iterator[str]:
+    """Give a URL with a signature, as object stores hand them out."""
+    with RangeServer({"made.dcm": path.read_bytes()}) as server:
+        yield server.url("made.dcm") + "?X-Signature=S3CR3T&b=1"
 
 
 # --- info ---------------------------------------------------------------------
@@ -111,6 +120,37 @@ def test_info_says_where_colour_is_converted(tmp_path: Path) -> None:
     )
 
     assert "YBR_FULL read as RGB" in run("info", path).stdout
+
+
+def test_a_query_of_a_url_is_no_pattern(signed: str, tmp_path: Path) -> None:
+    for words in (
+        ("info", signed),
+        ("frames", signed),
+        ("index", signed, "-o", tmp_path / "a.index"),
+        ("preview", signed, tmp_path / "a.png"),
+        ("export", signed, tmp_path / "a.zarr"),
+        ("verify", tmp_path / "a.zarr", signed),
+    ):
+        result = run(*words)
+
+        assert result.exit_code == 0, result.stderr
+        assert "S3CR3T" not in result.output
+    written = [one for one in tmp_path.rglob("*") if one.is_file()]
+    assert all(b"S3CR3T" not in one.read_bytes() for one in written)
+    assert len(lazydicom.open_image(signed, index=tmp_path / "a.index")) == 10
+    assert lazydicom.open_series([signed]).shape == (10, 4, 5)
+
+
+@pytest.mark.parametrize(
+    "selection", ["10", "-11", "..., ...", "0,0,0,0", "::0", "9" * 30, "x"]
+)
+def test_a_plan_of_what_is_not_there_is_a_usage_error(
+    path: Path, selection: str
+) -> None:
+    result = run("info", path, "--plan", selection)
+
+    assert result.exit_code == 2
+    assert "Invalid value for --plan: " in result.stderr
 
 
 def test_info_redacts_the_url(path: Path) -> None:

@@ -4,15 +4,14 @@ import os
 from collections.abc import Iterable, Mapping
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 from lazydicom._open_source import Url
 from lazydicom._remote_client import find_files, is_folder
 from lazydicom.errors import SourceError
 
 Urls: TypeAlias = Url | Iterable[Url]
-
-_WEB = ("http://", "https://")
+_HTTP: Final = ("http://", "https://")
 
 
 class Listed(NamedTuple):
@@ -49,10 +48,22 @@ def _list_one(url: Url, storage_options: Mapping[str, Any]) -> list[Listed]:
     """List one of many: a distant one is a file; asking for each would take a request."""
     name = os.fspath(url) if isinstance(url, str | os.PathLike) else ""
     place = _place(name)
-    plain = not place.endswith(("/", ".zip", ".ZIP")) and not has_magic(place)
+    plain = not place.endswith(("/", ".zip", ".ZIP")) and not is_pattern(place)
     if _is_remote(name) and plain:
         return [Listed(url, named=True)]
     return list_files(url, storage_options)
+
+
+def is_pattern(name: str) -> bool:
+    """Tell a pattern; over HTTP a question mark begins a query, a signature for instance.
+
+    >>> is_pattern("s3://bucket/a?.dcm"), is_pattern("https://[::1]/a.dcm?sig=x")
+    (True, False)
+    """
+    if name.startswith(_HTTP):
+        path = name.partition("://")[2].partition("?")[0]
+        return has_magic(path.partition("/")[2])
+    return has_magic(name)
 
 
 def _is_remote(name: str) -> bool:
@@ -84,7 +95,7 @@ def _list_remote(url: str, storage_options: Mapping[str, Any]) -> list[Listed]:
     place = _place(url)
     if place.lower().endswith(".zip"):
         url = f"zip://::{url}"
-    elif not has_magic(place) and not _is_folder(url, storage_options):
+    elif not is_pattern(place) and not _is_folder(url, storage_options):
         return [Listed(url, named=True)]
     return [Listed(one, named=False) for one in find_files(url, storage_options)]
 
@@ -98,11 +109,11 @@ def _place(url: str) -> str:
     'https://host/a.dcm'
     """
     place = next((part for part in url.split("::") if "://" in part), url)
-    return place.partition("?")[0] if place.startswith(_WEB) else place
+    return place.partition("?")[0] if place.startswith(_HTTP) else place
 
 
 def _is_folder(url: str, storage_options: Mapping[str, Any]) -> bool:
     """Tell a folder; over HTTP only a slash does, where asking would fetch the file."""
-    if url.startswith(_WEB):
+    if url.startswith(_HTTP):
         return _place(url).endswith("/")
     return is_folder(url, storage_options)

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from glob import has_magic
 from typing import Any, Final, TypedDict
 
 from lazydicom._alike_files import open_alike
@@ -16,7 +15,7 @@ from lazydicom._elements import FileElements, read_elements
 from lazydicom._file_meta import FileMeta, read_file_meta
 from lazydicom._header import read_header
 from lazydicom._image import DicomImage
-from lazydicom._listing import Listed, Urls, list_files
+from lazydicom._listing import Listed, Urls, is_pattern, list_files
 from lazydicom._local_source import LocalAccess
 from lazydicom._open_instance import open_instance
 from lazydicom._open_source import open_source
@@ -107,7 +106,7 @@ def is_one_file(name: str) -> bool:
         return False
     if "://" not in path and os.path.lexists(path):
         return not os.path.isdir(path) and not path.lower().endswith(".zip")  # noqa: PTH112
-    return not has_magic(chain) and not chain.lower().endswith(".zip")
+    return not is_pattern(chain) and not chain.lower().endswith(".zip")
 
 
 def _is_local(file: Listed) -> bool:

@@ -49,13 +49,21 @@ def info(url: str, *, as_json: bool, selection: str | None) -> None:
         array = lazydicom.open_image(url)
         facts = facts_of(array, url)
         if selection is not None:
-            facts["plan"] = asdict(array.plan(parse_selection(selection)))
+            facts["plan"] = _plan_of(array, selection)
         _print(facts, facts_table(facts), as_json=as_json)
     elif selection is not None:
         raise click.BadParameter("Expected one file", param_hint="--plan")
     else:
         series = series_facts(url)
         _print(series, series_rows(series), as_json=as_json)
+
+
+def _plan_of(array: DicomArray, text: str) -> dict[str, Any]:
+    selection = parse_selection(text)
+    try:
+        return asdict(array.plan(selection))
+    except (IndexError, ValueError) as error:  # no such frame, a step of 0
+        raise click.BadParameter(str(error), param_hint="--plan") from None
 
 
 def _print(facts: object, table: Table, *, as_json: bool) -> None:
