@@ -235,6 +235,16 @@ def test_debug_shows_the_traceback(tmp_path: Path, debug_first: bool) -> None:
     assert "SourceError" in done.stderr
 
 
+def test_an_error_lets_no_control_character_reach_the_terminal(tmp_path: Path) -> None:
+    path = tmp_path / "\x1b[31mred.dcm"
+    path.write_text("no DICOM file")
+
+    result = run("info", path)
+
+    assert "?[31mred.dcm" in result.stderr
+    assert "\x1b" not in result.stderr
+
+
 def test_an_error_names_no_secret_of_a_url() -> None:
     result = run("info", "memory://user:secret@nowhere/a.dcm?sig=secret")
 

@@ -291,6 +291,17 @@ def test_a_password_in_the_url_is_used_and_in_no_log(
     assert SECRET not in caplog.text
 
 
+def test_no_text_of_any_part_holds_a_secret(server: WadoServer) -> None:
+    url = server.url.replace("://", f"://user:{SECRET}@")
+    array = lazydicom.open_image(url, {"headers": {"X-Token": SECRET}})
+    image = array.images[0]
+
+    texts = repr([array, image, vars(image), image.reader, image.header])
+
+    assert "instances/1.9" in texts
+    assert SECRET not in texts
+
+
 def test_the_host_is_named_with_its_port(server: WadoServer) -> None:
     lazydicom.open_image(server.url)
 

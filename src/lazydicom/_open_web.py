@@ -11,14 +11,19 @@ from lazydicom._header import Header
 from lazydicom._image import DicomImage
 from lazydicom._open_instance import check_choices, check_color
 from lazydicom._wado_reader import open_dicomweb
+from lazydicom.errors import redact_url
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class LoadHeader:
     """Asks for the metadata again, after unpickling."""
 
     url: str
     storage_options: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        """Name the instance, without secrets."""
+        return f"<LoadHeader {redact_url(self.url)}>"
 
     def __call__(self) -> Header:
         """Give the header."""

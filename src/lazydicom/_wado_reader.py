@@ -6,7 +6,7 @@ the instance was when it was opened: its transfer syntax, and the length of nati
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from hashlib import blake2b
 from json import dumps
 from typing import Any, Final
@@ -39,6 +39,7 @@ from lazydicom.errors import (
     LazyDicomError,
     SourceError,
     UnsupportedError,
+    redact_url,
     warn,
 )
 
@@ -58,13 +59,13 @@ _NATIVE: Final = frozenset(s.uid for s in TRANSFER_SYNTAXES.values() if s.native
 _FLOAT_TAGS: Final = ("7FE00008", "7FE00009")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WadoReader:
     """Frames by number; it pickles as name and options, clients are made where it is."""
 
     url: str
     place: Place
-    storage_options: Mapping[str, Any] = field(repr=False)
+    storage_options: Mapping[str, Any]
     accept: Accept
     """What the server understood."""
     pixel: ImagePixel
@@ -74,6 +75,10 @@ class WadoReader:
     lends: bool = False
     distant: bool = True
     index: None = None
+
+    def __repr__(self) -> str:
+        """Name the instance, without secrets."""
+        return f"<WadoReader {redact_url(self.url)}: {len(self)} frames>"
 
     def __len__(self) -> int:
         """Give the number of frames declared."""

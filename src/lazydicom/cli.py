@@ -17,6 +17,7 @@ from lazydicom._cli.index import index
 from lazydicom._cli.info import info
 from lazydicom._cli.preview import preview
 from lazydicom._cli.reference import reference
+from lazydicom._cli.series_table import printable
 from lazydicom._cli.verify import verify
 from lazydicom.errors import LazyDicomError, LazyDicomWarning, redact_url
 
@@ -86,5 +87,5 @@ def _option(name: str, follows: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    """Print no secret of a URL and no second line, whoever wrote the text."""
-    return " ".join(redact_url(word) for word in text.split())
+    """Print no secret of a URL, no second line and no control character of a file."""
+    return printable(" ".join(redact_url(word) for word in text.split()))
