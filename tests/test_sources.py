@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import random
+import re
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -205,10 +206,46 @@ def test_what_is_no_readable_file_is_named(tmp_path: Path, local: Any) -> None: 
         assert error.value.url is not None
 
 
-@pytest.mark.parametrize("url", ["nope://x/y.dcm", "memory://absent.dcm"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nope://x/y.dcm",
+        "memory://absent.dcm",
+        "reference://x/y.dcm",
+        "github://x/y.dcm",
+        "dir://x/y.dcm",
+        "ftp://127.0.0.1:9/y.dcm",
+        "sftp://127.0.0.1:9/y.dcm",
+    ],
+)
 def test_a_url_that_leads_nowhere_is_named(url: str) -> None:
     with pytest.raises(SourceError, match=url):
         open_source(url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "reference://x/folder/",
+        "ftp://127.0.0.1:9/folder/",
+        "data://,folder/",
+        "http://[::1/folder/",
+    ],
+)
+def test_a_folder_that_leads_nowhere_is_named(url: str) -> None:
+    with pytest.raises(SourceError, match=re.escape(url)):
+        lazydicom.open_series(url)
+
+
+def test_a_bucket_without_credentials_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", os.devnull)
+    options = {"endpoint_url": "http://127.0.0.1:9", "skip_instance_cache": True}
+
+    with pytest.raises(SourceError, match="s3://bucket/folder/"):
+        lazydicom.open_series("s3://bucket/folder/", options)
 
 
 def test_a_file_url_with_a_space_is_opened(tmp_path: Path) -> None:

@@ -132,7 +132,8 @@ def remote_client(url: str, storage_options: Mapping[str, Any]) -> RemoteClient:
     Raises
     ------
     SourceError
-        If the protocol is not known or its package is not installed.
+        If the protocol is not known, its package is not installed, an argument is
+        missing, or the server cannot be reached.
     """
     protocol = "" if "::" in url else url.partition("://")[0].lower()
     options = keep_to_origin(url, storage_options)
@@ -153,6 +154,8 @@ def _url_to_fs(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
         if "not known" not in str(error):  # of a protocol; others are of options
             raise
         raise SourceError(f"No filesystem for {url.partition(':')[0]}:") from None
+    except TypeError as error:  # its text names arguments, no values
+        raise SourceError(f"No filesystem: {error}") from None
     return filesystem, path
 
 
