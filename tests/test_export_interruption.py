@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import fsspec
@@ -21,6 +22,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 
 import lazydicom
 from dicom_files import make_native
+from lazydicom._grid import FrameGrid
 from lazydicom.errors import ExportError
 from tools import skip_outside_ci
 
@@ -180,6 +182,16 @@ def test_only_the_same_export_is_resumed(source: Path, tmp_path: Path) -> None:
         lazydicom.to_zarr(other, tmp_path / "x", chunks=3, resume=True)
 
     assert again.kept_chunks == again.number_of_chunks
+
+
+def test_holes_of_another_value_are_another_export(tmp_path: Path) -> None:
+    array = lazydicom.open_image(make_native())
+    grid = FrameGrid(np.array([0, -1, 2]))
+    seven, nine = (replace(array, grid=grid, fill_value=value) for value in (7, 9))
+    lazydicom.to_zarr(seven, tmp_path / "x")
+
+    with pytest.raises(ExportError, match="another source"):
+        lazydicom.to_zarr(nine, tmp_path / "x", resume=True)
 
 
 @pytest.fixture

@@ -105,6 +105,7 @@ def make_plan(
     identities = [image.identity() for image in array.images]
     source = blake2b(repr(identities).encode(), digest_size=16)
     source.update(array.grid.numbers.tobytes())
+    source.update(repr(array.fill_value).encode())  # the pixels of holes
     return ExportPlan(
         source=source.hexdigest(),
         metadata=blake2b(layout.metadata, digest_size=16).hexdigest(),

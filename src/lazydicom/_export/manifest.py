@@ -46,7 +46,7 @@ class ExportPlan:
     """What an export is going to write; only the same plan continues an export."""
 
     source: str
-    """Digest of the source's identity: name, size, version and how it is decoded."""
+    """Digest of the identity of the source, how it is decoded, and what fills its holes."""
     metadata: str
     """Digest of ``zarr.json``."""
     frame_axes: int
