@@ -19,15 +19,18 @@ import numpy as np
 import pytest
 import zarr
 from fsspec.implementations.memory import MemoryFileSystem
+from obstore.store import S3Store
+from zarr.storage import ObjectStore
 
 import lazydicom
 from dicom_files import make_native
 from lazydicom._grid import FrameGrid
 from lazydicom.errors import ExportError
+from servers import free_port
 from tools import skip_outside_ci
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
@@ -260,6 +263,47 @@ def test_a_failing_network_is_an_error_and_the_export_resumes(
         lazydicom.to_zarr(array, url, resume=True, **options)
 
         assert objects(filesystem, url) == objects(filesystem, "failing://whole")
+
+
+@pytest.mark.parametrize("client", ["fsspec", "obstore"])
+def test_a_store_that_nobody_answers_for_is_an_error_of_ours(
+    client: str, source: Path
+) -> None:
+    array = lazydicom.open_image(source)
+    endpoint = f"http://127.0.0.1:{free_port()}"
+    options: dict[str, Any] = {
+        "key": "me",
+        "secret": "canary",
+        "endpoint_url": endpoint,
+        "config_kwargs": {"retries": {"max_attempts": 1}},
+    }
+    place: str | ObjectStore[S3Store] = "s3://bucket/x.json"
+    if client == "obstore":
+        options, kept = (
+            {},
+            S3Store(
+                "bucket",
+                endpoint=endpoint,
+                region="us-east-1",
+                access_key_id="me",
+                secret_access_key="canary",  # noqa: S106
+                client_options={"allow_http": True},
+                retry_config={"max_retries": 0},
+            ),
+        )
+        place = ObjectStore(kept)
+    works: list[Callable[[], object]] = [
+        lambda: lazydicom.to_zarr(array, place, storage_options=options),
+        lambda: lazydicom.verify(place, storage_options=options),
+    ]
+    if isinstance(place, str):
+        url = place
+        works += [lambda: lazydicom.to_references(array, url, storage_options=options)]
+
+    for work in works:
+        with pytest.raises(ExportError, match="The store failed: ") as error:
+            work()
+        assert "canary" not in str(error.value)
 
 
 def objects(filesystem: MemoryFileSystem, url: str) -> dict[str, bytes]:

@@ -208,6 +208,29 @@ def test_stores_of_zarr_are_written(kind: str, tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("kind", ["local", "zip", "fsspec", "memory", "view"])
+def test_a_store_opened_for_reading_is_left_alone(kind: str, tmp_path: Path) -> None:
+    old, new = (lazydicom.open_image(FILES[name]) for name in ("gray", "bits"))
+    objects: dict[str, Any] = {}
+    lazydicom.to_zarr(old, tmp_path / "x")
+    lazydicom.to_zarr(old, tmp_path / "x.zip")
+    lazydicom.to_zarr(old, MemoryStore(objects))
+    url = f"file://{tmp_path}/x"
+    makers: dict[str, Callable[[], Store]] = {
+        "local": lambda: LocalStore(tmp_path / "x", read_only=True),
+        "zip": lambda: ZipStore(tmp_path / "x.zip", mode="r"),
+        "fsspec": lambda: zarr.storage.FsspecStore.from_url(url, read_only=True),
+        "memory": lambda: MemoryStore(objects, read_only=True),
+        "view": lambda: lazydicom.ZarrStore(old),
+    }
+    store = makers[kind]()
+
+    with pytest.raises(ExportError, match="for reading only"):
+        lazydicom.to_zarr(new, store, overwrite=True)
+
+    assert lazydicom.verify(store, old).ok
+
+
 def test_a_url_is_written() -> None:
     array = lazydicom.open_image(FILES["gray"])
 

@@ -14,7 +14,7 @@ from zarr.abc.store import RangeByteRequest, Store
 from zarr.buffer import default_buffer_prototype
 
 from lazydicom._export.folder import Part, Write, as_bytes
-from lazydicom.errors import ExportError
+from lazydicom.errors import ExportError, LazyDicomError, redact_url
 
 _T = TypeVar("_T")
 
@@ -58,55 +58,59 @@ class FsspecFolder(_WholeObjects):
         self, key: str, start: int | None = None, stop: int | None = None
     ) -> bytes | None:
         """Fetch an object, or a part of it."""
-        filesystem, path = self._filesystem()
         try:
-            return bytes(filesystem.cat_file(f"{path}/{key}", start=start, end=stop))
+            with self._filesystem() as (filesystem, path):
+                data = filesystem.cat_file(f"{path}/{key}", start=start, end=stop)
         except FileNotFoundError:
             return None
+        return bytes(data)
 
     def size(self, key: str) -> int | None:
         """Ask for the length of an object."""
-        filesystem, path = self._filesystem()
         try:
-            return int(filesystem.info(f"{path}/{key}")["size"])
+            with self._filesystem() as (filesystem, path):
+                return int(filesystem.info(f"{path}/{key}")["size"])
         except FileNotFoundError:
             return None
 
     def put(self, key: str, data: bytes | bytearray) -> None:
         """Send an object."""
-        filesystem, path = self._filesystem()
-        name = f"{path}/{key}"
-        filesystem.makedirs(filesystem._parent(name), exist_ok=True)  # noqa: SLF001 (fsspec's subclasses use it)
-        filesystem.pipe_file(name, bytes(data))
+        with self._filesystem() as (filesystem, path):
+            name = f"{path}/{key}"
+            filesystem.makedirs(filesystem._parent(name), exist_ok=True)  # noqa: SLF001 (fsspec's subclasses use it)
+            filesystem.pipe_file(name, bytes(data))
 
     def delete(self, key: str) -> None:
         """Delete an object."""
-        filesystem, path = self._filesystem()
-        if filesystem.exists(f"{path}/{key}"):
-            filesystem.rm_file(f"{path}/{key}")
+        with self._filesystem() as (filesystem, path):
+            if filesystem.exists(f"{path}/{key}"):
+                filesystem.rm_file(f"{path}/{key}")
 
     def is_empty(self) -> bool:
         """Whether nothing has this prefix."""
-        filesystem, path = self._filesystem()
         try:
-            return not filesystem.find(path)
+            with self._filesystem() as (filesystem, path):
+                return not filesystem.find(path)
         except FileNotFoundError:
             return True
 
     def clear(self) -> None:
         """Delete all objects with this prefix."""
-        filesystem, path = self._filesystem()
-        if filesystem.exists(path):
-            filesystem.rm(path, recursive=True)
-        filesystem.invalidate_cache(path)
+        with self._filesystem() as (filesystem, path):
+            if filesystem.exists(path):
+                filesystem.rm(path, recursive=True)
+            filesystem.invalidate_cache(path)
 
-    def _filesystem(self) -> tuple[Any, str]:
-        try:
-            found = fsspec.core.url_to_fs(self.url, **self.storage_options)
-        except (ImportError, ValueError) as error:
-            raise ExportError(f"No filesystem: {error}", url=self.url) from error
-        filesystem, path = found
-        return filesystem, str(path).rstrip("/")
+    @contextmanager
+    def _filesystem(self) -> Iterator[tuple[Any, str]]:
+        """Lend the filesystem, and the path of this folder in it."""
+        with _faults(self.url):
+            try:
+                found = fsspec.core.url_to_fs(self.url, **self.storage_options)
+            except (ImportError, ValueError) as error:
+                raise ExportError(f"No filesystem: {error}", url=self.url) from error
+            filesystem, path = found
+            yield filesystem, str(path).rstrip("/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,38 +129,59 @@ class StoreFolder(_WholeObjects):
     ) -> bytes | None:
         """Read a value, or a part of it."""
         span = None if stop is None else RangeByteRequest(start or 0, stop)
-        buffer = _await(self.store.get(key, default_buffer_prototype(), span))
+        buffer = self._ask(self.store.get(key, default_buffer_prototype(), span))
         return None if buffer is None else buffer.to_bytes()
 
     def size(self, key: str) -> int | None:
         """Ask for the length of a value."""
         try:
-            return _await(self.store.getsize(key))
+            return self._ask(self.store.getsize(key))
         except FileNotFoundError:
             return None
 
     def put(self, key: str, data: bytes | bytearray) -> None:
         """Set a value."""
         buffer = default_buffer_prototype().buffer.from_bytes(bytes(data))
-        _await(self.store.set(key, buffer))
+        self._ask(self.store.set(key, buffer))
 
     def delete(self, key: str) -> None:
         """Delete a value."""
-        _await(self.store.delete(key))
+        self._ask(self.store.delete(key))
 
     def is_empty(self) -> bool:
         """Whether the store has no key."""
-        return _await(self.store.is_empty(""))
+        return self._ask(self.store.is_empty(""))
 
     def clear(self) -> None:
         """Delete all keys."""
-        _await(self.store.clear())
+        self._ask(self.store.clear())
+
+    def _ask(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        with _faults(self.url):
+            return _await(coroutine)
 
 
 def open_store(store: Store) -> StoreFolder:
     """Open a store, as zarr's own functions do with what they are given."""
-    _await(store._ensure_open())  # noqa: SLF001 (there is no public name)
+    with _faults(str(store)):
+        _await(store._ensure_open())  # noqa: SLF001 (there is no public name)
     return StoreFolder(store)
+
+
+@contextmanager
+def _faults(url: str) -> Iterator[None]:
+    """Make an error of ours of what a filesystem or a store raises.
+
+    That an object is absent is an answer, and stays what it is.
+    """
+    try:
+        yield
+    except (LazyDicomError, FileNotFoundError):
+        raise
+    except Exception as error:  # each of them has a tree of its own
+        first_line = str(error).strip().partition("\n")[0]
+        reason = f"{type(error).__name__}: {redact_url(first_line)}"
+        raise ExportError(f"The store failed: {reason}", url=url) from error
 
 
 def _await(coroutine: Coroutine[Any, Any, _T]) -> _T:

@@ -86,6 +86,18 @@ def open_target(store: StoreLike, storage_options: Mapping[str, Any]) -> Target:
     return ZipTarget(path) if path.endswith(".zip") else LocalTarget(path)
 
 
+def check_writable(store: StoreLike) -> None:
+    """Refuse a store that its owner opened for reading.
+
+    Raises
+    ------
+    ExportError
+        If it is one.
+    """
+    if isinstance(store, Store) and store.read_only:
+        raise ExportError("The store is opened for reading only", url=str(store))
+
+
 @dataclass(frozen=True, slots=True)
 class LocalTarget:
     """A folder of this machine, staged beside its place."""
@@ -258,10 +270,9 @@ def is_zarr(folder: Folder) -> bool:
 
 def _folder_of(store: FsspecStore) -> FsspecFolder:
     """Reach the filesystem of a store without its event loop."""
-    protocol = store.fs.protocol
-    name = protocol if isinstance(protocol, str) else protocol[0]
-    options = {**store.fs.storage_options, "asynchronous": False}
-    return FsspecFolder(f"{name}://{store.path.lstrip('/')}", options)
+    filesystem = getattr(store.fs, "sync_fs", store.fs)  # zarr wraps what is not async
+    options = {**filesystem.storage_options, "asynchronous": False}
+    return FsspecFolder(filesystem.unstrip_protocol(store.path), options)
 
 
 @contextmanager

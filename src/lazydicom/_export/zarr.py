@@ -20,7 +20,7 @@ from lazydicom._export.copying import Copy, Progress
 from lazydicom._export.layout import METADATA, Axes, plan_layout
 from lazydicom._export.memory import plan_workers
 from lazydicom._export.source_labels import source_labels
-from lazydicom._export.target import StoreLike, open_target
+from lazydicom._export.target import StoreLike, check_writable, open_target
 from lazydicom._zarr_metadata import group_objects
 from lazydicom.errors import ExportError, LazyDicomError, redact_url
 
@@ -143,6 +143,7 @@ def to_zarr(
         raise ValueError("Expected overwrite or resume, not both")
     if source and name is None:
         raise ValueError("source=True needs a name: coordinates stand in a group")
+    check_writable(store)
     target = open_target(store, storage_options or {})
     warn_of_burned_in_text(array)
     origin = source_labels(array) if source else {}
