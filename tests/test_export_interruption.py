@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import fsspec
@@ -31,7 +32,6 @@ from tools import skip_outside_ci
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
 KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "frames": ("out.zarr", {"chunks": 1}),
@@ -170,6 +170,56 @@ def test_chunks_damaged_meanwhile_are_written_again(
     report = lazydicom.to_zarr(array, store, chunks=1, resume=True)
 
     assert report.kept_chunks > 0
+    assert lazydicom.verify(store, array).ok
+
+
+def interrupted(source: Path, store: Path) -> Path:
+    """Leave the journal of an export that had written everything; give its place."""
+
+    def stop(_done: int, _total: int, _nbytes: int) -> None:
+        raise KeyboardInterrupt
+
+    array = lazydicom.open_image(source)
+    with pytest.raises(KeyboardInterrupt):
+        lazydicom.to_zarr(array, store, chunks=50, workers=1, progress=stop)
+    return Path(f"{store}.partial", "lazydicom.journal", "000000")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"5",
+        b"[]",
+        b'{"c/0/0/0":5}',
+        b'{"c/0/0/0":[[1,2]]}',
+        b'{"c/0/0/0":[[1,2,3',
+        b"\xff",
+    ],
+)
+def test_lines_of_a_journal_that_note_nothing_are_passed_over(
+    line: bytes, source: Path, tmp_path: Path
+) -> None:
+    store, array = tmp_path / "x", lazydicom.open_image(source)
+    journal = interrupted(source, store)
+    journal.write_bytes(journal.read_bytes() + line + b"\n")
+
+    report = lazydicom.to_zarr(array, store, chunks=50, resume=True)
+
+    assert report.kept_chunks > 0
+    assert lazydicom.verify(store, array).ok
+
+
+def test_a_journal_without_a_plan_is_an_error_of_ours(
+    source: Path, tmp_path: Path
+) -> None:
+    store, array = tmp_path / "x", lazydicom.open_image(source)
+    journal = interrupted(source, store)
+    journal.write_bytes(journal.read_bytes()[20:])
+
+    with pytest.raises(ExportError, match=r"is no journal .* overwrite=True"):
+        lazydicom.to_zarr(array, store, chunks=50, resume=True)
+    lazydicom.to_zarr(array, store, chunks=50, overwrite=True)
+
     assert lazydicom.verify(store, array).ok
 
 

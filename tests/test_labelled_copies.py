@@ -116,6 +116,77 @@ def test_a_named_copy_is_verified_with_its_labels(
     assert found[chunk.relative_to(copy).as_posix()] == "the chunk is gone"
 
 
+def is_found_different(copy: Path) -> bool:
+    try:
+        return not lazydicom.verify(copy).ok
+    except ExportError as error:
+        return "describes no array" in error.message
+
+
+@pytest.mark.parametrize("place", ["the array", "the group"])
+@pytest.mark.parametrize("name", ["pixels", "z"])
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("data_type", "int16"),
+        ("dimension_names", ["x"]),
+        ("codecs", [{"name": "bytes", "configuration": {"endian": "big"}}]),
+        ("shape", None),
+    ],
+)
+def test_what_describes_arrays_of_a_copy_is_verified(
+    place: str,
+    name: str,
+    field: str,
+    value: object,
+    *,
+    array: DicomArray,
+    tmp_path: Path,
+) -> None:
+    copy = tmp_path / "copy.zarr"
+    lazydicom.to_zarr(array, copy, name="pixels")
+    file = copy / ("zarr.json" if place == "the group" else f"{name}/zarr.json")
+    document = json.loads(file.read_text())
+    described = document
+    if place == "the group":
+        described = document["consolidated_metadata"]["metadata"][name]
+    described[field] = value
+    if value is None:
+        del described[field]
+    file.write_text(json.dumps(document))
+
+    assert is_found_different(copy)
+
+
+@pytest.mark.parametrize("damage", ["coordinate", "group"])
+def test_lost_metadata_of_a_copy_are_found(
+    damage: str, array: DicomArray, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy.zarr"
+    lazydicom.to_zarr(array, copy, name="pixels")
+    if damage == "coordinate":
+        (copy / "z" / "zarr.json").unlink()
+    else:
+        (copy / "zarr.json").write_text("{}")
+
+    (found,) = lazydicom.verify(copy).differences
+
+    assert found.key == ("z/zarr.json" if damage == "coordinate" else "zarr.json")
+
+
+@pytest.mark.filterwarnings("ignore:Object at lazydicom.json is not recognized")
+def test_attributes_may_be_added_and_consolidated(
+    array: DicomArray, tmp_path: Path
+) -> None:
+    lazydicom.to_zarr(array, tmp_path / "copy.zarr", name="pixels")
+    group = zarr.open_group(tmp_path / "copy.zarr", mode="r+")
+    group.attrs["seen"] = True
+    group["pixels"].attrs["seen"] = True
+    zarr.consolidate_metadata(group.store)
+
+    assert lazydicom.verify(tmp_path / "copy.zarr").ok
+
+
 def test_a_named_copy_is_complete_last_and_resumes(
     array: DicomArray, tmp_path: Path
 ) -> None:

@@ -134,7 +134,7 @@ def test_the_source_names_the_frame(objects: Store, array: DicomArray) -> None:
     assert alone.first.frame in {2, 3}
 
 
-@pytest.mark.parametrize("change", ["shape", "data_type", "codecs"])
+@pytest.mark.parametrize("change", ["shape", "data_type", "codecs", "axes"])
 def test_changed_metadata_are_found(
     change: str, objects: Store, array: DicomArray
 ) -> None:
@@ -143,6 +143,8 @@ def test_changed_metadata_are_found(
         metadata["shape"][0] = 5
     elif change == "data_type":
         metadata["data_type"] = "int16"
+    elif change == "axes":
+        metadata["dimension_names"] = ["frame", "x", "y"]
     else:
         codecs = metadata["codecs"][0]
         if codecs["name"] == "sharding_indexed":
@@ -187,6 +189,76 @@ def test_a_broken_manifest_is_an_error(objects: Store) -> None:
 
     with pytest.raises(ExportError, match="is no manifest"):
         lazydicom.verify(MemoryStore(objects))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("shape", 5),
+        ("shape", [6, 8]),
+        ("chunks", ["a", "b", "c"]),
+        ("frame_axes", 3),
+        ("frame_axes", None),
+        ("labels", [1]),
+        ("objects", {"c/0/0/0": [[34, 2**32, 5]]}),
+        ("objects", {"c/0/0/0": [[-1, 2, 5]]}),
+        ("objects", {"c/0/0/0": [[1, 2]]}),
+    ],
+)
+def test_a_manifest_of_nonsense_is_an_error_of_ours(
+    key: str, value: object, objects: Store
+) -> None:
+    manifest = json.loads(objects["lazydicom.json"].to_bytes())
+    put(objects, "lazydicom.json", json.dumps({**manifest, key: value}).encode())
+
+    with pytest.raises(ExportError, match="is no manifest"):
+        lazydicom.verify(MemoryStore(objects))
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [b"", b"[]", b"{}", b'{"zarr_format":3,"node_type":"array"}', b"no chunks"],
+)
+@pytest.mark.parametrize("foreign", [True, False])
+def test_metadata_that_zarr_does_not_read_are_an_error_of_ours(
+    metadata: bytes, *, foreign: bool, objects: Store, array: DicomArray
+) -> None:
+    if foreign:
+        del objects["lazydicom.json"]
+    if metadata == b"no chunks":
+        document = json.loads(objects["zarr.json"].to_bytes())
+        document["chunk_grid"]["configuration"]["chunk_shape"] = [0, 8, 10]
+        metadata = json.dumps(document).encode()
+    put(objects, "zarr.json", metadata)
+
+    with pytest.raises(ExportError, match="describes no array"):
+        lazydicom.verify(MemoryStore(objects), array if foreign else None)
+
+
+def test_a_damaged_member_of_a_zip_is_the_frame_that_differs(
+    array: DicomArray, tmp_path: Path
+) -> None:
+    place = tmp_path / "x.zip"
+    lazydicom.to_zarr(array, place, chunks=1)
+    data = bytearray(place.read_bytes())
+    data[data.index(b"c/3/0/0") + 10] ^= 4
+    place.write_bytes(data)
+
+    report = lazydicom.verify(place)
+
+    assert [one.frame for one in report.differences] == [3]
+
+
+def test_a_chunk_that_cannot_be_read_is_an_error_of_ours(
+    array: DicomArray, tmp_path: Path
+) -> None:
+    lazydicom.to_zarr(array, tmp_path / "x", chunks=1)
+    chunk = tmp_path / "x" / "c" / "3" / "0" / "0"
+    chunk.unlink()
+    chunk.mkdir()
+
+    with pytest.raises(ExportError, match="Could not read the store: Is a directory"):
+        lazydicom.verify(tmp_path / "x")
 
 
 def test_attributes_may_be_added_to_a_copy(objects: Store) -> None:

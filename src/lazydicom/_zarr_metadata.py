@@ -18,6 +18,17 @@ _CHUNK_BYTES: Final = 1 << 20
 """Small frames share a chunk up to 1 MiB; larger ones have one each."""
 
 
+_STRUCTURE: Final = (
+    "node_type",
+    "shape",
+    "data_type",
+    "chunk_grid",
+    "chunk_key_encoding",
+    "fill_value",
+    "codecs",
+    "dimension_names",
+)
+"""What readers make pixels and axes of."""
 _GEOMETRY: Final = ("affine", "orientation", "spacing", "gantry_tilt")
 """What `open_series` computed: in the patient's coordinates, from positions."""
 
@@ -71,6 +82,41 @@ def group_metadata(arrays: Mapping[str, bytes]) -> bytes:
         "consolidated_metadata": consolidated,
     }
     return json.dumps(group).encode()
+
+
+def consolidated_metadata(group: bytes) -> dict[str, bytes] | None:
+    """Give what a group says of its arrays; ``None`` where it says nothing.
+
+    Raises
+    ------
+    ValueError
+        If it is no group.
+    """
+    document = json.loads(group)
+    if not isinstance(document, dict) or document.get("node_type") != "group":
+        raise ValueError("Expected the metadata of a group")
+    consolidated = document.get("consolidated_metadata")
+    if consolidated is None:
+        return None
+    if not isinstance(consolidated, dict) or "metadata" not in consolidated:
+        raise ValueError("Expected consolidated metadata")
+    arrays = dict(consolidated["metadata"])
+    return {name: json.dumps(one).encode() for name, one in arrays.items()}
+
+
+def structure(metadata: bytes) -> bytes:
+    """Give what a ``zarr.json`` says besides attributes, which may be added later on.
+
+    Other writers space and order JSON in their own way.
+    """
+    try:
+        document = json.loads(metadata)
+    except ValueError:
+        return metadata
+    if not isinstance(document, dict):
+        return metadata
+    known = {name: document.get(name) for name in _STRUCTURE}
+    return json.dumps(known, sort_keys=True).encode()
 
 
 def grouped_frames(array: DicomArray) -> int:

@@ -6,15 +6,15 @@ from hashlib import blake2b
 
 from lazydicom._array import DicomArray
 from lazydicom._export.folder import Folder
-from lazydicom._export.layout import METADATA, ZarrLayout
+from lazydicom._export.layout import ZarrLayout
 from lazydicom._export.manifest import (
     MANIFEST,
     ExportPlan,
     Journal,
     Manifest,
     Records,
-    checksum,
     decode_manifest,
+    label_checksum,
 )
 from lazydicom._export.target import Target, is_zarr
 from lazydicom.errors import ExportError
@@ -116,8 +116,7 @@ def make_plan(
         shards=None if layout.shards is None else list(layout.shards),
         name=layout.name,
         labels={
-            key: checksum(data)
-            for key, data in labels.items()
-            if not key.endswith(METADATA)  # attributes may be added later
+            key: label_checksum(key, data)
+            for key, data in {**labels, layout.metadata_key: layout.metadata}.items()
         },
     )

@@ -2,8 +2,9 @@
 
 import itertools
 import math
+import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -21,8 +22,15 @@ from lazydicom._export.layout import (
     ZarrLayout,
     memory_store,
 )
-from lazydicom._export.manifest import ChunkRecord, Manifest, checksum
+from lazydicom._export.manifest import (
+    ChunkRecord,
+    Manifest,
+    checksum,
+    label_checksum,
+)
 from lazydicom._export.writing import differing_chunk
+from lazydicom._zarr_metadata import consolidated_metadata, structure
+from lazydicom.errors import ExportError
 
 _DECODE_ERRORS: Final = (ValueError, RuntimeError, OSError, EOFError, zlib.error)
 """What codecs raise on bytes that are not theirs."""
@@ -77,27 +85,59 @@ class StoreCheck:
         if self.manifest is not None:
             plan = self.manifest.plan
             if (tuple(plan.shape), plan.dtype) != found:
-                return _other_array(found, "manifest")
+                return self._other_array(found, "manifest")
             if (plan.chunks, plan.shards) != _as_lists(self.layout):
-                return _other_array(_as_lists(self.layout), "manifest")
+                return self._other_array(_as_lists(self.layout), "manifest")
         if (
             self.source is not None
             and (self.source.shape, self.source.dtype.str) != found
         ):
-            return _other_array(found, "source")
+            return self._other_array(found, "source")
         return None
 
+    def _other_array(self, found: object, whose: str) -> Difference:
+        reason = f"the metadata ({found}) are not those of the {whose}"
+        return Difference(self.layout.metadata_key, 0, (), reason)
+
     def wrong_labels(self) -> Iterator[Difference]:
-        """Check the coordinates beside the array."""
+        """Check what describes the array, and the coordinates beside it."""
         labels = self.manifest.plan.labels if self.manifest is not None else {}
-        for key, expected in labels.items():
-            data = self.folder.get(key)
-            if data is None or checksum(data) != expected:
+        found = {key: self.folder.get(key) for key in labels}
+        for key, data in found.items():
+            if data is None or label_checksum(key, data) != labels[key]:
                 reason = "it is gone" if data is None else "stored bytes differ"
                 yield Difference(key, 0, (), reason)
+        if self.layout.name is not None:
+            yield from self._contradictions(found)
+
+    def _contradictions(
+        self, found: Mapping[str, bytes | None]
+    ) -> Iterator[Difference]:
+        """Compare arrays with what the group says of them, which readers believe."""
+        try:
+            said = consolidated_metadata(self.folder.get(METADATA) or b"")
+        except (ValueError, TypeError) as error:
+            yield Difference(METADATA, 0, (), f"it describes no group: {error}")
+            return
+        for key, data in found.items():
+            name, _, last = key.rpartition("/")
+            if said is None or last != METADATA or data is None:
+                continue
+            if structure(said.get(name, b"")) != structure(data):
+                reason = f"the group says something else of {name}"
+                yield Difference(METADATA, 0, (), reason)
 
     def wrong_object(self, position: Position) -> Difference | None:
         """Check one object: it is there, its stored bytes, its pixels."""
+        try:
+            return self._wrong_object(position)
+        except ExportError as error:
+            if not isinstance(error.__cause__, zipfile.BadZipFile):
+                raise
+            first = next(self.layout.chunks_of(position))
+            return self._difference(position, first, str(error.__cause__))
+
+    def _wrong_object(self, position: Position) -> Difference | None:
         key = self.layout.key(position)
         if self.folder.size(key) is None:
             first = next(self.layout.chunks_of(position))
@@ -181,11 +221,6 @@ class StoreCheck:
 def _as_lists(layout: ZarrLayout) -> tuple[list[int], list[int] | None]:
     shards = None if layout.shards is None else list(layout.shards)
     return list(layout.chunks), shards
-
-
-def _other_array(found: object, whose: str) -> Difference:
-    reason = f"the metadata ({found}) are not those of the {whose}"
-    return Difference(METADATA, 0, (), reason)
 
 
 def _little_endian(values: Any) -> NDArray[Any]:  # noqa: ANN401 (what zarr gives)

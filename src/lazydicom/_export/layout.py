@@ -205,6 +205,8 @@ def plan_layout(
 def read_layout(metadata: bytes, grid_axes: int, name: str | None = None) -> ZarrLayout:
     """Read the layout back from ``zarr.json``."""
     array = zarr.open_array(memory_store({METADATA: metadata}), mode="r")
+    if 0 in (*array.chunks, *(array.shards or ())):  # zarr takes it
+        raise ValueError("Expected chunks of a length of 1 or more")
     codecs = json.loads(metadata)["codecs"]
     sharded = codecs[0]["name"] == "sharding_indexed"
     if sharded:

@@ -5,9 +5,10 @@ interrupted one can be continued. Checksums are CRC-32C. The one of the stored b
 out the four bytes of a closing `crc32c` codec: with them every chunk has the same sum.
 """
 
+import itertools
 import json
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
@@ -17,11 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._export.folder import Folder
+from lazydicom._zarr_metadata import METADATA, structure
 from lazydicom.errors import ExportError
 
 MANIFEST: Final = "lazydicom.json"
 JOURNAL: Final = "lazydicom.journal"
 _VERSION: Final = 1
+_MALFORMED: Final = (ValueError, TypeError, KeyError, AttributeError)
+"""What reading JSON raises that is not as we write it."""
+_LARGEST_CHECKSUM: Final = 2**32 - 1
 _FLUSH_S: Final = 2.0
 """A killed export to an object store repeats at most this much work."""
 
@@ -58,7 +63,7 @@ class ExportPlan:
     name: str | None = None
     """What the array is called in its group; ``None``: it is the store."""
     labels: dict[str, int] = field(default_factory=dict)
-    """Checksum of the values of each coordinate beside the array."""
+    """Checksum of the values of each coordinate, and of what describes each array."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,12 +91,8 @@ def decode_manifest(data: bytes, url: str) -> Manifest:
     try:
         value = json.loads(data)
         plan = _plan(value)
-        objects = value["objects"]
-        records = {
-            str(key): [ChunkRecord(*map(int, one)) for one in chunks]
-            for key, chunks in objects.items()
-        }
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        records = _records(value["objects"])
+    except _MALFORMED as error:
         raise ExportError(f"{MANIFEST} is no manifest: {error!r}", url=url) from error
     return Manifest(plan, records)
 
@@ -104,6 +105,14 @@ def checksum(data: bytes | memoryview | NDArray[Any], start: int = 0) -> int:
     """
     flat = np.frombuffer(data, np.uint8)
     return int(google_crc32c.extend(start, flat))
+
+
+def label_checksum(key: str, data: bytes) -> int:
+    """Give the checksum of an object that is no chunk of pixels.
+
+    Of metadata it leaves out attributes, which may be added later on.
+    """
+    return checksum(structure(data) if key.endswith(METADATA) else data)
 
 
 @dataclass(slots=True)
@@ -141,15 +150,28 @@ class Journal:
         self._waiting, self._flushed = [], time.monotonic()
 
     def load(self) -> Manifest | None:
-        """Read what an interrupted export noted; a torn last line does not count."""
-        lines = [json.loads(line) for line in _whole_lines(self._read())]
-        if not lines:
+        """Read what an interrupted export noted; ``None`` where it noted nothing.
+
+        Lines that a kill or a full disk has torn do not count; their chunks are redone.
+
+        Raises
+        ------
+        ExportError
+            If it does not begin with a plan.
+        """
+        first, *others = self._read().split(b"\n")
+        if not first:
             return None
+        try:
+            plan = _plan(json.loads(first))
+        except _MALFORMED as error:
+            message = f"{JOURNAL} is no journal ({error!r}); overwrite=True begins anew"
+            raise ExportError(message, url=self.folder.url) from error
         records: Records = {}
-        for line in lines[1:]:
-            for key, chunks in line.items():
-                records[key] = [ChunkRecord(*one) for one in chunks]
-        return Manifest(_plan(lines[0]), records)
+        for line in others:
+            with suppress(*_MALFORMED):
+                records |= _records(json.loads(line))
+        return Manifest(plan, records)
 
     def remove(self) -> None:
         """Delete it: the manifest is written."""
@@ -176,12 +198,15 @@ def _line(records: Records) -> str:
     return json.dumps(records, separators=(",", ":"))
 
 
-def _whole_lines(data: bytes) -> Iterator[bytes]:
-    """Leave out lines that a kill or a full disk has torn; their chunks are redone."""
-    for line in data.split(b"\n"):
-        with suppress(ValueError):
-            json.loads(line)
-            yield line
+def _records(objects: Mapping[str, Any]) -> Records:
+    records = {
+        str(key): [ChunkRecord(*map(int, one)) for one in chunks]
+        for key, chunks in objects.items()
+    }
+    for one in itertools.chain.from_iterable(records.values()):
+        if min(one) < 0 or max(one.stored, one.pixels) > _LARGEST_CHECKSUM:
+            raise ValueError(f"no record of a chunk: {one}")
+    return records
 
 
 def _head(plan: ExportPlan) -> dict[str, Any]:
@@ -192,7 +217,14 @@ def _plan(value: Mapping[str, Any]) -> ExportPlan:
     if value["lazydicom_manifest"] != _VERSION:
         raise ValueError(f"version {value['lazydicom_manifest']}")
     names = ExportPlan.__slots__  # a manifest of before the last ones has them not
-    return ExportPlan(**{name: value[name] for name in names if name in value})
+    plan = ExportPlan(**{name: value[name] for name in names if name in value})
+    lengths = (plan.shape, plan.chunks, plan.shards or plan.chunks)
+    fit = all(len(one) == len(plan.shape) for one in lengths)
+    fit &= all(isinstance(n, int) for n in itertools.chain(*lengths))
+    fit &= plan.frame_axes in range(1, len(plan.shape))
+    if not fit or not isinstance(plan.labels, dict):
+        raise ValueError(f"no plan of an array: {lengths}, {plan.frame_axes}")
+    return plan
 
 
 def count_chunks(records: Iterable[list[ChunkRecord]]) -> int:

@@ -3,17 +3,20 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lazydicom._array import DicomArray
 from lazydicom._export.checking import Difference, StoreCheck
 from lazydicom._export.copying import Progress
 from lazydicom._export.folder import Folder
-from lazydicom._export.layout import METADATA, read_layout
+from lazydicom._export.layout import METADATA, ZarrLayout, read_layout
 from lazydicom._export.manifest import MANIFEST, decode_manifest
-from lazydicom._export.target import StoreLike, open_target
+from lazydicom._export.target import StoreLike, Target, open_target
 from lazydicom._parallel import available_cores
-from lazydicom.errors import ExportError, redact_url
+from lazydicom.errors import ExportError, LazyDicomError, redact_url
+
+_NO_ARRAY: Final = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
+"""What zarr raises on metadata that it does not understand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +78,25 @@ def verify(
     Raises
     ------
     ExportError
-        If there is no complete store, or neither a manifest nor a source.
+        If there is no complete store, it cannot be read, or there is neither a manifest
+        nor a source.
     """
     target = open_target(store, storage_options or {})
+    try:
+        return _verify(target, source, workers, progress)
+    except LazyDicomError:
+        raise
+    except OSError as error:
+        message = f"Could not read the store: {error.strerror or error}"
+        raise ExportError(message, url=target.url) from error
+
+
+def _verify(
+    target: Target,
+    source: DicomArray | None,
+    workers: int | None,
+    progress: Progress | None,
+) -> VerifyReport:
     folder = target.published()
     metadata = None if folder is None else folder.get(METADATA)
     if folder is None or metadata is None:
@@ -87,13 +106,13 @@ def verify(
     check = _make_check(folder, metadata, source, target.url)
     wrong = check.wrong_metadata()
     differences = [wrong] if wrong else _run(check, workers, progress)
-    differences += check.wrong_labels()
+    found = {one.key: one for one in (*check.wrong_labels(), *differences)}
     return VerifyReport(
         url=redact_url(target.url),
         number_of_chunks=check.layout.number_of_chunks,
         nbytes=check.nbytes,
         compared_with=check.compared_with,
-        differences=tuple(sorted(differences, key=lambda one: one.frame)),
+        differences=tuple(sorted(found.values(), key=lambda one: one.frame)),
     )
 
 
@@ -107,17 +126,21 @@ def _make_check(
     if data is None:
         assert source is not None
         axes = len(source.shape) - len(source.frame_shape)
-        return StoreCheck(folder, read_layout(metadata, axes), None, source)
+        return StoreCheck(folder, _layout(metadata, axes, None, url), None, source)
     manifest = decode_manifest(data, url)
     axes, name = manifest.plan.frame_axes, manifest.plan.name
     if name is not None:
         metadata = folder.get(f"{name}/{METADATA}") or b""
+    return StoreCheck(folder, _layout(metadata, axes, name, url), manifest, source)
+
+
+def _layout(metadata: bytes, axes: int, name: str | None, url: str) -> ZarrLayout:
     try:
-        layout = read_layout(metadata, axes, name)
-    except ValueError as error:
-        message = f"The metadata of {name!r} are no array: {error}"
+        return read_layout(metadata, axes, name)
+    except _NO_ARRAY as error:
+        key = METADATA if name is None else f"{name}/{METADATA}"
+        message = f"{key} describes no array: {type(error).__name__}: {error}"
         raise ExportError(message, url=url) from error
-    return StoreCheck(folder, layout, manifest, source)
 
 
 def _run(
