@@ -174,7 +174,8 @@ def test_lost_metadata_of_a_copy_are_found(
     assert found.key == ("z/zarr.json" if damage == "coordinate" else "zarr.json")
 
 
-@pytest.mark.filterwarnings("ignore:Object at lazydicom.json is not recognized")
+@pytest.mark.filterwarnings("ignore:Object at lazydicom.json is not")
+@pytest.mark.filterwarnings("ignore:Consolidated metadata is currently not")
 def test_attributes_may_be_added_and_consolidated(
     array: DicomArray, tmp_path: Path
 ) -> None:

@@ -187,6 +187,9 @@ def test_the_store_is_all_that_is_left(name: str, tmp_path: Path) -> None:
     report = lazydicom.to_zarr(array, tmp_path / name, chunks=1)
 
     assert [path.name for path in tmp_path.iterdir()] == [name]
+    if name == "out.zarr":
+        objects = {path.name for path in (tmp_path / name).iterdir()}
+        assert objects == {"c", "lazydicom.json", "zarr.json"}
     assert report.number_of_chunks == 7
     store = ZipStore(tmp_path / name) if name.endswith("zip") else tmp_path / name
     np.testing.assert_array_equal(zarr.open_array(store)[...], np.asarray(array))

@@ -3,7 +3,7 @@
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
@@ -129,8 +129,12 @@ class LocalFolder:
             os.close(descriptor)
 
     def delete(self, key: str) -> None:
-        """Delete a file."""
-        self._file(key).unlink(missing_ok=True)
+        """Delete a file, and its folder if it was the last one there."""
+        file = self._file(key)
+        file.unlink(missing_ok=True)
+        if file.parent != Path(self.path):
+            with suppress(OSError):
+                file.parent.rmdir()
 
     def is_empty(self) -> bool:
         """Whether nothing is there."""
