@@ -204,6 +204,26 @@ def test_a_frame_that_is_cut_never_becomes_pixels(
         pixels[1]
 
 
+@pytest.mark.parametrize("padding", [0, 1, 2, 3, 8])
+@pytest.mark.parametrize("case", [f"{RLE} 8 bits", f"{RLE} 16 bits"])
+def test_rle_with_more_padding_than_imagecodecs_takes_is_read_by_our_codec(
+    case: str, padding: int, tmp_path: Path
+) -> None:
+    frame = make_frame(case)
+    rows, columns = frame.values.shape
+    data = frame.data + bytes(len(frame.data) % 2)
+    file = make_encapsulated(
+        [data + bytes(padding)] * 3,
+        rows=rows,
+        columns=columns,
+        bits_allocated=8 * frame.values.itemsize,
+    )
+    array = write(tmp_path, file)
+
+    assert (plan_references(array).ours is not None) == (padding > 0)
+    np.testing.assert_array_equal(by_json(array, tmp_path), [frame.values] * 3)
+
+
 def test_one_frame_unlike_the_others_makes_all_use_our_codec(tmp_path: Path) -> None:
     plain = make_frame(f"{J2K} 8 bits")
     signed = bytes(

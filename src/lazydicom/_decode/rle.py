@@ -81,6 +81,22 @@ def preflight_rle(data: BytesLike, format_: FrameFormat) -> tuple[int, ...]:
     return offsets
 
 
+def is_plainly_padded(
+    data: BytesLike, offsets: tuple[int, ...], format_: FrameFormat
+) -> bool:
+    """Tell whether imagecodecs alone decodes a gray frame, as readers without us do.
+
+    It refuses more padding than the standard's one byte; only a frame with a segment that
+    ends as if it had more is decoded to know.
+    """
+    tails = (bytes(data[stop - 2 : stop]) for stop in offsets[1:])
+    if all(tail.strip(_PADDING) for tail in tails):
+        return True
+    pixel = format_.pixel
+    flat = np.empty(pixel.rows * pixel.columns * pixel.dtype.itemsize, np.uint8)
+    return _is_decoded(data, pixel.dtype, flat)
+
+
 def _plane_bytes(pixel: ImagePixel) -> int:
     """Bytes of one decoded segment."""
     pixels = pixel.rows * pixel.columns
@@ -94,17 +110,21 @@ def _decode_segments(
     flat: NDArray[np.uint8],
 ) -> None:
     """Decode all segments into items of `dtype`, of as many bytes as there are segments."""
+    if not _is_decoded(data, dtype, flat):
+        _decode_padded(data, offsets, flat)
+        if dtype.kind != "V":
+            _to_native(flat.view(dtype))
+
+
+def _is_decoded(data: BytesLike, dtype: np.dtype[Any], flat: NDArray[np.uint8]) -> bool:
+    """Let imagecodecs decode, and tell whether it did."""
     import imagecodecs
 
     try:
         got = call_codec(imagecodecs.dicomrle_decode, data, dtype, out=flat)
-        exact = got.nbytes == flat.nbytes
     except DecodeError:
-        exact = False
-    if not exact:
-        _decode_padded(data, offsets, flat)
-        if dtype.kind != "V":
-            _to_native(flat.view(dtype))
+        return False
+    return bool(got.nbytes == flat.nbytes)
 
 
 def _decode_padded(

@@ -21,7 +21,7 @@ from lazydicom._decode.jpeg_2000 import (
 )
 from lazydicom._decode.jpeg_ls import preflight_jpeg_ls
 from lazydicom._decode.preflight import Codestream
-from lazydicom._decode.rle import preflight_rle
+from lazydicom._decode.rle import is_plainly_padded, preflight_rle
 from lazydicom._fragment_reader import FragmentReader
 from lazydicom._image import DicomImage
 from lazydicom._image_pixel import ImagePixel
@@ -160,10 +160,10 @@ def _look_at_jpeg(data: memoryview, format_: FrameFormat) -> _Seen:
 
 
 def _look_at_rle(data: memoryview, format_: FrameFormat) -> _Seen:
-    preflight_rle(data, format_)
-    pixel = format_.pixel
+    offsets, pixel = preflight_rle(data, format_), format_.pixel
     used = pixel.bits_stored == 8 * pixel.dtype.itemsize
-    if pixel.samples_per_pixel > 1 or not used:
+    plain = pixel.samples_per_pixel == 1 and used
+    if not plain or not is_plainly_padded(data, offsets, format_):
         return _Seen(None, 0)
     dtype = pixel.dtype.newbyteorder("<").str
     return _Seen({"id": "imagecodecs_dicomrle", "dtype": dtype}, 0)
