@@ -342,6 +342,13 @@ def test_overwriting_replaces_the_store(tmp_path: Path) -> None:
         ({"chunks": 0}, "Expected chunks for 3 axes"),
         ({"shards": 0}, "Expected shards"),
         ({"chunks": (1, 2)}, "Expected chunks for 3 axes"),
+        ({"chunks": 2.0}, "Expected chunks for 3 axes"),
+        ({"chunks": (2, None, None)}, "Expected chunks for 3 axes"),
+        ({"chunks": "auto"}, "Expected chunks for 3 axes"),
+        ({"name": "zarr.json"}, "means something in a store"),
+        ({"name": "lazydicom.json"}, "means something in a store"),
+        ({"name": "a\0b"}, "Expected a plain name"),
+        ({"name": "frame_number", "source": True}, "'frame_number' is a coordinate"),
         ({"chunks": 2, "shards": 3}, "shards of whole chunks"),
         ({"compressors": "zip"}, "Expected one of zstd"),
         ({"metadata": "some"}, "Expected metadata"),
@@ -353,6 +360,28 @@ def test_arguments_that_do_not_fit_are_refused(
 ) -> None:
     with pytest.raises(ValueError, match=message):
         lazydicom.to_zarr(lazydicom.open_image(FILES["gray"]), MemoryStore(), **options)
+
+
+def test_lengths_may_be_numbers_of_numpy() -> None:
+    array = lazydicom.open_image(FILES["gray"])
+
+    frames: dict[str, Any] = {"chunks": np.int64(2), "shards": np.int8(4)}
+    lengths: dict[str, Any] = {"chunks": np.array([2, 3, -1])}
+
+    one = lazydicom.to_zarr(array, MemoryStore(), **frames)
+    all_ = lazydicom.to_zarr(array, MemoryStore(), **lengths)
+
+    assert (one.chunks, one.shards) == ((2, 6, 5), (4, 6, 5))
+    assert all_.chunks == (2, 3, 5)
+
+
+def test_a_lock_of_the_caller_is_left_alone(tmp_path: Path) -> None:
+    array, lock = lazydicom.open_image(FILES["gray"]), tmp_path / "x.lock"
+    lock.write_text("mine")
+
+    lazydicom.to_zarr(array, tmp_path / "x")
+
+    assert lock.read_text() == "mine"
 
 
 def test_a_limit_too_small_for_a_chunk_is_refused_at_once(tmp_path: Path) -> None:

@@ -214,7 +214,17 @@ def test_any_part_of_a_chunk_is_that_part(start: int, length: int, suffix: int) 
 
 @pytest.mark.parametrize(
     "key",
-    ["c", "c/4/0/0", "c/0/0", "c/00/0/0", "c/-1/0/0", "c/0/0/0/0", "c/x/0/0", "foo"],
+    [
+        "c",
+        "c/4/0/0",
+        "c/0/0",
+        "c/00/0/0",
+        "c/-1/0/0",
+        "c/0/0/0/0",
+        "c/x/0/0",
+        "foo",
+        f"c/{'9' * 5000}/0/0",
+    ],
 )
 def test_there_is_nothing_under_any_other_name(key: str) -> None:
     store = ZarrStore(lazydicom.open_image(SEVEN), frames_per_chunk=2)

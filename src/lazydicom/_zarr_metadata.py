@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -192,17 +192,19 @@ def technical_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-def check_name(array: DicomArray, name: str) -> None:
+def check_name(array: DicomArray, name: str, more: Iterable[str] = ()) -> None:
     """Refuse what cannot name the array of a group.
 
     Raises
     ------
     ValueError
-        If it is no plain name, or that of a coordinate.
+        If it is no plain name, that of a coordinate, or of what else stands in a store.
     """
-    if not name or "/" in name or name.startswith((".", "__")):
+    if not name.isprintable() or not name or "/" in name:
         raise ValueError(f"Expected a plain name of an array, found {name!r}")
-    if name in array.coords:
+    if name == METADATA or name.startswith((".", "__", "lazydicom.")):
+        raise ValueError(f"Expected another name: {name!r} means something in a store")
+    if name in (*array.coords, *more):
         raise ValueError(f"Expected another name: {name!r} is a coordinate")
 
 

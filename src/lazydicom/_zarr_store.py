@@ -35,6 +35,8 @@ _THREADS: Final = 64
 """Chunks under way at once at the most: over a network they wait, so cores say nothing.
 How many zarr really asks for says its option ``async.concurrency``."""
 
+_MOST_DIGITS: Final = 18
+
 
 class ZarrStore(Store):
     """A DICOM array as a Zarr v3 store; nothing is copied, nothing can be written.
@@ -208,7 +210,7 @@ class ZarrStore(Store):
     def _position(self, key: str) -> Position | None:
         """Read the key of a chunk, ``None`` where it is none."""
         words = key.removeprefix(f"{self._prefix}c/").split("/")
-        if not all(word.isdecimal() and word.isascii() for word in words):
+        if not all(_is_count(word) for word in words):
             return None
         position = tuple(map(int, words))
         known = f"{self._prefix}c/" + "/".join(map(str, position)) == key
@@ -240,6 +242,11 @@ class ZarrStore(Store):
             repr(array.fill_value),
             tuple(sorted(self._objects.items())),
         )
+
+
+def _is_count(word: str) -> bool:
+    """Tell whether a word is a number that an axis can have."""
+    return word.isdecimal() and word.isascii() and len(word) <= _MOST_DIGITS
 
 
 def _part(wanted: ByteRequest | None, length: int) -> slice:

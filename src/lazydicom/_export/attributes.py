@@ -53,7 +53,7 @@ def exported_attributes(
         raise ValueError(message)
     attributes: dict[str, Any] = {}
     if name is not None:
-        check_name(array, name)
+        check_name(array, name, more)
         others = {
             **dict.fromkeys(auxiliary_names(array).split()),
             **dict.fromkeys(more),

@@ -235,13 +235,16 @@ def _lengths(
     name: str, wanted: int | Sequence[int], shape: Position, axes: int
 ) -> Position:
     """Write out the length of each axis; a number counts frames along the last one."""
-    if isinstance(wanted, int):
-        wanted = (*(1,) * (axes - 1), wanted, *shape[axes:])
-    if len(wanted) != len(shape) or any(n == 0 or n < -1 for n in wanted):
+    lengths = tuple(wanted) if isinstance(wanted, Iterable) else (wanted,)
+    if isinstance(wanted, int | np.integer):
+        lengths = (*(1,) * (axes - 1), int(wanted), *shape[axes:])
+    numbers = all(isinstance(n, int | np.integer) for n in lengths)
+    numbers = numbers and all(n > 0 or n == -1 for n in lengths)
+    if len(lengths) != len(shape) or not numbers:
         message = f"Expected {name} for {len(shape)} axes, each 1 or more, or -1"
-        raise ValueError(f"{message}; found {tuple(wanted)}")
-    pairs = zip(wanted, shape, strict=True)
-    return tuple(max(n if w == -1 else min(w, n), 1) for w, n in pairs)
+        raise ValueError(f"{message}; found {wanted!r}")
+    pairs = zip(lengths, shape, strict=True)
+    return tuple(max(n if w == -1 else min(int(w), n), 1) for w, n in pairs)
 
 
 def _whole_chunks(shard: Position, chunk: Position, shape: Position) -> Position:

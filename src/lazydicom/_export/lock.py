@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 
 from lazydicom.errors import ExportError
 
-_SUFFIX = ".lock"
+_SUFFIX = ".lazydicom-lock"
+"""Callers have locks of their own, which are often called ``.lock``."""
 
 
 @contextmanager
