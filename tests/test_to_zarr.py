@@ -326,6 +326,19 @@ def test_nothing_is_replaced_unless_asked(there: str, tmp_path: Path) -> None:
             lazydicom.to_zarr(array, place, overwrite=True)
 
 
+def test_what_stands_in_the_staging_place_is_not_deleted_unasked(
+    tmp_path: Path,
+) -> None:
+    array, mine = lazydicom.open_image(FILES["gray"]), tmp_path / "x.partial" / "mine"
+    mine.parent.mkdir()
+    mine.write_text("thesis")
+
+    with pytest.raises(ExportError, match="An unfinished export stands here"):
+        lazydicom.to_zarr(array, tmp_path / "x")
+
+    assert mine.read_text() == "thesis"
+
+
 def test_overwriting_replaces_the_store(tmp_path: Path) -> None:
     first, second = (lazydicom.open_image(FILES[name]) for name in ("gray", "bits"))
     lazydicom.to_zarr(first, tmp_path / "x", chunks=1)

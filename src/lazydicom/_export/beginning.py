@@ -35,9 +35,15 @@ def prepare(
     published = target.published()
     staged_elsewhere = published is not target.staging
     look = staged_elsewhere and not overwrite
+    if look and not resume and not target.staging.is_empty():
+        message = (
+            "An unfinished export stands here; resume=True continues it, "
+            "overwrite=True begins anew"
+        )
+        raise ExportError(message, url=target.url)
     unfinished = _unfinished(target, journal) if look else None
     if unfinished is not None:
-        _check_unfinished(unfinished, plan, target, resume=resume)
+        _check_same_plan(unfinished.plan, plan, target)
         return Known(unfinished.records)
     if published is not None and resume:
         finished = _finished_before(published, plan, target)
@@ -47,18 +53,6 @@ def prepare(
         _check_replaceable(published, target, overwrite=overwrite)
     target.discard()
     return Known({})
-
-
-def _check_unfinished(
-    unfinished: Manifest, plan: ExportPlan, target: Target, *, resume: bool
-) -> None:
-    if not resume:
-        message = (
-            "An unfinished export stands here; resume=True continues it, "
-            "overwrite=True begins anew"
-        )
-        raise ExportError(message, url=target.url)
-    _check_same_plan(unfinished.plan, plan, target)
 
 
 def _check_replaceable(published: Folder, target: Target, *, overwrite: bool) -> None:
