@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -286,10 +287,29 @@ class FailingFileSystem(MemoryFileSystem):  # type: ignore[misc]
     left: ClassVar[int] = 0
 
     def pipe_file(self, path: str, value: bytes, mode: str = "overwrite") -> None:
+        self._answer()
+        super().pipe_file(path, value, mode)
+
+    def rm_file(self, path: str) -> None:
+        self._answer()
+        super().rm_file(path)
+
+    def rm(
+        self,
+        path: str | list[str],
+        recursive: bool = False,
+        maxdepth: int | None = None,
+    ) -> None:
+        """Delete in an order that only chance knows, as object stores do."""
+        del maxdepth
+        names = self.expand_path(path, recursive=recursive)
+        for name in sorted(filter(self.isfile, names), reverse=True):
+            self.rm_file(name)
+
+    def _answer(self) -> None:
         if FailingFileSystem.left == 0:
             raise OSError("503 Slow Down")
         FailingFileSystem.left -= 1
-        super().pipe_file(path, value, mode)
 
 
 @pytest.mark.parametrize("shards", [None, 50])
@@ -300,7 +320,8 @@ def test_a_failing_network_is_an_error_and_the_export_resumes(
     filesystem, array = FailingFileSystem(), lazydicom.open_image(source)
     options: dict[str, Any] = {"chunks": 10, "shards": shards, "workers": 2}
     FailingFileSystem.left = 1000
-    lazydicom.to_zarr(array, "failing://whole", overwrite=True, **options)
+    whole = f"failing://whole-{shards}"
+    lazydicom.to_zarr(array, whole, **options)
     needed = 1000 - FailingFileSystem.left
 
     for allowed in range(needed):
@@ -312,7 +333,32 @@ def test_a_failing_network_is_an_error_and_the_export_resumes(
         FailingFileSystem.left = 1000
         lazydicom.to_zarr(array, url, resume=True, **options)
 
-        assert objects(filesystem, url) == objects(filesystem, "failing://whole")
+        assert objects(filesystem, url) == objects(filesystem, whole)
+
+
+@pytest.mark.parametrize("finished", [True, False])
+def test_a_replacement_that_fails_while_it_deletes_can_be_made_again(
+    source: Path, *, finished: bool
+) -> None:
+    fsspec.register_implementation("failing", FailingFileSystem, clobber=True)
+    old, new = lazydicom.open_image(source), lazydicom.open_image(make_native())
+
+    def stop(done: int, total: int, _nbytes: int) -> None:
+        if done == total:
+            raise KeyboardInterrupt
+
+    for allowed in range(9):
+        url = f"failing://replaced-{finished}-{allowed}"
+        FailingFileSystem.left = 1000
+        with nullcontext() if finished else pytest.raises(KeyboardInterrupt):
+            lazydicom.to_zarr(old, url, chunks=50, progress=None if finished else stop)
+        FailingFileSystem.left = allowed
+        with pytest.raises(ExportError, match="503 Slow Down"):
+            lazydicom.to_zarr(new, url, overwrite=True)
+        FailingFileSystem.left = 1000
+        lazydicom.to_zarr(new, url, overwrite=True)
+
+        assert lazydicom.verify(url, new).ok
 
 
 @pytest.mark.parametrize("client", ["fsspec", "obstore"])

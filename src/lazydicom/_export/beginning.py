@@ -76,10 +76,11 @@ def _finished_before(published: Folder, plan: ExportPlan, target: Target) -> Man
 
 def _unfinished(target: Target, journal: Journal) -> Manifest | None:
     """Read what an interrupted export left: its journal, or already the manifest."""
+    noted = journal.load()  # first of all, so that it is deleted with all its parts
     manifest = target.staging.get(MANIFEST)
-    if manifest is not None:
-        return decode_manifest(manifest, target.staging.url)
-    return journal.load()
+    if manifest is None:
+        return noted
+    return decode_manifest(manifest, target.staging.url)
 
 
 def _check_same_plan(found: ExportPlan, plan: ExportPlan, target: Target) -> None:

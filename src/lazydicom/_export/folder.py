@@ -63,8 +63,8 @@ class Folder(Protocol):
         """Whether there is no object at all."""
         ...
 
-    def clear(self) -> None:
-        """Delete everything."""
+    def clear(self, last: str | None = None) -> None:
+        """Delete everything, one object after all others where somebody may ask for it."""
         ...
 
 
@@ -141,8 +141,9 @@ class LocalFolder:
         path = Path(self.path)
         return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
-    def clear(self) -> None:
+    def clear(self, last: str | None = None) -> None:
         """Delete the folder."""
+        del last  # no store is written in place here
         shutil.rmtree(self.path, ignore_errors=not Path(self.path).exists())
 
     def _file(self, key: str) -> Path:

@@ -94,10 +94,14 @@ class FsspecFolder(_WholeObjects):
         except FileNotFoundError:
             return True
 
-    def clear(self) -> None:
+    def clear(self, last: str | None = None) -> None:
         """Delete all objects with this prefix."""
         with self._filesystem() as (filesystem, path):
             if filesystem.exists(path):
+                names = filesystem.find(path) if last is not None else []
+                others = [name for name in names if not name.endswith(f"/{last}")]
+                if others:
+                    filesystem.rm(others)
                 filesystem.rm(path, recursive=True)
             filesystem.invalidate_cache(path)
 
@@ -152,8 +156,10 @@ class StoreFolder(_WholeObjects):
         """Whether the store has no key."""
         return self._ask(self.store.is_empty(""))
 
-    def clear(self) -> None:
+    def clear(self, last: str | None = None) -> None:
         """Delete all keys."""
+        if last is not None:
+            self._ask(_delete_others(self.store, last))
         self._ask(self.store.clear())
 
     def _ask(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
@@ -182,6 +188,11 @@ def _faults(url: str) -> Iterator[None]:
         first_line = str(error).strip().partition("\n")[0]
         reason = f"{type(error).__name__}: {redact_url(first_line)}"
         raise ExportError(f"The store failed: {reason}", url=url) from error
+
+
+async def _delete_others(store: Store, last: str) -> None:
+    keys = [key async for key in store.list() if key != last]
+    await asyncio.gather(*map(store.delete, keys))
 
 
 def _await(coroutine: Coroutine[Any, Any, _T]) -> _T:

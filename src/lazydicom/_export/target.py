@@ -30,6 +30,8 @@ _STAGED: Final = ".partial"
 _REPLACED: Final = ".replaced"
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """No time goes into a zip, so that the same export gives the same bytes."""
+_BEGUN: Final = f"{JOURNAL}/000000"
+"""An export writes this one before all others, and deletes it after them."""
 _NODES: Final = (METADATA, ".zarray", ".zgroup")
 
 
@@ -247,9 +249,11 @@ class InPlaceTarget:
         return None if self.staging.is_empty() else self.staging
 
     def discard(self) -> None:
-        """Delete everything, first what makes it a store."""
-        self.staging.delete(METADATA)
-        self.staging.clear()
+        """Delete everything: an unfinished export until all of it is gone."""
+        if not self.staging.is_empty():
+            self.staging.put(_BEGUN, b"")
+            self.staging.delete(METADATA)
+            self.staging.clear(last=_BEGUN)
 
     def tidy(self) -> None:
         """Nothing is beside."""
@@ -259,8 +263,7 @@ class InPlaceTarget:
         self.staging.put(METADATA, metadata)
 
     def _is_unfinished(self) -> bool:
-        first = f"{JOURNAL}/000000"
-        return any(self.staging.size(key) is not None for key in (first, MANIFEST))
+        return any(self.staging.size(key) is not None for key in (_BEGUN, MANIFEST))
 
 
 def is_zarr(folder: Folder) -> bool:
