@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import io
 import logging
+import struct
 import traceback
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -21,7 +22,7 @@ import lazydicom
 from command_line import run
 from dicom_files import element, make_native
 from lazydicom._attributes import TECHNICAL_ATTRIBUTES
-from lazydicom.errors import LazyDicomError, LazyDicomWarning
+from lazydicom.errors import InvalidDicomError, LazyDicomError, LazyDicomWarning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -102,6 +103,32 @@ def test_full_metadata_hold_the_whole_header(file: bytes, tmp_path: Path) -> Non
     assert isinstance(written, list)
     dataset = Dataset.from_json(written[0])
     assert dataset == array.images[0].header.dataset
+
+
+def test_full_metadata_are_json_even_where_numbers_are_none(tmp_path: Path) -> None:
+    nan = element(0x00189073, "FD", struct.pack("<3d", 1.5, np.nan, np.inf))
+    array = lazydicom.open_image(make_native(elements={0x00189073: nan}))
+
+    lazydicom.to_zarr(array, tmp_path / "x", metadata="full")
+
+    document = (tmp_path / "x" / "zarr.json").read_text()
+    assert "NaN" not in document
+    assert "Infinity" not in document
+    written: Any = zarr.open_array(tmp_path / "x").attrs["dicom"]
+    assert written[0]["00189073"] == {"vr": "FD", "Value": [1.5, None, None]}
+
+
+@pytest.mark.filterwarnings("ignore:Invalid value for VR")  # of pydicom
+def test_a_value_that_json_cannot_hold_is_an_error_that_does_not_tell_it(
+    tmp_path: Path,
+) -> None:
+    wrong = element(0x00200013, "IS", TEXT.encode())
+    array = lazydicom.open_image(make_native(elements={0x00200013: wrong}))
+
+    with pytest.raises(InvalidDicomError, match=r"\(0020,0013\)") as error:
+        lazydicom.to_zarr(array, tmp_path / "x", metadata="full")
+
+    assert TEXT not in "".join(traceback.format_exception(error.value))
 
 
 def test_technical_attributes_are_there_unless_unwanted(tmp_path: Path) -> None:

@@ -273,16 +273,17 @@ def test_files_of_unlike_encoding_are_refused(tmp_path: Path) -> None:
         lazydicom.to_references(array, tmp_path / "a.json")
 
 
-def with_hole(folder: Path, fill_value: float | None) -> DicomArray:
+def with_hole(folder: Path, fill_value: Any) -> DicomArray:  # noqa: ANN401
     array = write(folder, make_native())
     numbers = np.array([0, -1, 2])
     return replace(array, grid=FrameGrid(numbers), fill_value=fill_value)
 
 
 def test_holes_are_filled_as_the_caller_said_or_refused(tmp_path: Path) -> None:
-    filled = with_hole(tmp_path, 7)
+    for seven in (7, 7.0, np.int16(7)):
+        filled = with_hole(tmp_path, seven)
 
-    np.testing.assert_array_equal(by_json(filled, tmp_path), np.asarray(filled))
+        np.testing.assert_array_equal(by_json(filled, tmp_path), np.asarray(filled))
     with pytest.raises(UnsupportedError, match="Parquet references have no holes"):
         by_parquet(filled, tmp_path)
     with pytest.raises(UnsupportedError, match="no fill_value"):

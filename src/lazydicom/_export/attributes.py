@@ -1,16 +1,18 @@
 """Which attributes an export takes along."""
 
+import math
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 from lazydicom._array import DicomArray
+from lazydicom._image import DicomImage
 from lazydicom._mapped_array import FrameArray
 from lazydicom._zarr_metadata import (
     auxiliary_names,
     check_name,
     technical_attributes,
 )
-from lazydicom.errors import warn
+from lazydicom.errors import InvalidDicomError, warn
 
 Metadata: TypeAlias = Literal["none", "technical", "full"]
 
@@ -63,6 +65,33 @@ def exported_attributes(
     if metadata != "none":
         attributes |= technical_attributes(array.attrs)
     if metadata == "full":
-        datasets = (image.header.dataset for image in array.images)
-        attributes["dicom"] = [dataset.to_json_dict() for dataset in datasets]
+        attributes["dicom"] = [_dicom_json(image) for image in array.images]
     return attributes
+
+
+def _dicom_json(image: DicomImage) -> dict[str, Any]:
+    """Write the data set in the DICOM JSON model.
+
+    Raises
+    ------
+    InvalidDicomError
+        If an element holds what its VR cannot; the error does not tell what that is.
+    """
+    dataset, document = image.header.dataset, {}
+    for tag in dataset.keys():  # noqa: SIM118 (a Dataset iterates over its elements)
+        try:
+            element = dataset[tag].to_json_dict(None, 0)
+        except (ValueError, TypeError, AttributeError, ArithmeticError):
+            message = "Expected a value that DICOM JSON can write"
+            raise InvalidDicomError(message, url=image.url, tag=int(tag)) from None
+        document[f"{tag:08X}"] = _without_nan(element)
+    return document
+
+
+def _without_nan(value: Any) -> Any:  # noqa: ANN401 (JSON)
+    """Let null stand for numbers that JSON has no word for."""
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -110,6 +110,8 @@ def _array_document(
     fill_value: float | None,
 ) -> dict[str, Any]:
     """Write ``.zarray``; without a fill value xarray masks nothing."""
+    if fill_value is not None:
+        fill_value = dtype.type(fill_value).item()  # JSON takes no number of numpy
     if fill_value is not None and not math.isfinite(fill_value):
         fill_value = str(fill_value).replace("nan", "NaN").replace("inf", "Infinity")  # type: ignore[assignment]
     return {
