@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from codec_frames import CASES, KINDS, make_pixels
+from dicom_files import DEFLATED, EXPLICIT_BIG, make_encapsulated, make_native
 from enhanced_files import write_enhanced
 from ratios import run_child
 
@@ -32,14 +35,34 @@ FRAME = 2048
 """8 MiB per frame of 16 bits."""
 
 
+NATIVE: dict[str, Any] = {
+    "big endian": {"transfer_syntax": EXPLICIT_BIG},
+    "deflated": {"transfer_syntax": DEFLATED},
+    "bits": {"bits_allocated": 1},
+    "unused bits": {"bits_stored": 12, "pixel_representation": 1},
+    "planes": {
+        "samples_per_pixel": 3,
+        "bits_allocated": 8,
+        "planar_configuration": 1,
+        "photometric_interpretation": "YBR_FULL",
+    },
+}
+
+
 def export(
     folder: Path, frames: int, options: str, *, limited: bool
 ) -> tuple[int, int]:
-    """Export in a fresh process; give workers, and MiB by which the peak grew."""
-    source, small = folder / f"{frames}.dcm", folder / "small.dcm"
+    """Export native frames; give workers, and MiB by which the peak grew."""
+    source = folder / f"{frames}.dcm"
     write_enhanced(source, number_of_frames=frames, rows=FRAME, columns=FRAME)
+    return export_file(source, options, limited=limited)
+
+
+def export_file(source: Path, options: str, *, limited: bool) -> tuple[int, int]:
+    """Export in a fresh process."""
+    small = source.with_name("small.dcm")
     write_enhanced(small, number_of_frames=2, rows=16, columns=16)
-    store = folder / f"{frames}{limited}.zarr"
+    store = source.with_name(f"{source.stem}{limited}.zarr")
     _, printed = run_child(
         CHILD,
         str(source),
@@ -64,6 +87,52 @@ def test_an_export_stays_within_its_limit(options: str, tmp_path: Path) -> None:
     _, grown = export(tmp_path, 40, options, limited=True)
 
     assert grown <= 96
+
+
+def encoded_file(case: str, frames: int) -> bytes:
+    """Make a file of large frames of a syntax, all the same one."""
+    syntax, name = CASES[case]
+    kind = replace(KINDS[name], shape=(FRAME, FRAME))
+    return make_encapsulated(
+        [syntax.encode(make_pixels(kind), kind)] * frames,
+        rows=FRAME,
+        columns=FRAME,
+        samples_per_pixel=kind.samples,
+        bits_allocated=kind.bits_allocated,
+        bits_stored=kind.bits_stored,
+        photometric_interpretation="RGB" if kind.samples > 1 else "MONOCHROME2",
+        planar_configuration=0 if kind.samples > 1 else None,
+        transfer_syntax=syntax.uid,
+    )
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        "1.2.840.10008.1.2.5 RGB",
+        "1.2.840.10008.1.2.8.1 16 bits",
+        "1.2.840.10008.1.2.4.50 RGB",
+        "1.2.840.10008.1.2.4.70 16 bits",
+        "1.2.840.10008.1.2.4.80 RGB",
+        "1.2.840.10008.1.2.4.90 RGB",
+        "1.2.840.10008.1.2.4.110 16 bits",
+        "1.2.840.10008.1.2.4.201 RGB",
+        *NATIVE,
+    ],
+)
+def test_an_export_of_any_syntax_stays_within_its_limit(
+    case: str, tmp_path: Path
+) -> None:
+    geometry = {"rows": FRAME, "columns": FRAME, "number_of_frames": 4}
+    native, source = NATIVE.get(case), tmp_path / "source.dcm"
+    made = make_native(**{**geometry, **native}) if native else encoded_file(case, 4)
+    source.write_bytes(made)
+
+    _, grown = export_file(
+        source, "dict(memory_limit=200 << 20, workers=4)", limited=True
+    )
+
+    assert grown <= 200
 
 
 def test_a_small_limit_takes_workers_away(tmp_path: Path) -> None:
