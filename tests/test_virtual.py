@@ -103,3 +103,37 @@ def test_a_deflated_file_is_refused(path: Path) -> None:
 def test_a_missing_file_is_an_error_of_ours(path: Path) -> None:
     with pytest.raises(SourceError, match="Could not open"):
         DicomParser()(f"file://{path}", LOCAL)
+
+
+class ShortStore:
+    """Answers with less than it was asked for, and calls it a success."""
+
+    def __init__(self, store: LocalStore) -> None:
+        self.head = store.head
+        self._get_ranges = store.get_ranges
+
+    def get_ranges(
+        self, path: str, *, starts: list[int], lengths: list[int]
+    ) -> list[bytes]:
+        parts = self._get_ranges(path, starts=starts, lengths=lengths)
+        return [bytes(part)[:-1] for part in parts]
+
+
+class ShortRegistry:
+    """Finds the same store for every URL."""
+
+    def resolve(self, url: str) -> tuple[ShortStore, str]:
+        return ShortStore(LocalStore()), url.removeprefix("file://")
+
+
+def test_an_answer_that_is_too_short_is_an_error_of_ours(path: Path) -> None:
+    path.write_bytes(make_native())
+    registry: Any = ShortRegistry()
+
+    with pytest.raises(SourceError, match=r"Expected \d+ bytes, found \d+"):
+        DicomParser()(f"file://{path}", registry)
+
+
+def test_a_name_that_no_array_can_have_is_refused(path: Path) -> None:
+    with pytest.raises(ValueError, match="Expected a plain name"):
+        parse(path, make_native(), DicomParser(name="a/b"))

@@ -22,7 +22,7 @@ from lazydicom._references.plan import ChunkReferences, plan_references
 from lazydicom._references.source_url import source_facts
 from lazydicom._source import BytesLike, ByteSource, check_span
 from lazydicom._zarr_codec import CODEC_NAME
-from lazydicom._zarr_metadata import technical_attributes
+from lazydicom._zarr_metadata import check_name, technical_attributes
 from lazydicom.errors import SourceError
 
 if TYPE_CHECKING:
@@ -81,6 +81,7 @@ class DicomParser:
             on_extra_frames="warn",
         )
         array = stack_frames(image)
+        check_name(array, self.name)
         plan = plan_references(array, community=False)
         group = ManifestGroup(
             {self.name: _manifest_array(array, plan)},
@@ -127,7 +128,17 @@ class ObjectSource:
             message = f"Could not read: {type(error).__name__}"
             raise SourceError(message, url=self.url) from None
         parts = iter(fetched)
-        return [memoryview(next(parts)) if span.length else b"" for span in spans]
+        return [
+            self._whole(next(parts), span) if span.length else b"" for span in spans
+        ]
+
+    def _whole(self, part: Any, span: ByteRange) -> memoryview:  # noqa: ANN401 (obstore's)
+        """Refuse a part of another length: obstore takes what a server answers."""
+        data = memoryview(part)
+        if data.nbytes != span.length:
+            message = f"Expected {span.length} bytes, found {data.nbytes}"
+            raise SourceError(message, url=self.url, offset=span.offset)
+        return data
 
     def mapped(self) -> AbstractContextManager[memoryview | None]:
         """Nothing to lend: the bytes are elsewhere."""
