@@ -397,6 +397,18 @@ def test_a_lock_of_the_caller_is_left_alone(tmp_path: Path) -> None:
     assert lock.read_text() == "mine"
 
 
+def test_a_limit_too_small_for_a_shard_in_memory_is_refused(tmp_path: Path) -> None:
+    array = lazydicom.open_image(
+        make_native(number_of_frames=64, rows=512, columns=512)
+    )
+    options: dict[str, Any] = {"chunks": 1, "shards": 64, "memory_limit": 64 << 20}
+
+    lazydicom.to_zarr(array, tmp_path / "path.zip", **options)
+    for store in (ZipStore(tmp_path / "x.zip", mode="w"), MemoryStore()):
+        with pytest.raises(LimitError, match="choose smaller chunks or shards"):
+            lazydicom.to_zarr(array, store, **options)
+
+
 def test_a_limit_too_small_for_a_chunk_is_refused_at_once(tmp_path: Path) -> None:
     array = lazydicom.open_image(FILES["gray"])
 

@@ -48,6 +48,11 @@ class Target(Protocol):
         """Where it is written."""
         ...
 
+    @property
+    def streams(self) -> bool:
+        """Whether objects need no memory on their way."""
+        ...
+
     def alone(self) -> AbstractContextManager[None]:
         """Let no other export write here meanwhile, as far as that can be."""
         ...
@@ -105,6 +110,7 @@ class LocalTarget:
     """A folder of this machine, staged beside its place."""
 
     url: str
+    streams: bool = True
 
     @property
     def staging(self) -> LocalFolder:
@@ -142,6 +148,7 @@ class ZipTarget:
     """A zip file of this machine, staged in a folder beside it."""
 
     url: str
+    streams: bool = True
 
     @property
     def staging(self) -> LocalFolder:
@@ -188,6 +195,8 @@ class ZipObjectTarget:
     """An open `ZipStore` of the caller, staged in a folder beside its file."""
 
     store: ZipStore
+    streams: bool = False
+    """A `ZipStore` takes objects whole."""
 
     @property
     def url(self) -> str:
@@ -237,6 +246,11 @@ class InPlaceTarget:
     def url(self) -> str:
         """Name of the store."""
         return self.staging.url
+
+    @property
+    def streams(self) -> bool:
+        """Whether the folder appends."""
+        return self.staging.appends
 
     def alone(self) -> AbstractContextManager[None]:
         """Hold nothing: such a store has no locks."""

@@ -165,7 +165,7 @@ def to_zarr(
     workers = plan_workers(
         array,
         layout,
-        streams=target.staging.appends,
+        streams=target.streams,
         workers=workers,
         memory_limit=memory_limit,
     )
