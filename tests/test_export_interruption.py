@@ -38,6 +38,7 @@ KINDS: dict[str, tuple[str, dict[str, Any]]] = {
     "frames": ("out.zarr", {"chunks": 1}),
     "shards": ("out.zarr", {"chunks": (1, 32, 32), "shards": (20, 64, 32)}),
     "zip": ("out.zip", {"chunks": 5, "compressors": "gzip"}),
+    "group": ("out.zarr", {"chunks": 3, "name": "pixels"}),
 }
 CHILD = """
 import sys, lazydicom
@@ -47,7 +48,7 @@ lazydicom.to_zarr, lazydicom.verify
 print("go", flush=True)
 lazydicom.to_zarr(array, store, resume=True, **options)
 """
-FEW, MANY = 2, 14
+FEW, MANY = 2, 10
 """Kills of each kind: in CI, and where `heavy` asks for 40 in all."""
 
 
