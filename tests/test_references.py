@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -10,6 +11,7 @@ import warnings
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -40,9 +42,11 @@ from lazydicom._zarr_codec import CODEC_ID
 from lazydicom.errors import DecodeError, ExportError, LazyDicomError, UnsupportedError
 from roads import COPIES_AND_VIEWS, by_json, by_parquet
 from series_files import write_volume
+from test_decode_preflight import _tiles_of_htj2k, _tiles_of_jpeg_2000
 from test_zarr_store import codec_file
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -51,6 +55,8 @@ if TYPE_CHECKING:
     from lazydicom import DicomArray
 
 J2K = "1.2.840.10008.1.2.4.90"
+SOT = b"\xff\x90\0\x0a"
+"""A tile-part begins with it."""
 RLE = "1.2.840.10008.1.2.5"
 TEXT_VRS = frozenset(
     ("AE", "DA", "DT", "LO", "LT", "PN", "SH", "ST", "TM", "UC", "UI", "UR", "UT")
@@ -201,6 +207,36 @@ def test_a_frame_that_is_cut_never_becomes_pixels(
 
     np.testing.assert_array_equal(pixels[0], array[0])
     with pytest.raises((ValueError, RuntimeError)):
+        pixels[1]
+
+
+@pytest.mark.parametrize(
+    ("encode", "syntax"),
+    [
+        (_tiles_of_jpeg_2000, "1.2.840.10008.1.2.4.90"),
+        (_tiles_of_htj2k, "1.2.840.10008.1.2.4.201"),
+    ],
+)
+def test_a_frame_that_lacks_a_tile_never_becomes_pixels(
+    encode: Callable[[NDArray[np.uint8]], bytes], syntax: str, tmp_path: Path
+) -> None:
+    values = make_frame(f"{J2K} 8 bits").values
+    whole = encode(values)
+    first, second = (found.start() for found in islice(re.finditer(SOT, whole), 2))
+    file = make_encapsulated(
+        [whole, whole[:first] + whole[second:], whole],
+        rows=values.shape[0],
+        columns=values.shape[1],
+        bits_allocated=8,
+        transfer_syntax=syntax,
+    )
+    lazydicom.to_references(write(tmp_path, file), tmp_path / "a.json")
+
+    store = fsspec.get_mapper("reference://", fo=str(tmp_path / "a.json"))
+    pixels: Any = zarr.open_group(store, mode="r", zarr_format=2)["pixels"]
+
+    np.testing.assert_array_equal(pixels[0], values)
+    with pytest.raises(DecodeError, match="tile-parts"):
         pixels[1]
 
 

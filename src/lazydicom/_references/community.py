@@ -44,7 +44,8 @@ class _Seen(NamedTuple):
     config: Config | None
     """The codec that gives our values."""
     prefix: int
-    """Leading bytes that say it; a frame that begins with the same says the same."""
+    """Leading bytes that say it: a frame that begins with the same says the same. 0: every
+    frame is looked at."""
 
 
 def community_codec(image: DicomImage) -> Config | None:
@@ -141,8 +142,7 @@ def _look_at_jpeg_2000(data: memoryview, format_: FrameFormat) -> _Seen:
     name = "imagecodecs_htj2k" if fast else "imagecodecs_jpeg2k"
     if not exact or format_.converts_to_rgb or (fast and holds_planes(header)):
         return _Seen(None, 0)
-    tile_parts = bytes(data).find(b"\xff\x90")
-    return _Seen({"id": name}, max(tile_parts, 0))
+    return _Seen({"id": name}, 0)  # tile-parts may be missing, which decoders make up
 
 
 def _look_at_jpeg_ls(data: memoryview, format_: FrameFormat) -> _Seen:
