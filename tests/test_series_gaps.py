@@ -214,3 +214,44 @@ def test_an_unreadable_echo_time_is_left_out_but_no_position(tmp_path: Path) -> 
     write_instance(tmp_path / "0", z=0, number=0, texts={0x00200032: ("DS", "a\\b\\c")})
     with pytest.raises(InvalidDicomError, match=r"\(0020,0032\)"):
         lazydicom.open_series(tmp_path)
+
+
+def test_frames_of_two_times_never_share_a_piece(tmp_path: Path) -> None:
+    for time, plane in np.ndindex(3, 4):
+        if (time, plane) != (1, 2):  # later ones of this plane must not move up
+            clock = {0x00080032: ("TM", f"1200{10 + 2 * time:02d}.{plane}")}
+            number = 4 * time + plane
+            path = tmp_path / f"{number:02d}"
+            write_instance(path, z=plane, number=number, value=time, texts=clock)
+
+    pieces = lazydicom.open_study(tmp_path)
+
+    for piece in pieces.values():
+        times = np.asarray(piece)[..., 0, 0].reshape(piece.grid.shape)
+        assert (times == times[..., :1]).all()
+    assert sum(piece.grid.numbers.size for piece in pieces.values()) == 11
+
+
+def test_pieces_have_no_holes_where_every_time_lacks_a_frame(tmp_path: Path) -> None:
+    for time, plane in np.ndindex(3, 4):
+        if plane != time:
+            texts = {0x00200100: ("IS", str(time + 1))}
+            number = 4 * time + plane
+            path = tmp_path / f"{number:02d}"
+            write_instance(path, z=plane, number=number, value=number, texts=texts)
+
+    pieces = lazydicom.open_study(tmp_path)
+
+    assert all("number_of_holes" not in piece.attrs for piece in pieces.values())
+    values = [np.asarray(piece)[..., 0, 0].reshape(-1) for piece in pieces.values()]
+    assert sorted(np.concatenate(values).tolist()) == [1, 2, 3, 4, 6, 7, 8, 9, 11]
+
+
+def test_a_folder_with_two_copies_of_a_series_splits_into_both(tmp_path: Path) -> None:
+    for copy in ("a", "b"):
+        (tmp_path / copy).mkdir()
+        write_volume(tmp_path / copy)
+
+    pieces = lazydicom.open_study(tmp_path)
+
+    assert [piece.shape[0] for piece in pieces.values()] == [4, 4]

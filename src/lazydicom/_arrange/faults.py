@@ -48,7 +48,8 @@ def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
         names = _name(placed, np.flatnonzero(copies > 1))
         text = f"Several frames stand at one place: {names}"
         advice = "Take one of them, or on_gap='split'"
-        yield Fault(text, advice, occurrence, can_be_filled=False)
+        cut = _cut_of_copies(placed.table, cells, occurrence)
+        yield Fault(text, advice, cut, can_be_filled=False)
     if placed.stack is None:
         yield _unevenness(placed)
     elif placed.stack.slots[-1] + 1 > len(placed.planes.z):
@@ -57,6 +58,23 @@ def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
         yield Fault(text, _ANY, runs[placed.planes.index], can_be_filled=True)
     if placed.axes and not occurrence.max():
         yield from _missing_frames(placed)
+
+
+def _cut_of_copies(
+    table: FrameTable, cells: NDArray[np.int64], occurrence: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Cut off single copies, or copies of the very same frames; else part the places.
+
+    Of many frames at every place, nobody knows which ones of two places belong together:
+    where one is missing, those that come later have another number of earlier ones.
+    """
+    places = np.unique(cells, axis=1, return_inverse=True)[1].reshape(-1)
+    counts = np.bincount(places)
+    uids = np.unique(table.text("sop_instance_uid"), return_inverse=True)[1]
+    distinct = np.unique(np.stack([places, uids, table.frame]), axis=1).shape[1]
+    few = 2 * int((counts == 1).sum()) >= len(counts)
+    guessed = not few and distinct > len(counts) > 1
+    return places if guessed else occurrence
 
 
 def _unevenness(placed: PlacedFrames) -> Fault:
@@ -80,7 +98,9 @@ def _missing_frames(placed: PlacedFrames) -> Iterator[Fault]:
     if expected > frames:
         text = f"{expected - frames} of {expected} frames are missing: "
         text += _missing(placed)
-        yield Fault(text, _ANY, np.bincount(slowest)[slowest], can_be_filled=True)
+        counts = np.bincount(slowest)
+        cut = slowest if counts.min() == counts.max() else counts[slowest]
+        yield Fault(text, _ANY, cut, can_be_filled=True)
 
 
 def _occurrences(
