@@ -162,7 +162,7 @@ def _arrange_all(
     parts = uniform_parts(table)
     if len(parts) > 1 and choices.on_gap != "split":
         texts = "; ".join(_describe(part) for part in parts)
-        message = "Frames of several orientations, sizes or types"
+        message = "Frames of several orientations, spacings, sizes or types"
         raise InvalidDicomError(f"{message}: {texts}. Choose on_gap='split'")
     arrays = [array for part in parts for array in arrange(part, choices)]
     if len(arrays) == 1:
@@ -175,7 +175,9 @@ def _describe(part: FrameTable) -> str:
     image = part.images[part.image[0]]
     rows, columns = image.format.pixel.frame_shape[:2]
     orientation = np.round(part.numbers("orientation")[0], 2).tolist()
-    where = f"{rows}×{columns} {image.format.pixel.dtype}, orientation {orientation}"
+    spacing = part.numbers("pixel_spacing")[0].tolist()
+    where = f"{rows}×{columns} {image.format.pixel.dtype}, spacing {spacing}"
+    where += f", orientation {orientation}"
     position = np.round(part.numbers("position")[0], 2).tolist()
     return f"{len(part)} frames of {where}, from {redact_url(image.url)} at {position}"
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 SAME_DIRECTION: Final = 1e-3
 """Direction cosines that differ less are equal: 0.06 degrees."""
+SAME_SPACING: Final = 1e-4
+"""Pixels whose sizes differ by a smaller part are equal."""
 SAME_PLANE: Final = 0.01
 """Positions that differ less are equal, in pixels."""
 SAME_GAP: Final = 0.05
@@ -47,12 +49,38 @@ class Stack:
 
 def group_orientations(orientation: NDArray[np.float64]) -> NDArray[np.int64]:
     """Group the frames by orientation, -1 where there is none."""
-    groups = np.full(len(orientation), -1)
-    waiting = np.flatnonzero(spans_plane(orientation))
+    return _group(orientation, spans_plane(orientation), SAME_DIRECTION)
+
+
+def group_spacings(pixel_spacing: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Group the frames by Pixel Spacing, -1 where there is none.
+
+    >>> group_spacings(np.array([[0.488281, 0.488281], [0.48828125] * 2, [1, 1]]))
+    array([0, 0, 1])
+    """
+    known = has_spacing(pixel_spacing)
+    sizes = np.where(known[:, None], pixel_spacing, 1.0)
+    return _group(np.log(sizes), known, SAME_SPACING)
+
+
+def has_spacing(pixel_spacing: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell where the size of a pixel is given, and is one."""
+    if pixel_spacing.shape[1] != 2:
+        return np.zeros(len(pixel_spacing), np.bool_)
+    sizes = np.isfinite(pixel_spacing) & (pixel_spacing > 0)
+    return np.logical_and(sizes[:, 0], sizes[:, 1])
+
+
+def _group(
+    values: NDArray[np.float64], known: NDArray[np.bool_], tolerance: float
+) -> NDArray[np.int64]:
+    """Group the rows that are known and differ by less than `tolerance`."""
+    groups = np.full(len(values), -1)
+    waiting = np.flatnonzero(known)
     number = 0
     while len(waiting):
-        first = orientation[waiting[0]]
-        same = (np.abs(orientation[waiting] - first) < SAME_DIRECTION).all(axis=1)
+        first = values[waiting[0]]
+        same = (np.abs(values[waiting] - first) < tolerance).all(axis=1)
         groups[waiting[same]] = number
         waiting, number = waiting[~same], number + 1
     return groups

@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 
 from lazydicom._arrange.dimensions import Axis
 from lazydicom._arrange.frames import FrameTable
-from lazydicom._arrange.geometry import Planes, Stack, affine_of, gantry_tilt, normal_of
+from lazydicom._arrange.geometry import (
+    Planes,
+    Stack,
+    affine_of,
+    gantry_tilt,
+    has_spacing,
+    normal_of,
+)
 from lazydicom._arrange.stack import technical_attributes
 from lazydicom._coordinate import Coordinate
 from lazydicom._grid import HOLE
@@ -64,13 +71,14 @@ def geometry_labels(
 ) -> tuple[dict[str, Coordinate], dict[str, Any]]:
     """Give the coordinates z, y, x in mm, and the attributes that say where they are."""
     orientation = table.numbers("orientation")[0]
-    spacing = table.numbers("pixel_spacing")[0]
+    spacings = table.numbers("pixel_spacing")[:1]
+    spacing = spacings[0]
     normal = normal_of(orientation)
     slots = np.arange(int(stack.slots[-1]) + 1)
     coords = {"z": Coordinate(("z",), np.interp(slots, stack.slots, planes.z), "mm")}
     distance = float(stack.step @ normal) if len(slots) > 1 else float("nan")
     attrs: dict[str, Any] = {"orientation": orientation.tolist()}
-    if len(spacing) == 2 and np.isfinite(spacing).all():
+    if has_spacing(spacings).all():
         for name, direction, length, pixel in (
             ("y", orientation[3:], frame_shape[0], spacing[0]),
             ("x", orientation[:3], frame_shape[1], spacing[1]),

@@ -12,6 +12,8 @@ from lazydicom._arrange.frames import FrameTable
 from lazydicom._arrange.geometry import (
     find_planes,
     group_orientations,
+    group_spacings,
+    has_spacing,
     normal_of,
     spans_plane,
     stack_planes,
@@ -36,26 +38,26 @@ class Choices:
 
 
 def uniform_parts(table: FrameTable) -> list[FrameTable]:
-    """Cut frames into those of one orientation, size and type."""
+    """Cut frames into those of one orientation, spacing, size and type."""
     kinds: dict[tuple[object, ...], int] = {}
-    orientation = group_orientations(table.numbers("orientation"))
+    places = zip(
+        group_orientations(table.numbers("orientation")).tolist(),
+        group_spacings(table.numbers("pixel_spacing")).tolist(),
+        _has_position(table).tolist(),
+        strict=True,
+    )
     formats = [image.format.pixel for image in table.images]
     looks = [(one.frame_shape, one.dtype) for one in formats]
     keys = [
-        kinds.setdefault((group, known, *looks[image]), len(kinds))
-        for group, known, image in zip(
-            orientation.tolist(),
-            _has_position(table).tolist(),
-            table.image.tolist(),
-            strict=True,
-        )
+        kinds.setdefault((*place, *looks[image]), len(kinds))
+        for place, image in zip(places, table.image.tolist(), strict=True)
     ]
     parts = [table.take(np.flatnonzero(np.array(keys) == k)) for k in range(len(kinds))]
     return sorted(parts, key=_first_instance)
 
 
 def arrange(table: FrameTable, choices: Choices) -> list[DicomArray]:
-    """Arrange frames of one orientation, size and type; several arrays if cut.
+    """Arrange the frames of a uniform part; several arrays if cut.
 
     Raises
     ------
@@ -102,8 +104,8 @@ def _place(table: FrameTable) -> PlacedFrames:
         table.numbers("position"),
         normal_of(table.numbers("orientation")[0]),
     )
-    spacing = table.numbers("pixel_spacing")[0]
-    pixel_mm = float(spacing.min()) if np.isfinite(spacing).all() else 1.0
+    spacing = table.numbers("pixel_spacing")[:1]
+    pixel_mm = float(spacing.min()) if has_spacing(spacing).all() else 1.0
     planes = find_planes(position, normal, pixel_mm)
     stack = stack_planes(planes, normal, pixel_mm)
     return PlacedFrames(table, planes, stack, find_axes(table, planes.index))
