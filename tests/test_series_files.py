@@ -88,13 +88,33 @@ def test_a_dicomdir_follows_no_link_out_of_its_folder(tmp_path: Path) -> None:
         lazydicom.open_series(inside / "DICOMDIR")
 
 
-def write_dicomdir(path: Path, file_id: str) -> None:
+def write_dicomdir(path: Path, *file_ids: str) -> None:
     from dicom_files import dicom_file, element, sequence
 
-    record = element(0x00041430, "CS", b"IMAGE") + element(
-        0x00041500, "CS", file_id.encode()
-    )
-    path.write_bytes(dicom_file(sequence(0x00041220, record)))
+    records = [
+        element(0x00041430, "CS", b"IMAGE")
+        + element(0x00041500, "CS", file_id.encode())
+        for file_id in file_ids
+    ]
+    path.write_bytes(dicom_file(sequence(0x00041220, *records)))
+
+
+def test_directories_that_refer_in_a_circle_are_read_once(tmp_path: Path) -> None:
+    (tmp_path / "SUB").mkdir()
+    write_dicomdir(tmp_path / "DICOMDIR", "DICOMDIR", "SUB\\DIRFILE", "SUB\\DIRFILE")
+    write_dicomdir(tmp_path / "SUB" / "DIRFILE", "IMAGE", "DIRFILE")
+    write_instance(tmp_path / "SUB" / "IMAGE", z=0, number=1)
+
+    assert lazydicom.open_series(tmp_path / "DICOMDIR").shape == (1, 3, 4)
+
+
+def test_a_list_or_directory_without_files_is_an_error(tmp_path: Path) -> None:
+    write_dicomdir(tmp_path / "DICOMDIR", "")
+
+    with pytest.raises(SourceError, match="no files"):
+        lazydicom.open_series([])
+    with pytest.raises(SourceError, match=r"None of 0 files is an image.*DICOMDIR"):
+        lazydicom.open_series(tmp_path / "DICOMDIR")
 
 
 def test_each_distant_file_costs_one_request(tmp_path: Path) -> None:

@@ -33,7 +33,10 @@ def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
     if isinstance(urls, bytes | bytearray | memoryview):
         return [Listed(urls, named=True)]
     if not isinstance(urls, str | os.PathLike):
-        return [found for one in urls for found in _list_one(one, storage_options)]
+        listed = [found for one in urls for found in _list_one(one, storage_options)]
+        if not listed:
+            raise SourceError("There are no files in an empty list")
+        return listed
     name = os.fspath(urls)
     if _is_remote(name):
         found = _list_remote(name, storage_options)

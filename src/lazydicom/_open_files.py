@@ -55,7 +55,8 @@ def open_files(
     urls: Urls, storage_options: Mapping[str, Any], options: ReadOptions
 ) -> list[Batch]:
     """Read the headers of all files, many at once; no two wait for each other."""
-    files = _expand(list_files(urls, storage_options), storage_options)
+    listed = list_files(urls, storage_options)
+    files = _expand(listed, storage_options, set())
     open_one = partial(_open_listed, storage_options=storage_options, options=options)
     batches, files_left = _open_alike(files, open_one, options)
     threads = min(2 * REQUESTS, len(files_left) or 1)  # half of them parse
@@ -65,7 +66,7 @@ def open_files(
         batches.append(Batch(mosaics_as_tiles(images)))
     if not batches:
         message = f"None of {len(files)} files is an image"
-        raise SourceError(message, url=str(files[0].url))
+        raise SourceError(message, url=_name_of(listed[0]) or None)
     return batches
 
 
@@ -113,17 +114,28 @@ def _is_local(file: Listed) -> bool:
     return isinstance(file.url, str) and os.path.isabs(file.url)  # noqa: PTH117
 
 
-def _expand(files: list[Listed], storage_options: Mapping[str, Any]) -> list[Listed]:
-    """Let a DICOMDIR that was named stand for the files it refers to."""
+def _name_of(file: Listed) -> str:
+    """Give the path or URL of a file, nothing where its bytes were given."""
+    return os.fspath(file.url) if isinstance(file.url, str | os.PathLike) else ""
+
+
+def _expand(
+    files: list[Listed], storage_options: Mapping[str, Any], seen: set[str]
+) -> list[Listed]:
+    """Let a DICOMDIR that was named stand for the files it refers to.
+
+    Directories refer to each other, maybe in a circle: each is `seen` once.
+    """
     expanded: list[Listed] = []
     for one in files:
-        name = os.fspath(one.url) if isinstance(one.url, str | os.PathLike) else ""
+        name = _name_of(one)
         if not one.named or not is_dicomdir(name):
             expanded.append(one)
-            continue
-        source = open_source(name, storage_options)
-        inside = [Listed(url, named=True) for url in files_of_dicomdir(name, source)]
-        expanded += _expand(inside, storage_options)
+        elif name not in seen:
+            seen.add(name)
+            names = files_of_dicomdir(name, open_source(name, storage_options))
+            inside = [Listed(url, named=True) for url in names]
+            expanded += _expand(inside, storage_options, seen)
     return expanded
 
 
