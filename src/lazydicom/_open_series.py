@@ -7,7 +7,13 @@ import numpy as np
 
 from lazydicom._arrange.concatenation import check_concatenations
 from lazydicom._arrange.frames import FrameTable, tabulate
-from lazydicom._arrange.series import Choices, OnGap, arrange, uniform_parts
+from lazydicom._arrange.series import (
+    Choices,
+    OnGap,
+    arrange,
+    make_choices,
+    uniform_parts,
+)
 from lazydicom._array import DicomArray
 from lazydicom._listing import Urls
 from lazydicom._open_files import ReadOptions, open_files
@@ -71,17 +77,17 @@ def open_series(
     >>> dose.dims, dose.shape, dose.attrs["spacing"]
     (('z', 'y', 'x'), (15, 10, 10), [5.0, 10.0, 10.0])
     """
+    choices = make_choices(on_gap, fill_value, source=source)
     groups = _by_series(tabulate(open_files(urls, storage_options or {}, options)))
-    choices = Choices(on_gap, fill_value, source)
     name = _choose(groups, series)
     pieces = _arrange_all(name, groups[name], choices)
-    if len(pieces) == 1:
-        return next(iter(pieces.values()))
     if isinstance(series, str) and series in pieces:
         return pieces[series]
-    raise InvalidDicomError(
-        f"{len(pieces)} pieces, choose one with series=: {_list(pieces)}"
-    )
+    if len(pieces) == 1 and not _is_piece(series, name):
+        return next(iter(pieces.values()))
+    asked = f", none is {series!r}" if _is_piece(series, name) else ""
+    message = f"{len(pieces)} pieces{asked}; choose one with series=: {_list(pieces)}"
+    raise InvalidDicomError(message)
 
 
 def open_study(
@@ -104,8 +110,8 @@ def open_study(
     LazyDicomError
         If a file cannot be read, or frames are no full grid and `on_gap` is another.
     """
+    choices = make_choices(on_gap, fill_value, source=source)
     groups = _by_series(tabulate(open_files(urls, storage_options or {}, options)))
-    choices = Choices(on_gap, fill_value, source)
     return {
         key: array
         for name, table in groups.items()
@@ -137,21 +143,31 @@ def _by_series(table: FrameTable) -> dict[str, FrameTable]:
 
 
 def _choose(groups: Mapping[str, FrameTable], series: str | int | None) -> str:
-    """Find the series that the caller means."""
-    if series is None and len(groups) == 1:
-        return next(iter(groups))
-    for name, table in groups.items():
-        uid, number = (
-            table.instances[which][0].item()
-            for which in ("series_instance_uid", "series_number")
-        )
-        if series in {name, uid, number} or str(series).rpartition("-")[0] == name:
-            return name
+    """Find the one series that the caller means: a key says more than a number."""
+    found = [name for name in groups if series in {None, name}]
+    found = found or [name for name in groups if series in _ids(groups[name])]
+    found = found or [name for name in groups if _is_piece(series, name)]
+    if len(found) == 1:
+        return found[0]
     counts = (f"{name!r} ({len(one.images)} files)" for name, one in groups.items())
-    asked = "" if series is None else f", none is {series!r}"
+    asked = ""
+    if series is not None:
+        asked = f", {len(found) or 'none'} {'are' if found else 'is'} {series!r}"
     raise InvalidDicomError(
         f"{len(groups)} series{asked}; choose one with series=: {', '.join(counts)}"
     )
+
+
+def _ids(table: FrameTable) -> set[str | int]:
+    """Give what else a series is called: its UID, its number as number and as text."""
+    uid = str(table.instances["series_instance_uid"][0])
+    number = float(table.instances["series_number"][0, 0])
+    return {uid} if np.isnan(number) else {uid, int(number), str(int(number))}
+
+
+def _is_piece(series: str | int | None, name: str) -> bool:
+    """Tell whether the caller asks for a piece of a series."""
+    return isinstance(series, str) and series.rpartition("-")[0] == name != series
 
 
 def _arrange_all(

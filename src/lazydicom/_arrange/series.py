@@ -1,7 +1,7 @@
 """From the frames of a series to arrays: grouped, cut where allowed, placed on a grid."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +35,19 @@ class Choices:
     on_gap: OnGap = "error"
     fill_value: float | None = None
     source: bool = False
+
+
+def make_choices(on_gap: OnGap, fill_value: float | None, *, source: bool) -> Choices:
+    """Check what the caller decided.
+
+    Raises
+    ------
+    ValueError
+        If `on_gap` is a word that nobody knows: it must not stand for another.
+    """
+    if on_gap not in get_args(OnGap):
+        raise ValueError(f"Expected on_gap of {get_args(OnGap)}, got {on_gap!r}")
+    return Choices(on_gap, fill_value, source)
 
 
 def uniform_parts(table: FrameTable) -> list[FrameTable]:
