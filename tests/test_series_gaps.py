@@ -108,6 +108,25 @@ def test_uneven_gaps_are_an_error_that_filling_does_not_mend(tmp_path: Path) -> 
         lazydicom.open_series(tmp_path, on_gap="fill", fill_value=0)
 
 
+def test_a_plane_a_mile_away_is_not_reached_by_filling(tmp_path: Path) -> None:
+    for k, z in enumerate((0.0, 1.0, 1e8)):
+        write_instance(tmp_path / f"{k}.dcm", z=z, number=k)
+
+    with pytest.raises(InvalidDicomError, match=r"uneven.*1\.dcm.*2\.dcm"):
+        lazydicom.open_series(tmp_path, on_gap="fill", fill_value=0)
+    assert [one.shape[0] for one in lazydicom.open_study(tmp_path).values()] == [2, 1]
+
+
+@pytest.mark.parametrize("position", ["0\\0\\1e300", "-1e308\\0\\1e308", "inf\\0\\0"])
+def test_a_position_that_no_patient_has_is_none(tmp_path: Path, position: str) -> None:
+    write_volume(tmp_path)
+    far = {0x00200032: ("DS", position)}
+    write_instance(tmp_path / "far", z=0, number=9, texts=far)
+
+    with pytest.raises(InvalidDicomError, match=r"4 frames.*1 frames.*far"):
+        lazydicom.open_series(tmp_path)
+
+
 def test_planes_shifted_sideways_are_an_error_or_pieces(tmp_path: Path) -> None:
     write_volume(tmp_path)
     shifted = {0x00200032: ("DS", "-10\\7\\5")}

@@ -190,11 +190,11 @@ def _describe(part: FrameTable) -> str:
     """Tell what the frames of a part have in common, and where the first one is."""
     image = part.images[part.image[0]]
     rows, columns = image.format.pixel.frame_shape[:2]
-    orientation = np.round(part.numbers("orientation")[0], 2).tolist()
+    orientation = [round(one, 2) for one in part.numbers("orientation")[0].tolist()]
     spacing = part.numbers("pixel_spacing")[0].tolist()
     where = f"{rows}×{columns} {image.format.pixel.dtype}, spacing {spacing}"
     where += f", orientation {orientation}"
-    position = np.round(part.numbers("position")[0], 2).tolist()
+    position = [round(one, 2) for one in part.numbers("position")[0].tolist()]
     return f"{len(part)} frames of {where}, from {redact_url(image.url)} at {position}"
 
 

@@ -78,12 +78,22 @@ def find_axes(table: FrameTable, planes: Codes) -> list[Axis]:
         if found is None and name != "repeat":
             found = codes if _is_axis(cells, codes, planes, axes) else None
         if found is not None and found.max() > 0:
-            axes.append(Axis(name, found, source))
+            axes.append(Axis(_new_name(name, axes), found, source))
             cells = _combine(cells, found)
     return sorted(
         (_named(axis, table) for axis in axes),
-        key=lambda axis: AXIS_ORDER.index(axis.name.rstrip("0123456789_")),
+        key=lambda axis: AXIS_ORDER.index(_kind(axis.name)),
     )
+
+
+def _new_name(name: str, axes: list[Axis]) -> str:
+    """Give the second axis of one kind a number: several columns may tell a time."""
+    same = sum(_kind(axis.name) == name for axis in axes)
+    return f"{name}_{same + 1}" if same else name
+
+
+def _kind(name: str) -> str:
+    return name.rstrip("0123456789_")
 
 
 def _candidates(table: FrameTable, planes: Codes) -> Iterator[tuple[str, str, Codes]]:
@@ -181,7 +191,7 @@ def _named(axis: Axis, table: FrameTable) -> Axis:
     if axis.name == "diffusion":
         one_each = len(np.unique(b_values)) == axis.length
         return axis._replace(name="b_value" if one_each else "diffusion")
-    counts_only = axis.name in {"time", "repeat"} or axis.name.startswith("dimension")
+    counts_only = _kind(axis.name) in {"time", "repeat", "dimension"}
     if counts_only and b_values.max() > 0 and _determined(axis.codes, weightings):
         return axis._replace(name="diffusion")
     return axis

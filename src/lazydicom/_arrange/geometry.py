@@ -17,6 +17,10 @@ SAME_PLANE: Final = 0.01
 """Positions that differ less are equal, in pixels."""
 SAME_GAP: Final = 0.05
 """Gaps between planes may differ by this part of a gap."""
+_EMPTIEST: Final = 0.01
+"""Of a stack, this part is there at least; a plane a mile away is none of it."""
+_FARTHEST: Final = 1e9
+"""Millimetres: a position beyond is none."""
 _SPANNED: Final = 0.5
 """Sine of the angle between rows and columns; it is 1 but for rounding."""
 _TILTED: Final = 0.1
@@ -107,6 +111,14 @@ def normal_of(orientation: NDArray[np.float64]) -> NDArray[np.float64]:
     return unit
 
 
+def has_position(position: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell where a position is given that a patient may have."""
+    if position.shape[1] != 3:
+        return np.zeros(len(position), np.bool_)
+    near: NDArray[np.bool_] = np.abs(position).max(axis=1) < _FARTHEST  # NaN is not
+    return near
+
+
 def find_planes(
     position: NDArray[np.float64], normal: NDArray[np.float64], pixel_mm: float
 ) -> Planes:
@@ -132,6 +144,8 @@ def stack_planes(
     gaps = np.diff(planes.z)
     gap = gaps[gaps < gaps.min() * (1 + 2 * SAME_GAP)].mean()
     slots = np.rint(np.concatenate([[0.0], np.cumsum(np.rint(gaps / gap))]))
+    if len(slots) < _EMPTIEST * slots[-1]:
+        return None
     step = (last - first) / slots[-1]
     apart = np.abs(first + slots[:, None] * step - planes.positions).max()
     uneven = np.abs(gaps / gap - np.rint(gaps / gap)).max()

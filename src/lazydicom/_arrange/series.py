@@ -13,6 +13,7 @@ from lazydicom._arrange.geometry import (
     find_planes,
     group_orientations,
     group_spacings,
+    has_position,
     has_spacing,
     normal_of,
     spans_plane,
@@ -105,11 +106,8 @@ def _has_geometry(table: FrameTable) -> bool:
 
 
 def _has_position(table: FrameTable) -> NDArray[np.bool_]:
-    position = table.numbers("position")
-    if position.shape[1] != 3:
-        return np.zeros(len(table), np.bool_)
     oriented = spans_plane(table.numbers("orientation"))
-    return np.logical_and(np.isfinite(position).all(axis=1), oriented)
+    return np.logical_and(has_position(table.numbers("position")), oriented)
 
 
 def _place(table: FrameTable) -> PlacedFrames:
