@@ -5,12 +5,51 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pytest
 
 import lazydicom
+from lazydicom.errors import LazyDicomWarning
 from series_files import write_instance
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "usual", "odd"),
+    [
+        (0x00080008, "CS", "ORIGINAL\\M", "ORIGINAL \\ M"),
+        (0x00080008, "CS", "ORIGINAL\\M", " ORIGINAL\\M "),
+        (0x00281053, "DS", "2", " +2.0 "),
+        (0x00280030, "DS", "2\\1.5", "2 \\ 1.5"),
+        (0x00080032, "TM", "120000", "12:00:00"),
+    ],
+)
+def test_padding_and_spelling_of_one_file_tell_it_from_no_other(
+    tmp_path: Path, tag: int, vr: str, usual: str, odd: str
+) -> None:
+    for k in range(24):
+        path, text = tmp_path / f"{k:02d}", odd if k == 20 else usual
+        texts = {0x00181060: ("DS", str(k // 12)), tag: (vr, text)}
+        write_instance(path, z=k % 12, number=k, value=k, texts=texts)
+
+    together = lazydicom.open_series(tmp_path)
+    alone = lazydicom.open_series(tmp_path, local="mmap")
+
+    assert together.dims == alone.dims == ("time", "z", "y", "x")
+    assert np.asarray(together)[..., 0, 0].reshape(-1).tolist() == list(range(24))
+    assert set(together.coords) == set(alone.coords)
+
+
+def test_a_number_that_is_none_counts_as_none_among_many_files(tmp_path: Path) -> None:
+    for k in range(12):
+        texts = {0x00200100: ("IS", "1.5" if k in {7, 8} else "1")}
+        write_instance(tmp_path / f"{k:02d}", z=k, number=k, value=k, texts=texts)
+
+    for local in ("pread", "mmap"):
+        with pytest.warns(LazyDicomWarning, match="VR IS"):
+            array = lazydicom.open_series(tmp_path, local=local)
+        assert np.asarray(array)[:, 0, 0].tolist() == list(range(12))
 
 
 def test_no_two_axes_have_one_name(tmp_path: Path) -> None:

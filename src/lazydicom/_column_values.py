@@ -25,6 +25,7 @@ _BINARY: Final = {
 }
 _BACKSLASH: Final = ord("\\")
 _UNDERSCORE: Final = ord("_")
+_SPACE: Final = ord(" ")
 
 
 def windows(data: NDArray[np.uint8], length: int) -> Bytes2D:
@@ -66,7 +67,10 @@ def number_column(
     for length in np.unique(lengths[lengths > 0]).tolist():
         which = np.flatnonzero(lengths == length)
         rows = windows(data, length)[offsets[which]]
-        parts.append((which, _numbers(rows, vr, width, little_endian=little_endian)))
+        values = _numbers(rows, vr, width, little_endian=little_endian)
+        if vr == "IS" and (values != np.rint(values)).any():
+            raise ValueError("a value of VR IS is no integer")
+        parts.append((which, values))
     widest = max((values.shape[1] for _, values in parts), default=0)
     column = np.full((len(offsets), width or widest), np.nan)
     for which, values in parts:
@@ -77,12 +81,14 @@ def number_column(
 def text_column(
     data: NDArray[np.uint8], offsets: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> NDArray[np.str_]:
-    """Decode text as it stands, backslashes included; empty where there is none."""
+    """Decode text, backslashes included; padding of each value is dropped."""
     texts = np.zeros(len(offsets), "U1")
     for length in np.unique(lengths[lengths > 0]).tolist():
         which = np.flatnonzero(lengths == length)
         rows = windows(data, length)[offsets[which]]
         values = np.char.strip(_decode(rows[:1] if _all_equal(rows) else rows))
+        if _has_padding_inside(rows):
+            values = np.array([_without_padding(one) for one in values.tolist()])
         texts = texts.astype(np.promote_types(texts.dtype, values.dtype), copy=False)
         texts[which] = values
     return texts
@@ -177,6 +183,16 @@ def _one_by_one(rows: Bytes2D, width: int) -> NDArray[np.float64]:
 def _decode(rows: Bytes2D) -> NDArray[np.str_]:
     joined: NDArray[np.bytes_] = rows.reshape(-1).view(f"S{rows.shape[1]}")
     return np.char.decode(joined, "latin-1")
+
+
+def _has_padding_inside(rows: Bytes2D) -> bool:
+    edge, space = rows == _BACKSLASH, rows == _SPACE
+    beside = (edge[:, 1:] & space[:, :-1]) | (space[:, 1:] & edge[:, :-1])
+    return bool(beside.any())
+
+
+def _without_padding(text: str) -> str:
+    return "\\".join(part.strip() for part in text.split("\\"))
 
 
 def _all_equal(rows: Bytes2D) -> bool:
