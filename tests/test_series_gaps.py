@@ -184,6 +184,20 @@ def test_mixed_pixel_spacings_are_named_and_split(tmp_path: Path) -> None:
     assert spacings == [[2.5, 2, 1.5], [2.5, 3, 3]]
 
 
+def test_black_on_white_and_white_on_black_are_named_and_split(tmp_path: Path) -> None:
+    for k in range(3):
+        colour = {0x00280004: ("CS", "MONOCHROME1" if k == 2 else "MONOCHROME2")}
+        write_instance(tmp_path / f"{k}.dcm", z=2.5 * k, number=k, texts=colour)
+
+    with pytest.raises(InvalidDicomError, match=r"MONOCHROME2.*MONOCHROME1.*2\.dcm"):
+        lazydicom.open_series(tmp_path)
+    meanings = [
+        piece.attrs["photometric_interpretation"]
+        for piece in lazydicom.open_study(tmp_path).values()
+    ]
+    assert meanings == ["MONOCHROME2", "MONOCHROME1"]
+
+
 @pytest.mark.parametrize("spacing", ["0\\0", "-1\\1", "1", "inf\\1", ""])
 def test_a_pixel_without_size_gives_positions_but_no_affine(
     tmp_path: Path, spacing: str
@@ -252,6 +266,17 @@ def test_positions_hold_where_stack_positions_contradict_them(tmp_path: Path) ->
         array = lazydicom.open_series(tmp_path)
 
     assert array[:, 0, 0].tolist() == [2, 1, 0]
+
+
+def test_positions_in_several_frames_of_reference_are_a_warning(tmp_path: Path) -> None:
+    for k in range(3):
+        texts = {0x00200052: ("UI", f"1.2.{k // 2}")}
+        write_instance(tmp_path / str(k), z=k, number=k, value=k, texts=texts)
+
+    with pytest.warns(LazyDicomWarning, match="one Frame of Reference, found 2"):
+        array = lazydicom.open_series(tmp_path)
+
+    assert array[:, 0, 0].tolist() == [0, 1, 2]
 
 
 def test_an_unreadable_echo_time_is_left_out_but_no_position(tmp_path: Path) -> None:

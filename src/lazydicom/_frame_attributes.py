@@ -144,6 +144,7 @@ INSTANCE_ATTRIBUTES: Final = {
     "series_instance_uid": (0x0020000E, "UI"),
     "sop_instance_uid": (0x00080018, "UI"),
     "concatenation_uid": (0x00209161, "UI"),
+    "frame_of_reference_uid": (0x00200052, "UI"),
     "modality": (0x00080060, "CS"),
     "series_number": (0x00200011, "IS"),
     "instance_number": (0x00200013, "IS"),

@@ -178,7 +178,7 @@ def _arrange_all(
     parts = uniform_parts(table)
     if len(parts) > 1 and choices.on_gap != "split":
         texts = "; ".join(_describe(part) for part in parts)
-        message = "Frames of several orientations, spacings, sizes or types"
+        message = "Frames of several orientations, spacings, sizes, types or colours"
         raise InvalidDicomError(f"{message}: {texts}. Choose on_gap='split'")
     arrays = [array for part in parts for array in arrange(part, choices)]
     if len(arrays) == 1:
@@ -189,11 +189,12 @@ def _arrange_all(
 def _describe(part: FrameTable) -> str:
     """Tell what the frames of a part have in common, and where the first one is."""
     image = part.images[part.image[0]]
-    rows, columns = image.format.pixel.frame_shape[:2]
+    pixel = image.format.pixel
+    look = f"{pixel.rows}×{pixel.columns} {pixel.dtype}"
+    look += f" {pixel.photometric_interpretation}"
     orientation = [round(one, 2) for one in part.numbers("orientation")[0].tolist()]
     spacing = part.numbers("pixel_spacing")[0].tolist()
-    where = f"{rows}×{columns} {image.format.pixel.dtype}, spacing {spacing}"
-    where += f", orientation {orientation}"
+    where = f"{look}, spacing {spacing}, orientation {orientation}"
     position = [round(one, 2) for one in part.numbers("position")[0].tolist()]
     return f"{len(part)} frames of {where}, from {redact_url(image.url)} at {position}"
 

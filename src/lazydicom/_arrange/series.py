@@ -22,6 +22,7 @@ from lazydicom._arrange.geometry import (
 from lazydicom._arrange.labels import axis_labels, frame_labels, geometry_labels
 from lazydicom._array import DicomArray
 from lazydicom._coordinate import Coordinate
+from lazydicom._decode.format import FrameFormat
 from lazydicom._grid import HOLE, FrameGrid
 from lazydicom.errors import InvalidDicomError, warn
 
@@ -52,7 +53,7 @@ def make_choices(on_gap: OnGap, fill_value: float | None, *, source: bool) -> Ch
 
 
 def uniform_parts(table: FrameTable) -> list[FrameTable]:
-    """Cut frames into those of one orientation, spacing, size and type."""
+    """Cut frames into those of one orientation, spacing, size, type and colour."""
     kinds: dict[tuple[object, ...], int] = {}
     places = zip(
         group_orientations(table.numbers("orientation")).tolist(),
@@ -60,14 +61,20 @@ def uniform_parts(table: FrameTable) -> list[FrameTable]:
         _has_position(table).tolist(),
         strict=True,
     )
-    formats = [image.format.pixel for image in table.images]
-    looks = [(one.frame_shape, one.dtype) for one in formats]
+    looks = [_look(image.format) for image in table.images]
     keys = [
-        kinds.setdefault((*place, *looks[image]), len(kinds))
+        kinds.setdefault((*place, looks[image]), len(kinds))
         for place, image in zip(places, table.image.tolist(), strict=True)
     ]
     parts = [table.take(np.flatnonzero(np.array(keys) == k)) for k in range(len(kinds))]
     return sorted(parts, key=_first_instance)
+
+
+def _look(format_: FrameFormat) -> tuple[object, ...]:
+    """Give what decoded frames of one array have in common."""
+    pixel = format_.pixel
+    meaning = "RGB" if format_.converts_to_rgb else pixel.photometric_interpretation
+    return (pixel.frame_shape, pixel.dtype, meaning)
 
 
 def arrange(table: FrameTable, choices: Choices) -> list[DicomArray]:
@@ -153,9 +160,7 @@ def _on_grid(placed: PlacedFrames, choices: Choices) -> DicomArray:
         if axis.name == "repeat":
             message = "Nothing but Instance Number tells frames of one plane apart"
             warn(message, url=table.images[0].url)
-    if indices_contradict(table, placed.planes.index):
-        message = "In-Stack Positions contradict positions in the patient, which hold"
-        warn(message, url=table.images[0].url)
+    _warn_of_contradictions(placed)
     where, geometry = geometry_labels(table, placed.planes, stack, frame_shape)
     holes = int((places == HOLE).sum())
     if holes:
@@ -163,6 +168,18 @@ def _on_grid(placed: PlacedFrames, choices: Choices) -> DicomArray:
     coords, attrs = coords | where, attrs | geometry
     fill_value = choices.fill_value
     return _array(table, places, dims, coords, attrs, fill_value=fill_value)
+
+
+def _warn_of_contradictions(placed: PlacedFrames) -> None:
+    """Warn where something else than positions says that frames lie elsewhere."""
+    table = placed.table
+    if indices_contradict(table, placed.planes.index):
+        message = "In-Stack Positions contradict positions in the patient, which hold"
+        warn(message, url=table.images[0].url)
+    frames_of_reference = set(table.text("frame_of_reference_uid").tolist()) - {""}
+    if len(frames_of_reference) > 1:
+        message = "Positions are taken for those of one Frame of Reference, found "
+        warn(f"{message}{len(frames_of_reference)}", url=table.images[0].url)
 
 
 def _without_geometry(table: FrameTable, choices: Choices) -> DicomArray:
