@@ -11,7 +11,7 @@ import pydicom
 import pytest
 
 import lazydicom
-from lazydicom.errors import InvalidDicomError, SourceError
+from lazydicom.errors import InvalidDicomError, LazyDicomWarning, SourceError
 from range_server import RangeServer
 from series_files import write_instance, write_volume
 
@@ -52,6 +52,21 @@ def test_a_broken_file_in_a_folder_is_an_error(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidDicomError, match=r"2\.dcm"):
         lazydicom.open_series(tmp_path)
+
+
+@pytest.mark.parametrize("left", [b"", bytes(4000), b"cut before the prefix"])
+def test_what_is_left_of_a_failed_copy_is_a_warning(
+    tmp_path: Path, left: bytes
+) -> None:
+    write_volume(tmp_path)
+    (tmp_path / "3.dcm").write_bytes(left)
+    (tmp_path / "._2.dcm").write_bytes(b"of another system")
+
+    with pytest.warns(LazyDicomWarning, match=r"Passed over.*/3\.dcm") as caught:
+        array = lazydicom.open_series(tmp_path)
+
+    assert array.shape[0] == 3
+    assert len(caught) == 1
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:

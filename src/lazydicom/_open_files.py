@@ -23,7 +23,7 @@ from lazydicom._ranges import REQUESTS, ByteRange
 from lazydicom._source import ByteSource
 from lazydicom._walker import Framing, read_element
 from lazydicom._window import Window, open_window
-from lazydicom.errors import InvalidDicomError, LazyDicomError, SourceError
+from lazydicom.errors import InvalidDicomError, LazyDicomError, SourceError, warn
 
 _FEW: Final = 8
 """Fewer files are opened one by one."""
@@ -38,6 +38,7 @@ _NO_IMAGES: Final = (
 )  # fmt: skip
 """Spectra, waveforms, presentation states, raw data, maps, reports, documents, plans
 (PS3.4 annex B.5); a segmentation is here because one without pixels tells nothing."""
+_IMAGE_SUFFIXES: Final = (".dcm", ".dicom", ".ima")
 _PREFIX: Final = b"DICM"
 _PREFIX_SPAN: Final = ByteRange(128, 4)
 
@@ -156,15 +157,28 @@ def _open_listed(
             on_extra_frames="warn",
         )
     except InvalidDicomError:
-        if file.named or _should_be_image(source):
+        dicom = _has_prefix(source)
+        if file.named or (dicom and _should_be_image(source)):
             raise
+        if not dicom and _is_named_as_image(source):
+            message = "Passed over as no DICOM file, maybe an image whose copy failed"
+            warn(message, url=source.url)
         return None
 
 
+def _has_prefix(source: ByteSource) -> bool:
+    return source.size() >= _PREFIX_SPAN.stop and source.read(_PREFIX_SPAN) == _PREFIX
+
+
+def _is_named_as_image(source: ByteSource) -> bool:
+    """Tell what may be left of an image: a copy that failed is empty, or all zeros."""
+    name = source.url.rpartition("/")[2].lower()
+    hidden = name.startswith(".")  # macOS writes ._1.dcm beside 1.dcm
+    return not hidden and (name.endswith(_IMAGE_SUFFIXES) or source.size() == 0)
+
+
 def _should_be_image(source: ByteSource) -> bool:
-    """Tell whether a file without pixels is a broken image, or something else."""
-    if source.size() < _PREFIX_SPAN.stop or source.read(_PREFIX_SPAN) != _PREFIX:
-        return False
+    """Tell whether a DICOM file without pixels is a broken image, or something else."""
     try:
         with open_window(source) as window:
             meta = read_file_meta(window)
