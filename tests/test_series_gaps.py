@@ -10,6 +10,8 @@ import pydicom
 import pytest
 
 import lazydicom
+from dicom_files import element
+from enhanced_files import make_enhanced
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning
 from series_files import write_instance, write_times_and_echoes, write_volume
 
@@ -319,6 +321,18 @@ def test_pieces_have_no_holes_where_every_time_lacks_a_frame(tmp_path: Path) -> 
     assert all("number_of_holes" not in piece.attrs for piece in pieces.values())
     values = [np.asarray(piece)[..., 0, 0].reshape(-1) for piece in pieces.values()]
     assert sorted(np.concatenate(values).tolist()) == [1, 2, 3, 4, 6, 7, 8, 9, 11]
+
+
+def test_frames_of_one_instance_stay_together(tmp_path: Path) -> None:
+    for k in range(3):
+        pixels = np.full((4, 3, 4), k, np.uint16)
+        uid = {0x00080018: element(0x00080018, "UI", f"1.2.{k}".encode())}
+        (tmp_path / str(k)).write_bytes(make_enhanced(pixels, elements=uid))
+
+    pieces = lazydicom.open_study(tmp_path)
+
+    values = [np.asarray(piece)[:, 0, 0].tolist() for piece in pieces.values()]
+    assert values == [[0] * 4, [1] * 4, [2] * 4]
 
 
 def test_a_folder_with_two_copies_of_a_series_splits_into_both(tmp_path: Path) -> None:

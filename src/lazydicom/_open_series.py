@@ -196,7 +196,9 @@ def _describe(part: FrameTable) -> str:
     spacing = part.numbers("pixel_spacing")[0].tolist()
     where = f"{look}, spacing {spacing}, orientation {orientation}"
     position = [round(one, 2) for one in part.numbers("position")[0].tolist()]
-    return f"{len(part)} frames of {where}, from {redact_url(image.url)} at {position}"
+    frame = f" frame {part.frame[0]}" if len(image) > 1 else ""
+    first = f"{redact_url(image.url)}{frame} at {position}"
+    return f"{len(part)} frames of {where}, from {first}"
 
 
 def _list(pieces: Mapping[str, DicomArray]) -> str:

@@ -63,18 +63,20 @@ def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
 def _cut_of_copies(
     table: FrameTable, cells: NDArray[np.int64], occurrence: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Cut off single copies, or copies of the very same frames; else part the places.
+    """Cut off single copies, or copies of the very same frames; else part instances.
 
-    Of many frames at every place, nobody knows which ones of two places belong together:
-    where one is missing, those that come later have another number of earlier ones.
+    Of many single frames at every place, nobody knows which ones of two places belong
+    together: where one is missing, those that come later have another number of earlier
+    ones. So each place is a piece.
     """
     places = np.unique(cells, axis=1, return_inverse=True)[1].reshape(-1)
     counts = np.bincount(places)
     uids = np.unique(table.text("sop_instance_uid"), return_inverse=True)[1]
     distinct = np.unique(np.stack([places, uids, table.frame]), axis=1).shape[1]
     few = 2 * int((counts == 1).sum()) >= len(counts)
-    guessed = not few and distinct > len(counts) > 1
-    return places if guessed else occurrence
+    if few or distinct == len(counts) or len(counts) == 1:
+        return occurrence
+    return table.image if 1 < len(table.images) < len(table) else places
 
 
 def _unevenness(placed: PlacedFrames) -> Fault:
