@@ -12,7 +12,23 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-INTEGERS = st.sampled_from((int, np.int64, np.int8, np.uint16, np.intp))
+
+class Integer:
+    """Whatever stands for an integer, as NumPy and Python take it."""
+
+    def __init__(self, value: int) -> None:
+        self.value = value
+
+    def __index__(self) -> int:
+        """Give the integer."""
+        return self.value
+
+    def __repr__(self) -> str:
+        """Show it where a test fails."""
+        return f"Integer({self.value})"
+
+
+INTEGERS = st.sampled_from((int, np.int64, np.int8, np.uint16, np.intp, Integer))
 ARRAY_SHAPES = st.sampled_from(
     ((), (0,), (1,), (3,), (1, 3), (2, 1), (2, 3), (2, 1, 1))
 )

@@ -261,7 +261,20 @@ def test_a_preallocated_result_of_another_form_is_refused(
 
 
 @pytest.mark.parametrize(
-    "key", [None, True, np.False_, 1.0, "x", [0.5], np.zeros(3), (..., ...), b"a", {}]
+    "key",
+    [
+        None,
+        True,
+        np.False_,
+        1.0,
+        "x",
+        [0.5],
+        np.zeros(3),
+        np.zeros(0),
+        (..., ...),
+        b"a",
+        {},
+    ],
 )
 def test_what_is_no_index_is_an_index_error(key: Any) -> None:  # noqa: ANN401
     array, _ = ARRAYS["gray"]

@@ -7,6 +7,7 @@ NumPy defines it.
 
 import math
 from dataclasses import dataclass
+from operator import index
 from types import EllipsisType
 from typing import Any, NamedTuple, TypeAlias
 
@@ -131,8 +132,8 @@ class _Masked(NamedTuple):
 def _axis(key: Any, axis: int, length: int) -> tuple[Positions, AxisKey]:  # noqa: ANN401
     if isinstance(key, slice):
         return range(length)[key], slice(None)
-    if isinstance(key, int):
-        return _one(key, axis, length)
+    if isinstance(key, int) or _is_integer(key):
+        return _one(index(key), axis, length)
     if isinstance(key, _Masked):
         if key.length != length:
             message = (
@@ -142,8 +143,8 @@ def _axis(key: Any, axis: int, length: int) -> tuple[Positions, AxisKey]:  # noq
             raise IndexError(message)
         key = key.positions
     array = np.asarray(key)
-    if array.size == 0:
-        array = array.astype(np.int64)
+    if array.size == 0 and not isinstance(key, np.ndarray):
+        array = array.astype(np.int64)  # NumPy makes an empty list one of floats
     if array.dtype.kind not in "iu":
         raise IndexError(
             "only integers, slices, ellipsis and integer or boolean arrays are indices"
@@ -157,6 +158,11 @@ def _axis(key: Any, axis: int, length: int) -> tuple[Positions, AxisKey]:  # noq
     array = np.where(array < 0, array + length, array)
     positions, in_box = np.unique(array, return_inverse=True)
     return positions, in_box.reshape(array.shape).astype(np.int64)
+
+
+def _is_integer(key: Any) -> bool:  # noqa: ANN401
+    """Tell an object that stands for an integer: of NumPy, or of anybody."""
+    return hasattr(key, "__index__") and not isinstance(key, np.ndarray)
 
 
 def _one(position: int, axis: int, length: int) -> tuple[range, int]:
