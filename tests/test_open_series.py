@@ -121,6 +121,12 @@ def test_names_order_and_numbers_of_instances_do_not_matter(
     np.testing.assert_allclose(array.coords["time"], [0, 2, 4])
     np.testing.assert_allclose(array.coords["echo"], [10, 20])
     assert array.coords["echo"].units == "ms"
+    np.testing.assert_allclose(
+        array.attrs["affine"] @ [1, 0, 3, 1], [-8.5, -20, 7.5, 1]
+    )
+    by_name = lazydicom.open_series([folder / f"{n:03d}" for n in order])
+    np.testing.assert_array_equal(np.asarray(by_name), np.asarray(array))
+    assert {**by_name.attrs, "affine": 0} == {**array.attrs, "affine": 0}
 
 
 # --- labels ----------------------------------------------------------------------------

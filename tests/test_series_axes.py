@@ -66,3 +66,37 @@ def test_no_two_axes_have_one_name(tmp_path: Path) -> None:
     assert array.dims == ("time", "time_2", "z", "y", "x")
     assert np.array_equal(np.asarray(array)[..., 0, 0], np.arange(24).reshape(2, 3, 4))
     assert array.coords["time_2"].values.tolist() == [0, 1, 2]
+
+
+def test_pieces_of_one_number_are_told_apart_by_no_name(tmp_path: Path) -> None:
+    for names in ("ab", "ba"):
+        folder = tmp_path / names
+        folder.mkdir()
+        for k in range(2):
+            uid = {0x00080018: ("UI", f"1.2.{k}")}
+            turned = ((1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (0.0, 1.0, 0.0, 0.0, 0.0, -1.0))
+            write_instance(
+                folder / names[k],
+                z=0,
+                number=1,
+                value=k,
+                orientation=turned[k],
+                texts=uid,
+            )
+
+        pieces = lazydicom.open_study(folder)
+
+        assert [piece[0, 0, 0] for piece in pieces.values()] == [0, 1]
+
+
+def test_what_differs_between_files_is_a_coordinate(tmp_path: Path) -> None:
+    for k in range(3):
+        thickness = {0x00180050: ("DS", str(5 - k // 2)), 0x00180080: ("DS", str(k))}
+        path = tmp_path / str(2 - k)
+        write_instance(path, z=k, number=k, value=k, texts=thickness)
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert array.coords["slice_thickness"].values.tolist() == [5, 5, 4]
+    assert "slice_thickness" not in array.attrs
+    assert array.attrs["repetition_time"] == 0, "of the first plane, whatever its name"

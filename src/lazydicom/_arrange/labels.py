@@ -19,6 +19,7 @@ from lazydicom._arrange.geometry import (
 from lazydicom._arrange.stack import technical_attributes
 from lazydicom._coordinate import Coordinate
 from lazydicom._grid import HOLE
+from lazydicom._image import DicomImage
 
 _PER_FRAME: Final = (
     "image_position_patient",
@@ -29,6 +30,8 @@ _PER_FRAME: Final = (
     "rescale_slope",
     "rescale_intercept",
     "echo_time",
+    "slice_thickness",
+    "spacing_between_slices",
 )
 """Attributes that columns say better."""
 _CONSTANTS: Final = {
@@ -37,6 +40,8 @@ _CONSTANTS: Final = {
     "window_center": "",
     "window_width": "",
     "echo_time": "ms",
+    "slice_thickness": "mm",
+    "spacing_between_slices": "mm",
 }
 """Columns that become an attribute where they are the same in all frames, else coordinates."""
 _UNITS: Final = {
@@ -121,7 +126,7 @@ def frame_labels(
     `places` holds the row of the frame at each grid position.
     """
     coords: dict[str, Coordinate] = {}
-    first = table.images[0]
+    first = table.images[table.image[places[places != HOLE][0]]]  # not that of a name
     attrs = technical_attributes(first.header.elements, url=first.url)
     attrs = {name: one for name, one in attrs.items() if name not in _PER_FRAME}
     for name, units in _CONSTANTS.items():
@@ -135,11 +140,11 @@ def frame_labels(
     kinds = np.unique(table.text("rescale_type"))
     if len(kinds) == 1 and kinds[0]:
         attrs["rescale_type"] = str(kinds[0])
-    if table.images[0].format.converts_to_rgb:
+    if first.format.converts_to_rgb:
         attrs["photometric_interpretation"] = "RGB"
     if source:
         coords |= _source_labels(table, places, dims)
-        attrs |= _uids(table)
+        attrs |= _uids(first)
     return coords, attrs
 
 
@@ -174,8 +179,8 @@ def _source_labels(
     }
 
 
-def _uids(table: FrameTable) -> dict[str, str]:
-    get = table.images[0].header.elements.get
+def _uids(image: DicomImage) -> dict[str, str]:
+    get = image.header.elements.get
     tags = {"series_instance_uid": 0x0020000E, "frame_of_reference_uid": 0x00200052}
     found = {name: get(tag, "UI") for name, tag in tags.items()}
     return {name: str(values[0]) for name, values in found.items() if values}

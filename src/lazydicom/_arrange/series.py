@@ -103,9 +103,10 @@ def _in_order(table: FrameTable) -> Rows:
     return np.lexsort((table.frame, uid[table.image], number))
 
 
-def _first_instance(table: FrameTable) -> tuple[float, int]:
+def _first_instance(table: FrameTable) -> tuple[float, int, str]:
     number = table.numbers("instance_number")[:, 0]
-    return (float(np.nan_to_num(number, nan=np.inf).min()), -len(table))
+    uid = min(table.text("sop_instance_uid").tolist())
+    return (float(np.nan_to_num(number, nan=np.inf).min()), -len(table), uid)
 
 
 def _has_geometry(table: FrameTable) -> bool:
