@@ -69,6 +69,23 @@ def test_what_is_left_of_a_failed_copy_is_a_warning(
     assert len(caught) == 1
 
 
+@pytest.mark.parametrize("left", [b"", b"no zip file at all" * 9])
+def test_a_broken_zip_file_is_named(tmp_path: Path, left: bytes) -> None:
+    (tmp_path / "series.zip").write_bytes(left)
+
+    with pytest.raises(SourceError, match=r"Could not open.*series\.zip"):
+        lazydicom.open_series(tmp_path / "series.zip")
+
+
+def test_a_bucket_that_cannot_be_listed_shows_no_secret() -> None:
+    pytest.importorskip("s3fs")
+
+    with pytest.raises(SourceError, match="Could not (open|list)") as caught:
+        lazydicom.open_series("s3://key:secret@bucket/folder/")
+
+    assert "secret" not in str(caught.value)
+
+
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="no files"):
         lazydicom.open_series(tmp_path)

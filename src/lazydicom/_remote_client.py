@@ -139,7 +139,7 @@ def remote_client(url: str, storage_options: Mapping[str, Any]) -> RemoteClient:
     options = keep_to_origin(url, storage_options)
     if protocol in {"s3", "s3a"}:
         options["config_kwargs"] = _one_try(options.get("config_kwargs") or {})
-    with _located(url, action="connect"):
+    with _located(url, action="open"):
         filesystem, path = _url_to_fs(url, options)
     return RemoteClient(filesystem, path, protocol, url)
 
