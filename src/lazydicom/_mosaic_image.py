@@ -1,5 +1,6 @@
 """Siemens mosaics: one stored frame that holds the planes of a volume as tiles."""
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -116,8 +117,8 @@ def cut_mosaic(mosaic: DicomImage, tiles: int) -> MosaicImage:
         If rows or columns are no multiple of the tiles along them.
     """
     pixel = mosaic.format.pixel
-    across = int(np.ceil(np.sqrt(tiles)))
-    if not tiles or pixel.rows % across or pixel.columns % across:
+    across = math.isqrt(max(tiles, 1) - 1) + 1
+    if tiles < 1 or pixel.rows % across or pixel.columns % across:
         message = (
             f"Expected a mosaic of {tiles} tiles, found {pixel.rows}×{pixel.columns}"
         )

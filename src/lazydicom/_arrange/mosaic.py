@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.geometry import normal_of
+from lazydicom._arrange.geometry import normal_of, spans_plane
 from lazydicom._elements import Elements
 from lazydicom._image import DicomImage
 from lazydicom._mosaic_image import MosaicImage, cut_mosaic
@@ -25,6 +25,8 @@ _CSA_SERIES_HEADER: Final = 0x00291020
 _CSA_MARK: Final = b"SV10"
 _CSA_TAG: Final = struct.Struct("<64si4siii")
 _CSA_ITEM: Final = struct.Struct("<4i")
+_NEARLY: Final = 0.01
+"""Two directions that differ less are one, but for rounding."""
 _SLICES: Final = re.compile(rb"sSliceArray\.lSize\s*=\s*(0x[0-9a-fA-F]+|\d+)")
 
 
@@ -44,9 +46,9 @@ def tile_positions(image: MosaicImage) -> NDArray[np.float64]:
     orientation = _numbers(elements, 0x00200037, 6)
     spacing = _numbers(elements, 0x00280030, 2)
     distance = _numbers(elements, 0x00180088, 1)
-    normal = _slice_normal(elements)
-    if normal is None:
-        normal = normal_of(orientation)
+    if not spans_plane(orientation[None]).all():
+        return np.full((image.tiles, 3), np.nan)
+    normal = _slice_normal(elements, normal_of(orientation))
     mosaic, tile = image.mosaic.format.pixel, image.format.pixel
     right = (mosaic.columns - tile.columns) / 2 * spacing[1] * orientation[:3]
     down = (mosaic.rows - tile.rows) / 2 * spacing[0] * orientation[3:]
@@ -72,27 +74,35 @@ def _number_of_tiles(elements: Elements) -> int | None:
     told = elements.get(_TILES, "US")
     if told:
         return int(told[0])
-    values = _csa_values(elements, "NumberOfImagesInMosaic")
-    if values:
+    values = _csa_numbers(elements, "NumberOfImagesInMosaic")
+    if len(values) and values.item(0).is_integer():
         return int(values[0])
     protocol = _SLICES.search(elements.read(_CSA_SERIES_HEADER) or b"")
-    return int(protocol[1], 0) if protocol else None
+    if protocol is None:
+        return None
+    return int(protocol[1], 16 if protocol[1][:2] == b"0x" else 10)
 
 
-def _slice_normal(elements: Elements) -> NDArray[np.float64] | None:
-    values = _csa_values(elements, "SliceNormalVector")
-    return np.array([float(one) for one in values]) if len(values) == 3 else None
+def _slice_normal(
+    elements: Elements, normal: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Give the direction of the planes: only the CSA header says which way they count."""
+    told = _csa_numbers(elements, "SliceNormalVector")
+    ways = (normal, -normal) if len(told) == 3 else ()
+    parallel = any(np.allclose(told, way, rtol=0, atol=_NEARLY) for way in ways)
+    return told if parallel else normal
 
 
-def _csa_values(elements: Elements, name: str) -> list[str]:
-    """Look a name up in the CSA image header, version 2."""
+def _csa_numbers(elements: Elements, name: str) -> NDArray[np.float64]:
+    """Look a name up in the CSA image header, version 2; none if they are no numbers."""
     data = elements.read(_CSA_IMAGE_HEADER) or b""
     if not data.startswith(_CSA_MARK):
-        return []
+        return np.empty(0)
     try:
-        return next((values for one, values in _csa_tags(data) if one == name), [])
+        texts = next((values for one, values in _csa_tags(data) if one == name), [])
+        return np.array([float(one) for one in texts])
     except (struct.error, ValueError):
-        return []  # the protocol and the orientation say it as well
+        return np.empty(0)  # the protocol and the orientation say it as well
 
 
 def _csa_tags(data: bytes) -> Iterator[tuple[str, list[str]]]:
