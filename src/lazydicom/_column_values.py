@@ -103,7 +103,7 @@ def seconds_of(text: str) -> float:
     """
     text, sign, zone = _split_zone(text.strip())
     digits, _, fraction = text.partition(".")
-    if not digits.isdigit() or len(digits) < 4:
+    if not (digits + fraction).isdecimal() or len(digits) < 4:
         return float("nan")
     full = digits.ljust(6, "0") if len(digits) < 8 else digits
     try:
@@ -127,7 +127,7 @@ def _split_zone(text: str) -> tuple[str, int, str]:
     for mark, sign in (("+", 1), ("-", -1)):
         if mark in text:
             before, _, zone = text.partition(mark)
-            return before, sign, zone if len(zone) == 4 and zone.isdigit() else ""
+            return before, sign, zone if len(zone) == 4 and zone.isdecimal() else ""
     return text, 1, ""
 
 
