@@ -308,6 +308,27 @@ def test_frames_of_two_times_never_share_a_piece(tmp_path: Path) -> None:
     assert sum(piece.grid.numbers.size for piece in pieces.values()) == 11
 
 
+def test_a_series_cut_at_both_ends_mixes_no_times(tmp_path: Path) -> None:
+    for number in range(
+        2, 10
+    ):  # of 3 × 4: every plane has two times, not the same ones
+        time, plane = divmod(number, 4)
+        clock = {0x00080032: ("TM", f"12000{2 * time}")}
+        path = tmp_path / str(number)
+        write_instance(path, z=plane, number=number, value=number, texts=clock)
+
+    with pytest.raises(InvalidDicomError, match=r"4 of 12 frames.*time 0 z = 0"):
+        lazydicom.open_series(tmp_path)
+    with pytest.warns(LazyDicomWarning, match="4 of 12"):
+        array = lazydicom.open_series(tmp_path, on_gap="fill", fill_value=0)
+    assert array[..., 0, 0].tolist() == [[0, 0, 2, 3], [4, 5, 6, 7], [8, 9, 0, 0]]
+    pieces = lazydicom.open_study(tmp_path).values()
+    values = sorted(
+        np.asarray(piece)[..., 0, 0].reshape(-1).tolist() for piece in pieces
+    )
+    assert values == [[2, 3], [4, 5, 6, 7], [8, 9]]
+
+
 def test_pieces_have_no_holes_where_every_time_lacks_a_frame(tmp_path: Path) -> None:
     for time, plane in np.ndindex(3, 4):
         if plane != time:
@@ -343,45 +364,3 @@ def test_a_folder_with_two_copies_of_a_series_splits_into_both(tmp_path: Path) -
     pieces = lazydicom.open_study(tmp_path)
 
     assert [piece.shape[0] for piece in pieces.values()] == [4, 4]
-
-
-# --- what the caller chooses is what he gets -------------------------------------------
-
-
-def test_a_piece_that_is_not_there_is_no_other_piece(tmp_path: Path) -> None:
-    write_volume(tmp_path)
-
-    with pytest.raises(
-        InvalidDicomError, match=r"none is '3-MR-7'.*'3-MR' \(4, 3, 4\)"
-    ):
-        lazydicom.open_series(tmp_path, series="3-MR-7")
-
-
-def test_a_number_of_two_series_chooses_none_of_them(tmp_path: Path) -> None:
-    write_volume(tmp_path)
-    write_instance(tmp_path / "other", z=0, number=1, series="1.9.3")
-
-    for number in (3, "3"):
-        with pytest.raises(InvalidDicomError, match=r"2 series, 2 are '?3'?; choose"):
-            lazydicom.open_series(tmp_path, series=number)
-    assert lazydicom.open_series(tmp_path, series="3-MR~2").shape == (1, 3, 4)
-    assert lazydicom.open_series(tmp_path, series="1.2.3").shape == (4, 3, 4)
-
-
-def test_a_key_chooses_its_own_series_not_a_piece_of_another(tmp_path: Path) -> None:
-    write_volume(tmp_path)
-    without_modality = {0x00080060: ("CS", "")}
-    for k in range(2):
-        path = tmp_path / f"other{k}"
-        write_instance(path, z=k, number=k, series="1.1.3", texts=without_modality)
-
-    assert lazydicom.open_series(tmp_path, series="3-MR").shape == (4, 3, 4)
-    assert lazydicom.open_series(tmp_path, series="3").shape == (2, 3, 4)
-
-
-def test_a_word_that_is_no_choice_does_not_fill(tmp_path: Path) -> None:
-    write_volume(tmp_path, skip=frozenset({1}))
-
-    for opens in (lazydicom.open_series, lazydicom.open_study):
-        with pytest.raises(ValueError, match="'error', 'fill', 'split'"):
-            opens(tmp_path, on_gap="Fill", fill_value=0)  # type: ignore[arg-type]

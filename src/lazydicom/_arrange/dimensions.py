@@ -75,8 +75,9 @@ def find_axes(table: FrameTable, planes: Codes) -> list[Axis]:
             break
         ranked = source in _RANKED or name == "repeat"
         found = _rank(cells, codes) if ranked else None
-        if found is None and name != "repeat":
-            found = codes if _is_axis(cells, codes, planes, axes) else None
+        unclear = found is None or not _determined(codes, found)
+        if unclear and name != "repeat" and _is_axis(cells, codes, planes, axes):
+            found = codes  # one time is the same everywhere, whatever comes before it
         if found is not None and found.max() > 0:
             axes.append(Axis(_new_name(name, axes), found, source))
             cells = _combine(cells, found)

@@ -100,8 +100,8 @@ def _missing_frames(placed: PlacedFrames) -> Iterator[Fault]:
     if expected > frames:
         text = f"{expected - frames} of {expected} frames are missing: "
         text += _missing(placed)
-        counts = np.bincount(slowest)
-        cut = slowest if counts.min() == counts.max() else counts[slowest]
+        complete = np.bincount(slowest) == expected // lengths[0]
+        cut = np.where(complete[slowest], -1, slowest)  # no two of the others together
         yield Fault(text, _ANY, cut, can_be_filled=True)
 
 
