@@ -41,6 +41,10 @@ _RANKED: Final = (
     "acquisition_number",
     "content_time",
 )
+_IN_TURN: Final = frozenset(
+    ("acquisition_time", "reference_time", "acquisition_number")
+)
+"""Columns that count on and on: with them, planes taken in turn keep step."""
 _VALUE_AXES: Final = {
     "echo": ("echo_time", "ms"),
     "inversion": ("inversion_time", "ms"),
@@ -132,6 +136,22 @@ def indices_contradict(table: FrameTable, planes: Codes) -> bool:
     places = _combine(stacks, _coded(table.numbers("in_stack_position")))
     told = bool(np.isfinite(table.numbers("in_stack_position")).all())
     return told and not (_determined(planes, places) and _determined(places, planes))
+
+
+def intervals_contradict(axis: Axis, table: FrameTable, planes: Codes) -> bool:
+    """Tell whether planes that were taken in turn have other intervals: some lack a frame.
+
+    Planes taken one after the other, gated ones above all, may well differ.
+    """
+    if axis.source not in _IN_TURN:
+        return False
+    times = np.full((int(planes.max()) + 1, axis.length), np.inf)
+    np.minimum.at(times, (planes, axis.codes), table.numbers(axis.source)[:, 0])
+    if not np.isfinite(times).all() or times[:, 0].max() >= times[:, -1].min():
+        return False
+    intervals = np.diff(times, axis=1)
+    since_first = times - times[:, :1]
+    return bool(np.ptp(since_first, axis=0).max() > intervals.min() / 2)
 
 
 def _coded(values: NDArray[Any]) -> Codes:

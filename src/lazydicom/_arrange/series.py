@@ -6,7 +6,11 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.dimensions import find_axes, indices_contradict
+from lazydicom._arrange.dimensions import (
+    find_axes,
+    indices_contradict,
+    intervals_contradict,
+)
 from lazydicom._arrange.faults import PlacedFrames, faults_of
 from lazydicom._arrange.frames import FrameTable
 from lazydicom._arrange.geometry import (
@@ -172,11 +176,17 @@ def _on_grid(placed: PlacedFrames, choices: Choices) -> DicomArray:
 
 
 def _warn_of_contradictions(placed: PlacedFrames) -> None:
-    """Warn where something else than positions says that frames lie elsewhere."""
+    """Warn where something says that frames lie elsewhere."""
     table = placed.table
     if indices_contradict(table, placed.planes.index):
         message = "In-Stack Positions contradict positions in the patient, which hold"
         warn(message, url=table.images[0].url)
+    for axis in placed.axes:
+        if intervals_contradict(axis, table, placed.planes.index):
+            message = (
+                f"Planes do not keep step along {axis.name}: some may lack a frame"
+            )
+            warn(message, url=table.images[0].url)
     frames_of_reference = set(table.text("frame_of_reference_uid").tolist()) - {""}
     if len(frames_of_reference) > 1:
         message = "Positions are taken for those of one Frame of Reference, found "
