@@ -49,5 +49,5 @@ def test_a_word_that_is_no_choice_does_not_fill(tmp_path: Path) -> None:
     write_volume(tmp_path, skip=frozenset({1}))
 
     for opens in (lazydicom.open_series, lazydicom.open_study):
-        with pytest.raises(ValueError, match="'error', 'fill', 'split'"):
+        with pytest.raises(ValueError, match="must be 'error', 'fill' or 'split'"):
             opens(tmp_path, on_gap="Fill", fill_value=0)  # type: ignore[arg-type]

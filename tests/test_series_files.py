@@ -9,6 +9,7 @@ import fsspec
 import numpy as np
 import pydicom
 import pytest
+from pydicom import Dataset
 
 import lazydicom
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning, SourceError
@@ -138,6 +139,29 @@ def test_directories_that_refer_in_a_circle_are_read_once(tmp_path: Path) -> Non
     write_instance(tmp_path / "SUB" / "IMAGE", z=0, number=1)
 
     assert lazydicom.open_series(tmp_path / "DICOMDIR").shape == (1, 3, 4)
+
+
+@pytest.mark.parametrize(
+    ("what", "kind"),
+    [
+        (None, "NoneType"),
+        (5, "int"),
+        ([5], "int"),
+        ([Dataset()], "Dataset"),
+        ([[]], "list"),
+    ],
+)
+def test_what_is_no_file_is_named_by_its_type(what: object, kind: str) -> None:
+    with pytest.raises(TypeError, match=f"bytes of files, found {kind}"):
+        lazydicom.open_series(what)  # type: ignore[arg-type]
+
+
+def test_a_folder_is_opened_by_its_file_url(tmp_path: Path) -> None:
+    folder = tmp_path / "two words"
+    folder.mkdir()
+    write_volume(folder)
+
+    assert lazydicom.open_series(folder.as_uri()).shape == (4, 3, 4)
 
 
 def test_a_list_or_directory_without_files_is_an_error(tmp_path: Path) -> None:

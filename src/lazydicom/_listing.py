@@ -6,7 +6,7 @@ from glob import glob, has_magic
 from pathlib import Path
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from lazydicom._open_source import Url
+from lazydicom._open_source import URL_TYPES, Url, local_path
 from lazydicom._remote_client import find_files, is_folder
 from lazydicom.errors import SourceError
 
@@ -33,6 +33,8 @@ def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
     if isinstance(urls, bytes | bytearray | memoryview):
         return [Listed(urls, named=True)]
     if not isinstance(urls, str | os.PathLike):
+        if not isinstance(urls, Iterable):
+            raise _no_url(urls)
         listed = [found for one in urls for found in _list_one(one, storage_options)]
         if not listed:
             raise SourceError("There are no files in an empty list")
@@ -41,7 +43,7 @@ def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
     if _is_remote(name):
         found = _list_remote(name, storage_options)
     else:
-        found = _list_local(Path(name.removeprefix("file://")).expanduser())
+        found = _list_local(Path(local_path(name)))
     if not found:
         raise SourceError("There are no files", url=name)
     return found
@@ -49,6 +51,8 @@ def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
 
 def _list_one(url: Url, storage_options: Mapping[str, Any]) -> list[Listed]:
     """List one of many: a distant one is a file; asking for each would take a request."""
+    if not isinstance(url, URL_TYPES):
+        raise _no_url(url)
     name = os.fspath(url) if isinstance(url, str | os.PathLike) else ""
     place = _place(name)
     plain = not place.endswith(("/", ".zip", ".ZIP")) and not is_pattern(place)
@@ -67,6 +71,11 @@ def is_pattern(name: str) -> bool:
         path = name.partition("://")[2].partition("?")[0]
         return has_magic(path.partition("/")[2])
     return has_magic(name)
+
+
+def _no_url(what: object) -> TypeError:
+    kind = type(what).__name__
+    return TypeError(f"Expected paths, URLs or bytes of files, found {kind}")
 
 
 def _is_remote(name: str) -> bool:

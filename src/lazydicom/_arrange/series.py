@@ -52,7 +52,8 @@ def make_choices(on_gap: OnGap, fill_value: float | None, *, source: bool) -> Ch
         If `on_gap` is a word that nobody knows: it must not stand for another.
     """
     if on_gap not in get_args(OnGap):
-        raise ValueError(f"Expected on_gap of {get_args(OnGap)}, got {on_gap!r}")
+        message = f"on_gap must be 'error', 'fill' or 'split', not {on_gap!r}"
+        raise ValueError(message)
     return Choices(on_gap, fill_value, source)
 
 
