@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 import lazydicom
 from lazydicom.errors import LazyDicomWarning
@@ -100,3 +102,30 @@ def test_what_differs_between_files_is_a_coordinate(tmp_path: Path) -> None:
     assert array.coords["slice_thickness"].values.tolist() == [5, 5, 4]
     assert "slice_thickness" not in array.attrs
     assert array.attrs["repetition_time"] == 0, "of the first plane, whatever its name"
+
+
+@given(
+    lost=st.sets(st.integers(0, 19), max_size=5),
+    tells=st.sampled_from(["clock", "temporal position"]),
+)
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_whatever_frames_are_lost_no_volume_mixes_two_times(
+    lost: set[int], tells: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    folder = tmp_path_factory.mktemp("series")
+    for number in set(range(20)) - lost:
+        time, plane = divmod(number, 5)
+        clock = {0x00080032: ("TM", f"12000{2 * time}")}
+        position = {0x00200100: ("IS", str(time + 1))}
+        texts = clock if tells == "clock" else position
+        path = folder / str(number)
+        write_instance(path, z=plane, number=number, value=time, texts=texts)
+
+    pieces = lazydicom.open_study(folder)
+
+    found = 0
+    for piece in pieces.values():
+        times = np.asarray(piece)[..., 0, 0].reshape(-1, piece.grid.shape[-1])
+        assert (times == times[:, :1]).all()
+        found += times.size
+    assert found == 20 - len(lost)

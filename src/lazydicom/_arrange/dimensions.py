@@ -79,9 +79,11 @@ def find_axes(table: FrameTable, planes: Codes) -> list[Axis]:
             break
         ranked = source in _RANKED or name == "repeat"
         found = _rank(cells, codes) if ranked else None
-        unclear = found is None or not _determined(codes, found)
-        if unclear and name != "repeat" and _is_axis(cells, codes, planes, axes):
-            found = codes  # one time is the same everywhere, whatever comes before it
+        ranks = found is not None and _are_times(
+            Axis(name, found, source), table, planes
+        )
+        if not ranks and name != "repeat" and _is_axis(cells, codes, planes, axes):
+            found = codes
         if found is not None and found.max() > 0:
             axes.append(Axis(_new_name(name, axes), found, source))
             cells = _combine(cells, found)
@@ -89,6 +91,13 @@ def find_axes(table: FrameTable, planes: Codes) -> list[Axis]:
         (_named(axis, table) for axis in axes),
         key=lambda axis: AXIS_ORDER.index(_kind(axis.name)),
     )
+
+
+def _are_times(ranks: Axis, table: FrameTable, planes: Codes) -> bool:
+    """Tell whether ranks are the same times in all planes: none may lack the first."""
+    times = _coded(table.numbers(ranks.source))
+    once = _determined(times, ranks.codes)
+    return once and not intervals_contradict(ranks, table, planes)
 
 
 def _new_name(name: str, axes: list[Axis]) -> str:
