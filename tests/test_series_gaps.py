@@ -93,6 +93,16 @@ def test_a_duplicate_is_an_error_that_names_both_files(tmp_path: Path) -> None:
         lazydicom.open_series(tmp_path)
 
 
+def test_a_copy_of_an_instance_without_position_is_an_error(tmp_path: Path) -> None:
+    nowhere = {0x00200032: ("DS", "")}
+    for name, number in (("a", 1), ("b", 2), ("copy of a", 1)):
+        write_instance(tmp_path / name, z=0, number=number, texts=nowhere)
+
+    with pytest.raises(InvalidDicomError, match=r"one instance: .*/a, .*/copy of a\."):
+        lazydicom.open_series(tmp_path)
+    assert [one.shape[0] for one in lazydicom.open_study(tmp_path).values()] == [2, 1]
+
+
 def test_duplicates_split_into_a_piece_of_their_own(tmp_path: Path) -> None:
     write_volume(tmp_path)
     write_instance(tmp_path / "again.dcm", z=2.5, number=9)

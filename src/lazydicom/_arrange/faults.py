@@ -13,6 +13,7 @@ from lazydicom._arrange.geometry import Planes, Stack, even_runs
 from lazydicom.errors import redact_url
 
 _ANY: Final = "Choose on_gap='fill' or 'split'"
+_TAKE_ONE: Final = "Take one of them, or on_gap='split'"
 _NAMED: Final = 5
 """Files that a message names."""
 
@@ -47,9 +48,8 @@ def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
     if occurrence.max():
         names = _name(placed, np.flatnonzero(copies > 1))
         text = f"Several frames stand at one place: {names}"
-        advice = "Take one of them, or on_gap='split'"
         cut = _cut_of_copies(placed.table, cells, occurrence)
-        yield Fault(text, advice, cut, can_be_filled=False)
+        yield Fault(text, _TAKE_ONE, cut, can_be_filled=False)
     if placed.stack is None:
         yield _unevenness(placed)
     elif placed.stack.slots[-1] + 1 > len(placed.planes.z):
@@ -58,6 +58,21 @@ def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
         yield Fault(text, _ANY, runs[placed.planes.index], can_be_filled=True)
     if placed.axes and not occurrence.max():
         yield from _missing_frames(placed)
+
+
+def repeated_instances(table: FrameTable) -> Fault | None:
+    """Find files of one instance, which is all that tells a copy without a position."""
+    uids, instance = np.unique(table.text("sop_instance_uid"), return_inverse=True)
+    unknown = uids[instance] == ""
+    instance[unknown] = len(uids) + table.image[unknown]
+    occurrence, copies = _occurrences(np.stack([instance, table.frame]))
+    if not occurrence.max():
+        return None
+    rows = np.flatnonzero((copies > 1) & (table.frame == 0))
+    urls = [redact_url(table.images[k].url) for k in table.image[rows[:_NAMED]]]
+    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    text = f"Several files hold one instance: {', '.join(urls)}{more}"
+    return Fault(text, _TAKE_ONE, occurrence, can_be_filled=False)
 
 
 def _cut_of_copies(

@@ -1,5 +1,6 @@
 """From the frames of a series to arrays: grouped, cut where allowed, placed on a grid."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -11,7 +12,12 @@ from lazydicom._arrange.dimensions import (
     indices_contradict,
     intervals_contradict,
 )
-from lazydicom._arrange.faults import PlacedFrames, faults_of
+from lazydicom._arrange.faults import (
+    Fault,
+    PlacedFrames,
+    faults_of,
+    repeated_instances,
+)
 from lazydicom._arrange.frames import FrameTable
 from lazydicom._arrange.geometry import (
     find_planes,
@@ -93,9 +99,14 @@ def arrange(table: FrameTable, choices: Choices) -> list[DicomArray]:
     """
     table = table.take(_in_order(table))
     if not _has_geometry(table):
-        return [_without_geometry(table, choices)]
+        fault = repeated_instances(table)
+        if fault is None:
+            return [_without_geometry(table, choices)]
+        pieces = _cut(table, [fault], choices)
+        assert pieces is not None, "neither filled nor left whole"
+        return [_without_geometry(piece, choices) for piece in pieces]
     placed = _place(table)
-    pieces = _pieces(placed, choices)
+    pieces = _cut(table, faults_of(placed), choices)
     if pieces is not None:
         return [array for piece in pieces for array in arrange(piece, choices)]
     return [_on_grid(placed, choices)]
@@ -135,18 +146,20 @@ def _place(table: FrameTable) -> PlacedFrames:
     return PlacedFrames(table, planes, stack, find_axes(table, planes.index))
 
 
-def _pieces(placed: PlacedFrames, choices: Choices) -> list[FrameTable] | None:
+def _cut(
+    table: FrameTable, faults: Iterable[Fault], choices: Choices
+) -> list[FrameTable] | None:
     """Cut what is no full grid, or say why it is none; ``None`` where it is one."""
-    for fault in faults_of(placed):
+    for fault in faults:
         if choices.on_gap == "split":
             cut = fault.cut
             parts = [np.flatnonzero(cut == k) for k in np.unique(cut)]
             if len(parts) > 1:
-                return [placed.table.take(rows) for rows in parts]
+                return [table.take(rows) for rows in parts]
         elif choices.on_gap == "error" or not fault.can_be_filled:
             raise InvalidDicomError(f"{fault.message}. {fault.advice}")
         else:
-            warn(fault.message, url=placed.table.images[0].url)
+            warn(fault.message, url=table.images[0].url)
     return None
 
 
