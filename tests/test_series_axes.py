@@ -54,6 +54,31 @@ def test_a_number_that_is_none_counts_as_none_among_many_files(tmp_path: Path) -
         assert np.asarray(array)[:, 0, 0].tolist() == list(range(12))
 
 
+@pytest.mark.parametrize(
+    ("clocks", "dates"),
+    [
+        (("235958", "000000", "000002"), ("", "", "")),
+        (("235958", "000000", "000002"), ("20200101", "20200102", "20200102")),
+        (("120000", "120002", "120004"), ("20200101", "", "20200101")),
+        (("120000", "120002", "120004"), ("", "2020", "2020.01.01")),
+        (("120000", "120002", "12:00:04"), ("2020.01.01", "20200101", "20200101")),
+    ],
+)
+def test_times_go_on_after_midnight_and_where_a_date_is_missing(
+    tmp_path: Path, clocks: tuple[str, ...], dates: tuple[str, ...]
+) -> None:
+    for time, plane in np.ndindex(3, 4):
+        texts = {0x00080032: ("TM", clocks[time]), 0x00080022: ("DA", dates[time])}
+        number = 4 * time + plane
+        path = tmp_path / str(number)
+        write_instance(path, z=plane, number=11 - number, value=time, texts=texts)
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert array.coords["time"].values.tolist() == [0, 2, 4]
+    assert array[:, 0, 0, 0].tolist() == [0, 1, 2]
+
+
 def test_no_two_axes_have_one_name(tmp_path: Path) -> None:
     for number, (position, run, plane) in enumerate(np.ndindex(2, 3, 4)):
         texts = {

@@ -19,6 +19,7 @@ from lazydicom.errors import InvalidDicomError, warn
 
 _PLACE: Final = frozenset((0x00200032, 0x00200037, 0x00280030))
 """Position, orientation, spacing: without them, pixels stand in the wrong place."""
+_HALF_A_DAY: Final = 43_200
 _FRAME_TIME: Final = 0x00181063
 _GRID_FRAME_OFFSETS: Final = 0x3004000C
 _B_VALUES: Final = (
@@ -62,8 +63,10 @@ def with_derived(columns: Columns) -> Columns:
         "instance_time": ("acquisition_date", "acquisition_clock"),
         "content_time": ("content_date", "content_clock"),
     }
+    series = np.unique(columns["series_instance_uid"], return_inverse=True)[1]
     derived = {
-        name: _seconds(*(columns[of] for of in two)) for name, two in times.items()
+        name: _seconds(columns[date], columns[clock], series)
+        for name, (date, clock) in times.items()
     }
     return {**columns, **derived, "private_b_value": _private_b_values(columns)}
 
@@ -97,16 +100,28 @@ def _column(values: list[tuple[Any, ...]], vr: str, width: int) -> NDArray[Any]:
     return column
 
 
-def _seconds(dates: NDArray[Any], clocks: NDArray[Any]) -> NDArray[np.float64]:
-    """Give seconds since 1970, or since an unknown midnight."""
-    pairs = zip(dates.tolist(), clocks.tolist(), strict=True)
-    seconds = [
-        seconds_of((date or "19700101").replace(".", "") + clock.replace(":", ""))
-        if clock
-        else np.nan
-        for date, clock in pairs
-    ]
-    return np.array(seconds, np.float64)[:, None]
+def _seconds(
+    dates: NDArray[Any], clocks: NDArray[Any], series: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Give seconds since 1970, or since an unknown midnight if a series lacks a date."""
+    dates = np.char.replace(dates, ".", "")  # as ACR-NEMA wrote them
+    undated = (np.char.str_len(dates) != len("YYYYMMDD")) & (clocks != "")
+    dateless = np.isin(series, series[undated])
+    known = np.where(dateless, "19700101", dates)
+    pairs = zip(known.tolist(), clocks.tolist(), strict=True)
+    texts = (date + clock.replace(":", "") if clock else "" for date, clock in pairs)
+    seconds = np.array([seconds_of(text) for text in texts], np.float64)
+    for one in np.unique(series[dateless]):
+        _pass_midnight(seconds, np.flatnonzero(series == one))
+    return seconds[:, None]
+
+
+def _pass_midnight(seconds: NDArray[np.float64], rows: NDArray[np.int64]) -> None:
+    """Move clocks that went on after midnight to the next day: no series takes half one."""
+    own = seconds[rows]
+    if np.isfinite(own).any():
+        early = own < np.nanmax(own) - _HALF_A_DAY
+        seconds[rows[early]] += 2 * _HALF_A_DAY
 
 
 def _private_b_values(columns: Columns) -> NDArray[np.float64]:

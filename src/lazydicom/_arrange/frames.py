@@ -84,7 +84,9 @@ def tabulate(batches: Sequence[Batch]) -> FrameTable:
         np.repeat(np.arange(len(images)), lengths),
         np.concatenate([np.arange(length) for length in lengths]),
         _join([part.frames for part in parts], counts),
-        _join([part.instances for part in parts], [len(p.images) for p in parts]),
+        with_derived(
+            _join([part.instances for part in parts], [len(p.images) for p in parts])
+        ),
     )
     _complete(table, "acquisition_time", "instance_time")
     _complete(table, "b_value", "private_b_value")
@@ -102,12 +104,12 @@ class _Part(NamedTuple):
 def _parts(batch: Batch) -> Iterator[_Part]:
     if batch.known is not None:
         frames, instances = batch.known
-        yield _Part(batch.images, frames, with_derived(instances))
+        yield _Part(batch.images, frames, instances)
         return
     groups = groupby(batch.images, lambda image: has_functional_groups(image.header))
     for enhanced, group in groups:
         images = list(group)
-        instances = with_derived(instance_columns(images))
+        instances = instance_columns(images)
         if not enhanced:
             yield _Part(images, frame_columns(images), instances)
             continue
