@@ -293,6 +293,20 @@ def test_shared_values_stand_where_a_frame_has_none() -> None:
     assert columns_of(data)["pixel_spacing"].tolist() == [[2, 3], [4, 5]]
 
 
+def test_shared_values_stand_where_a_frame_has_none_though_they_are_more() -> None:
+    def window(centers: bytes) -> bytes:
+        return sequence(0x00289132, element(0x00281050, "DS", centers))
+
+    for own, shared in ((b"40", b"1\\2\\3"), (b"1\\2\\3", b"40")):
+        groups = sequence(0x52009229, window(shared))
+        groups += sequence(0x52009230, b"", window(own))
+        columns = columns_of(make_native(extra_before=groups, number_of_frames=2))
+
+        found = [row[~np.isnan(row)].tolist() for row in columns["window_center"]]
+        expected = [[float(one) for one in text.split(b"\\")] for text in (shared, own)]
+        assert found == expected
+
+
 def test_another_number_of_items_than_frames_is_an_error() -> None:
     groups = sequence(0x52009230, b"", b"")
     data = make_native(extra_before=groups, number_of_frames=3)

@@ -185,10 +185,19 @@ def _merge(
     if shared is None:
         return own
     missing = own == "" if own.ndim == 1 else np.isnan(own).all(axis=1)
-    if missing.any() and (own.ndim == 1 or own.shape[1] == shared.shape[1]):
-        own = own.astype(np.promote_types(own.dtype, shared.dtype))
-        own[missing] = shared[0]
-    return own
+    if not missing.any():
+        return own
+    if own.ndim == 1:
+        return np.where(missing, shared[:1], own)
+    width = max(own.shape[1], shared.shape[1])
+    own, shared = _widened(own, width), _widened(shared, width)
+    return np.where(missing[:, None], shared[:1], own)
+
+
+def _widened(column: NDArray[Any], width: int) -> NDArray[Any]:
+    """Add values that are none."""
+    more = ((0, 0), (0, width - column.shape[1]))
+    return np.pad(column, more, constant_values=np.nan)
 
 
 def _invalid(header: Header, message: str) -> InvalidDicomError:
