@@ -1,7 +1,7 @@
 """Opening a series or a study: many instances become labelled arrays, no pixel is read."""
 
 from collections.abc import Mapping
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 import numpy as np
 
@@ -18,6 +18,9 @@ from lazydicom._array import DicomArray
 from lazydicom._listing import Urls
 from lazydicom._open_files import ReadOptions, open_files
 from lazydicom.errors import InvalidDicomError, redact_url
+
+_NAMED: Final = 5
+"""Parts that a message describes."""
 
 
 def open_series(
@@ -177,7 +180,8 @@ def _arrange_all(
     check_concatenations(table, may_lack=choices.on_gap != "error")
     parts = uniform_parts(table)
     if len(parts) > 1 and choices.on_gap != "split":
-        texts = "; ".join(_describe(part) for part in parts)
+        texts = "; ".join(_describe(part) for part in parts[:_NAMED])
+        texts += f"; and {len(parts) - _NAMED} more" if len(parts) > _NAMED else ""
         message = "Frames of several orientations, spacings, sizes, types or colours"
         raise InvalidDicomError(f"{message}: {texts}. Choose on_gap='split'")
     arrays = [array for part in parts for array in arrange(part, choices)]

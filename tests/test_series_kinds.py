@@ -1,0 +1,72 @@
+"""Frames that are no part of one array: other orientations, spacings or colours."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+import lazydicom
+from lazydicom.errors import InvalidDicomError
+from series_files import write_instance
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_a_message_describes_some_of_many_orientations(tmp_path: Path) -> None:
+    for k in range(9):
+        turned = (np.cos(k / 9), np.sin(k / 9), 0.0, -np.sin(k / 9), np.cos(k / 9), 0.0)
+        write_instance(tmp_path / str(k), z=0, number=k, orientation=turned)
+
+    with pytest.raises(
+        InvalidDicomError, match=r"/4 at .*; and 4 more\. Choose"
+    ) as got:
+        lazydicom.open_series(tmp_path)
+
+    assert "/5 at" not in str(got.value)
+
+
+def test_mixed_pixel_spacings_are_named_and_split(tmp_path: Path) -> None:
+    for k in range(4):
+        text = ("2\\1.5", "2.0000001\\1.5", "3\\3", "3\\3")[k]
+        spacing = {0x00280030: ("DS", text)}
+        write_instance(tmp_path / f"{k}.dcm", z=2.5 * k, number=k, texts=spacing)
+
+    with pytest.raises(
+        InvalidDicomError, match=r"several .*spacings.*2\.0, 1\.5.*0\.dcm.*3\.0.*2\.dcm"
+    ):
+        lazydicom.open_series(tmp_path)
+    pieces = lazydicom.open_study(tmp_path)
+    spacings = [piece.attrs["spacing"] for piece in pieces.values()]
+    assert spacings == [[2.5, 2, 1.5], [2.5, 3, 3]]
+
+
+def test_black_on_white_and_white_on_black_are_named_and_split(tmp_path: Path) -> None:
+    for k in range(3):
+        colour = {0x00280004: ("CS", "MONOCHROME1" if k == 2 else "MONOCHROME2")}
+        write_instance(tmp_path / f"{k}.dcm", z=2.5 * k, number=k, texts=colour)
+
+    with pytest.raises(InvalidDicomError, match=r"MONOCHROME2.*MONOCHROME1.*2\.dcm"):
+        lazydicom.open_series(tmp_path)
+    meanings = [
+        piece.attrs["photometric_interpretation"]
+        for piece in lazydicom.open_study(tmp_path).values()
+    ]
+    assert meanings == ["MONOCHROME2", "MONOCHROME1"]
+
+
+@pytest.mark.parametrize("spacing", ["0\\0", "-1\\1", "1", "inf\\1", ""])
+def test_a_pixel_without_size_gives_positions_but_no_affine(
+    tmp_path: Path, spacing: str
+) -> None:
+    for k in range(3):
+        texts = {0x00280030: ("DS", spacing)}
+        write_instance(tmp_path / str(k), z=2.5 * k, number=k, texts=texts)
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert "affine" not in array.attrs
+    assert "x" not in array.coords
+    assert array.coords["z"].values.tolist() == [0, 2.5, 5]
