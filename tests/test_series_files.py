@@ -121,6 +121,23 @@ def test_a_dicomdir_follows_no_link_out_of_its_folder(tmp_path: Path) -> None:
         lazydicom.open_series(inside / "DICOMDIR")
 
 
+@pytest.mark.parametrize("file_id", ["%2e%2e\\SECRET", "IMAGE?a", "IMAGE#a"])
+def test_a_distant_dicomdir_never_leads_out_of_its_folder(
+    tmp_path: Path, file_id: str
+) -> None:
+    write_instance(tmp_path / "IMAGE", z=0, number=1)
+    write_dicomdir(tmp_path / "DICOMDIR", file_id)
+    image = (tmp_path / "IMAGE").read_bytes()
+    directory = (tmp_path / "DICOMDIR").read_bytes()
+    files = {"disk/DICOMDIR": directory, "disk/IMAGE": image, "SECRET": image}
+
+    with (
+        RangeServer(files) as server,
+        pytest.raises(InvalidDicomError, match="outside"),
+    ):
+        lazydicom.open_series(server.url("disk/DICOMDIR"))
+
+
 def write_dicomdir(path: Path, *file_ids: str) -> None:
     from dicom_files import dicom_file, element, sequence
 

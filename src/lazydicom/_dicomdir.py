@@ -17,6 +17,8 @@ _DIRECTORY_RECORDS: Final = 0x00041220
 _REFERENCED_FILE_ID: Final = 0x00041500
 _NAMES: Final = re.compile(r"[^/\\:\0]+")
 """One component of a File ID: no separator, no drive."""
+_CODED: Final = re.compile(r"[%?#]")
+"""What means something else in a URL: ``%2e%2e`` is the folder above."""
 _NESTED: Final = "DIRFILE"
 """Vendors split their directory: a record refers to one of a study or series."""
 
@@ -52,7 +54,7 @@ def read_dicomdir(source: ByteSource) -> list[tuple[str, ...]]:
 
 
 def files_of_dicomdir(path: str, source: ByteSource) -> list[str]:
-    """Give the local paths that a DICOMDIR refers to.
+    """Give the paths or URLs that a DICOMDIR refers to.
 
     Raises
     ------
@@ -65,7 +67,8 @@ def files_of_dicomdir(path: str, source: ByteSource) -> list[str]:
     for components in read_dicomdir(source):
         name = os.path.join(root, *components)  # noqa: PTH118
         inside = os.path.commonpath([real_root, os.path.realpath(name)]) == real_root
-        if not inside:
+        coded = "://" in root and any(map(_CODED.search, components))
+        if coded or not inside:
             message = "A file outside the folder of the DICOMDIR"
             raise InvalidDicomError(message, url=path, tag=_REFERENCED_FILE_ID)
         names.append(name)
