@@ -12,7 +12,12 @@ import pytest
 from pydicom import Dataset
 
 import lazydicom
-from lazydicom.errors import InvalidDicomError, LazyDicomWarning, SourceError
+from lazydicom.errors import (
+    InvalidDicomError,
+    LazyDicomWarning,
+    LimitError,
+    SourceError,
+)
 from range_server import RangeServer
 from series_files import write_instance, write_volume
 
@@ -179,6 +184,17 @@ def test_a_folder_is_opened_by_its_file_url(tmp_path: Path) -> None:
     write_volume(folder)
 
     assert lazydicom.open_series(folder.as_uri()).shape == (4, 3, 4)
+
+
+def test_directories_that_go_deeper_and_deeper_are_an_error(tmp_path: Path) -> None:
+    folder = tmp_path
+    for _ in range(20):
+        write_dicomdir(folder / "DIRFILE", "D\\DIRFILE")
+        folder /= "D"
+        folder.mkdir()
+
+    with pytest.raises(LimitError, match="deeper"):
+        lazydicom.open_series(tmp_path / "DIRFILE")
 
 
 def test_a_list_or_directory_without_files_is_an_error(tmp_path: Path) -> None:

@@ -23,12 +23,20 @@ from lazydicom._ranges import REQUESTS, ByteRange
 from lazydicom._source import ByteSource
 from lazydicom._walker import Framing, read_element
 from lazydicom._window import Window, open_window
-from lazydicom.errors import InvalidDicomError, LazyDicomError, SourceError, warn
+from lazydicom.errors import (
+    InvalidDicomError,
+    LazyDicomError,
+    LimitError,
+    SourceError,
+    warn,
+)
 
 _FEW: Final = 8
 """Fewer files are opened one by one."""
 _KINDS: Final = 8
 """Kinds of headers that are worth the trial."""
+_DEEPEST: Final = 8
+"""A disk has directories of patients, studies and series."""
 _SOP_CLASS_UID: Final = 0x00080016
 _MEDIA_STORAGE_SOP_CLASS: Final = 0x00020002
 _STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
@@ -57,7 +65,7 @@ def open_files(
 ) -> list[Batch]:
     """Read the headers of all files, many at once; no two wait for each other."""
     listed = list_files(urls, storage_options)
-    files = _expand(listed, storage_options, set())
+    files = _expand(listed, storage_options, set(), depth=0)
     open_one = partial(_open_listed, storage_options=storage_options, options=options)
     batches, files_left = _open_alike(files, open_one, options)
     threads = min(2 * REQUESTS, len(files_left) or 1)  # half of them parse
@@ -121,11 +129,20 @@ def _name_of(file: Listed) -> str:
 
 
 def _expand(
-    files: list[Listed], storage_options: Mapping[str, Any], seen: set[str]
+    files: list[Listed],
+    storage_options: Mapping[str, Any],
+    seen: set[str],
+    *,
+    depth: int,
 ) -> list[Listed]:
     """Let a DICOMDIR that was named stand for the files it refers to.
 
     Directories refer to each other, maybe in a circle: each is `seen` once.
+
+    Raises
+    ------
+    LimitError
+        If they go on and on, as a server may make them.
     """
     expanded: list[Listed] = []
     for one in files:
@@ -133,10 +150,12 @@ def _expand(
         if not one.named or not is_dicomdir(name):
             expanded.append(one)
         elif name not in seen:
+            if depth > _DEEPEST:
+                raise LimitError("Directories refer deeper and deeper", url=name)
             seen.add(name)
             names = files_of_dicomdir(name, open_source(name, storage_options))
             inside = [Listed(url, named=True) for url in names]
-            expanded += _expand(inside, storage_options, seen)
+            expanded += _expand(inside, storage_options, seen, depth=depth + 1)
     return expanded
 
 
