@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import lazydicom
-from lazydicom.errors import InvalidDicomError
+from lazydicom._arrange.geometry import group_orientations
+from lazydicom.errors import InvalidDicomError, LimitError
 from series_files import write_instance
 
 if TYPE_CHECKING:
@@ -70,3 +71,12 @@ def test_a_pixel_without_size_gives_positions_but_no_affine(
     assert "affine" not in array.attrs
     assert "x" not in array.coords
     assert array.coords["z"].values.tolist() == [0, 2.5, 5]
+
+
+def test_very_many_orientations_are_an_error_not_a_wait() -> None:
+    angles = np.linspace(0, 2 * np.pi, 5000, endpoint=False)
+    rows = np.stack([np.cos(angles), np.sin(angles), np.zeros(5000)], axis=1)
+    columns = np.broadcast_to([0.0, 0.0, -1.0], (5000, 3))
+
+    with pytest.raises(LimitError, match="1000 orientations"):
+        group_orientations(np.concatenate([rows, columns], axis=1))

@@ -9,6 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom.errors import LimitError
+
 SAME_DIRECTION: Final = 1e-3
 """Direction cosines that differ less are equal: 0.06 degrees."""
 SAME_SPACING: Final = 1e-4
@@ -17,6 +19,8 @@ SAME_PLANE: Final = 0.01
 """Positions that differ less are equal, in pixels."""
 SAME_GAP: Final = 0.05
 """Gaps between planes may differ by this part of a gap."""
+_MOST_GROUPS: Final = 1000
+"""Orientations of one series; each is an array by itself."""
 _EMPTIEST: Final = 0.01
 """Of a stack, this part is there at least; a plane a mile away is none of it."""
 _FARTHEST: Final = 1e9
@@ -78,11 +82,20 @@ def has_spacing(pixel_spacing: NDArray[np.float64]) -> NDArray[np.bool_]:
 def _group(
     values: NDArray[np.float64], known: NDArray[np.bool_], tolerance: float
 ) -> NDArray[np.int64]:
-    """Group the rows that are known and differ by less than `tolerance`."""
+    """Group the rows that are known and differ by less than `tolerance`.
+
+    Raises
+    ------
+    LimitError
+        If that would take a pass over all rows for each of very many groups.
+    """
     groups = np.full(len(values), -1)
     waiting = np.flatnonzero(known)
     number = 0
     while len(waiting):
+        if number == _MOST_GROUPS:
+            message = f"More than {_MOST_GROUPS} orientations or pixel spacings"
+            raise LimitError(message)
         first = values[waiting[0]]
         same = (np.abs(values[waiting] - first) < tolerance).all(axis=1)
         groups[waiting[same]] = number

@@ -73,11 +73,13 @@ def uniform_parts(table: FrameTable) -> list[FrameTable]:
         strict=True,
     )
     looks = [_look(image.format) for image in table.images]
-    keys = [
-        kinds.setdefault((*place, looks[image]), len(kinds))
-        for place, image in zip(places, table.image.tolist(), strict=True)
-    ]
-    parts = [table.take(np.flatnonzero(np.array(keys) == k)) for k in range(len(kinds))]
+    keys = np.array(
+        [
+            kinds.setdefault((*place, looks[image]), len(kinds))
+            for place, image in zip(places, table.image.tolist(), strict=True)
+        ]
+    )
+    parts = [table.take(np.flatnonzero(keys == k)) for k in range(len(kinds))]
     return sorted(parts, key=_first_instance)
 
 
