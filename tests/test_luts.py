@@ -20,7 +20,12 @@ from pydicom.pixels.processing import (
     apply_voi_lut,
     apply_windowing,
 )
-from pydicom.uid import UID, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.uid import (
+    UID,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+    SecondaryCaptureImageStorage,
+)
 
 import lazydicom
 from counting import open_counted
@@ -241,6 +246,40 @@ def test_dataset_has_the_luts_of_its_file() -> None:
         values = lazydicom.apply_voi_lut(by_path)[0]
 
         np.testing.assert_array_equal(values, lazydicom.apply_voi_lut(by_dataset)[0])
+
+
+def _ramp(vr: str, first: int, count: int) -> Dataset:
+    """Make an item of a LUT Sequence whose entries count from 0."""
+    item = Dataset()
+    item.add_new(0x00283002, vr, [count, first, 16])
+    item.add_new(0x00283006, "OW", np.arange(count, dtype="<u2").tobytes())
+    return item
+
+
+@pytest.mark.parametrize(("vr", "first"), [("SS", -1024), ("US", 0x10000 - 1024)])
+@pytest.mark.parametrize("implicit", [False, True])
+def test_voi_lut_of_unsigned_ct_begins_below_zero(
+    vr: str, first: int, implicit: bool
+) -> None:
+    dataset = windowed()
+    dataset.RescaleSlope, dataset.RescaleIntercept = 1, -1024
+    dataset.VOILUTSequence = [_ramp(vr, first, 4096)]
+    if implicit:
+        dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    array = lazydicom.open_image(_file_of(dataset))
+
+    np.testing.assert_array_equal(lazydicom.apply_voi_lut(array)[0], array[0])
+
+
+def test_voi_lut_may_begin_high_above_zero_where_its_vr_says_so() -> None:
+    dataset = windowed(signed=True)
+    dataset.RescaleSlope, dataset.RescaleIntercept = 20, 0
+    dataset.VOILUTSequence = [_ramp("US", 40000, 1000)]
+    array = lazydicom.open_image(_file_of(dataset))
+
+    values = lazydicom.apply_voi_lut(array)[0]
+
+    np.testing.assert_array_equal(values, np.clip(array[0] * 20.0 - 40000, 0, 999))
 
 
 def test_segments_repeat_earlier_ones_by_their_byte_offset() -> None:

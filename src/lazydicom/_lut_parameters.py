@@ -144,11 +144,56 @@ def sequence_table(image: DicomImage, tag: int, number: int = 0) -> LookupTable 
     if len(words) != 3:
         message = f"Expected a descriptor of 3 values, found {len(words)}"
         raise InvalidDicomError(message, url=image.url, tag=_LUT_DESCRIPTOR)
-    count, first = _count_and_first([int(one) for one in words[:2]], header)
+    vr = items[number].get_item(_LUT_DESCRIPTOR).VR
+    inputs = stored_range(image) if tag == MODALITY_LUT_SEQUENCE else _voi_inputs(image)
+    count, first = int(words[0]) or 0x10000, _first(int(words[1]), vr, inputs)
     entries = _entries(data, count, header)
     if int(words[2]) <= 8:
         entries = entries.astype(np.uint8)
     return LookupTable(first, _checked(entries, count, header, tag))
+
+
+def stored_range(image: DicomImage) -> tuple[int, int]:
+    """Give the least and the greatest value that Bits Stored allow."""
+    pixel = image.header.image_pixel
+    span = 2**pixel.bits_stored
+    lowest = -span // 2 if pixel.pixel_representation else 0
+    return lowest, lowest + span - 1
+
+
+def modality_range(image: DicomImage) -> tuple[int, int]:
+    """Give the range of what goes into a rescale, or what comes out of a Modality LUT."""
+    table = sequence_table(image, MODALITY_LUT_SEQUENCE)
+    if table is None:
+        return stored_range(image)
+    return 0, int(np.iinfo(table.entries.dtype).max)
+
+
+def _voi_inputs(image: DicomImage) -> tuple[float, float]:
+    """Give the range of what the modality makes of the stored values of all frames."""
+    limits = modality_range(image)
+    names = ("rescale_slope", "rescale_intercept")
+    columns = complete_rescale(*_image_columns(image, names))
+    if columns is None:
+        return limits
+    slope, intercept = columns
+    rescaled = np.outer(limits, slope) + intercept
+    return float(rescaled.min()), float(rescaled.max())
+
+
+def _first(word: int, vr: str | None, inputs: tuple[float, float]) -> int:
+    """Read the first value mapped, which is signed where the inputs are (PS3.3 C.11.2.1.1).
+
+    An explicit VR says so itself, but some writers say US where it cannot be.
+
+    >>> _first(0xFC00, "SS", (-1024, 3071)), _first(0xFC00, "US", (-1024, 64511))
+    (-1024, -1024)
+    >>> _first(40000, "US", (-1024, 64511))
+    40000
+    """
+    lowest, highest = inputs
+    signed = vr == "SS" or (lowest < 0 and (vr != "US" or word > highest))
+    return word - 0x10000 if signed and word >= 0x8000 else word
 
 
 def _item_bytes(item: "Dataset", tag: int, image: DicomImage) -> bytes:
@@ -180,7 +225,8 @@ def palette_of(image: DicomImage) -> LookupTable | None:
         return None
     if set(get(_PIXEL_PRESENTATION, "CS")) & {"MIXED", "COLOR"}:
         raise UnsupportedError("A Supplemental Palette is not applied", url=image.url)
-    count, first = _count_and_first(descriptor[:2], header)
+    count = descriptor[0] % 0x10000 or 0x10000
+    first = _first(descriptor[1] % 0x10000, None, stored_range(image))
     colors = [
         _checked(_color(header, color, count, descriptor[2]), count, header, _PALETTE)
         for color in range(4)
@@ -214,14 +260,6 @@ def _words(data: bytes, header: Header) -> NDArray[np.uint16]:
     little = header.meta.framing.little_endian
     padded = data + b"\0" * (len(data) % 2)
     return np.frombuffer(padded, "<u2" if little else ">u2").astype("<u2")
-
-
-def _count_and_first(words: Sequence[int], header: Header) -> tuple[int, int]:
-    """Read the first two values of a descriptor (PS3.3 C.7.6.3.1.5)."""
-    count, first = words[0] % 0x10000 or 0x10000, words[1]
-    if header.image_pixel.pixel_representation == 1 and first >= 0x8000:
-        first -= 0x10000
-    return count, first
 
 
 def _checked(

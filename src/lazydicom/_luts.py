@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._dask import is_dask_array, map_frames
-from lazydicom._image import DicomImage
 from lazydicom._lut_kernels import NARROWEST, WINDOWS, LookupTable, look_up, rescale
 from lazydicom._lut_parameters import (
     MODALITY_LUT_SEQUENCE,
     VOI_LUT_SEQUENCE,
     frame_columns,
+    modality_range,
     on_grid,
     palette_of,
     rescale_columns,
@@ -274,7 +274,7 @@ def _check_window(width: NDArray[Any], function: str, array: FrameArray) -> None
 
 def _output_range(array: FrameArray) -> tuple[NDArray[Any], NDArray[Any]]:
     """Give the range of what the modality LUT can give, of each frame."""
-    ranges = np.array([_stored_range(image) for image in array.images], np.float64)
+    ranges = np.array([modality_range(image) for image in array.images], np.float64)
     lengths = [len(image) for image in array.images]
     lowest, highest = np.repeat(ranges, lengths, axis=0).T
     columns = rescale_columns(array)
@@ -282,17 +282,6 @@ def _output_range(array: FrameArray) -> tuple[NDArray[Any], NDArray[Any]]:
         slope, intercept = columns
         lowest, highest = lowest * slope + intercept, highest * slope + intercept
     return on_grid(lowest, array), on_grid(highest, array)
-
-
-def _stored_range(image: DicomImage) -> tuple[int, int]:
-    table = sequence_table(image, MODALITY_LUT_SEQUENCE)
-    pixel = image.header.image_pixel
-    if table is not None:
-        return 0, int(np.iinfo(table.entries.dtype).max)
-    if pixel.pixel_representation == 0:
-        return 0, 2**pixel.bits_stored - 1
-    half = 2 ** (pixel.bits_stored - 1)
-    return -half, half - 1
 
 
 def _look_up(
