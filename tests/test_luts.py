@@ -354,6 +354,31 @@ def test_dask_values_are_those_of_the_array(pet: lazydicom.DicomArray) -> None:
     np.testing.assert_array_equal(np.asarray(by_view[2:9]), expected[2:9])
 
 
+def test_numbers_of_each_frame_are_not_spread_over_its_pixels(
+    pet: lazydicom.DicomArray,
+) -> None:
+    stored = lazydicom.to_dask(pet, frames_per_chunk=1)
+
+    values = lazydicom.apply_modality_lut(stored, like=pet)
+
+    graph = pickle.dumps(dict(values.__dask_graph__()))
+    assert len(graph) < pet.nbytes // 2  # spread, two numbers of 8 bytes per value
+    function = lazydicom.apply_modality_lut(pet).function
+    assert [one.shape for one in function.at(([4, 0],), pet.shape).parameters] == [
+        (2, 1, 1),
+        (),
+    ]
+
+
+def test_no_dask_values_are_none_of_the_array(pet: lazydicom.DicomArray) -> None:
+    for key in (slice(0, 0), (slice(None), slice(3, 3))):
+        stored = lazydicom.to_dask(pet)[key]
+
+        values = lazydicom.apply_modality_lut(stored, like=pet, at=key)
+
+        assert values.compute().shape == stored.shape
+
+
 def test_dask_palette_has_an_axis_of_samples() -> None:
     array = open_quietly("pydicom/test_files/examples_palette.dcm")
     values = lazydicom.apply_palette(lazydicom.to_dask(array), like=array)

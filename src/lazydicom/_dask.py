@@ -111,7 +111,7 @@ def map_frames(values: da.Array, function: FrameFunction) -> da.Array:
     parts: list[object] = []
     for one in function.parameters:
         chunks = tuple(
-            own if length > 1 else (1,)
+            (1,) if length == 1 else own
             for own, length in zip(values.chunks, one.shape, strict=bool(one.ndim))
         )
         parts += (da.from_array(one, chunks), axes) if one.ndim else (one[()], None)

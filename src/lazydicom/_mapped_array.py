@@ -13,7 +13,7 @@ from lazydicom._array import DicomArray
 from lazydicom._coordinate import Coordinate
 from lazydicom._grid import FrameGrid
 from lazydicom._image import DicomImage
-from lazydicom._selection import Positions, as_slice, select
+from lazydicom._selection import Positions, Selection, as_slice, select
 
 Name: TypeAlias = Literal["Modality LUT", "VOI LUT", "palette"]
 
@@ -36,9 +36,11 @@ class FrameFunction:
 
     def at(self, key: Any, shape: tuple[int, ...]) -> "FrameFunction":  # noqa: ANN401
         """Give the function of the values that an index expression names."""
+        if not any(one.ndim for one in self.parameters):
+            return self
+        selection = select(key, shape)
         parameters = tuple(
-            one if one.ndim == 0 else np.broadcast_to(one, shape)[key]
-            for one in self.parameters
+            _numbers_at(one, selection) if one.ndim else one for one in self.parameters
         )
         return replace(self, parameters=parameters)
 
@@ -170,6 +172,25 @@ class MappedArray:
         if self.function.samples:
             box = box[..., as_slice(selection.positions[-1])]
         return box[selection.in_box]
+
+
+def _numbers_at(numbers: NDArray[Any], selection: Selection) -> NDArray[Any]:
+    """Take what belongs to a selection; axes along which nothing differs stay short.
+
+    As many numbers as values would be four times the memory of 16-bit pixels, or more.
+    """
+    short = [length == 1 for length in numbers.shape]
+    positions = (
+        range(1) if one else own
+        for one, own in zip(short, selection.positions, strict=True)
+    )
+    by_axis = tuple(
+        np.zeros_like(key) if one and isinstance(key, np.ndarray) else key
+        for one, key in zip(short, selection.by_axis, strict=True)
+    )
+    box = numbers[np.ix_(*(np.asarray(one, np.intp) for one in positions))]
+    taken: NDArray[Any] = box[replace(selection, by_axis=by_axis).in_box]
+    return taken
 
 
 FrameArray: TypeAlias = DicomArray | MappedArray
