@@ -139,15 +139,26 @@ def reduce_values(
         return values
     if method == "nearest":
         return np.ascontiguousarray(values[steps])
-    total = np.zeros(values[steps].shape, np.float64)
-    count = np.zeros(total.shape, np.int64)
-    for start in product(*map(range, factors)):
-        pairs = zip(start, factors, strict=True)
-        part = values[tuple(slice(at, None, factor) for at, factor in pairs)]
-        here = tuple(map(slice, part.shape))
-        total[here] += part
-        count[here] += 1
-    total /= count
+    return _means(values, factors).astype(values.dtype)
+
+
+def _means(values: NDArray[Any], factors: tuple[int, ...]) -> NDArray[np.float64]:
+    """Give the means of blocks in double precision; of integers, the nearest ones."""
+    parts = [
+        values[tuple(slice(at, None, n) for at, n in zip(start, factors, strict=True))]
+        for start in product(*map(range, factors))
+    ]
+    places = [tuple(map(slice, part.shape)) for part in parts]
+    counts = np.zeros(parts[0].shape, np.int64)
+    for here in places:
+        counts[here] += 1
+    means = np.zeros(parts[0].shape, np.float64)
+    for part, here in zip(parts, places, strict=True):
+        means[here] += part / counts[here]  # the sum of the largest ones is infinite
     if values.dtype.kind in "iu":
-        np.rint(total, out=total)
-    return total.astype(values.dtype)
+        np.rint(means, out=means)
+    if values.dtype.kind in "iu" and values.dtype.itemsize == 8:
+        # the largest integers are no doubles: they would be rounded out of their type
+        largest = np.nextafter(float(np.iinfo(values.dtype).max), 0)
+        np.minimum(means, largest, out=means)
+    return means
