@@ -144,6 +144,16 @@ def test_oblique_corner_is_the_affine_s_after_the_rotation(tmp_path: Path) -> No
     np.testing.assert_allclose(placed, (array.attrs["affine"] @ last)[:3], atol=1e-2)
 
 
+def test_tilt_that_scales_cannot_say_is_a_warning(tmp_path: Path) -> None:
+    array = real_series("bad_gantry_tilt")
+
+    with pytest.warns(LazyDicomWarning, match=r"gantry tilt of 14\.0°"):
+        report = lazydicom.to_ome_zarr(array, tmp_path / "out", levels=1)
+
+    affine = np.array(attributes(report.url)["lazydicom"]["affine"])
+    np.testing.assert_array_equal(affine, array.attrs["affine"])
+
+
 def test_axes_have_units_and_the_order_time_channel_space(tmp_path: Path) -> None:
     write_times_and_echoes(tmp_path, np.arange(24))
     array = lazydicom.open_series(tmp_path)

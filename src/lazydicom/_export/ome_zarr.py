@@ -34,7 +34,7 @@ from lazydicom._export.pyramid import Level, Method, Transposed
 from lazydicom._export.target import StoreLike, Target, is_zarr, open_target
 from lazydicom._export.zarr import to_zarr
 from lazydicom._mapped_array import FrameArray, MappedArray
-from lazydicom.errors import ExportError, UnsupportedError, redact_url
+from lazydicom.errors import ExportError, UnsupportedError, redact_url, warn
 
 if TYPE_CHECKING:
     from lazydicom._array import DicomArray
@@ -134,6 +134,7 @@ def to_ome_zarr(
     plan = json.dumps({"source": pyramid.digest(), "chunks": chunks and [*chunks]})
     marker = json.dumps({"lazydicom_multiscales": plan}).encode()
     warn_of_burned_in_text(pyramid.arrays[0])
+    _warn_of_tilt(pyramid.arrays[0])
     with target.alone():
         kept = _prepare(target, marker, overwrite=overwrite, resume=resume)
         if not kept:
@@ -296,6 +297,16 @@ def _plan(
     else:
         factors = _factors(arrays[0], axes, levels)
     return _Pyramid(arrays, axes, factors, method)
+
+
+def _warn_of_tilt(array: FrameArray) -> None:
+    """Say that a plane is not right behind the one before: a scale cannot."""
+    if "gantry_tilt" in array.attrs:
+        message = (
+            f"Planes are shifted by a gantry tilt of {array.attrs['gantry_tilt']:.1f}°, "
+            "which OME-Zarr's scale and translation leave out; the affine has it"
+        )
+        warn(message, url=array.images[0].url)
 
 
 def _factors(
