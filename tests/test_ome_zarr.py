@@ -184,6 +184,36 @@ def test_colours_become_the_channel_axis(tmp_path: Path) -> None:
     assert [one["color"] for one in channels] == ["FF0000", "00FF00", "0000FF"]
 
 
+def test_colours_are_as_bright_as_their_bits(tmp_path: Path) -> None:
+    pixels = np.full((1, 4, 5, 3), 1023, np.uint16)
+    array = lazydicom.open_image(make_native(pixels, bits_stored=10))
+
+    report = lazydicom.to_ome_zarr(array, tmp_path / "out")
+
+    for channel in attributes(report.url)["ome"]["omero"]["channels"]:
+        assert channel["window"]["end"] == channel["window"]["max"] == 1023
+
+
+def test_colours_with_alpha_are_not_taken_for_three(tmp_path: Path) -> None:
+    descriptor = np.array([256, 0, 16], "<u2").tobytes()
+    table = np.arange(256, dtype="<u2").tobytes()
+    tags = {0x00281101 + k: ("US", descriptor) for k in range(3)}
+    tags |= {0x00281201 + k: ("OW", table) for k in range(4)}
+    elements = {tag: element(tag, vr, value) for tag, (vr, value) in tags.items()}
+    file = make_native(
+        photometric_interpretation="PALETTE COLOR",
+        bits_allocated=8,
+        number_of_frames=1,
+        elements=dict(elements),
+    )
+    colours = lazydicom.apply_palette(lazydicom.open_image(file))
+
+    report = lazydicom.to_ome_zarr(colours, tmp_path / "out")
+
+    assert report.shapes == ((4, 4, 5),)
+    assert "omero" not in attributes(report.url)["ome"]
+
+
 def test_windows_count_in_stored_values(tmp_path: Path) -> None:
     texts = {
         WINDOW_CENTER: ("DS", "40"),

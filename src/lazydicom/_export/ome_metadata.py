@@ -160,15 +160,25 @@ def omero(array: FrameArray, axes: Sequence[OmeAxis]) -> dict[str, Any] | None:
     """Give each channel the window that the file asks for; ``None`` where it asks none."""
     channel = next((axis for axis in axes if axis.kind == "channel"), None)
     if channel is not None and channel.dim == "sample":
-        highest = float(np.iinfo(array.dtype).max) if array.dtype.kind in "iu" else 1.0
-        window = {"min": 0.0, "max": highest, "start": 0.0, "end": highest}
-        return {"channels": [_channel(color, name, window) for name, color in _RGB]}
+        return _colors(array)
     found = _window(array)
     if found is None:
         return None
     names = [""] if channel is None else _labels(array, channel)
     gray = [_channel("FFFFFF", name, found) for name in names]
     return {"channels": gray, "rdefs": {"model": "greyscale"}}
+
+
+def _colors(array: FrameArray) -> dict[str, Any] | None:
+    """Show red, green and blue in full; with alpha they are more than channels."""
+    if array.shape[-1] != len(_RGB):
+        return None
+    if isinstance(array, MappedArray):  # the entries of a palette
+        highest = float(np.iinfo(array.dtype).max)
+    else:
+        _, highest = _stored_limits(array) or (0.0, 1.0)
+    window = {"min": 0.0, "max": highest, "start": 0.0, "end": highest}
+    return {"channels": [_channel(color, name, window) for name, color in _RGB]}
 
 
 def _channel(color: str, label: str, window: dict[str, float]) -> dict[str, Any]:
