@@ -78,6 +78,34 @@ def test_it_shows_colour_as_it_is_and_the_lowest_value_white_where_told() -> Non
     assert picture_of(white)[0, 0] == 255
 
 
+def test_it_shows_the_least_and_the_greatest_numbers_side_by_side() -> None:
+    limits = np.finfo(np.float64)
+    pixels = np.resize([limits.min, limits.max], (1, 300, 256))
+    file = make_native(
+        pixel_bytes=pixels.tobytes(),
+        number_of_frames=1,
+        rows=300,
+        columns=256,
+        keyword="DoubleFloatPixelData",
+        bits_allocated=64,
+    )
+    small = make_native(
+        pixel_bytes=pixels[:, :4, :6].tobytes(),
+        number_of_frames=1,
+        rows=4,
+        columns=6,
+        keyword="DoubleFloatPixelData",
+        bits_allocated=64,
+    )
+
+    averaged = picture_of(lazydicom.open_image(file)._repr_html_())
+    whole = picture_of(lazydicom.open_image(small)._repr_html_())
+
+    assert averaged.shape == (100, 86)
+    assert (whole[:, ::2] == 0).all()
+    assert (whole[:, 1::2] == 255).all()
+
+
 def test_names_are_escaped_and_a_patient_is_not_there(tmp_path: Path) -> None:
     path = write_file(tmp_path).rename(tmp_path / "<script>alert('&')<b>.dcm")
 

@@ -41,7 +41,8 @@ def shrink(frame: NDArray[Any], step: int) -> NDArray[np.float64]:
     for axis in (0, 1):
         starts = np.arange(0, frame.shape[axis], step)
         counts = np.diff(starts, append=frame.shape[axis])
-        with np.errstate(invalid="ignore"):  # infinities of both signs in one block
+        # infinities of both signs in one block, or sums beyond the largest double
+        with np.errstate(invalid="ignore", over="ignore"):
             sums = np.add.reduceat(frame, starts, axis=axis, dtype=np.float64)
         others = [a for a in range(sums.ndim) if a != axis]
         frame = sums / np.expand_dims(counts, others)
@@ -87,5 +88,7 @@ def _spread(values: NDArray[Any]) -> NDArray[np.float64]:
         low, high = np.nanmin(numbers), np.nanmax(numbers)
     if low == high:
         return np.zeros(values.shape)
-    scaled: NDArray[np.float64] = ((numbers - low) / (high - low)).clip(0, 1)
-    return np.nan_to_num(scaled * 255)
+    # halves, since the difference of the largest doubles is infinite
+    scaled = (numbers / 2 - low / 2) / (high / 2 - low / 2)
+    grey: NDArray[np.float64] = np.nan_to_num(scaled.clip(0, 1) * 255)
+    return grey
