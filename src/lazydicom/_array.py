@@ -144,15 +144,10 @@ class DicomArray:
         return partial(self._fill, numbers, None, box, threads=1)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Name these values the same in every process."""
+        """Name these values the same in every process; dask hashes how this is printed."""
         sources = tuple(image.identity() for image in self.images)
-        return (
-            "lazydicom",
-            sources,
-            self.grid.shape,
-            self.grid.numbers,
-            self.fill_value,
-        )
+        grid = self.grid
+        return ("lazydicom", sources, grid.shape, grid.digest(), self.fill_value)
 
     def read(
         self,

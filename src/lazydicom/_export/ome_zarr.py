@@ -5,7 +5,6 @@ image comes last.
 """
 
 import json
-import pickle
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -224,7 +223,7 @@ class _Pyramid:
             digest.update(repr((identities, array.fill_value)).encode())
             digest.update(array.grid.numbers.tobytes())
             while isinstance(array, MappedArray):
-                digest.update(pickle.dumps(array.function))
+                digest.update(array.function.digest().encode())
                 array = array.source  # noqa: PLW2901 (down to the stored values)
         return digest.hexdigest()
 
