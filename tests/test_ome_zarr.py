@@ -264,6 +264,8 @@ def test_given_levels_are_written_as_they_are(
 
     assert report.shapes == (volume.shape, volume.shape)
     np.testing.assert_array_equal(level(report.url, 1), volume)
+    report = lazydicom.to_ome_zarr([volume, volume], tmp_path / "one", levels=1)
+    assert report.shapes == (volume.shape,)
 
 
 class Interrupted(Exception):  # noqa: N818 (what somebody does, no error)
@@ -337,6 +339,36 @@ def test_resuming_another_export_is_an_error(
 
     assert len(report.shapes) == 3
     np.testing.assert_array_equal(level(report.url, 0), volume)
+
+
+def test_resuming_with_other_codecs_is_an_error(
+    volume: DicomArray, tmp_path: Path
+) -> None:
+    lazydicom.to_ome_zarr(volume, tmp_path / "out")
+
+    with pytest.raises(ExportError, match="other levels, chunks or codecs"):
+        lazydicom.to_ome_zarr(volume, tmp_path / "out", compressors="none", resume=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "median"},
+        {"compressors": "rar"},
+        {"chunks": (1, 2)},
+        {"chunks": (0, 3, 4)},
+        {"levels": 0},
+    ],
+    ids=str,
+)
+def test_wrong_argument_leaves_nothing_behind(
+    volume: DicomArray, tmp_path: Path, options: dict[str, Any]
+) -> None:
+    with pytest.raises(ValueError, match="Expected"):
+        lazydicom.to_ome_zarr(volume, tmp_path / "out", **options)
+
+    assert [path.name for path in tmp_path.iterdir()] == ["volume"]
+    lazydicom.to_ome_zarr(volume, tmp_path / "out")
 
 
 def test_what_is_no_store_is_not_overwritten(

@@ -24,6 +24,16 @@ def warn_of_burned_in_text(array: FrameArray) -> None:
         warn(message, url=array.images[0].url)
 
 
+def warn_of_tilt(array: FrameArray) -> None:
+    """Say that a plane is not right behind the one before: a scale cannot."""
+    if "gantry_tilt" in array.attrs:
+        message = (
+            f"Planes are shifted by a gantry tilt of {array.attrs['gantry_tilt']:.1f}°, "
+            "which OME-Zarr's scale and translation leave out; the affine has it"
+        )
+        warn(message, url=array.images[0].url)
+
+
 def exported_attributes(
     array: DicomArray,
     metadata: Metadata,

@@ -16,10 +16,10 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
-from lazydicom._export.attributes import warn_of_burned_in_text
+from lazydicom._export.attributes import warn_of_burned_in_text, warn_of_tilt
 from lazydicom._export.copying import Progress
 from lazydicom._export.folder import LocalFolder
-from lazydicom._export.layout import METADATA
+from lazydicom._export.layout import METADATA, plan_layout
 from lazydicom._export.manifest import MANIFEST
 from lazydicom._export.ome_metadata import (
     VERSION,
@@ -31,9 +31,9 @@ from lazydicom._export.ome_metadata import (
 )
 from lazydicom._export.pyramid import Level, Method, Transposed
 from lazydicom._export.target import StoreLike, Target, is_zarr, open_target
-from lazydicom._export.zarr import to_zarr
+from lazydicom._export.zarr import codecs_of, to_zarr
 from lazydicom._mapped_array import FrameArray, MappedArray
-from lazydicom.errors import ExportError, UnsupportedError, redact_url, warn
+from lazydicom.errors import ExportError, UnsupportedError, redact_url
 
 if TYPE_CHECKING:
     from lazydicom._array import DicomArray
@@ -130,14 +130,14 @@ def to_ome_zarr(
         raise ValueError("Expected overwrite or resume, not both")
     pyramid = _plan(array_or_levels, levels, method)
     target = open_target(_located(store), storage_options or {})
-    plan = json.dumps({"source": pyramid.digest(), "chunks": chunks and [*chunks]})
-    marker = json.dumps({"lazydicom_multiscales": plan}).encode()
+    write = _Writing(pyramid, target, dict(storage_options or {}))
+    _check_layout(write.level(0), chunks, compressors)
+    marker = _marker(pyramid, chunks, compressors)
     warn_of_burned_in_text(pyramid.arrays[0])
-    _warn_of_tilt(pyramid.arrays[0])
+    warn_of_tilt(pyramid.arrays[0])
     with target.alone():
         kept = _prepare(target, marker, overwrite=overwrite, resume=resume)
         if not kept:
-            write = _Writing(pyramid, target, dict(storage_options or {}))
             for number in range(len(pyramid.factors)):
                 level = write.level(number)
                 to_zarr(
@@ -274,14 +274,16 @@ def _plan(
     Raises
     ------
     ValueError
-        If there is no level, or those given have not the same axes.
+        If there is no level, those given have not the same axes, or nobody knows the method.
     """
     if levels is not None and levels < 1:
         raise ValueError(f"Expected 1 level or more, found {levels}")
+    if method not in {None, "mean", "nearest"}:
+        raise ValueError(f"Expected the method mean or nearest, found {method!r}")
     if isinstance(array_or_levels, FrameArray):
         arrays: tuple[FrameArray, ...] = (array_or_levels,)
     else:
-        arrays = tuple(array_or_levels)
+        arrays = tuple(array_or_levels)[:levels]
     if len({(array.dims, array.dtype) for array in arrays}) != 1:
         raise ValueError("Expected levels of the same axes and type")
     axes = find_axes(arrays[0])
@@ -298,14 +300,25 @@ def _plan(
     return _Pyramid(arrays, axes, factors, method)
 
 
-def _warn_of_tilt(array: FrameArray) -> None:
-    """Say that a plane is not right behind the one before: a scale cannot."""
-    if "gantry_tilt" in array.attrs:
-        message = (
-            f"Planes are shifted by a gantry tilt of {array.attrs['gantry_tilt']:.1f}°, "
-            "which OME-Zarr's scale and translation leave out; the affine has it"
-        )
-        warn(message, url=array.images[0].url)
+def _check_layout(level: Level, chunks: Sequence[int] | None, compressors: str) -> None:
+    """Refuse chunks and compressors before anything stands in the store."""
+    plan_layout(
+        cast("DicomArray", level),
+        chunks=_chunks(level) if chunks is None else chunks,
+        shards=None,
+        compressors=codecs_of(compressors),
+        attributes={},
+    )
+
+
+def _marker(pyramid: _Pyramid, chunks: Sequence[int] | None, compressors: str) -> bytes:
+    """Tell this export from any other, to whoever resumes it."""
+    plan = {
+        "source": pyramid.digest(),
+        "chunks": chunks and [*chunks],
+        "compressors": repr(compressors),
+    }
+    return json.dumps({"lazydicom_multiscales": plan}).encode()
 
 
 def _factors(
@@ -379,5 +392,6 @@ def _prepare(target: Target, marker: bytes, *, overwrite: bool, resume: bool) ->
 
 def _check_same(found: bytes | None, marker: bytes, target: Target) -> None:
     if found != marker:
-        message = "The export that stands here has another source, or other levels"
+        differences = "another source, or other levels, chunks or codecs"
+        message = f"The export that stands here has {differences}"
         raise ExportError(message, url=target.url)

@@ -151,7 +151,7 @@ def to_zarr(
         array,
         chunks=chunks,
         shards=shards,
-        compressors=_codecs(compressors),
+        compressors=codecs_of(compressors),
         attributes=exported_attributes(array, metadata, name, origin),
         name=name,
     )
@@ -203,9 +203,16 @@ def to_zarr(
     )
 
 
-def _codecs(
+def codecs_of(
     compressors: str | BytesBytesCodec | Sequence[BytesBytesCodec],
 ) -> Sequence[BytesBytesCodec]:
+    """Give the codecs of a name, or those given.
+
+    Raises
+    ------
+    ValueError
+        If no codec has this name.
+    """
     if isinstance(compressors, BytesBytesCodec):
         return [compressors]
     if not isinstance(compressors, str):
