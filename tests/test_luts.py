@@ -282,6 +282,17 @@ def test_voi_lut_may_begin_high_above_zero_where_its_vr_says_so() -> None:
     np.testing.assert_array_equal(values, np.clip(array[0] * 20.0 - 40000, 0, 999))
 
 
+def test_table_has_no_entry_for_nan() -> None:
+    dataset = windowed()
+    dataset.VOILUTSequence = [_ramp("US", 0, 4096)]
+    array = lazydicom.open_image(_file_of(dataset))
+    values = lazydicom.apply_modality_lut(array)[...]
+    values[0, 3, 5] = np.nan
+
+    with pytest.raises(UnsupportedError, match="no entry for NaN"):
+        lazydicom.apply_voi_lut(values, like=array)
+
+
 def test_segments_repeat_earlier_ones_by_their_byte_offset() -> None:
     start = [0, 2, 10, 20]
     line = [1, 2, 40]

@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom.errors import InvalidDicomError
+from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 Numbers: TypeAlias = float | NDArray[Any]
 """One for all values, or one per frame."""
@@ -65,11 +65,18 @@ def look_up(
 ) -> NDArray[Any]:
     """Look values up in a table; `which` tells the number of each frame's table.
 
+    Raises
+    ------
+    UnsupportedError
+        If a value is NaN.
+
     >>> table = LookupTable(10, np.array([5, 6, 7], np.uint8))
     >>> look_up(np.array([0, 10, 11, 99]), 0, tables=[table])
     array([5, 5, 6, 7], dtype=uint8)
     """
     values = np.asarray(values)
+    if values.dtype.kind == "f" and np.isnan(values).any():
+        raise UnsupportedError("A LUT has no entry for NaN, as in a hole of a series")
     if len(tables) == 1:
         return _look_up(values, tables[0])
     shape = (*values.shape, *tables[0].entries.shape[1:])
