@@ -17,6 +17,8 @@ Numbers: TypeAlias = float | NDArray[Any]
 
 _DISCRETE, _LINEAR, _INDIRECT = range(3)
 """Kinds of segments (PS3.3 C.7.9.2)."""
+_MOST_ENTRIES: Final = 0x10000
+"""Of a table; a few segments that repeat each other could give any number."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,40 +167,50 @@ def expand_segments(words: NDArray[Any]) -> NDArray[Any]:
     Raises
     ------
     InvalidDicomError
-        If a segment is of no known kind, or the first one is not discrete.
+        If a segment is cut, or of no known kind, the first one is not discrete, or there
+        are more entries than a table can have.
 
     >>> expand_segments(np.array([0, 2, 7, 9, 1, 3, 15], np.uint8))
     array([ 7,  9, 11, 13, 15], dtype=uint8)
     """
+    data, word_bytes = words.tolist(), words.itemsize
     table: list[int] = []
-    _expand(words.tolist(), 0, len(words), table, word_bytes=words.itemsize)
+    waiting, expanded = [(0, len(data))], 0
+    while waiting and len(table) <= _MOST_ENTRIES and expanded <= 2 * _MOST_ENTRIES:
+        position, segments = waiting.pop()
+        if segments and position + 1 < len(data):  # a last word alone is padding
+            after, repeated = _append(data, position, table, word_bytes)
+            waiting += [(after, segments - 1), *repeated]
+            expanded += 1
+    if waiting:
+        raise InvalidDicomError("A palette that expands to more than 65536 entries")
     return np.array(table, words.dtype)
 
 
-def _expand(
-    data: list[int], position: int, segments: int, table: list[int], *, word_bytes: int
-) -> None:
-    """Append what the next segments give; a last word alone is padding."""
-    while segments and position + 1 < len(data):
-        kind, length = data[position : position + 2]
-        position, segments = position + 2, segments - 1
-        if kind != _DISCRETE and not table:
-            raise InvalidDicomError("The first segment of a palette must be discrete")
-        if kind == _DISCRETE:
-            table += data[position : position + length]
-            position += length
-        elif kind == _LINEAR:
-            table += _line(table[-1], data[position], length)
-            position += 1
-        elif kind == _INDIRECT:
-            words = 4 // word_bytes
-            target = _byte_offset(data[position : position + words], word_bytes)
-            if target // word_bytes >= position - 2:
-                raise InvalidDicomError("A palette segment repeats later ones")
-            _expand(data, target // word_bytes, length, table, word_bytes=word_bytes)
-            position += words
-        else:
-            raise InvalidDicomError(f"Palette segment of unknown kind {kind}")
+def _append(
+    data: list[int], position: int, table: list[int], word_bytes: int
+) -> tuple[int, list[tuple[int, int]]]:
+    """Append what a segment gives; tell where the next is, and what it repeats before."""
+    kind, length = data[position : position + 2]
+    if kind not in (_DISCRETE, _LINEAR, _INDIRECT):
+        raise InvalidDicomError(f"Palette segment of unknown kind {kind}")
+    if kind != _DISCRETE and not table:
+        raise InvalidDicomError("The first segment of a palette must be discrete")
+    words = {_DISCRETE: length, _LINEAR: 1, _INDIRECT: 4 // word_bytes}[kind]
+    after = position + 2 + words
+    operands = data[position + 2 : after]
+    if kind == _DISCRETE:
+        table += operands
+        return after, []
+    if len(operands) < words:
+        raise InvalidDicomError("A palette ends inside a segment")
+    if kind == _LINEAR:
+        table += _line(table[-1], operands[0], length)
+        return after, []
+    target = _byte_offset(operands, word_bytes) // word_bytes
+    if target >= position:
+        raise InvalidDicomError("A palette segment repeats later ones")
+    return after, [(target, length)]
 
 
 def _byte_offset(words: list[int], word_bytes: int) -> int:

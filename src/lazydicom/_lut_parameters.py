@@ -246,7 +246,11 @@ def _color(header: Header, color: int, count: int, bits: int) -> NDArray[Any]:
         tag = _PALETTE + color
         raise InvalidDicomError("A palette lacks a colour", url=header.url, tag=tag)
     words = _words(segments, header)
-    return expand_segments(words if bits > 8 else words.view(np.uint8))
+    try:
+        return expand_segments(words if bits > 8 else words.view(np.uint8))
+    except InvalidDicomError as error:
+        tag = _SEGMENTED_PALETTE + color
+        raise InvalidDicomError(error.message, url=header.url, tag=tag) from None
 
 
 def _entries(data: bytes, count: int, header: Header) -> NDArray[Any]:
