@@ -282,6 +282,16 @@ def test_voi_lut_may_begin_high_above_zero_where_its_vr_says_so() -> None:
     np.testing.assert_array_equal(values, np.clip(array[0] * 20.0 - 40000, 0, 999))
 
 
+def test_entries_that_do_not_fit_their_bits_are_an_error() -> None:
+    dataset = windowed()
+    dataset.VOILUTSequence = [_ramp("US", 0, 300)]
+    dataset.VOILUTSequence[0].LUTDescriptor = [300, 0, 8]
+    array = lazydicom.open_image(_file_of(dataset))
+
+    with pytest.raises(InvalidDicomError, match="entries of 8 bits, found 299"):
+        lazydicom.apply_voi_lut(array)
+
+
 def test_table_has_no_entry_for_nan() -> None:
     dataset = windowed()
     dataset.VOILUTSequence = [_ramp("US", 0, 4096)]

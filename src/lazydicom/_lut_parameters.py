@@ -149,6 +149,9 @@ def sequence_table(image: DicomImage, tag: int, number: int = 0) -> LookupTable 
     count, first = int(words[0]) or 0x10000, _first(int(words[1]), vr, inputs)
     entries = _entries(data, count, header)
     if int(words[2]) <= 8:
+        if (entries > 0xFF).any():
+            message = f"Expected entries of {words[2]} bits, found {entries.max()}"
+            raise InvalidDicomError(message, url=image.url, tag=_LUT_DATA)
         entries = entries.astype(np.uint8)
     return LookupTable(first, _checked(entries, count, header, tag))
 
