@@ -228,8 +228,14 @@ def test_file_without_luts_keeps_its_values() -> None:
         lazydicom.apply_palette(array)
 
 
-def test_file_of_another_byte_order_has_the_same_luts() -> None:
-    names = ("gdcm-US-ALOKA-16.dcm", "gdcm-US-ALOKA-16_big.dcm")
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("gdcm-US-ALOKA-16.dcm", "gdcm-US-ALOKA-16_big.dcm"),
+        ("OBXXXX1A.dcm", "OBXXXX1A_expb.dcm"),
+    ],
+)
+def test_file_of_another_byte_order_has_the_same_luts(names: tuple[str, str]) -> None:
     little, big = (open_quietly(f"pydicom-data/{name}") for name in names)
 
     np.testing.assert_array_equal(
@@ -280,6 +286,22 @@ def test_voi_lut_may_begin_high_above_zero_where_its_vr_says_so() -> None:
     values = lazydicom.apply_voi_lut(array)[0]
 
     np.testing.assert_array_equal(values, np.clip(array[0] * 20.0 - 40000, 0, 999))
+
+
+def test_table_of_bytes_has_entries_behind_the_first_256() -> None:
+    entries = np.arange(4096) // 16
+    dataset = windowed()
+    del dataset.RescaleSlope, dataset.RescaleIntercept
+    dataset.VOILUTSequence = [_ramp("US", 0, 4096)]
+    dataset.VOILUTSequence[0].LUTDescriptor = [4096, 0, 8]
+    for dtype in ("<u2", "u1"):
+        dataset.VOILUTSequence[0].LUTData = entries.astype(dtype).tobytes()
+        array = lazydicom.open_image(_file_of(dataset))
+
+        values = lazydicom.apply_voi_lut(array)[0]
+
+        assert values.dtype == np.uint8
+        np.testing.assert_array_equal(values, array[0] // 16)
 
 
 def test_entries_that_do_not_fit_their_bits_are_an_error() -> None:

@@ -190,6 +190,25 @@ def test_slopes_of_each_slice_are_applied_to_it_and_told_beside_stored_values(
     np.testing.assert_array_equal(by_hand, decoded.pixels)
 
 
+def test_hole_is_rescaled_as_all_others_are_or_unknown(tmp_path: Path) -> None:
+    for name, slopes in (
+        ("same", ["2", "2", "2", "2"]),
+        ("each", ["2", "3", "4", "5"]),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        rescaled(folder, slopes)
+        (folder / "1.dcm").unlink()
+
+        with pytest.warns(match="missing"):
+            pixels = xr.open_dataset(
+                folder, engine="lazydicom", on_gap="fill", fill_value=7
+            ).pixels
+
+        expected = [15, 9, 15, 15] if name == "same" else [15, np.nan, 35, 45]
+        np.testing.assert_array_equal(pixels[:, 0, 0], expected)
+
+
 def test_values_that_nothing_scales_stay_integers(tmp_path: Path) -> None:
     write_volume(tmp_path)
 
