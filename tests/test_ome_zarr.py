@@ -268,6 +268,22 @@ def test_given_levels_are_written_as_they_are(
     assert report.shapes == (volume.shape,)
 
 
+def test_given_levels_lie_where_their_coordinates_say(
+    volume: DicomArray, tmp_path: Path
+) -> None:
+    (tmp_path / "coarse").mkdir()
+    for k in range(3):
+        write_instance(
+            tmp_path / "coarse" / str(k), z=5.0 * k + 1.25, number=k, value=k
+        )
+    coarse = lazydicom.open_series(tmp_path / "coarse")
+
+    report = lazydicom.to_ome_zarr([volume, coarse], tmp_path / "out")
+
+    assert transforms(report.url, 0)[0] == [2.5, 2.0, 1.5]
+    assert transforms(report.url, 1) == ([5.0, 2.0, 1.5], [1.25, -20.0, -10.0])
+
+
 class Interrupted(Exception):  # noqa: N818 (what somebody does, no error)
     """Somebody stops the export."""
 

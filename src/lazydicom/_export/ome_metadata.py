@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,10 @@ class OmeAxis:
         """Write it as the specification asks."""
         axis = {"name": self.name, "type": self.kind}
         return axis | {"unit": self.unit} if self.unit else axis
+
+
+Placed: TypeAlias = tuple[Sequence[OmeAxis], Sequence[float]]
+"""The axes of a level, and how many of their steps one of its pixels is long."""
 
 
 def find_axes(array: FrameArray) -> list[OmeAxis]:
@@ -116,27 +120,41 @@ def halving(
     ]
 
 
-def multiscales(
-    axes: Sequence[OmeAxis], factors: Sequence[Sequence[float]], method: str
-) -> dict[str, Any]:
-    """Describe all levels; `factors` tell how many pixels of level 0 are one of each."""
+def given_levels(arrays: Sequence[FrameArray]) -> list[Placed]:
+    """Place levels that are there already by their coordinates, else by their lengths."""
+    finest = find_axes(arrays[0])
+    levels: list[Placed] = []
+    for array in arrays:
+        pairs = zip(finest, find_axes(array), strict=True)
+        placed = [
+            (own, 1.0)
+            if fine.unit and own.unit
+            else (fine, arrays[0].shape[fine.position] / array.shape[own.position])
+            for fine, own in pairs
+        ]
+        levels.append(([axis for axis, _ in placed], [factor for _, factor in placed]))
+    return levels
+
+
+def multiscales(levels: Sequence[Placed], method: str) -> dict[str, Any]:
+    """Describe all levels, the finest first."""
     centred = method == "mean"
     datasets = [
         {
             "path": str(number),
             "coordinateTransformations": [
-                {"type": "scale", "scale": _scales(axes, level)},
+                {"type": "scale", "scale": _scales(axes, factors)},
                 {
                     "type": "translation",
-                    "translation": _translations(axes, level, centred=centred),
+                    "translation": _translations(axes, factors, centred=centred),
                 },
             ],
         }
-        for number, level in enumerate(factors)
+        for number, (axes, factors) in enumerate(levels)
     ]
     return {
         "name": "pixels",
-        "axes": [axis.to_json() for axis in axes],
+        "axes": [axis.to_json() for axis in levels[0][0]],
         "datasets": datasets,
         "type": method,
     }

@@ -25,6 +25,7 @@ from lazydicom._export.ome_metadata import (
     VERSION,
     OmeAxis,
     find_axes,
+    given_levels,
     halving,
     multiscales,
     omero,
@@ -37,6 +38,7 @@ from lazydicom.errors import ExportError, UnsupportedError, redact_url
 
 if TYPE_CHECKING:
     from lazydicom._array import DicomArray
+    from lazydicom._export.ome_metadata import Placed
 
 _SMALLEST_PLANE: Final = 256
 """Levels are added until rows and columns are at most so many."""
@@ -194,16 +196,13 @@ class _Pyramid:
 
     def metadata(self) -> bytes:
         """Write the ``zarr.json`` of the group."""
-        array, shapes = self.arrays[0], self.shapes()
-        factors: list[Sequence[float]] = list(self.factors)
+        array = self.arrays[0]
+        levels: list[Placed] = [(self.axes, factors) for factors in self.factors]
         if self.given:
-            factors = [
-                [n / own for n, own in zip(shapes[0], shape, strict=True)]
-                for shape in shapes
-            ]
+            levels = given_levels(self.arrays)
         ome: dict[str, Any] = {
             "version": VERSION,
-            "multiscales": [multiscales(self.axes, factors, self.method)],
+            "multiscales": [multiscales(levels, self.method)],
         }
         channels = omero(array, self.axes)
         if channels is not None:
