@@ -92,6 +92,20 @@ def test_plan_of_a_folder_is_a_usage_error(tmp_path: Path) -> None:
     assert "Expected one file" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("selection", "reason"),
+    [("99", "out of bounds"), ("1,2,3,4", "too many indices"), ("x", "Expected")],
+)
+def test_plan_of_what_is_not_there_is_a_usage_error(
+    path: Path, selection: str, reason: str
+) -> None:
+    result = run("info", path, "--plan", selection)
+
+    assert result.exit_code == 2
+    assert "--plan" in result.stderr
+    assert reason in result.stderr
+
+
 def test_info_prints_nothing_of_a_patient(path: Path) -> None:
     printed = run("info", path).output + run("info", "--json", path).output
 
