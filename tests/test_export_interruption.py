@@ -28,6 +28,7 @@ import lazydicom
 from dicom_files import make_native
 from lazydicom._grid import FrameGrid
 from lazydicom.errors import ExportError
+from series_files import write_volume
 from servers import free_port
 from tools import skip_outside_ci
 
@@ -259,6 +260,19 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         skip_outside_ci("a small disk needs root and mount")
     yield place
     subprocess.check_call(["umount", str(place)])
+
+
+def test_a_series_filled_with_another_value_is_another_export(tmp_path: Path) -> None:
+    write_volume(tmp_path, skip=frozenset((2,)))
+    with pytest.warns(match="missing"):
+        zeros, nines = (
+            lazydicom.open_series(tmp_path, on_gap="fill", fill_value=value)
+            for value in (0, 9)
+        )
+    lazydicom.to_zarr(zeros, tmp_path / "out.zarr")
+
+    with pytest.raises(ExportError, match="another source"):
+        lazydicom.to_zarr(nines, tmp_path / "out.zarr", resume=True)
 
 
 @pytest.mark.parametrize("kind", KINDS)

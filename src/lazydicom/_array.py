@@ -143,11 +143,15 @@ class DicomArray:
         box: NDArray[Any] = np.empty((len(numbers), *self.shape[1:]), self.dtype)
         return partial(self._fill, numbers, None, box, threads=1)
 
-    def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Name these values the same in every process; dask hashes how this is printed."""
+    def identity(self) -> tuple[object, ...]:
+        """Tell these values from any other, the same in every process, also as text."""
         sources = tuple(image.identity() for image in self.images)
-        grid = self.grid
-        return ("lazydicom", sources, grid.shape, grid.digest(), self.fill_value)
+        grid, fill = self.grid, repr(self.fill_value)
+        return ("lazydicom", sources, grid.shape, grid.digest(), fill)
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """Give what dask prints and hashes to name these values."""
+        return self.identity()
 
     def read(
         self,

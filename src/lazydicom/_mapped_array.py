@@ -160,10 +160,13 @@ class MappedArray:
         values: NDArray[Any] = self.read(...)
         return values if dtype is None else values.astype(dtype, copy=False)
 
+    def identity(self) -> tuple[object, ...]:
+        """Tell these values from any other, the same in every process, also as text."""
+        return ("lazydicom-mapped", self.source.identity(), self.function.digest())
+
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Name these values the same in every process; dask hashes how this is printed."""
-        source = self.source.__dask_tokenize__()
-        return ("lazydicom-mapped", source, self.function.digest())
+        """Give what dask prints and hashes to name these values."""
+        return self.identity()
 
     def read(self, key: Any, *, threads: int | None = None) -> Any:  # noqa: ANN401
         """Read and compute what an index expression touches; see `DicomArray.read`."""

@@ -235,13 +235,7 @@ class ZarrStore(Store):
         return flat
 
     def _identity(self) -> tuple[object, ...]:
-        array = self.array
-        return (
-            tuple(image.identity() for image in array.images),
-            array.grid.numbers.tobytes(),
-            repr(array.fill_value),
-            tuple(sorted(self._objects.items())),
-        )
+        return (self.array.identity(), tuple(sorted(self._objects.items())))
 
 
 def _is_count(word: str) -> bool:

@@ -33,7 +33,7 @@ from lazydicom._export.ome_metadata import (
 from lazydicom._export.pyramid import Level, Method, Transposed
 from lazydicom._export.target import StoreLike, Target, is_zarr, open_target
 from lazydicom._export.zarr import codecs_of, to_zarr
-from lazydicom._mapped_array import FrameArray, MappedArray
+from lazydicom._mapped_array import FrameArray
 from lazydicom.errors import ExportError, UnsupportedError, redact_url
 
 if TYPE_CHECKING:
@@ -218,12 +218,7 @@ class _Pyramid:
         """Tell these pixels and levels from any other."""
         digest = blake2b(self.metadata(), digest_size=16)
         for array in self.arrays:
-            identities = [image.identity() for image in array.images]
-            digest.update(repr((identities, array.fill_value)).encode())
-            digest.update(array.grid.numbers.tobytes())
-            while isinstance(array, MappedArray):
-                digest.update(array.function.digest().encode())
-                array = array.source  # noqa: PLW2901 (down to the stored values)
+            digest.update(repr(array.identity()).encode())
         return digest.hexdigest()
 
 

@@ -77,6 +77,10 @@ class Level:
         """Where the pixels come from."""
         return self.array.images
 
+    def identity(self) -> tuple[object, ...]:
+        """Tell these values from any other."""
+        return (self.array.identity(), self.dims, self.shape, self.method)
+
     @cached_property
     def grid(self) -> FrameGrid:
         """Frames of the source, spread over the planes; it names them and no more."""

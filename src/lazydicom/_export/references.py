@@ -71,7 +71,7 @@ def to_references(
     ------
     UnsupportedError
         If references cannot say it: deflated files, mosaics, DICOMweb, bytes in memory,
-        URLs with secrets.
+        URLs with secrets, values behind a LUT.
     ExportError
         If something stands there already, or it cannot be written.
 

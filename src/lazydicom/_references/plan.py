@@ -13,6 +13,7 @@ from lazydicom._decode.format import FrameFormat
 from lazydicom._fragment_reader import FragmentReader
 from lazydicom._grid import HOLE
 from lazydicom._image import DicomImage
+from lazydicom._mapped_array import FrameArray, MappedArray
 from lazydicom._references.community import Config, community_codec
 from lazydicom._references.source_url import file_reader, referable_url
 from lazydicom._zarr_codec import CODEC_ID, ChunkFormat
@@ -46,7 +47,7 @@ class ChunkReferences:
         return tuple(-(-length // chunk) for length, chunk in pairs)
 
 
-def plan_references(array: DicomArray, *, community: bool = True) -> ChunkReferences:
+def plan_references(array: FrameArray, *, community: bool = True) -> ChunkReferences:
     """Find the bytes of every chunk.
 
     Parameters
@@ -61,6 +62,11 @@ def plan_references(array: DicomArray, *, community: bool = True) -> ChunkRefere
     UnsupportedError
         If there is something that references cannot say.
     """
+    if isinstance(array, MappedArray):
+        message = (
+            f"References lead to stored values, not behind a {array.function.name}"
+        )
+        raise UnsupportedError(message, url=array.images[0].url)
     urls = tuple(map(referable_url, array.images))
     format_ = _one_format(array)
     frames = _frames_together(array, format_)
