@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+import xarray as xr
 import zarr
 from pydicom import Dataset
 
 import lazydicom
 from lazydicom.errors import ExportError, UnsupportedError
+from real_files import real_file
+from series_files import write_instance
 from test_luts import windowed
 
 if TYPE_CHECKING:
@@ -68,3 +71,46 @@ def test_store_of_computed_values_is_another_store(stored: DicomArray) -> None:
     )
     view = zarr.open_array(lazydicom.ZarrStore(values), mode="r")
     np.testing.assert_array_equal(view[...], values)
+
+
+@pytest.mark.parametrize("slopes", [("2", "2"), ("2", "3")])
+def test_what_is_applied_is_not_told_again(
+    tmp_path: Path, slopes: tuple[str, ...]
+) -> None:
+    (tmp_path / "series").mkdir()
+    for k, slope in enumerate(slopes):
+        texts = {
+            0x00281050: ("DS", f"{40 + k}"),
+            0x00281051: ("DS", "400"),
+            0x00281052: ("DS", "-5"),
+            0x00281053: ("DS", slope),
+        }
+        path = tmp_path / "series" / str(k)
+        write_instance(path, z=k, number=k, value=10, texts=texts)
+    array = lazydicom.open_series(tmp_path / "series")
+    rescale, window = {"rescale_slope", "rescale_intercept"}, {"window_center"}
+    assert rescale | window < told(array)
+
+    scaled = lazydicom.apply_modality_lut(array)
+    shown = lazydicom.apply_voi_lut(array)
+
+    assert not rescale & told(scaled)
+    assert window < told(scaled)
+    assert not (rescale | window) & told(shown)
+    lazydicom.to_zarr(scaled, tmp_path / "copy.zarr", name="pixels")
+    copy = xr.open_zarr(tmp_path / "copy.zarr")
+    assert not rescale & {*copy.coords, *copy.pixels.attrs}
+    np.testing.assert_array_equal(copy.pixels, scaled)
+
+
+def told(array: Any) -> set[str]:  # noqa: ANN401
+    return {*array.coords, *array.attrs}
+
+
+def test_colours_of_a_palette_are_told_as_such() -> None:
+    array = lazydicom.open_image(real_file("pydicom/test_files/examples_palette.dcm"))
+
+    colours = lazydicom.apply_palette(array)
+
+    assert array.attrs["photometric_interpretation"] == "PALETTE COLOR"
+    assert colours.attrs["photometric_interpretation"] == "RGB"

@@ -5,7 +5,7 @@ import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,6 +17,13 @@ from lazydicom._image import DicomImage
 from lazydicom._selection import Positions, Selection, as_slice, select
 
 Name: TypeAlias = Literal["Modality LUT", "VOI LUT", "palette"]
+
+_APPLIED: Final[Mapping[Name, frozenset[str]]] = {
+    "Modality LUT": frozenset(("rescale_slope", "rescale_intercept")),
+    "VOI LUT": frozenset(("window_center", "window_width")),
+    "palette": frozenset(),
+}
+"""What computed values must not carry: somebody would apply it again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -116,13 +123,19 @@ class MappedArray:
 
     @property
     def coords(self) -> Mapping[str, Coordinate]:
-        """Coordinates by name."""
-        return self.source.coords
+        """Coordinates by name, without what is applied."""
+        return self._not_applied(self.source.coords)
 
     @property
     def attrs(self) -> Mapping[str, Any]:
-        """Technical attributes of the source."""
-        return self.source.attrs
+        """Technical attributes of the source, without what is applied."""
+        attrs = self._not_applied(self.source.attrs)
+        colors = {"photometric_interpretation": "RGB"} if self.function.samples else {}
+        return attrs | colors
+
+    def _not_applied(self, named: Mapping[str, Any]) -> dict[str, Any]:
+        applied = _APPLIED[self.function.name]
+        return {name: one for name, one in named.items() if name not in applied}
 
     @property
     def fill_value(self) -> float | None:
