@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
+import numpy as np
 import pytest
 from dask.base import optimize
 
 import lazydicom
 from dicom_files import make_encapsulated
+from enhanced_files import write_enhanced
+from lazydicom._coordinate import Coordinate
+from lazydicom._lut_kernels import rescale
+from lazydicom._mapped_array import FrameFunction, MappedArray
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,3 +49,23 @@ def test_the_graph_of_100_000_compressed_frames_stays_small(
     # A scheduler sends tasks one by one: what they share is sent as often.
     assert sum(len(pickle.dumps(task)) for task in values.dask.values()) <= MOST
     assert sum(len(pickle.dumps(task)) for task in as_run.dask.values()) <= MOST
+
+
+def test_labels_and_numbers_of_each_frame_do_not_travel_with_each_task(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "labelled.dcm"
+    write_enhanced(path, number_of_frames=20_000, rows=4, columns=5)
+    array = lazydicom.open_image(path)
+    z = Coordinate(("frame",), np.arange(20_000.0), "mm")
+    labelled = replace(array, coords={"z": z}, attrs={"slopes": z.values})
+    slopes = np.arange(20_000.0).reshape(-1, 1, 1)
+    function = FrameFunction(
+        rescale, (slopes, np.array(0.0)), np.dtype(np.float64), "Modality LUT"
+    )
+
+    for one in (labelled, MappedArray(labelled, function)):
+        values = lazydicom.to_dask(one, frames_per_chunk=64)
+
+        assert sum(len(pickle.dumps(task)) for task in values.dask.values()) <= MOST
+        assert values.sum().compute() == 0

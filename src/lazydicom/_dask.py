@@ -4,20 +4,21 @@ A slice or an integer that dask pushes down into a chunk reaches the array itsel
 it reads and decodes only the frames that it names.
 """
 
-from dataclasses import dataclass
+import pickle
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import dask.array as da
 import numpy as np
 
 from lazydicom._frame_chunks import frame_chunks
-from lazydicom._mapped_array import FrameArray, FrameFunction
+from lazydicom._mapped_array import FrameArray, FrameFunction, MappedArray
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_SMALL_INDEX: Final = 1 << 10
-"""Frames up to which an index of offsets may stand in every task."""
+_SMALL: Final = 1 << 14
+"""Bytes up to which what differs from frame to frame may stand in every task."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +90,7 @@ def to_dask(
     True
     """
     meta: NDArray[Any] = np.empty((0,) * array.ndim, array.dtype)
-    reader = ChunkReader(array)
+    reader = ChunkReader(_without_labels(array))
     return da.from_array(  # type: ignore[no-any-return]
         reader,
         chunks=frame_chunks(array, frames_per_chunk),
@@ -128,12 +129,25 @@ def map_frames(values: da.Array, function: FrameFunction) -> da.Array:
     )
 
 
+def _without_labels(array: FrameArray) -> FrameArray:
+    """Leave out what reading does not need: labels may be as long as the array."""
+    if isinstance(array, MappedArray):
+        return replace(array, source=_without_labels(array.source))
+    return replace(array, coords={}, attrs={})
+
+
 def _is_small(array: FrameArray) -> bool:
-    """Tell whether every task may carry the array, which lets dask push slices down faster.
+    """Tell whether every task may carry the array, which lets dask push slices down faster."""
+    return len(array.images) == 1 and _carried_nbytes(array) <= _SMALL
+
+
+def _carried_nbytes(array: FrameArray) -> int:
+    """Give the bytes of what an array of one image knows of its frames.
 
     Native indexes are a start and a stride; others are 16 bytes per frame.
     """
-    return len(array.images) == 1 and (
-        array.images[0].format.transfer_syntax.native
-        or len(array.images[0]) <= _SMALL_INDEX
-    )
+    if isinstance(array, MappedArray):
+        return len(pickle.dumps(array.function)) + _carried_nbytes(array.source)
+    image = array.images[0]
+    index = 0 if image.format.transfer_syntax.native else 16 * len(image)
+    return index + len(pickle.dumps(array.grid))
