@@ -16,6 +16,7 @@ import lazydicom
 from counting import open_counted
 from dicom_files import element, make_native
 from lazydicom._xarray import LazyDicomBackend
+from range_server import RangeServer
 from real_files import real_file
 from series_files import write_instance, write_times_and_echoes, write_volume
 
@@ -150,6 +151,25 @@ def test_one_selected_frame_reads_one_frame(
         assert counter.bytes_read == array.nbytes // 10
         assert value == array[7].max() * 2.0 - 5
         counter.spans.clear()
+
+
+@pytest.mark.parametrize("slopes", [["2"] * 6, ["1", "2", "3", "4", "5", "6"]])
+@pytest.mark.parametrize("chunks", [None, {}, {"z": 3}], ids=str)
+def test_one_selected_plane_of_a_distant_series_is_one_request(
+    tmp_path: Path, slopes: list[str], chunks: dict[str, int] | None
+) -> None:
+    rescaled(tmp_path, slopes)
+    files = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with RangeServer(files) as server:
+        urls: Any = [server.url(name) for name in files]
+        pixels = xr.open_dataset(urls, engine="lazydicom", chunks=chunks).pixels
+        opened = len(server.requests)
+
+        plane = pixels.sel(z=5.4, method="nearest").compute()
+
+        assert len(server.requests) - opened == 1
+        assert plane.z == 5
+        assert (plane == 10 * float(slopes[2]) - 5).all()
 
 
 def scaling(slope: str) -> dict[int, bytes | None]:
