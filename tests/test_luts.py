@@ -314,6 +314,27 @@ def test_entries_that_do_not_fit_their_bits_are_an_error() -> None:
         lazydicom.apply_voi_lut(array)
 
 
+@pytest.mark.parametrize(
+    ("tag", "vr", "value"),
+    [
+        (0x00283002, "US", [4096, 0]),
+        (0x00283002, "OB", b"\0\0\0\0\1"),
+        (0x00283002, "US", None),
+        (0x00283006, "US", None),
+        (0x00283006, "LO", "none"),
+    ],
+)
+def test_table_that_is_none_names_its_element(tag: int, vr: str, value: object) -> None:
+    dataset = windowed()
+    dataset.VOILUTSequence = [_ramp("US", 0, 4096)]
+    dataset.VOILUTSequence[0].add_new(tag, vr, value)
+    for source in (dataset, _file_of(dataset)):
+        array = lazydicom.open_image(source)
+
+        with pytest.raises(InvalidDicomError, match=r"\(0028,30(02|06|10)\)"):
+            lazydicom.apply_voi_lut(array)
+
+
 def test_table_has_no_entry_for_nan() -> None:
     dataset = windowed()
     dataset.VOILUTSequence = [_ramp("US", 0, 4096)]

@@ -139,11 +139,11 @@ def sequence_table(image: DicomImage, tag: int, number: int = 0) -> LookupTable 
         raise InvalidDicomError(message, url=image.url, tag=tag)
     little = header.meta.framing.little_endian
     descriptor = _item_bytes(items[number], _LUT_DESCRIPTOR, image)
+    if len(descriptor) != 6:
+        message = f"Expected a descriptor of 6 bytes, found {len(descriptor)}"
+        raise InvalidDicomError(message, url=image.url, tag=_LUT_DESCRIPTOR)
     words = np.frombuffer(descriptor, np.uint16 if little else ">u2")
     data = _item_bytes(items[number], _LUT_DATA, image)
-    if len(words) != 3:
-        message = f"Expected a descriptor of 3 values, found {len(words)}"
-        raise InvalidDicomError(message, url=image.url, tag=_LUT_DESCRIPTOR)
     vr = items[number].get_item(_LUT_DESCRIPTOR).VR
     inputs = stored_range(image) if tag == MODALITY_LUT_SEQUENCE else _voi_inputs(image)
     count, first = int(words[0]) or 0x10000, _first(int(words[1]), vr, inputs)
@@ -207,7 +207,11 @@ def _item_bytes(item: "Dataset", tag: int, image: DicomImage) -> bytes:
     if isinstance(value, bytes):
         return value
     order = "<u2" if image.header.meta.framing.little_endian else ">u2"
-    words = np.atleast_1d(np.asarray(value, np.int64)) & 0xFFFF
+    try:
+        words = np.atleast_1d(np.asarray(value, np.int64)) & 0xFFFF
+    except (TypeError, ValueError, OverflowError) as error:
+        message = "Expected numbers in a LUT"
+        raise InvalidDicomError(message, url=image.url, tag=tag) from error
     return words.astype(order).tobytes()
 
 
