@@ -354,3 +354,15 @@ def test_memory_is_that_of_the_columns(tmp_path: Path) -> None:
 
     held = sum(column.nbytes for column in columns.values())
     assert peak < 2 * held + 40e6, "some blocks of 4 MiB, not the sequence"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "noon", "20260101120000.5e3", "20260101120000..5", "20261301", "2026\xb2"],
+)
+def test_what_is_no_time_is_nan(text: str) -> None:
+    assert math.isnan(seconds_of(text))
+
+
+def test_zone_of_no_digits_counts_nothing() -> None:
+    assert seconds_of("19700101000001+\xb2\xb2\xb2\xb2") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zipfile
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 import fsspec
@@ -171,6 +172,7 @@ def test_directories_that_refer_in_a_circle_are_read_once(tmp_path: Path) -> Non
         ([5], "int"),
         ([Dataset()], "Dataset"),
         ([[]], "list"),
+        (BytesIO(b"lines"), "BytesIO"),
     ],
 )
 def test_what_is_no_file_is_named_by_its_type(what: object, kind: str) -> None:

@@ -98,6 +98,8 @@ def text_column(
 def seconds_of(text: str) -> float:
     """Give the seconds of a DT value, or of a date and a time written together.
 
+    What is no time is NaN.
+
     >>> seconds_of("19700101000001.5")
     1.5
     """

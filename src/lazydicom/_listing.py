@@ -33,7 +33,7 @@ def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
     if isinstance(urls, bytes | bytearray | memoryview):
         return [Listed(urls, named=True)]
     if not isinstance(urls, str | os.PathLike):
-        if not isinstance(urls, Iterable):
+        if not isinstance(urls, Iterable) or hasattr(urls, "read"):  # lines of a file
             raise _no_url(urls)
         listed = [found for one in urls for found in _list_one(one, storage_options)]
         if not listed:
