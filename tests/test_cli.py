@@ -83,6 +83,17 @@ def test_info_counts_a_byte_once_that_two_frames_share(tmp_path: Path) -> None:
     assert facts["encoded_nbytes"] == -(-9 * 15 // 8)
 
 
+def test_info_of_two_sop_classes_shows_both(tmp_path: Path) -> None:
+    path = tmp_path / "two.dcm"
+    uids = element(0x00080016, "UI", b"1.2.3\\4.5.6")
+    path.write_bytes(make_native(elements={0x00080016: uids}))
+
+    result = run("info", path)
+
+    assert result.exit_code == 0
+    assert "1.2.3\\4.5.6" in result.stdout
+
+
 def test_plan_of_a_folder_is_a_usage_error(tmp_path: Path) -> None:
     write_volume(tmp_path)
 

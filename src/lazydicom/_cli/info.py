@@ -77,7 +77,8 @@ def facts_of(array: DicomArray, url: str) -> dict[str, Any]:
     """Collect what `info` prints: technical attributes, nothing of a patient."""
     image = array.images[0]
     pixel, syntax = image.format.pixel, image.format.transfer_syntax
-    sop_class_uid = array.attrs.get("sop_class_uid", "")
+    uids = array.attrs.get("sop_class_uid", "")
+    sop_class_uid = uids if isinstance(uids, str) else "\\".join(uids)
     index = image.index if image.reader.index is not None else None
     return {
         "url": redact_url(url),
