@@ -76,8 +76,9 @@ def _may_be_made_up(out: NDArray[Any], header: JpegHeader) -> bool:
     codestream lack does not show.
     """
     grey = 1 << header.codestream.bits - 1
-    last = out[-1, -1].view(f"u{out.itemsize}")
-    return header.process == SOF_PROGRESSIVE or bool((last == grey).any())
+    last = out[-1, -1:].ravel().tolist()
+    # Negative where DICOM has a sign that JPEG has not.
+    return header.process == SOF_PROGRESSIVE or grey in last or -grey in last
 
 
 def _check_pixels(
@@ -131,9 +132,10 @@ def _check_restarts(data: BytesLike, header: JpegHeader) -> None:
 
     They are counted from 0 to 7, over and over; one at the end does no harm.
     """
-    one_scan = data[header.scan + 4] == header.codestream.samples
-    if not header.restart_interval or header.process == SOF_PROGRESSIVE or not one_scan:
+    if not header.restart_interval or header.process == SOF_PROGRESSIVE:
         return
+    if data[header.scan + 4] != header.codestream.samples:
+        return  # they are counted anew in each scan
     expected = -(-_units(header) // header.restart_interval) - 1
     found = b"".join(_RESTART.findall(data, header.scan))
     counted = bytes(0xD0 + number % 8 for number in range(expected))
