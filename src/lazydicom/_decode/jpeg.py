@@ -62,23 +62,30 @@ def decode_jpeg(
         decode_samples, imagecodecs.jpeg8_decode, bits=bits, **options
     )
     decode(data, out)
-    if _may_be_made_up(out, header):
+    if _may_be_made_up(data, header, out):
         _check_pixels(decode, data, header, out)
     clear_unused_bits(out, format_.pixel)
     if color and lossless:
         to_rgb(out)
 
 
-def _may_be_made_up(out: NDArray[Any], header: JpegHeader) -> bool:
+def _may_be_made_up(data: BytesLike, header: JpegHeader, out: NDArray[Any]) -> bool:
     """Tell whether EOI may have come before the last pixel.
 
-    Then libjpeg goes on in medium grey, without a word. What scans of a progressive
-    codestream lack does not show.
+    Then libjpeg goes on in medium grey, without a word. What one of several scans lacks
+    need not show there.
     """
+    if header.process == SOF_PROGRESSIVE or not _has_one_scan(data, header):
+        return True
     grey = 1 << header.codestream.bits - 1
     last = out[-1, -1:].ravel().tolist()
     # Negative where DICOM has a sign that JPEG has not.
-    return header.process == SOF_PROGRESSIVE or grey in last or -grey in last
+    return last.count(grey) + last.count(-grey) == len(last)
+
+
+def _has_one_scan(data: BytesLike, header: JpegHeader) -> bool:
+    """Tell whether the first scan of a sequential codestream has all components."""
+    return data[header.scan + 4] == header.codestream.samples
 
 
 def _check_pixels(
@@ -115,7 +122,7 @@ def preflight_jpeg(data: BytesLike, format_: FrameFormat) -> JpegHeader:
 
 def _check_components(data: BytesLike, header: JpegHeader) -> None:
     """Check that each component has a scan: without one libjpeg makes it grey."""
-    if data[header.scan + 4] == header.codestream.samples:
+    if _has_one_scan(data, header):
         return
     found = set[int]()
     for scan in _SCAN.finditer(data, header.scan):
@@ -134,7 +141,7 @@ def _check_restarts(data: BytesLike, header: JpegHeader) -> None:
     """
     if not header.restart_interval or header.process == SOF_PROGRESSIVE:
         return
-    if data[header.scan + 4] != header.codestream.samples:
+    if not _has_one_scan(data, header):
         return  # they are counted anew in each scan
     expected = -(-_units(header) // header.restart_interval) - 1
     found = b"".join(_RESTART.findall(data, header.scan))
