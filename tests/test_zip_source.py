@@ -1,5 +1,6 @@
 """A member of a zip file is read where it lies."""
 
+import pickle
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -8,7 +9,8 @@ import numpy as np
 import pytest
 
 import lazydicom
-from dicom_files import make_native
+from dicom_files import DEFLATED, make_native
+from lazydicom._inflate import _shared_spill
 from lazydicom.errors import (
     LazyDicomError,
     SourceChangedError,
@@ -86,6 +88,24 @@ def test_a_zip_file_inside_a_zip_file_opens(tmp_path: Path) -> None:
     url = f"zip://study/a.dcm::zip://b.zip::{tmp_path / 'outer.zip'}"
 
     assert np.array_equal(lazydicom.open_image(url)[2], PIXELS[2])
+
+
+@pytest.mark.timeout(20)
+def test_a_deflated_file_in_a_deflated_member_opens_wherever_it_travels(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "b.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.dcm", make_native(PIXELS, transfer_syntax=DEFLATED))
+    url = f"zip://a.dcm::{path}"
+    lazydicom.save_index(url, tmp_path / "a.index")
+    travelled = pickle.loads(pickle.dumps(lazydicom.open_image(url)))
+    _shared_spill.cache_clear()
+
+    assert np.array_equal(travelled[7], PIXELS[7])
+    _shared_spill.cache_clear()
+    by_index = lazydicom.open_image(url, index=tmp_path / "a.index")
+    assert np.array_equal(by_index[7], PIXELS[7])
 
 
 def test_what_is_no_member_is_an_error(tmp_path: Path) -> None:

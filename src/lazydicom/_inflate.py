@@ -28,7 +28,8 @@ _RATIO_FREE: Final = 1 << 26
 _BLOCK: Final = 1 << 18
 _FAR_READ: Final = 4 * MAX_BLOCK
 _SPILLS_KEPT: Final = 4
-_INFLATING: Final = threading.Lock()
+_INFLATING: Final = threading.RLock()
+"""Reentrant: a deflated file may be a deflated member of a zip file."""
 
 
 @dataclass(frozen=True, eq=False)
