@@ -161,6 +161,24 @@ def test_warnings_of_the_first_opening_are_repeated(tmp_path: Path) -> None:
         lazydicom.open_image(tmp_path / "a.dcm", index=tmp_path / "a.index")
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_member_of_a_zip_file_is_known_however_its_path_is_written(
+    method: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, index = tmp_path / "study.zip", tmp_path / "a.index"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        archive.writestr("a.dcm", FILES["empty"])
+    lazydicom.save_index(path, index)
+    monkeypatch.chdir(tmp_path)
+    expected = lazydicom.open_image(FILES["empty"])
+
+    for written in (path, "study.zip", f"./{path.name}", path.as_uri()):
+        array = lazydicom.open_image(f"zip://a.dcm::{written}", index=index)
+
+        assert array.images[0].url == f"zip://a.dcm::{path}"
+        assert np.array_equal(array, expected)
+
+
 # --- what it costs ------------------------------------------------------------
 
 

@@ -29,7 +29,7 @@ from lazydicom._index_file import (
 from lazydicom._listing import Urls, list_files
 from lazydicom._local_source import LocalAccess
 from lazydicom._open_instance import check_choices, check_color, open_instance
-from lazydicom._open_source import Url, local_path, open_source
+from lazydicom._open_source import Url, name_of, open_source
 from lazydicom._saved_instance import (
     SavedInstance,
     check_version,
@@ -77,10 +77,10 @@ def open_with_index(
     SourceChangedError
         If the instance changed since it was indexed.
     """
-    saved = read_index(index).get(hash_name(_name_of(url)))
+    saved = read_index(index).get(hash_name(name_of(url)))
     if saved is None:
         message = f"{redact_url(os.fspath(index))} is an index of other files"
-        raise InvalidDicomError(message, url=_name_of(url))
+        raise InvalidDicomError(message, url=name_of(url))
     source = open_source(url, storage_options, local=options["local"], first_block=1)
     return _open_saved(saved, source, os.fspath(index), options)
 
@@ -89,7 +89,7 @@ def open_with_cache(
     url: Url, storage_options: Mapping[str, Any], options: FrameOptions
 ) -> DicomArray:
     """Open an instance by its cached index; without one, open it and keep its index."""
-    name = hash_name(_name_of(url))
+    name = hash_name(name_of(url))
     path = cached_index(name)
     open_it = partial(open_source, url, storage_options, local=options["local"])
     saved = _read_cached(path, name)
@@ -181,15 +181,6 @@ def save_index(
         message = f"Could not write the index: {error.strerror}"
         raise ExportError(message, url=str(place)) from error
     return len(found)
-
-
-def _name_of(url: Url) -> str:
-    """Name a file as its source will."""
-    if isinstance(url, bytes | bytearray | memoryview):
-        return "<bytes>"
-    name = os.fspath(url)
-    distant = "://" in name and not name.startswith("file://")
-    return name if distant else local_path(name)
 
 
 def _open_plain(source: ByteSource, options: FrameOptions) -> DicomImage:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 from lazydicom._local_source import LocalAccess, map_file, open_local
 from lazydicom._ranges import FIRST_BLOCK
 from lazydicom._remote_source import open_remote
-from lazydicom._source import ByteSource, MemorySource
+from lazydicom._source import MEMORY_URL, ByteSource, MemorySource
 from lazydicom._zip_source import open_member
 from lazydicom.errors import InvalidDicomError
 
@@ -55,7 +55,24 @@ def _open_member(url: str, storage_options: Mapping[str, Any]) -> ByteSource:
     chained = "::" in around
     protocol = around.partition("://")[0] if "://" in around else "file"
     options = storage_options if chained else storage_options.get(protocol, {})
-    return open_member(open_source(around, options), member.removeprefix("zip://"), url)
+    whole = open_source(around, options)
+    return open_member(whole, member.removeprefix("zip://"), name_of(url))
+
+
+def name_of(url: Url) -> str:
+    """Name a file as its source does: however a local path is written, absolute.
+
+    >>> name_of("zip://a.dcm::file:///data/./study.zip")
+    'zip://a.dcm::/data/study.zip'
+    """
+    if isinstance(url, bytes | bytearray | memoryview):
+        return MEMORY_URL
+    name = os.fspath(url)
+    if name.startswith("zip://") and "::" in name:
+        member, _, around = name.partition("::")
+        return f"{member}::{name_of(around)}"
+    distant = "://" in name and not name.startswith("file://")
+    return name if distant else local_path(name)
 
 
 def local_path(name: str) -> str:

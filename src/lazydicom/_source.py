@@ -6,7 +6,7 @@ A source has no cursor, no lock and no pixels: any number of threads may read it
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias, TypeGuard
+from typing import Final, Protocol, TypeAlias, TypeGuard
 
 from lazydicom._ranges import (
     LOCAL_BLOCK,
@@ -19,6 +19,8 @@ from lazydicom._ranges import (
 from lazydicom.errors import SourceError
 
 BytesLike: TypeAlias = bytes | memoryview
+MEMORY_URL: Final = "<bytes>"
+"""What stands for the name of a file in errors."""
 Buffer: TypeAlias = Callable[[int], memoryview]
 """Gives the memory for a number of bytes that are about to come."""
 
@@ -94,7 +96,7 @@ class MemorySource:
     """Bytes that are already here."""
 
     data: BytesLike = field(repr=False)
-    url: str = "<bytes>"
+    url: str = MEMORY_URL
 
     def size(self) -> int:
         """Length in bytes."""
