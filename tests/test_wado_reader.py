@@ -103,6 +103,21 @@ def test_words_before_the_first_part_are_skipped(server: WadoServer) -> None:
     assert np.array_equal(lazydicom.open_image(server.url), PIXELS)
 
 
+def test_an_answer_of_no_length_is_read_to_its_closing_boundary(
+    server: WadoServer,
+) -> None:
+    def answer(numbers: list[int], cut: int) -> Answer:
+        whole = multipart(frames_of(PIXELS, numbers))
+        return Answer(whole[: len(whole) - cut], has_length=False)
+
+    server.frames = lambda numbers: answer(numbers, 0)
+    array = lazydicom.open_image(server.url)
+    assert np.array_equal(array, PIXELS)
+    server.frames = lambda numbers: answer(numbers, 5)
+    with pytest.raises(SourceError, match="closing boundary is missing"):
+        array[...]
+
+
 def located(template: str) -> Callable[[list[int]], Answer]:
     """Send frames in the order of their numbers turned round, each with its place."""
 

@@ -28,6 +28,8 @@ class Answer(NamedTuple):
     content_type: str = f"{RELATED}x"
     status: int = 200
     location: str = ""
+    has_length: bool = True
+    """Else the end of the connection ends the answer, as after a crash."""
 
 
 def metadata(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
@@ -112,7 +114,9 @@ class WadoServer:
                 answer = server.answer(self.path)
                 self.send_response(answer.status)
                 self.send_header("Content-Type", answer.content_type)
-                self.send_header("Content-Length", str(len(answer.body)))
+                if answer.has_length:
+                    self.send_header("Content-Length", str(len(answer.body)))
+                self.close_connection = not answer.has_length
                 if answer.location:
                     self.send_header("Location", answer.location)
                 self.end_headers()
