@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import base64
 import logging
+import pickle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 
 import lazydicom
-from lazydicom.errors import InvalidDicomError, SourceError, UnsupportedError
+from lazydicom.errors import (
+    InvalidDicomError,
+    SourceChangedError,
+    SourceError,
+    UnsupportedError,
+)
 from wado_server import (
     NATIVE,
     PIXELS,
@@ -70,6 +76,28 @@ def test_a_value_of_another_kind_is_an_error(server: WadoServer, rows: object) -
 
     with pytest.raises(InvalidDicomError):
         lazydicom.open_image(server.url)
+
+
+@pytest.mark.parametrize(
+    ("tag", "element", "same"),
+    [
+        ("00281053", {"vr": "DS", "Value": [2]}, False),
+        ("00291010", {"vr": "OB", "BulkDataURI": "http://host/signed-anew"}, True),
+    ],
+)
+def test_a_header_that_changed_meanwhile_is_an_error(
+    server: WadoServer, tag: str, element: dict[str, Any], *, same: bool
+) -> None:
+    server.metadata["00291010"] = {"vr": "OB", "BulkDataURI": "http://host/signed"}
+    travelled = pickle.loads(pickle.dumps(lazydicom.open_image(server.url)))
+
+    server.metadata[tag] = element
+
+    if same:
+        assert travelled.images[0].header.image_pixel.rows == 5
+    else:
+        with pytest.raises(SourceChangedError, match=r"instances/1\.9"):
+            _ = travelled.images[0].header
 
 
 # --- parts --------------------------------------------------------------------

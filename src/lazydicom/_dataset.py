@@ -215,7 +215,7 @@ def dataset_of_json(metadata: Mapping[str, Any], *, url: str) -> "Dataset":
     from pydicom.dataset import Dataset, FileMetaDataset
 
     try:
-        dataset = Dataset.from_json(_without_bulk(metadata))
+        dataset = Dataset.from_json(without_bulk(metadata))
     except _UNCHECKED as error:
         message = f"pydicom cannot parse the metadata: {type(error).__name__}"
         raise InvalidDicomError(message, url=url) from error
@@ -230,14 +230,14 @@ def name_transfer_syntax(dataset: "Dataset", uid: str) -> None:
     dataset.file_meta.TransferSyntaxUID = UID(uid)
 
 
-def _without_bulk(metadata: Mapping[str, Any]) -> dict[str, Any]:
+def without_bulk(metadata: Mapping[str, Any]) -> dict[str, Any]:
     """Leave out values that must be asked for, at any depth."""
     kept: dict[str, Any] = {}
     for tag, element in metadata.items():
         if "BulkDataURI" in element or tag.startswith("0002"):
             continue
         if element.get("vr") == "SQ":
-            items = [_without_bulk(item or {}) for item in element.get("Value", ())]
+            items = [without_bulk(item or {}) for item in element.get("Value", ())]
             kept[tag] = {**element, "Value": items}
         else:
             kept[tag] = element

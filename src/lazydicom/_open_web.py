@@ -11,7 +11,7 @@ from lazydicom._header import Header
 from lazydicom._image import DicomImage
 from lazydicom._open_instance import check_choices, check_color
 from lazydicom._wado_reader import open_dicomweb
-from lazydicom.errors import redact_url
+from lazydicom.errors import SourceChangedError, redact_url
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -20,14 +20,26 @@ class LoadHeader:
 
     url: str
     storage_options: Mapping[str, Any]
+    version: str
+    """Hash of the metadata that the format of the frames was made of."""
 
     def __repr__(self) -> str:
         """Name the instance, without secrets."""
         return f"<LoadHeader {redact_url(self.url)}>"
 
     def __call__(self) -> Header:
-        """Give the header."""
-        return open_dicomweb(self.url, self.storage_options)[0]
+        """Give the header.
+
+        Raises
+        ------
+        SourceChangedError
+            If it is not the one that was opened.
+        """
+        header, reader = open_dicomweb(self.url, self.storage_options)
+        if reader.version != self.version:
+            message = "The metadata changed since the instance was opened"
+            raise SourceChangedError(message, url=self.url)
+        return header
 
 
 def open_web_instance(
@@ -60,6 +72,7 @@ def open_web_instance(
     )
     check_color(format_, url=url, offset=None)
     cache = FrameCache(frame_cache_bytes) if frame_cache_bytes > 0 else None
-    image = DicomImage(reader, format_, LoadHeader(url, dict(storage_options)), cache)
+    load_header = LoadHeader(url, dict(storage_options), reader.version)
+    image = DicomImage(reader, format_, load_header, cache)
     vars(image)["header"] = header
     return image

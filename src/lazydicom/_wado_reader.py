@@ -11,7 +11,12 @@ from hashlib import blake2b
 from json import dumps
 from typing import Any, Final
 
-from lazydicom._dataset import DatasetElements, dataset_of_json, name_transfer_syntax
+from lazydicom._dataset import (
+    DatasetElements,
+    dataset_of_json,
+    name_transfer_syntax,
+    without_bulk,
+)
 from lazydicom._dicomweb import (
     Accept,
     Place,
@@ -71,7 +76,7 @@ class WadoReader:
     pixel: ImagePixel
     transfer_syntax: TransferSyntax
     version: str
-    """Hash of the metadata."""
+    """Hash of the metadata, see `_hash`."""
     lends: bool = False
     distant: bool = True
     index: None = None
@@ -166,12 +171,18 @@ def open_dicomweb(
     meta = FileMeta(syntax, Framing(), start=0, meta_start=0)
     element = Element(_PIXEL_DATA, "OB", 0, 0, 0)
     header = Header(MemorySource(b"", url), meta, elements, element, pixel)
-    version = blake2b(dumps(metadata, sort_keys=True).encode(), digest_size=16)
+    version = _hash(metadata)
     reader = WadoReader(
-        url, place, dict(storage_options), accept, pixel, syntax, version.hexdigest()
+        url, place, dict(storage_options), accept, pixel, syntax, version
     )
     _checked(reader, 0, first)
     return header, reader
+
+
+def _hash(metadata: Mapping[str, Any]) -> str:
+    """Hash what the metadata say; links to the rest may be new in each answer."""
+    text = dumps(without_bulk(metadata), sort_keys=True)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
 def _first_frame(
