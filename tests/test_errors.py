@@ -67,6 +67,14 @@ def test_a_place_is_added_only_where_none_is_known() -> None:
         ("s3://key:secret@bucket/a.dcm", "s3://bucket/a.dcm"),
         ("https://user@host/a.dcm?sig=secret#x", "https://host/a.dcm"),
         ("s3://key:sec/ret@bucket/a.dcm", "s3://bucket/a.dcm"),
+        ("https://user:p@secret@host/a.dcm", "https://host/a.dcm"),
+        ("https://us@er:secret@host/a@b.dcm", "https://host/a@b.dcm"),
+        ("https://user:sec::ret@host/a.dcm", "https://host/a.dcm"),
+        ("zip://a.dcm::/data/x@y.zip", "zip://a.dcm::/data/x@y.zip"),
+        (
+            "simplecache::zip://a::ftp://u:secret@[::1]/b",
+            "simplecache::zip://a::ftp://[::1]/b",
+        ),
         ("https://host:8080/a@b.dcm", "https://host:8080/a@b.dcm"),
         (
             "zip://a.dcm::https://u:secret@host/b.zip?sig=secret",
