@@ -30,6 +30,7 @@ from wado_server import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 SECRET = "S3CR3T"  # noqa: S105 (that is the point)
 HIDDEN = base64.b64encode(f"user:{SECRET}".encode()).decode()
@@ -332,6 +333,19 @@ def test_a_password_in_the_url_is_used_and_in_no_log(
 
     assert all(HIDDEN in headers["Authorization"] for _, headers in server.asked)
     assert SECRET not in caplog.text
+
+
+def test_a_token_that_was_given_is_not_replaced_by_another_of_a_file(
+    server: WadoServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password of-the-file\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+
+    lazydicom.open_image(server.url, {"headers": {"authorization": "Bearer given"}})
+
+    assert {head["authorization"] for _, head in server.asked} == {"Bearer given"}
 
 
 def test_no_text_of_any_part_holds_a_secret(server: WadoServer) -> None:

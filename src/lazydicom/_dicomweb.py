@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from lazydicom._multipart import Part, parse_multipart
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dicomweb_client.api import DICOMwebClient
     from requests import Response, Session
 
+_T = TypeVar("_T")
 Accept: TypeAlias = tuple[str, str]
 """Media type and transfer syntax that are asked for."""
 
@@ -141,7 +142,7 @@ def fetch_beginning(url: str, place: Place, options: Mapping[str, Any]) -> bytes
         with session.get(
             "{}/studies/{}/series/{}/instances/{}".format(*place),
             headers={"Accept": _FILE, "Accept-Encoding": "identity"},
-            hooks={"response": _leave_alone},
+            hooks={"response": _leave_alone},  # the other one reads it all
             timeout=options.get("timeout", _TIMEOUT_S),
             allow_redirects=False,
             stream=True,
@@ -152,9 +153,9 @@ def fetch_beginning(url: str, place: Place, options: Mapping[str, Any]) -> bytes
     return bytes(_ask(url, question))
 
 
-def _leave_alone(response: "Response", **_: object) -> "Response":
-    """Stand in for `_note_parts`, which would read the whole file."""
-    return response
+def _leave_alone(what: _T, **_: object) -> _T:
+    """Stand in for a hook of requests that would do something."""
+    return what
 
 
 def _check_location(location: str, place: Place, number: int, url: str) -> None:
@@ -216,15 +217,18 @@ def _make_client(service: str, options: Mapping[str, Any]) -> "DICOMwebClient":
     except ImportError as error:
         message = "DICOMweb needs lazydicom[dicomweb]"
         raise ImportError(message) from error
+    headers = dict(options.get("headers", {}))
     user = requests.utils.get_auth_from_url(service)
     service = requests.utils.urldefragauth(service)  # the client logs its URLs
     session = requests.Session()
     session.auth = options.get("auth") or (user if any(user) else None)
+    if not session.auth and "authorization" in map(str.lower, headers):
+        session.auth = _leave_alone  # else one of .netrc takes its place
     session.verify = options.get("verify", True)
     client = DICOMwebClient(
         service,
         session=session,
-        headers=dict(options.get("headers", {})),
+        headers=headers,
         callback=partial(_note_parts, session),
         permissive_uid=True,
         timeout=options.get("timeout", _TIMEOUT_S),
