@@ -85,29 +85,6 @@ def test_coarser_levels_are_means_of_the_finer_ones(
     np.testing.assert_array_equal(level(report.url, 1), expected)
 
 
-@pytest.mark.parametrize("shape", [(4, 6), (5, 7), (1, 3)])
-def test_mean_at_the_edge_is_of_what_is_there(shape: tuple[int, int]) -> None:
-    values = np.random.default_rng(0).integers(0, 1000, shape)
-
-    reduced = reduce_values(values, (2, 2), "mean")
-
-    for i, j in np.ndindex(reduced.shape):
-        block = values[2 * i : 2 * i + 2, 2 * j : 2 * j + 2]
-        assert reduced[i, j] == np.rint(block.mean())
-
-
-@pytest.mark.parametrize(
-    "dtype", ["u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8"]
-)
-def test_mean_of_extreme_values_is_as_extreme(dtype: str) -> None:
-    limits = np.finfo(dtype) if dtype[0] == "f" else np.iinfo(dtype)
-    for value in (limits.min, limits.max):
-        reduced = reduce_values(np.full((3, 5), value, dtype), (2, 2), "mean")
-
-        assert reduced.dtype == np.dtype(dtype)
-        np.testing.assert_allclose(reduced.astype(float), float(value), rtol=1e-15)
-
-
 def test_labels_keep_their_values(volume: DicomArray, tmp_path: Path) -> None:
     report = lazydicom.to_ome_zarr(volume, tmp_path / "out", levels=2, method="nearest")
 
