@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -264,3 +265,20 @@ def test_the_first_of_200_frames_costs_less_than_a_tenth_of_the_file() -> None:
     assert walk <= len(file) / 5
     assert every == frames
     assert server.bytes_sent <= len(file)
+
+
+@pytest.mark.parametrize("table", ["empty", "basic"])
+@pytest.mark.filterwarnings("ignore:Encapsulated Pixel Data of defined length")
+def test_pixel_data_that_claims_to_be_longer_than_the_file_is_walked_over(
+    table: Literal["empty", "basic"],
+) -> None:
+    frames = [jpeg(300, at) for at in range(9)]
+    file = make_encapsulated(frames, table=table, transfer_syntax=JPEG)
+    undefined = b"\xe0\x7f\x10\0OB\0\0\xff\xff\xff\xff"
+    too_long = undefined[:8] + struct.pack("<I", 1 << 30)
+    file = file.replace(undefined, too_long)
+
+    reader = opened(file)
+
+    assert reader.index.offsets.tolist() == walked(file).index.offsets.tolist()
+    assert reader.read_many(range(9)) == frames

@@ -85,8 +85,9 @@ def open_trail(header: Header) -> "TrailReader | None":
     """Read the frames of a distant file, ``None`` where it is to be indexed at once.
 
     That is where a table cannot be true or counts other frames than the header, where
-    there is none and codestreams do not show where they begin, and where no file of this
-    size holds as many frames as the header says.
+    there is none and codestreams do not show where they begin, where no file of this size
+    holds as many frames as the header says, and where Pixel Data claims to be longer than
+    the file.
     """
     if not is_distant(header.source):
         return None
@@ -94,7 +95,8 @@ def open_trail(header: Header) -> "TrailReader | None":
         items = find_items(header, window)
         table, doubts = read_table(header, window, items)
     room = (items.stop - items.first) // _LEAST_ITEM
-    if items.frames == 1 or items.frames > room or doubts:
+    beyond = items.stop > header.source.size()
+    if items.frames == 1 or items.frames > room or beyond or doubts:
         return None
     if table is not None:
         fits = len(table) == items.frames
