@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -32,6 +33,11 @@ if TYPE_CHECKING:
 
 LOOKS = 1 * KIB
 """At the headers of the first two items, and at what ends them."""
+
+
+@pytest.fixture
+def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_item_stream, "MAX_BLOCK", 1000)
 
 
 def open_far(file: bytes) -> tuple[DicomImage, FarMemory]:
@@ -213,6 +219,23 @@ def test_a_block_that_does_not_come_ends_the_read(
         server.fault = lambda _: None
 
         assert read_all(image, range(200)) == frames
+
+
+@pytest.mark.usefixtures("_small_blocks")
+def test_a_read_does_not_wait_for_one_that_was_cancelled() -> None:
+    frames = [jpeg(800, at) for at in range(9)]
+    image, _ = open_far(make_encapsulated(frames, table="empty", transfer_syntax=JPEG))
+    stream = image.reader.stream(range(9))
+    assert stream is not None
+    reads = stream.reads()
+    next(reads)
+    second = next(reads)
+
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(second)
+        reads.close()
+
+        assert waiting.result(timeout=10) == []
 
 
 def test_pixels_are_those_of_the_file() -> None:

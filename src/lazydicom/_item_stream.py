@@ -5,7 +5,7 @@ up to some one are wanted, blocks of the file are fetched instead, several at on
 through in turn: what ends in a block is given with it, what goes on is completed by the next.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from functools import partial
 from itertools import pairwise
 from threading import Condition
@@ -35,20 +35,28 @@ class ItemStream:
         """What was fetched from `_base` on and is not given yet."""
         self._base = self._stop = self._lane.position - 8
         self._turn = 0
-        self._going = True
+        self._going, self._closed = True, False
         self._changed = Condition()
 
-    def reads(self) -> Iterator[StreamRead]:
-        """Give the reads; where the end is not in sight, begun ones are waited for."""
+    def reads(self) -> Generator[StreamRead, None, None]:
+        """Give the reads; where the end is not in sight, begun ones are waited for.
+
+        To close this ends those that wait for one that never began.
+        """
         turn, at = 0, self._base
-        while at < (stop := self._expected_stop()):
-            block = ByteRange(at, min(MAX_BLOCK, stop - at))
-            at = block.stop
-            yield partial(self._read, turn, block)
-            turn += 1
-            if at >= self._expected_stop():
-                self._wait_for(turn)
-        self._wait_for(turn)
+        try:
+            while at < (stop := self._expected_stop()):
+                block = ByteRange(at, min(MAX_BLOCK, stop - at))
+                at = block.stop
+                yield partial(self._read, turn, block)
+                turn += 1
+                if at >= self._expected_stop():
+                    self._wait_for(turn)
+            self._wait_for(turn)
+        finally:
+            with self._changed:
+                self._going, self._closed = False, True
+                self._changed.notify_all()
 
     def given(self) -> range:
         """Tell which frames were given, once all reads came to their end."""
@@ -67,7 +75,7 @@ class ItemStream:
 
     def _wait_for(self, turn: int) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._turn >= turn)
+            self._changed.wait_for(lambda: self._turn >= turn or self._closed)
 
     def _read(self, turn: int, block: ByteRange) -> list[tuple[int, BytesLike]]:
         data: BytesLike | None = None

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from functools import cache
 from itertools import islice
@@ -36,13 +36,19 @@ def run(jobs: Iterable[Job | Fetch], *, threads: int | None, requests: int) -> N
     _run_jobs(waiting, threads=threads)
 
 
-def _fetches(jobs: Iterable[Job | Fetch], others: list[Job]) -> Iterator[Fetch]:
+def _fetches(
+    jobs: Iterable[Job | Fetch], others: list[Job]
+) -> Generator[Fetch, None, None]:
     """Give the fetches one by one: some are only known once others came to their end."""
-    for job in jobs:
-        if isinstance(job, Fetch):
-            yield job
-        else:
-            others.append(job)
+    try:
+        for job in jobs:
+            if isinstance(job, Fetch):
+                yield job
+            else:
+                others.append(job)
+    finally:  # it may have to let go of fetches that wait for each other
+        if isinstance(jobs, Generator):
+            jobs.close()
 
 
 def _run_jobs(waiting: Sequence[Job], *, threads: int | None) -> None:
@@ -79,7 +85,7 @@ def _next(queue: deque[Job]) -> Job | None:
 
 
 def _run_fetches(
-    fetches: Iterator[Fetch], *, threads: int | None, requests: int
+    fetches: Generator[Fetch, None, None], *, threads: int | None, requests: int
 ) -> None:
     """Use what came while the rest is under way; no more than `requests` is held."""
     pool = _pool(requests, os.getpid(), "fetch")
@@ -98,6 +104,7 @@ def _run_fetches(
                 _run_jobs(done.pop().result(), threads=threads)
                 begin(1)
     finally:
+        fetches.close()
         _let_end(running)
 
 
