@@ -93,8 +93,12 @@ def by_parquet(array: DicomArray, folder: Path) -> NDArray[Any]:
         return read_references(str(path))
 
 
-def by_icechunk(array: DicomArray, folder: Path) -> NDArray[Any]:
-    url = f"file://{array.images[0].url}"
+def by_icechunk(array: DicomArray, _: Path) -> NDArray[Any]:
+    return read_icechunk(commit_to_icechunk(f"file://{array.images[0].url}"))
+
+
+def commit_to_icechunk(url: str) -> icechunk.Repository:
+    """Refer to the frames of a file in a new repository."""
     place = url.rpartition("/")[0] + "/"
     registry = ObjectStoreRegistry({"file://": LocalStore()})
     data = virtualizarr.open_virtual_dataset(url, registry, DicomParser())
@@ -110,6 +114,10 @@ def by_icechunk(array: DicomArray, folder: Path) -> NDArray[Any]:
     session = repository.writable_session("main")
     data.vz.to_icechunk(session.store)
     session.commit("Refer to a DICOM file")
+    return repository
+
+
+def read_icechunk(repository: icechunk.Repository) -> NDArray[Any]:
     read_only = repository.readonly_session("main")
     opened = xr.open_zarr(read_only.store, consolidated=False)
     values: NDArray[Any] = opened["pixels"].to_numpy()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import time
 from typing import TYPE_CHECKING, Any
 
+import icechunk
 import numpy as np
 import pytest
 import zarr
@@ -13,10 +16,17 @@ from virtualizarr.manifests import ManifestArray
 
 import lazydicom
 from codec_frames import make_frame
-from dicom_files import DEFLATED, EXPLICIT_BIG, make_encapsulated, make_native
+from dicom_files import (
+    DEFLATED,
+    EXPLICIT_BIG,
+    make_encapsulated,
+    make_native,
+    stored_pixels,
+)
 from lazydicom._zarr_codec import CODEC_NAME
 from lazydicom.errors import SourceError, UnsupportedError
 from lazydicom.virtual import DicomParser
+from roads import commit_to_icechunk, read_icechunk
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -103,6 +113,19 @@ def test_a_deflated_file_is_refused(path: Path) -> None:
 def test_a_missing_file_is_an_error_of_ours(path: Path) -> None:
     with pytest.raises(SourceError, match="Could not open"):
         DicomParser()(f"file://{path}", LOCAL)
+
+
+def test_icechunk_refuses_a_file_that_was_replaced(path: Path) -> None:
+    path.write_bytes(make_native())
+    repository = commit_to_icechunk(f"file://{path}")
+    np.testing.assert_array_equal(read_icechunk(repository), stored_pixels())
+
+    path.write_bytes(make_native(stored_pixels() + 1))
+    later = time.time() + 10
+    os.utime(path, (later, later))
+
+    with pytest.raises(icechunk.IcechunkError, match="changed"):
+        read_icechunk(repository)
 
 
 class ShortStore:
