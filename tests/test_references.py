@@ -11,6 +11,7 @@ import warnings
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
+from io import BytesIO
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ import zarr
 from hypothesis import given
 from hypothesis import strategies as st
 from numcodecs.registry import get_codec
+from PIL import Image
 from pydicom._dicom_dict import DicomDictionary
 
 import lazydicom
@@ -210,19 +212,29 @@ def test_a_frame_that_is_cut_never_becomes_pixels(
         pixels[1]
 
 
+def _intervals_of_jpeg(values: NDArray[np.uint8]) -> bytes:
+    file = BytesIO()
+    Image.fromarray(values).save(file, "JPEG", restart_marker_blocks=4)
+    return file.getvalue()
+
+
 @pytest.mark.parametrize(
-    ("encode", "syntax"),
+    ("encode", "syntax", "part"),
     [
-        (_tiles_of_jpeg_2000, "1.2.840.10008.1.2.4.90"),
-        (_tiles_of_htj2k, "1.2.840.10008.1.2.4.201"),
+        (_tiles_of_jpeg_2000, "1.2.840.10008.1.2.4.90", SOT),
+        (_tiles_of_htj2k, "1.2.840.10008.1.2.4.201", SOT),
+        (_intervals_of_jpeg, "1.2.840.10008.1.2.4.50", rb"\xff[\xd0-\xd7]"),
     ],
 )
-def test_a_frame_that_lacks_a_tile_never_becomes_pixels(
-    encode: Callable[[NDArray[np.uint8]], bytes], syntax: str, tmp_path: Path
+def test_a_frame_that_lacks_a_part_never_becomes_pixels(
+    encode: Callable[[NDArray[np.uint8]], bytes],
+    syntax: str,
+    part: bytes,
+    tmp_path: Path,
 ) -> None:
     values = make_frame(f"{J2K} 8 bits").values
     whole = encode(values)
-    first, second = (found.start() for found in islice(re.finditer(SOT, whole), 2))
+    first, second = (found.start() for found in islice(re.finditer(part, whole), 2))
     file = make_encapsulated(
         [whole, whole[:first] + whole[second:], whole],
         rows=values.shape[0],
@@ -230,13 +242,14 @@ def test_a_frame_that_lacks_a_tile_never_becomes_pixels(
         bits_allocated=8,
         transfer_syntax=syntax,
     )
-    lazydicom.to_references(write(tmp_path, file), tmp_path / "a.json")
+    array = write(tmp_path, file)
+    lazydicom.to_references(array, tmp_path / "a.json")
 
     store = fsspec.get_mapper("reference://", fo=str(tmp_path / "a.json"))
     pixels: Any = zarr.open_group(store, mode="r", zarr_format=2)["pixels"]
 
-    np.testing.assert_array_equal(pixels[0], values)
-    with pytest.raises(DecodeError, match="tile-parts"):
+    np.testing.assert_array_equal(pixels[0], array[0])
+    with pytest.raises(DecodeError, match=r"tile-parts|restart markers"):
         pixels[1]
 
 

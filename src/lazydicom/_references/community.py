@@ -156,7 +156,8 @@ def _look_at_jpeg(data: memoryview, format_: FrameFormat) -> _Seen:
     header = preflight_jpeg(bytes(data), format_)
     if not _is_plain(header.codestream, format_.pixel):
         return _Seen(None, 0)
-    return _Seen({"id": "imagecodecs_jpeg"}, header.scan)
+    prefix = 0 if header.restart_interval else header.scan  # an interval may be missing
+    return _Seen({"id": "imagecodecs_jpeg"}, prefix)
 
 
 def _look_at_rle(data: memoryview, format_: FrameFormat) -> _Seen:
