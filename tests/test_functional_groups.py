@@ -366,3 +366,17 @@ def test_what_is_no_time_is_nan(text: str) -> None:
 
 def test_zone_of_no_digits_counts_nothing() -> None:
     assert seconds_of("19700101000001+\xb2\xb2\xb2\xb2") == 1
+
+
+def test_100_000_frames_become_columns_within_100_mb(tmp_path: Path) -> None:
+    path = tmp_path / "many.dcm"
+    write_enhanced(path, number_of_frames=100_000, rows=1, columns=2)
+    header = read_header(open_source(path))
+
+    tracemalloc.start()
+    columns = functional_group_columns(header)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert len(columns["position"]) == 100_000
+    assert peak < 100e6

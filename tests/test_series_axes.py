@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -154,3 +156,21 @@ def test_whatever_frames_are_lost_no_volume_mixes_two_times(
         assert (times == times[:, :1]).all()
         found += times.size
     assert found == 20 - len(lost)
+
+
+def test_a_folder_becomes_a_volume_in_the_memory_of_the_volume(tmp_path: Path) -> None:
+    dataset = pydicom.dcmread(write_instance(tmp_path / "0", z=0, number=0))
+    dataset.Rows = dataset.Columns = 256
+    dataset.PixelData = np.full((256, 256), 7, np.uint16).tobytes()
+    for k in range(64):
+        dataset.ImagePositionPatient = [0, 0, k]
+        dataset.save_as(tmp_path / str(7 * k % 64))
+    lazydicom.open_series(tmp_path)
+
+    tracemalloc.start()
+    volume = np.asarray(lazydicom.open_series(tmp_path))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+
+    assert (volume.shape, int(volume.sum())) == ((64, 256, 256), 7 * volume.size)
+    assert peak < 1.3 * volume.nbytes
