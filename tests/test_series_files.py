@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import zipfile
 from io import BytesIO
 from typing import TYPE_CHECKING
@@ -23,6 +25,7 @@ from range_server import RangeServer
 from series_files import write_instance, write_volume
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -91,6 +94,24 @@ def test_a_bucket_that_cannot_be_listed_shows_no_secret() -> None:
         lazydicom.open_series("s3://key:secret@bucket/folder/")
 
     assert "secret" not in str(caught.value)
+
+
+def test_a_folder_that_cannot_be_listed_is_not_left_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").mkdir()
+    write_volume(tmp_path)
+    scandir = os.scandir
+
+    def refuse(path: str) -> Iterator[os.DirEntry[str]]:
+        if path.endswith("closed"):  # root may list anything
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+
+    with pytest.raises(SourceError, match=r"Permission denied in .*/closed"):
+        lazydicom.open_series(tmp_path)
 
 
 def test_an_empty_folder_is_an_error(tmp_path: Path) -> None:

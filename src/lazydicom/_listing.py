@@ -97,10 +97,16 @@ def _list_local(path: Path) -> list[Listed]:
 def _walk(folder: str) -> list[str]:
     """Give all files below a folder; symbolic links to folders are not followed."""
     names = []
-    for parent, folders, files in os.walk(folder):
+    for parent, folders, files in os.walk(folder, onerror=_refuse):
         folders.sort()
         names += [f"{parent}{os.sep}{file}" for file in sorted(files)]
     return names
+
+
+def _refuse(error: OSError) -> None:
+    """Refuse to leave out a folder that cannot be listed."""
+    message = f"Could not list: {error.strerror or type(error).__name__}"
+    raise SourceError(message, url=error.filename) from None
 
 
 def _list_remote(url: str, storage_options: Mapping[str, Any]) -> list[Listed]:
