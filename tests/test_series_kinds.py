@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import lazydicom
+from dicom_files import element, make_native, sequence
 from lazydicom._arrange.geometry import group_orientations
 from lazydicom.errors import InvalidDicomError, LimitError
 from series_files import write_instance
@@ -80,3 +81,32 @@ def test_very_many_orientations_are_an_error_not_a_wait() -> None:
 
     with pytest.raises(LimitError, match="1000 orientations"):
         group_orientations(np.concatenate([rows, columns], axis=1))
+
+
+def segmentation(*planes: tuple[float, int]) -> bytes:
+    """Make an Enhanced file of planes, each at a height and of a segment."""
+    shared = sequence(0x00209116, element(0x00200037, "DS", b"1\\0\\0\\0\\1\\0"))
+    shared += sequence(0x00289110, element(0x00280030, "DS", b"1\\1"))
+    items = [
+        sequence(0x00209113, element(0x00200032, "DS", f"0\\0\\{z}".encode()))
+        + sequence(0x0062000A, element(0x0062000B, "US", number.to_bytes(2, "little")))
+        for z, number in planes
+    ]
+    groups = sequence(0x52009229, shared) + sequence(0x52009230, *items)
+    return make_native(extra_before=groups, number_of_frames=len(planes))
+
+
+def test_segments_that_share_no_plane_are_no_volume() -> None:
+    data = segmentation((0, 1), (1, 1), (2, 2), (3, 2), (4, 2))
+
+    with pytest.raises(InvalidDicomError, match=r"several segments.*frame 0.*frame 2"):
+        lazydicom.open_series(data)
+    pieces = lazydicom.open_study(data).values()
+    assert [piece.coords["z"].values.tolist() for piece in pieces] == [
+        [0, 1],
+        [2, 3, 4],
+    ]
+
+
+def test_planes_of_one_segment_are_a_volume() -> None:
+    assert lazydicom.open_series(segmentation((0, 3), (1, 3))).dims == ("z", "y", "x")

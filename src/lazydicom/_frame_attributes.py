@@ -113,6 +113,7 @@ FRAME_ATTRIBUTES: Final = {
     "kvp": FrameAttribute(
         ((0x00189325, 0x00180060),), "DS", 1, (0x00180060, "DS")
     ),
+    "segment_number": FrameAttribute(((0x0062000A, 0x0062000B),), "US", 1),
     "rescale_intercept": FrameAttribute(
         ((_PIXEL_VALUE_TRANSFORMATION, 0x00281052),), "DS", 1, (0x00281052, "DS")
     ),

@@ -147,6 +147,13 @@ def indices_contradict(table: FrameTable, planes: Codes) -> bool:
     return told and not (_determined(planes, places) and _determined(places, planes))
 
 
+def mixed_segments(table: FrameTable, axes: list[Axis]) -> Codes | None:
+    """Give the segment of each frame, ``None`` where the axes tell segments apart."""
+    segments = _coded(table.numbers("segment_number"))
+    places = _combine(np.zeros(len(table), np.int64), *(axis.codes for axis in axes))
+    return None if _determined(places, segments) else segments
+
+
 def intervals_contradict(axis: Axis, table: FrameTable, planes: Codes) -> bool:
     """Tell whether planes that were taken in turn have other intervals: some lack a frame.
 

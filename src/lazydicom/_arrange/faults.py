@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.dimensions import Axis
+from lazydicom._arrange.dimensions import Axis, mixed_segments
 from lazydicom._arrange.frames import FrameTable
 from lazydicom._arrange.geometry import Planes, Stack, even_runs
 from lazydicom.errors import redact_url
@@ -43,6 +43,12 @@ class Fault:
 
 def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
     """Give every reason why frames are no full grid."""
+    segments = mixed_segments(placed.table, placed.axes)
+    if segments is not None:  # a pixel of one means something else than of another
+        firsts = np.unique(segments, return_index=True)[1]
+        text = f"Frames of several segments in one volume: {_name(placed, firsts)}"
+        advice = "Choose on_gap='split'"
+        yield Fault(text, advice, segments, can_be_filled=False)
     cells = np.stack([placed.planes.index, *(axis.codes for axis in placed.axes)])
     occurrence, copies = _occurrences(cells)
     if occurrence.max():
