@@ -72,3 +72,20 @@ def test_a_mosaic_without_orientation_has_no_geometry() -> None:
 
     assert array.dims == ("frame", "y", "x")
     assert "affine" not in array.attrs
+
+
+def test_tiles_may_count_against_the_normal_of_the_orientation() -> None:
+    data = mosaic_bytes()
+    start = data.index(b"SliceNormalVector\0", data.index(b"SV10"))
+    header = data[start : start + 400]
+    turned = re.sub(rb"0\.(\d{7})\d(?=\0)", rb"-0.\1", header)
+    whole = lazydicom.open_series(data)
+
+    against = lazydicom.open_series(data[:start] + turned + data[start + 400 :])
+
+    assert turned != header
+    np.testing.assert_array_equal(np.asarray(against)[::-1], np.asarray(whole))
+    first = whole.attrs["affine"] @ [0, 0, 0, 1]
+    np.testing.assert_allclose(
+        against.attrs["affine"] @ [0, 0, 35, 1], first, atol=1e-3
+    )

@@ -174,3 +174,37 @@ def test_a_folder_becomes_a_volume_in_the_memory_of_the_volume(tmp_path: Path) -
 
     assert (volume.shape, int(volume.sum())) == ((64, 256, 256), 7 * volume.size)
     assert peak < 1.3 * volume.nbytes
+
+
+@pytest.mark.parametrize("offsets", [[0, 2.5, 5], [-20, -17.5, -15], [0, -2.5, -5]])
+def test_planes_of_a_dose_lie_at_their_offsets(
+    tmp_path: Path, offsets: list[float]
+) -> None:
+    path = pydicom.data.get_testdata_file("rtdose.dcm", download=False)
+    dose = pydicom.dcmread(str(path))
+    dose.NumberOfFrames, dose.GridFrameOffsetVector = 3, offsets
+    dose.PixelData = np.repeat(np.arange(3, dtype=np.uint32), 100).tobytes()
+    dose.save_as(tmp_path / "dose")
+
+    array = lazydicom.open_series(tmp_path)
+
+    first = float(dose.ImagePositionPatient[2])
+    heights = [first + offset - offsets[0] for offset in offsets]
+    z, planes = array.coords["z"].values.tolist(), array[:, 0, 0].tolist()
+    assert sorted(zip(planes, z, strict=True)) == list(enumerate(heights))
+
+
+def test_ge_adds_a_flag_to_b_values(tmp_path: Path) -> None:
+    for number, (b_value, plane) in enumerate(np.ndindex(2, 3)):
+        texts = {
+            0x00430010: ("LO", "GEMS_PARM_01"),
+            0x00431039: ("IS", f"{1_000_000_000 + 800 * b_value}\\8\\0\\0"),
+        }
+        path = tmp_path / str(number)
+        write_instance(path, z=plane, number=number, value=number, texts=texts)
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert array.dims == ("b_value", "z", "y", "x")
+    assert array.coords["b_value"].values.tolist() == [0, 800]
+    assert array[:, 0, 0, 0].tolist() == [0, 3]
