@@ -33,12 +33,7 @@ def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
     if isinstance(urls, bytes | bytearray | memoryview):
         return [Listed(urls, named=True)]
     if not isinstance(urls, str | os.PathLike):
-        if not isinstance(urls, Iterable) or hasattr(urls, "read"):  # lines of a file
-            raise _no_url(urls)
-        listed = [found for one in urls for found in _list_one(one, storage_options)]
-        if not listed:
-            raise SourceError("There are no files in an empty list")
-        return listed
+        return _list_each(urls, storage_options)
     name = os.fspath(urls)
     if _is_remote(name):
         found = _list_remote(name, storage_options)
@@ -46,6 +41,15 @@ def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
         found = _list_local(Path(local_path(name)))
     if not found:
         raise SourceError("There are no files", url=name)
+    return found
+
+
+def _list_each(urls: object, storage_options: Mapping[str, Any]) -> list[Listed]:
+    if not isinstance(urls, Iterable) or hasattr(urls, "read"):  # not lines of a file
+        raise _no_url(urls)
+    found = [each for one in urls for each in _list_one(one, storage_options)]
+    if not found:
+        raise SourceError("There are no files in an empty list")
     return found
 
 
