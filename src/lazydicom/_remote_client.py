@@ -154,8 +154,6 @@ def _url_to_fs(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
         if "not known" not in str(error):  # of a protocol; others are of options
             raise
         raise SourceError(f"No filesystem for {url.partition(':')[0]}:") from None
-    except TypeError as error:  # its text names arguments, no values
-        raise SourceError(f"No filesystem: {error}") from None
     return filesystem, path
 
 
