@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lazydicom
+from dicom_files import element, make_native
 from lazydicom.errors import LazyDicomWarning
 from series_files import write_instance
 
@@ -208,3 +209,38 @@ def test_ge_adds_a_flag_to_b_values(tmp_path: Path) -> None:
     assert array.dims == ("b_value", "z", "y", "x")
     assert array.coords["b_value"].values.tolist() == [0, 800]
     assert array[:, 0, 0, 0].tolist() == [0, 3]
+
+
+@pytest.mark.parametrize("tag", [0x00181060, 0x00541300])
+def test_milliseconds_of_the_files_are_seconds_of_the_array(
+    tmp_path: Path, tag: int
+) -> None:
+    for number, (time, plane) in enumerate(np.ndindex(3, 2)):
+        texts = {tag: ("DS", str(100 + 2000 * time))}
+        write_instance(tmp_path / str(number), z=plane, number=number, texts=texts)
+
+    time = lazydicom.open_series(tmp_path).coords["time"]
+
+    assert (time.values.tolist(), time.units) == ([0, 2, 4], "s")
+
+
+def test_a_cine_counts_seconds_by_its_frame_time() -> None:
+    frame_time = {0x00181063: element(0x00181063, "DS", b"40")}
+    cine = make_native(number_of_frames=3, elements=frame_time)
+
+    time = lazydicom.open_series(cine).coords["time"]
+
+    np.testing.assert_allclose(time.values, [0, 0.04, 0.08])
+    assert time.units == "s"
+
+
+def test_a_hole_comes_from_no_instance(tmp_path: Path) -> None:
+    for k in (0, 2, 3):
+        write_instance(tmp_path / str(k), z=k, number=k)
+
+    with pytest.warns(LazyDicomWarning, match="missing"):
+        array = lazydicom.open_series(tmp_path, on_gap="fill", source=True)
+
+    assert array.coords["frame_number"].values.tolist() == [0, -1, 0, 0]
+    uids = array.coords["sop_instance_uid"].values.tolist()
+    assert uids == ["1.2.3.0", "", "1.2.3.2", "1.2.3.3"]
