@@ -5,11 +5,11 @@ from __future__ import annotations
 import shutil
 import subprocess
 import zipfile
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pydicom
-import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,7 +33,7 @@ class Volume(NamedTuple):
 
 def read_by_simpleitk(path: Path, scratch: Path) -> list[Volume]:
     """Read a volume through GDCM, rescaled."""
-    sitk = pytest.importorskip("SimpleITK")
+    sitk = import_module("SimpleITK")
     files = files_of(path, scratch)
     folder = str(files[0].parent)
     names = sitk.ImageSeriesReader().GetGDCMSeriesFileNames(folder)
@@ -48,8 +48,8 @@ def read_by_simpleitk(path: Path, scratch: Path) -> list[Volume]:
 
 def read_by_dcm2niix(path: Path, scratch: Path) -> list[Volume]:
     """Read the volumes of all NIfTI files, in their order."""
-    nibabel = pytest.importorskip("nibabel")
-    program = pytest.importorskip("dcm2niix").bin
+    nibabel = import_module("nibabel")
+    program = import_module("dcm2niix").bin
     folder = scratch / "files"
     folder.mkdir()
     for number, file in enumerate(files_of(path, scratch)):
@@ -74,7 +74,7 @@ def _volumes_of_nifti(image: Any) -> list[Volume]:  # noqa: ANN401
 
 def read_by_highdicom(path: Path, scratch: Path) -> list[Volume]:
     """Read the one volume that highdicom makes of an Enhanced file or a series."""
-    highdicom = pytest.importorskip("highdicom")
+    highdicom = import_module("highdicom")
     datasets = [pydicom.dcmread(file) for file in files_of(path, scratch)]
     for dataset in datasets:  # it wants one, and de-identified files have none
         dataset.setdefault("FrameOfReferenceUID", "1.2.3")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import warnings
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -39,7 +40,7 @@ def open_quietly(path: Path, **options: object) -> DicomArray:
      "rle_compressed", "jpegls_compressed", "orientation_test"],
 )  # fmt: skip
 def test_volumes_equal_those_of_simpleitk(name: str) -> None:
-    sitk = pytest.importorskip("SimpleITK")
+    sitk = import_module("SimpleITK")
     folder = require_shared_data("10_series", name)
     reader = sitk.ImageSeriesReader()
     reader.SetFileNames(reader.GetGDCMSeriesFileNames(str(folder)))
@@ -80,8 +81,8 @@ def test_volumes_equal_those_of_simpleitk(name: str) -> None:
 def test_voxels_and_affine_equal_those_of_dcm2niix(
     path: str, options: dict[str, str], tmp_path: Path
 ) -> None:
-    nibabel = pytest.importorskip("nibabel")
-    program = pytest.importorskip("dcm2niix").bin
+    nibabel = import_module("nibabel")
+    program = import_module("dcm2niix").bin
     folder = require_shared_data(path)
     command = [
         program,
@@ -121,7 +122,7 @@ def test_voxels_and_affine_equal_those_of_dcm2niix(
 
 
 def test_volumes_equal_those_of_highdicom() -> None:
-    highdicom = pytest.importorskip("highdicom")
+    highdicom = import_module("highdicom")
     folder = require_shared_data("10_series/pet_per_slice_rescale")
     files = [pydicom.dcmread(path) for path in folder.iterdir()]
     volume = highdicom.get_volume_from_series(files)
