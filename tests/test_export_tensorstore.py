@@ -10,8 +10,10 @@ import tensorstore
 
 import lazydicom
 from dicom_files import make_native
+from servers import nginx
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 ARRAYS: dict[str, Any] = {
@@ -28,6 +30,13 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str]]:
+    folder = tmp_path_factory.mktemp("nginx")
+    with nginx(folder) as place:
+        yield folder / "files", place.url
+
+
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
 @pytest.mark.parametrize("name", ARRAYS)
 def test_tensorstore_reads_the_same_pixels(
@@ -41,3 +50,18 @@ def test_tensorstore_reads_the_same_pixels(
     copy = tensorstore.open({"driver": "zarr3", "kvstore": kvstore}).result()
     np.testing.assert_array_equal(copy.read().result(), np.asarray(array))
     assert copy.domain.labels == array.dims
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+def test_tensorstore_reads_the_same_pixels_from_a_web_server(
+    options: dict[str, Any], served: tuple[Path, str]
+) -> None:
+    folder, url = served
+    array = lazydicom.open_image(make_native(**ARRAYS["gray"]))
+    name = f"{OPTIONS.index(options)}.zarr"
+
+    lazydicom.to_zarr(array, folder / name, **options)
+
+    kvstore = {"driver": "http", "base_url": f"{url}/{name}/"}
+    copy = tensorstore.open({"driver": "zarr3", "kvstore": kvstore}).result()
+    np.testing.assert_array_equal(copy.read().result(), np.asarray(array))

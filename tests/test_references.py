@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import sysconfig
 import time
 import warnings
 from contextlib import suppress
@@ -13,6 +14,7 @@ from dataclasses import replace
 from hashlib import sha256
 from io import BytesIO
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fsspec
@@ -49,7 +51,6 @@ from test_zarr_store import codec_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -106,6 +107,15 @@ def test_codecs_that_others_know_are_named_where_they_are_exact(
     assert report.needs_lazydicom == (codec == CODEC_ID)
 
 
+def packages_without_lazydicom(folder: Path) -> Path:
+    """Link whatever is installed beside lazydicom, as where it is not installed."""
+    folder.mkdir()
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if "lazydicom" not in path.name and "pydicom" not in path.name:
+            (folder / path.name).symlink_to(path)
+    return folder
+
+
 def test_a_reader_without_lazydicom_gets_the_same_pixels(tmp_path: Path) -> None:
     cases = [case for case in CASES if "111" not in case]
     files = {f"{n}": codec_file(case) for n, case in enumerate(cases)}
@@ -121,19 +131,23 @@ def test_a_reader_without_lazydicom_gets_the_same_pixels(tmp_path: Path) -> None
             expected[name] = values.astype(values.dtype.newbyteorder("<")).tobytes()
 
     script = """
-import sys, warnings, hashlib
-sys.modules["lazydicom"] = None  # as where it is not installed
-sys.modules["pydicom"] = None
+import sys
+sys.path.append(sys.argv[1])
+import warnings, hashlib, importlib.metadata, importlib.util
+assert importlib.util.find_spec("lazydicom") is None
+assert not list(importlib.metadata.distributions(name="lazydicom"))
 warnings.simplefilter("ignore")
 import fsspec, zarr, imagecodecs.numcodecs
 imagecodecs.numcodecs.register_codecs(verbose=False)
-for name in sys.argv[2:]:
-    store = fsspec.get_mapper("reference://", fo=f"{sys.argv[1]}/{name}.json")
+for name in sys.argv[3:]:
+    store = fsspec.get_mapper("reference://", fo=f"{sys.argv[2]}/{name}.json")
     values = zarr.open_group(store, mode="r")["pixels"][...]
     values = values.astype(values.dtype.newbyteorder("<"))
     print(name, hashlib.sha256(values.tobytes()).hexdigest())
 """
-    command = [sys.executable, "-c", script, str(tmp_path), *expected]
+    packages = packages_without_lazydicom(tmp_path / "packages")
+    isolated = [sys.executable, "-I", "-S", "-c", script]  # -S: no .pth, so no src
+    command = [*isolated, str(packages), str(tmp_path), *expected]
     printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
     found = dict(line.split() for line in printed.splitlines())
