@@ -9,7 +9,7 @@ fetched by hand through the same client with as many requests at once.
 import asyncio
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import fsspec
@@ -26,12 +26,16 @@ FRAMES = 2000
 """Of the native file."""
 
 
+def fetch(array: lazydicom.DicomArray, numbers: Sequence[int]) -> None:
+    """Read frames as they are stored."""
+    fetches = array.images[0].fetches(numbers, lambda *_: None)
+    run(fetches, threads=None, requests=REQUESTS)
+
+
 def all_of(array: lazydicom.DicomArray) -> None:
     """Read all frames as they are stored, then the index."""
-    image = array.images[0]
-    fetches = image.fetches(range(len(image)), lambda *_: None)
-    run(fetches, threads=None, requests=REQUESTS)
-    assert len(image.index) == len(image)
+    fetch(array, range(len(array)))
+    assert len(array.images[0].index) == len(array)
 
 
 def by_hand(url: str, spans: list[ByteRange]) -> NDArray[np.uint8]:
@@ -44,13 +48,13 @@ def by_hand(url: str, spans: list[ByteRange]) -> NDArray[np.uint8]:
         session = await filesystem.set_session()
         slots = asyncio.Semaphore(REQUESTS)
 
-        async def fetch(span: ByteRange, start: int) -> None:
+        async def fetch_one(span: ByteRange, start: int) -> None:
             headers = {"Range": f"bytes={span.offset}-{span.stop - 1}"}
             async with slots, session.get(url, headers=headers) as response:
                 data = np.frombuffer(await response.read(), np.uint8)
             out[start : start + span.length] = data
 
-        await asyncio.gather(*map(fetch, spans, starts[:-1]))
+        await asyncio.gather(*map(fetch_one, spans, starts[:-1]))
 
     fsspec.asyn.sync(filesystem.loop, fetch_all)
     return out
@@ -125,10 +129,27 @@ def print_table() -> None:
         every_span = cut(ByteRange(start, FRAMES * FRAME), max_block=MAX_BLOCK)
         hundred = ratio(lambda: array[chosen], lambda: by_hand(url, random_spans))
         full = ratio(lambda: np.asarray(array), lambda: by_hand(url, every_span))
-        print(
-            f"\n100 random frames take {hundred:.2f} × the time of their ranges by hand,"
+        array, url = open_("table"), server.url("table")
+        numbers = sorted(random.Random(3).sample(range(len(array)), 100))
+        row(
+            "basic table: 100 random frames of 200",
+            "table",
+            lambda: fetch(array, numbers),
         )
-        print(f"all frames {full:.2f} × the time of a plain concurrent download.")
+        row("basic table: all frames", "table", lambda: fetch(array, range(len(array))))
+        index = array.images[0].index
+        pairs = zip(index.offsets.tolist(), index.lengths.tolist(), strict=True)
+        spans = [ByteRange(*pair) for pair in pairs]
+        few = [spans[number] for number in numbers]
+        whole = ByteRange(spans[0].offset, spans[-1].stop - spans[0].offset)
+        every = cut(whole, max_block=MAX_BLOCK)
+        of_table = ratio(lambda: fetch(array, numbers), lambda: by_hand(url, few))
+        all_of_table = ratio(
+            lambda: fetch(array, range(len(array))), lambda: by_hand(url, every)
+        )
+    print("\nTimes, as multiples of the same ranges by hand, or of a plain download:")
+    print(f"100 random frames {hundred:.2f} (native), {of_table:.2f} (basic table);")
+    print(f"all frames {full:.2f} (native), {all_of_table:.2f} (basic table).")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,8 @@
 """`to_zarr`: a real copy of an array as Zarr v3, chunk by chunk, all or nothing."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,13 +15,13 @@ from lazydicom._export.attributes import (
     exported_attributes,
     warn_of_burned_in_text,
 )
-from lazydicom._export.beginning import make_plan, prepare
+from lazydicom._export.beginning import Known, make_plan, prepare
 from lazydicom._export.cluster import find_cluster
 from lazydicom._export.copying import Copy, Progress
 from lazydicom._export.layout import METADATA, Axes, plan_layout
 from lazydicom._export.memory import plan_workers
 from lazydicom._export.source_labels import source_labels
-from lazydicom._export.target import StoreLike, check_writable, open_target
+from lazydicom._export.target import StoreLike, Target, check_writable, open_target
 from lazydicom._zarr_metadata import group_objects
 from lazydicom.errors import ExportError, LazyDicomError, redact_url
 
@@ -169,37 +170,48 @@ def to_zarr(
         workers=workers,
         memory_limit=memory_limit,
     )
+    with _errors_named(target), target.alone():
+        known = prepare(target, plan, copy.journal, overwrite=overwrite, resume=resume)
+        if not known.finished:
+            cluster = None if alone else find_cluster(array, target.staging)
+            workers = workers if cluster is None else cluster.threads
+            copy.run(plan, known.records, workers, cluster)
+            for key, data in labels.items():
+                target.staging.put(key, data)
+            target.publish(root)
+    seconds = time.monotonic() - started
+    return _report(copy, target, known, workers=workers, seconds=seconds)
+
+
+@contextmanager
+def _errors_named(target: Target) -> Iterator[None]:
+    """Let errors of the system name the store."""
     try:
-        with target.alone():
-            known = prepare(
-                target, plan, copy.journal, overwrite=overwrite, resume=resume
-            )
-            if not known.finished:
-                cluster = None if alone else find_cluster(array, target.staging)
-                workers = workers if cluster is None else cluster.threads
-                copy.run(plan, known.records, workers, cluster)
-                for key, data in labels.items():
-                    target.staging.put(key, data)
-                target.publish(root)
+        yield
     except LazyDicomError:
         raise
     except OSError as error:
         reason = error.strerror or f"{type(error).__name__}: {error}"
         message = f"Could not write the store: {reason}"
         raise ExportError(message, url=target.url) from error
+
+
+def _report(
+    copy: Copy, target: Target, known: Known, *, workers: int, seconds: float
+) -> ExportReport:
+    layout = copy.layout
     records = known.records if known.finished else copy.records
-    kept = layout.number_of_chunks if known.finished else copy.kept_chunks
     return ExportReport(
         url=redact_url(target.url),
         shape=layout.shape,
         chunks=layout.chunks,
         shards=layout.shards,
         number_of_chunks=layout.number_of_chunks,
-        kept_chunks=kept,
-        nbytes=array.nbytes,
+        kept_chunks=layout.number_of_chunks if known.finished else copy.kept_chunks,
+        nbytes=copy.array.nbytes,
         stored_nbytes=sum(one.length for chunks in records.values() for one in chunks),
         workers=workers,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
     )
 
 
