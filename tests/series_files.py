@@ -43,7 +43,8 @@ def write_instance(
         **(texts or {}),
     }
     elements = {
-        tag: element(tag, vr, text.encode()) for tag, (vr, text) in values.items()
+        tag: element(tag, vr, text.encode("latin-1"))
+        for tag, (vr, text) in values.items()
     }
     pixels = np.full((1, 3, 4), value, np.uint16)
     path.write_bytes(make_native(pixels, elements=dict(elements)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 import lazydicom
 from dicom_files import element, make_native, sequence
 from lazydicom._arrange.geometry import group_orientations
-from lazydicom.errors import InvalidDicomError, LimitError
+from lazydicom.errors import InvalidDicomError, LazyDicomWarning, LimitError
 from series_files import write_instance
 
 if TYPE_CHECKING:
@@ -110,3 +111,27 @@ def test_segments_that_share_no_plane_are_no_volume() -> None:
 
 def test_planes_of_one_segment_are_a_volume() -> None:
     assert lazydicom.open_series(segmentation((0, 3), (1, 3))).dims == ("z", "y", "x")
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "texts", "name"),
+    [
+        (0x00180081, "DS", "10 10 30 30", "echo_time"),
+        (0x00180082, "DS", "0 0 0 150", "inversion_time"),
+        (0x00189087, "FD", "0 1000 1000 1000", "b_value"),
+        (0x00089208, "CS", "MAGNITUDE MAGNITUDE PHASE PHASE", "complex_component"),
+    ],
+)
+def test_planes_of_several_kinds_in_one_volume_are_a_warning(
+    tag: int, vr: str, texts: str, name: str, tmp_path: Path
+) -> None:
+    for k, text in enumerate(texts.split()):
+        value = struct.pack("<d", float(text)).decode("latin-1") if vr == "FD" else text
+        kind = {tag: (vr, value)}
+        write_instance(tmp_path / f"{k}.dcm", z=2.5 * k, number=k, value=k, texts=kind)
+
+    with pytest.warns(LazyDicomWarning, match=f"one volume differ in {name}"):
+        array = lazydicom.open_series(tmp_path)
+
+    assert array.dims == ("z", "y", "x")
+    assert np.asarray(array)[:, 0, 0].tolist() == [0, 1, 2, 3]

@@ -13,6 +13,7 @@ import pytest
 import lazydicom
 from lazydicom.errors import (
     InvalidDicomError,
+    LimitError,
     SourceChangedError,
     SourceError,
     UnsupportedError,
@@ -76,6 +77,15 @@ def test_a_value_of_another_kind_is_an_error(server: WadoServer, rows: object) -
     server.metadata["00280010"]["Value"] = [rows]
 
     with pytest.raises(InvalidDicomError):
+        lazydicom.open_image(server.url)
+
+
+def test_more_frames_than_anybody_has_are_an_error_not_gigabytes(
+    server: WadoServer,
+) -> None:
+    server.metadata["00280008"]["Value"] = [2**31 - 1]
+
+    with pytest.raises(LimitError, match=r"16777216 frames at most.*instances/1\.9"):
         lazydicom.open_image(server.url)
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lazydicom._decode.format import Color, Decoder, FrameFormat, Isolation
 from lazydicom._decode.preflight import check_size
@@ -11,7 +11,10 @@ from lazydicom._header import Header
 from lazydicom._image import DicomImage
 from lazydicom._open_instance import check_choices, check_color
 from lazydicom._wado_reader import open_dicomweb
-from lazydicom.errors import SourceChangedError, redact_url
+from lazydicom.errors import LimitError, SourceChangedError, redact_url
+
+_MOST_FRAMES: Final = 1 << 24
+"""A server may claim any number, and there is no size of a file to compare it with."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -62,6 +65,7 @@ def open_web_instance(
     check_choices(color, decoder, isolation)
     header, reader = open_dicomweb(url, storage_options)
     check_size(header.image_pixel.frame_nbytes, max_frame_bytes)
+    _check_count(header.image_pixel.number_of_frames, url)
     format_ = FrameFormat(
         header.image_pixel,
         header.transfer_syntax,
@@ -76,3 +80,9 @@ def open_web_instance(
     image = DicomImage(reader, format_, load_header, cache)
     vars(image)["header"] = header
     return image
+
+
+def _check_count(number_of_frames: int, url: str) -> None:
+    if number_of_frames > _MOST_FRAMES:
+        message = f"Expected {_MOST_FRAMES} frames at most, found {number_of_frames}"
+        raise LimitError(message, url=url)

@@ -154,6 +154,17 @@ def mixed_segments(table: FrameTable, axes: list[Axis]) -> Codes | None:
     return None if _determined(places, segments) else segments
 
 
+def mixed_kinds(table: FrameTable, axes: list[Axis]) -> list[str]:
+    """Name what differs between planes of one volume, and no axis tells apart."""
+    places = _combine(np.zeros(len(table), np.int64), *(axis.codes for axis in axes))
+    kinds = {
+        name: _coded(table.numbers(name))
+        for name in ("echo_time", "inversion_time", "b_value")
+    }
+    kinds["complex_component"] = _coded(table.text("complex_component"))
+    return [n for n, codes in kinds.items() if not _determined(places, codes)]
+
+
 def intervals_contradict(axis: Axis, table: FrameTable, planes: Codes) -> bool:
     """Tell whether planes that were taken in turn have other intervals: some lack a frame.
 

@@ -11,6 +11,7 @@ from lazydicom._arrange.dimensions import (
     find_axes,
     indices_contradict,
     intervals_contradict,
+    mixed_kinds,
 )
 from lazydicom._arrange.faults import (
     Fault,
@@ -203,6 +204,8 @@ def _warn_of_contradictions(placed: PlacedFrames) -> None:
                 f"Planes do not keep step along {axis.name}: some may lack a frame"
             )
             warn(message, url=table.images[0].url)
+    for name in mixed_kinds(table, placed.axes):
+        warn(f"Planes of one volume differ in {name}", url=table.images[0].url)
     frames_of_reference = set(table.text("frame_of_reference_uid").tolist()) - {""}
     if len(frames_of_reference) > 1:
         message = "Positions are taken for those of one Frame of Reference, found "
