@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import errno
 import os
+import warnings
 import zipfile
 from io import BytesIO
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 import numpy as np
 import pydicom
 import pytest
-from pydicom import Dataset
 
 import lazydicom
 from lazydicom.errors import (
@@ -22,11 +22,15 @@ from lazydicom.errors import (
     SourceError,
 )
 from range_server import RangeServer
+from real_series import REAL_SERIES
 from series_files import write_instance, write_volume
+from tools import require_shared_data
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
+
+    from real_series import Series
 
 
 def test_folder_pattern_list_zip_and_url_give_the_same_array(tmp_path: Path) -> None:
@@ -189,7 +193,6 @@ def test_directories_that_refer_in_a_circle_are_read_once(tmp_path: Path) -> Non
         (None, "NoneType"),
         (5, "int"),
         ([5], "int"),
-        ([Dataset()], "Dataset"),
         ([[]], "list"),
         (BytesIO(b"lines"), "BytesIO"),
     ],
@@ -238,3 +241,42 @@ def test_each_distant_file_costs_one_request(tmp_path: Path) -> None:
 
     assert opened == 20
     assert values.tolist() == list(range(20))
+
+
+@pytest.mark.parametrize("series", [one for one in REAL_SERIES if "10_s" in one.path])
+def test_datasets_in_memory_are_the_series_that_their_files_are(series: Series) -> None:
+    path = require_shared_data(series.path)
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    (expected,) = series.open()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LazyDicomWarning)
+        array = lazydicom.open_series(
+            [pydicom.dcmread(file, force=True) for file in reversed(files)],
+            on_gap=series.on_gap,
+            fill_value=0,
+        )
+
+    np.testing.assert_array_equal(array, expected)
+    assert array.dims == expected.dims
+    assert array.coords.keys() == expected.coords.keys()
+    for name, coordinate in expected.coords.items():
+        np.testing.assert_array_equal(array.coords[name].values, coordinate.values)
+    assert_same_attributes(array.attrs, expected.attrs)
+
+
+def assert_same_attributes(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    assert found.keys() == wanted.keys()
+    for name, value in wanted.items():
+        np.testing.assert_equal(found[name], value)
+
+
+def test_datasets_may_stand_beside_files(tmp_path: Path) -> None:
+    write_volume(tmp_path)
+    first, *others = sorted(tmp_path.iterdir())
+
+    array = lazydicom.open_series([*others, pydicom.dcmread(first)])
+    (one,) = lazydicom.open_study(pydicom.dcmread(first)).values()
+
+    assert np.asarray(array)[:, 0, 0].tolist() == [0, 1, 2, 3]
+    assert one.shape == (1, 3, 4)

@@ -1,9 +1,10 @@
 """The door to pydicom's `Dataset`: one made of our bytes, and one that a caller brings."""
 
+import sys
 from collections.abc import Iterable, Mapping, MutableSequence
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from lazydicom._element_values import Values
 from lazydicom._image_pixel import PIXEL_TAGS
@@ -145,6 +146,12 @@ def parse_data_set(
         is_implicit_VR=framing.implicit_vr,
         is_little_endian=framing.little_endian,
     )
+
+
+def is_dataset(value: object) -> "TypeGuard[Dataset]":
+    """Tell a `Dataset`; who made one has imported pydicom."""
+    pydicom = sys.modules.get("pydicom")
+    return pydicom is not None and isinstance(value, pydicom.Dataset)
 
 
 def transfer_syntax_uid(dataset: "Dataset") -> str:

@@ -4,7 +4,7 @@ import os
 from collections.abc import Iterable, Mapping
 from glob import glob, has_magic
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 from lazydicom._open_source import URL_TYPES, Url, local_path
 from lazydicom._remote_client import find_files, is_folder
@@ -45,7 +45,7 @@ def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
 
 
 def _list_each(urls: object, storage_options: Mapping[str, Any]) -> list[Listed]:
-    if not isinstance(urls, Iterable) or hasattr(urls, "read"):  # not lines of a file
+    if not is_list(urls):
         raise _no_url(urls)
     found = [each for one in urls for each in _list_one(one, storage_options)]
     if not found:
@@ -63,6 +63,11 @@ def _list_one(url: Url, storage_options: Mapping[str, Any]) -> list[Listed]:
     if _is_remote(name) and plain:
         return [Listed(url, named=True)]
     return list_files(url, storage_options)
+
+
+def is_list(urls: object) -> TypeGuard[Iterable[Any]]:
+    """Tell names by the dozen from an open file, of which no line is one."""
+    return isinstance(urls, Iterable) and not hasattr(urls, "read")
 
 
 def is_pattern(name: str) -> bool:

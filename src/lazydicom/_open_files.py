@@ -1,24 +1,28 @@
-"""From names of files to images: listed, expanded, their headers read many at once."""
+"""From names of files to images: listed, expanded, their headers read many at once.
+
+Who has Datasets in memory may open these instead, or beside files.
+"""
 
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, Final, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
 
 from lazydicom._alike_files import open_alike
 from lazydicom._arrange.frames import Batch
 from lazydicom._arrange.mosaic import mosaics_as_tiles
+from lazydicom._dataset import is_dataset
 from lazydicom._decode.format import Color, Decoder, Isolation
 from lazydicom._dicomdir import files_of_dicomdir, is_dicomdir
 from lazydicom._elements import FileElements, read_elements
 from lazydicom._file_meta import FileMeta, read_file_meta
-from lazydicom._header import read_header
+from lazydicom._header import Header, header_of_dataset, read_header
 from lazydicom._image import DicomImage
-from lazydicom._listing import Listed, Urls, is_pattern, list_files
+from lazydicom._listing import Listed, Urls, is_list, is_pattern, list_files
 from lazydicom._local_source import LocalAccess
 from lazydicom._open_instance import open_instance
-from lazydicom._open_source import open_source
+from lazydicom._open_source import URL_TYPES, open_source
 from lazydicom._ranges import REQUESTS, ByteRange
 from lazydicom._source import ByteSource
 from lazydicom._walker import Framing, read_element
@@ -31,6 +35,14 @@ from lazydicom.errors import (
     warn,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydicom import Dataset
+
+    from lazydicom._open_source import Url
+
+Instances: TypeAlias = "Urls | Dataset | Sequence[Url | Dataset]"
 _FEW: Final = 8
 """Fewer files are opened one by one."""
 _KINDS: Final = 8
@@ -60,7 +72,30 @@ class ReadOptions(TypedDict, total=False):
     local: LocalAccess
 
 
-def open_files(
+def open_instances(
+    urls: Instances, storage_options: Mapping[str, Any], options: ReadOptions
+) -> list[Batch]:
+    """Open files by their names, and Datasets that are in memory."""
+    datasets, names = _part(urls)
+    images = [_open_image(partial(header_of_dataset, d), options) for d in datasets]
+    batches = [Batch(mosaics_as_tiles(images))] if images else []
+    if names or not datasets:
+        batches += _open_files(names, storage_options, options)
+    return batches
+
+
+def _part(urls: Instances) -> "tuple[list[Dataset], Urls]":
+    """Part Datasets, which are iterable themselves, from names."""
+    if is_dataset(urls):
+        return [urls], []
+    if isinstance(urls, URL_TYPES) or not is_list(urls):
+        return [], urls
+    each: list[Any] = list(urls)
+    datasets = [one for one in each if is_dataset(one)]
+    return datasets, [one for one in each if not is_dataset(one)]
+
+
+def _open_files(
     urls: Urls, storage_options: Mapping[str, Any], options: ReadOptions
 ) -> list[Batch]:
     """Read the headers of all files, many at once; no two wait for each other."""
@@ -166,15 +201,7 @@ def _open_listed(
     local = options.get("local", "pread")
     source = open_source(file.url, storage_options, local=local)
     try:
-        return open_instance(
-            partial(read_header, source),
-            color=options.get("color", "rgb"),
-            decoder=options.get("decoder", "imagecodecs"),
-            isolation=options.get("isolation", "none"),
-            lends=local == "mmap",
-            allow_truncated=False,
-            on_extra_frames="warn",
-        )
+        return _open_image(partial(read_header, source), options)
     except InvalidDicomError:
         dicom = _has_prefix(source)
         if file.named or (dicom and _should_be_image(source)):
@@ -183,6 +210,18 @@ def _open_listed(
             message = "Passed over as no DICOM file, maybe an image whose copy failed"
             warn(message, url=source.url)
         return None
+
+
+def _open_image(load_header: Callable[[], Header], options: ReadOptions) -> DicomImage:
+    return open_instance(
+        load_header,
+        color=options.get("color", "rgb"),
+        decoder=options.get("decoder", "imagecodecs"),
+        isolation=options.get("isolation", "none"),
+        lends=options.get("local", "pread") == "mmap",
+        allow_truncated=False,
+        on_extra_frames="warn",
+    )
 
 
 def _has_prefix(source: ByteSource) -> bool:

@@ -15,8 +15,7 @@ from lazydicom._arrange.series import (
     uniform_parts,
 )
 from lazydicom._array import DicomArray
-from lazydicom._listing import Urls
-from lazydicom._open_files import ReadOptions, open_files
+from lazydicom._open_files import Instances, ReadOptions, open_instances
 from lazydicom.errors import InvalidDicomError, redact_url
 
 _NAMED: Final = 5
@@ -24,7 +23,7 @@ _NAMED: Final = 5
 
 
 def open_series(
-    urls: Urls,
+    urls: Instances,
     storage_options: Mapping[str, Any] | None = None,
     *,
     series: str | int | None = None,
@@ -42,7 +41,7 @@ def open_series(
 
     Parameters
     ----------
-    urls : str, os.PathLike, bytes, or a list of them
+    urls : str, os.PathLike, bytes, pydicom Dataset, or a list of them
         A folder, a pattern, a zip file, a DICOMDIR, files; any fsspec URL.
     storage_options : mapping, optional
         Arguments of the fsspec filesystem.
@@ -81,7 +80,7 @@ def open_series(
     (('z', 'y', 'x'), (15, 10, 10), [5.0, 10.0, 10.0])
     """
     choices = make_choices(on_gap, fill_value, source=source)
-    groups = _by_series(tabulate(open_files(urls, storage_options or {}, options)))
+    groups = _by_series(tabulate(open_instances(urls, storage_options or {}, options)))
     name = _choose(groups, series)
     pieces = _arrange_all(name, groups[name], choices)
     if isinstance(series, str) and series in pieces:
@@ -94,7 +93,7 @@ def open_series(
 
 
 def open_study(
-    urls: Urls,
+    urls: Instances,
     storage_options: Mapping[str, Any] | None = None,
     *,
     on_gap: OnGap = "split",
@@ -114,7 +113,7 @@ def open_study(
         If a file cannot be read, or frames are no full grid and `on_gap` is another.
     """
     choices = make_choices(on_gap, fill_value, source=source)
-    groups = _by_series(tabulate(open_files(urls, storage_options or {}, options)))
+    groups = _by_series(tabulate(open_instances(urls, storage_options or {}, options)))
     return {
         key: array
         for name, table in groups.items()
