@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 import zarr
+from pydicom.pixels.processing import apply_color_lut
 
 from command_line import run, run_process, write_file
 from dicom_files import make_native, stored_pixels
@@ -84,6 +85,25 @@ def test_preview_shows_the_lowest_value_white_where_the_file_says_so(
 
     assert (read_png(out)[0] == 0).all()
     assert (read_png(out)[1:] == 255).all()
+
+
+def test_preview_shows_indices_in_the_colours_of_their_palette(tmp_path: Path) -> None:
+    path = pydicom.data.get_testdata_file("examples_palette.dcm", download=False)
+    assert path is not None
+    dataset = pydicom.dcmread(path)
+    colours = apply_color_lut(dataset.pixel_array, dataset)
+    del dataset.RedPaletteColorLookupTableData
+    dataset.save_as(tmp_path / "bare.dcm")
+
+    run("preview", path, tmp_path / "palette.png", "--tile", 4096)
+    run("preview", tmp_path / "bare.dcm", tmp_path / "bare.png", "--tile", 4096)
+
+    shown = read_png(tmp_path / "palette.png")
+    size = colours.shape[:2]
+    zoom = shown.shape[0] // size[0]
+    near = shown[::zoom, ::zoom].astype(int) - colours // 256
+    assert np.abs(near).max() < 8, "percentiles may stretch them"
+    assert read_png(tmp_path / "bare.png").ndim == 2, "no palette: as they are stored"
 
 
 @pytest.mark.parametrize("values", [np.nan, np.inf, 0.0, 7.0, (np.inf, -np.inf)])

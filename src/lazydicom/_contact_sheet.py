@@ -5,11 +5,11 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array import DicomArray
+from lazydicom._mapped_array import FrameArray
 from lazydicom._picture import Picture, is_inverted, shrink, to_picture
 
 
-def contact_sheet(array: DicomArray, *, frames: int, tile: int) -> Picture:
+def contact_sheet(array: FrameArray, *, frames: int, tile: int) -> Picture:
     """Show up to `frames` evenly spaced frames, each at most `tile` pixels wide and high.
 
     Large frames are averaged down, small ones magnified by a whole number. Values between

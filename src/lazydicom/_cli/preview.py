@@ -1,5 +1,6 @@
 """`lazydicom preview`: a contact sheet of a file, or three planes of a volume."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Unpack
 
@@ -10,9 +11,11 @@ from lazydicom._array import DicomArray
 from lazydicom._cli.array_of import SeriesChoice, series_options
 from lazydicom._cli.debug import debug_option
 from lazydicom._contact_sheet import contact_sheet
+from lazydicom._mapped_array import FrameArray
 from lazydicom._open_files import is_one_file
 from lazydicom._picture import Picture, encode_png
 from lazydicom._three_planes import is_volume, three_planes
+from lazydicom.errors import LazyDicomError
 
 
 @click.command()
@@ -56,10 +59,11 @@ def preview(
     if out.suffix.lower() != ".png":  # a slip of the hand must not replace a DICOM file
         raise click.BadParameter("Expected a name that ends in .png", param_hint="OUT")
     if is_one_file(url) and not planes and choice["series"] is None:
-        picture = contact_sheet(lazydicom.open_image(url), frames=frames, tile=tile)
+        array = _in_colour(lazydicom.open_image(url))
+        picture = contact_sheet(array, frames=frames, tile=tile)
     else:
-        array = lazydicom.open_series(url, **choice)
-        picture = _of_series(array, planes=planes, frames=frames, tile=tile)
+        volume = lazydicom.open_series(url, **choice)
+        picture = _of_series(volume, planes=planes, frames=frames, tile=tile)
     out.write_bytes(encode_png(picture))
     click.echo(f"{out}: {picture.shape[1]} × {picture.shape[0]} pixels")
 
@@ -68,7 +72,16 @@ def _of_series(
     array: DicomArray, *, planes: bool | None, frames: int, tile: int
 ) -> Picture:
     if planes is False or (planes is None and not is_volume(array)):
-        return contact_sheet(array, frames=frames, tile=tile)
+        return contact_sheet(_in_colour(array), frames=frames, tile=tile)
     per_frame = "rescale_slope" in array.coords  # stored values would show the slopes
     values = lazydicom.apply_modality_lut(array) if per_frame else array
     return three_planes(values, tile=tile)
+
+
+def _in_colour(array: DicomArray) -> FrameArray:
+    """Give indices the colours of their palette; one that is no palette is left out."""
+    if array.attrs.get("photometric_interpretation") == "PALETTE COLOR":
+        with suppress(LazyDicomError):
+            coloured: FrameArray = lazydicom.apply_palette(array)
+            return coloured
+    return array
