@@ -7,6 +7,7 @@ object is looked at again (``docs/decisions/0006-checked-reads.md``).
 
 import asyncio
 import os
+import selectors
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,9 @@ from lazydicom._ranges import REQUESTS, ByteRange
 from lazydicom._retry import ask_again
 from lazydicom._source import Buffer
 from lazydicom.errors import SourceError
+
+_inherited: Final[list[Any]] = []
+"""The event loop of fsspec in the process that forks."""
 
 
 class Fetch(Protocol):
@@ -160,6 +164,25 @@ def _url_to_fs(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
 def _one_try(given: Mapping[str, Any]) -> dict[str, Any]:
     """Switch off botocore's own tries, which go on for minutes."""
     return {"retries": {"total_max_attempts": 1}, **given}
+
+
+def _remember_loop() -> None:
+    _inherited[:] = fsspec.asyn.loop
+
+
+def _part_from_parent() -> None:
+    """Let a fork close the clients that it inherits, without harm to its parent.
+
+    fsspec does so. But what watches connections is shared with the parent: one that is
+    closed here would be watched there no more, and no answer on it be seen.
+    """
+    for loop in _inherited:
+        if hasattr(loop, "_selector"):
+            loop._selector = selectors.DefaultSelector()  # noqa: SLF001 (no other way)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_remember_loop, after_in_child=_part_from_parent)
 
 
 @cache
