@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import subprocess
+import warnings
 import zipfile
+from contextlib import contextmanager
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -12,6 +15,7 @@ import numpy as np
 import pydicom
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -72,8 +76,22 @@ def _volumes_of_nifti(image: Any) -> list[Volume]:  # noqa: ANN401
     return [Volume(affine, *one) for one in zip(*each, strict=True)]
 
 
+@contextmanager
+def leaks_ignored() -> Iterator[None]:
+    """Let highdicom forget its databases, which Python 3.13 warns of, here and now."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        yield
+        gc.collect()
+
+
 def read_by_highdicom(path: Path, scratch: Path) -> list[Volume]:
     """Read the one volume that highdicom makes of an Enhanced file or a series."""
+    with leaks_ignored():
+        return _volumes_of_highdicom(path, scratch)
+
+
+def _volumes_of_highdicom(path: Path, scratch: Path) -> list[Volume]:
     highdicom = import_module("highdicom")
     datasets = [pydicom.dcmread(file) for file in files_of(path, scratch)]
     for dataset in datasets:  # it wants one, and de-identified files have none

@@ -193,13 +193,13 @@ def _s3_place(port: int) -> Place:
     }
     filesystem = fsspec.filesystem("s3", **options)
     _patiently(lambda: filesystem.call_s3("create_bucket", Bucket="studies"))
-    return Place(
-        "s3://studies",
-        lambda name, data: _patiently(
-            lambda: filesystem.pipe_file(f"studies/{name}", data)
-        ),
-        options,
-    )
+
+    def put(name: str, data: bytes) -> None:
+        """Write, and read back: a new volume may be found late, after long silence."""
+        _patiently(lambda: filesystem.pipe_file(f"studies/{name}", data))
+        assert filesystem.cat_file(f"studies/{name}") == data
+
+    return Place("s3://studies", put, options)
 
 
 def _patiently(action: Callable[[], object]) -> None:

@@ -51,7 +51,7 @@ def cluster() -> Iterator[Any]:
     require_module("distributed")
     from distributed import Client
 
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
     with Client(set_as_default=False, protocol="tcp", **options) as client:  # type: ignore[no-untyped-call]
         yield client
 
