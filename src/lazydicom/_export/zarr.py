@@ -10,6 +10,7 @@ from zarr.abc.codec import BytesBytesCodec
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
 
 from lazydicom._array import DicomArray
+from lazydicom._coordinate import Coordinate
 from lazydicom._export.attributes import (
     Metadata,
     exported_attributes,
@@ -142,12 +143,10 @@ def to_zarr(
     started = time.monotonic()
     if overwrite and resume:
         raise ValueError("Expected overwrite or resume, not both")
-    if source and name is None:
-        raise ValueError("source=True needs a name: coordinates stand in a group")
     check_writable(store)
     target = open_target(store, storage_options or {})
     warn_of_burned_in_text(array)
-    origin = source_labels(array) if source else {}
+    origin = _origin(array, name) if source else {}
     layout = plan_layout(
         array,
         chunks=chunks,
@@ -181,6 +180,12 @@ def to_zarr(
             target.publish(root)
     seconds = time.monotonic() - started
     return _report(copy, target, known, workers=workers, seconds=seconds)
+
+
+def _origin(array: DicomArray, name: str | None) -> dict[str, Coordinate]:
+    if name is None:
+        raise ValueError("source=True needs a name: coordinates stand in a group")
+    return source_labels(array)
 
 
 @contextmanager
