@@ -496,3 +496,19 @@ def test_zarr_json_of_the_group_is_plain_json(
 
     assert group["attributes"]["ome"]["version"] == "0.5"
     assert report.url == str(tmp_path / "out")
+
+
+def test_nothing_in_a_staging_place_is_deleted_unasked(
+    volume: DicomArray, tmp_path: Path
+) -> None:
+    mine = tmp_path / "x.partial" / "mine"
+    mine.parent.mkdir()
+    mine.write_text("keep")
+
+    with pytest.raises(ExportError, match="unfinished"):
+        lazydicom.to_ome_zarr(volume, tmp_path / "x")
+    assert mine.read_text() == "keep"
+
+    lazydicom.to_ome_zarr(volume, tmp_path / "x", overwrite=True)
+
+    assert not mine.exists()

@@ -16,7 +16,7 @@ from lazydicom._export.manifest import (
     decode_manifest,
     label_checksum,
 )
-from lazydicom._export.target import Target, is_zarr
+from lazydicom._export.target import Target, check_is_zarr, check_nothing_begun
 from lazydicom.errors import ExportError
 
 
@@ -35,12 +35,8 @@ def prepare(
     published = target.published()
     staged_elsewhere = published is not target.staging
     look = staged_elsewhere and not overwrite
-    if look and not resume and not target.staging.is_empty():
-        message = (
-            "An unfinished export stands here; resume=True continues it, "
-            "overwrite=True begins anew"
-        )
-        raise ExportError(message, url=target.url)
+    if look and not resume:
+        check_nothing_begun(target)
     unfinished = _unfinished(target, journal) if look else None
     if unfinished is not None:
         _check_same_plan(unfinished.plan, plan, target)
@@ -59,9 +55,7 @@ def _check_replaceable(published: Folder, target: Target, *, overwrite: bool) ->
     if not overwrite:
         message = "A store stands here already; overwrite=True replaces it"
         raise ExportError(message, url=target.url)
-    if not is_zarr(published):
-        message = "Something else than a Zarr store stands here; it is not overwritten"
-        raise ExportError(message, url=target.url)
+    check_is_zarr(published, target)
 
 
 def _finished_before(published: Folder, plan: ExportPlan, target: Target) -> Manifest:

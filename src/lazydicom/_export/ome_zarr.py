@@ -31,7 +31,13 @@ from lazydicom._export.ome_metadata import (
     omero,
 )
 from lazydicom._export.pyramid import Level, Method, Transposed
-from lazydicom._export.target import StoreLike, Target, is_zarr, open_target
+from lazydicom._export.target import (
+    StoreLike,
+    Target,
+    check_is_zarr,
+    check_nothing_begun,
+    open_target,
+)
 from lazydicom._export.zarr import codecs_of, to_zarr
 from lazydicom._mapped_array import FrameArray
 from lazydicom.errors import ExportError, UnsupportedError, redact_url
@@ -363,20 +369,15 @@ def _prepare(target: Target, marker: bytes, *, overwrite: bool, resume: bool) ->
     if published is not None and not (overwrite or (resume and finished)):
         message = "Something stands here already; overwrite=True replaces a store"
         raise ExportError(message, url=target.url)
-    if published is not None and overwrite and not is_zarr(published):
-        message = "Something else than a Zarr store stands here; it is not overwritten"
-        raise ExportError(message, url=target.url)
+    if published is not None and overwrite:
+        check_is_zarr(published, target)
     if published is not None and resume:
         _check_same(published.get(MANIFEST), marker, target)
         return True
+    if not (overwrite or resume):
+        check_nothing_begun(target)
     begun = target.staging.get(MANIFEST)
     if begun is not None and not overwrite:
-        if not resume:
-            message = (
-                "An unfinished export stands here; resume=True continues it, "
-                "overwrite=True begins anew"
-            )
-            raise ExportError(message, url=target.url)
         _check_same(begun, marker, target)
         return False
     target.discard()

@@ -280,9 +280,33 @@ class InPlaceTarget:
         return any(self.staging.size(key) is not None for key in (_BEGUN, MANIFEST))
 
 
-def is_zarr(folder: Folder) -> bool:
-    """Whether a folder holds a Zarr array or group, and may be replaced as one."""
-    return any(folder.size(name) is not None for name in _NODES)
+def check_nothing_begun(target: Target) -> None:
+    """Refuse a staging place where anything lies: it may be an export, or somebody's.
+
+    Raises
+    ------
+    ExportError
+        If it is not empty.
+    """
+    if not target.staging.is_empty():
+        message = (
+            "An unfinished export stands here; resume=True continues it, "
+            "overwrite=True begins anew"
+        )
+        raise ExportError(message, url=target.url)
+
+
+def check_is_zarr(folder: Folder, target: Target) -> None:
+    """Refuse to replace what is neither a Zarr array nor a group.
+
+    Raises
+    ------
+    ExportError
+        If it is something else.
+    """
+    if all(folder.size(name) is None for name in _NODES):
+        message = "Something else than a Zarr store stands here; it is not overwritten"
+        raise ExportError(message, url=target.url)
 
 
 def _folder_of(store: FsspecStore) -> FsspecFolder:
