@@ -150,19 +150,24 @@ def indices_contradict(table: FrameTable, planes: Codes) -> bool:
 def mixed_segments(table: FrameTable, axes: list[Axis]) -> Codes | None:
     """Give the segment of each frame, ``None`` where the axes tell segments apart."""
     segments = _coded(table.numbers("segment_number"))
-    places = _combine(np.zeros(len(table), np.int64), *(axis.codes for axis in axes))
-    return None if _determined(places, segments) else segments
+    volumes = _volumes(table, axes)
+    return None if _determined(volumes, segments) else segments
 
 
 def mixed_kinds(table: FrameTable, axes: list[Axis]) -> list[str]:
     """Name what differs between planes of one volume, and no axis tells apart."""
-    places = _combine(np.zeros(len(table), np.int64), *(axis.codes for axis in axes))
+    volumes = _volumes(table, axes)
     kinds = {
         name: _coded(table.numbers(name))
         for name in ("echo_time", "inversion_time", "b_value")
     }
     kinds["complex_component"] = _coded(table.text("complex_component"))
-    return [n for n, codes in kinds.items() if not _determined(places, codes)]
+    return [n for n, codes in kinds.items() if not _determined(volumes, codes)]
+
+
+def _volumes(table: FrameTable, axes: list[Axis]) -> Codes:
+    """Give each frame the number of its volume: its place on all axes."""
+    return _combine(np.zeros(len(table), np.int64), *(axis.codes for axis in axes))
 
 
 def intervals_contradict(axis: Axis, table: FrameTable, planes: Codes) -> bool:
