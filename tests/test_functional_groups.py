@@ -6,7 +6,6 @@ import contextlib
 import io
 import math
 import struct
-import tracemalloc
 import warnings
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +31,7 @@ from lazydicom._header import header_of_dataset, read_header
 from lazydicom._open_source import open_source
 from lazydicom.errors import InvalidDicomError, LazyDicomError
 from tools import SHARED_DATA
+from traced_memory import traced
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -347,10 +347,7 @@ def test_memory_is_that_of_the_columns(tmp_path: Path) -> None:
     write_enhanced(path, number_of_frames=20_000, rows=1, columns=2)
     header = read_header(open_source(path))
 
-    tracemalloc.start()
-    columns = functional_group_columns(header)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    columns, peak = traced(lambda: functional_group_columns(header))
 
     held = sum(column.nbytes for column in columns.values())
     assert peak < 2 * held + 40e6, "some blocks of 4 MiB, not the sequence"
@@ -373,10 +370,7 @@ def test_100_000_frames_become_columns_within_100_mb(tmp_path: Path) -> None:
     write_enhanced(path, number_of_frames=100_000, rows=1, columns=2)
     header = read_header(open_source(path))
 
-    tracemalloc.start()
-    columns = functional_group_columns(header)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    columns, peak = traced(lambda: functional_group_columns(header))
 
     assert len(columns["position"]) == 100_000
     assert peak < 100e6

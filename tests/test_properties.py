@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import tracemalloc
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
@@ -25,6 +24,7 @@ from lazydicom._arrange.stack import stack_frames
 from lazydicom._array import DicomArray
 from lazydicom._grid import FrameGrid, stack_grid
 from lazydicom._selection import as_slice
+from traced_memory import traced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -233,10 +233,7 @@ def test_frames_are_decoded_straight_into_a_preallocated_result() -> None:
     out = np.empty_like(pixels)
     array.read(..., out=out)
 
-    tracemalloc.start()
-    array.read(..., out=out)
-    _, peak = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
+    _, peak = traced(lambda: array.read(..., out=out))
 
     assert np.array_equal(out, pixels)
     assert peak < out.nbytes / 10

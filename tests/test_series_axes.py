@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tracemalloc
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -15,6 +14,7 @@ import lazydicom
 from dicom_files import element, make_native
 from lazydicom.errors import LazyDicomWarning
 from series_files import write_instance
+from traced_memory import traced
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -168,10 +168,7 @@ def test_a_folder_becomes_a_volume_in_the_memory_of_the_volume(tmp_path: Path) -
         dataset.save_as(tmp_path / str(7 * k % 64))
     lazydicom.open_series(tmp_path)
 
-    tracemalloc.start()
-    volume = np.asarray(lazydicom.open_series(tmp_path))
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
+    volume, peak = traced(lambda: np.asarray(lazydicom.open_series(tmp_path)))
 
     assert (volume.shape, int(volume.sum())) == ((64, 256, 256), 7 * volume.size)
     assert peak < 1.3 * volume.nbytes
