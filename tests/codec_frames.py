@@ -14,8 +14,8 @@ from PIL import Image
 
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decode_frame
-from lazydicom._image_pixel import ImagePixel
-from lazydicom._transfer_syntax import TRANSFER_SYNTAXES
+from lazydicom._header.image_pixel import ImagePixel
+from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable

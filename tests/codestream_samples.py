@@ -7,14 +7,14 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
-from lazydicom._source import MemorySource
+from lazydicom._bytes.source import MemorySource
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from lazydicom._ranges import ByteRange
-    from lazydicom._source import BytesLike
+    from lazydicom._bytes.ranges import ByteRange
+    from lazydicom._bytes.source import BytesLike
 
 JPEG: Final = "1.2.840.10008.1.2.4.50"
 JPEG_LS: Final = "1.2.840.10008.1.2.4.80"

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import lazydicom
-from lazydicom._open_source import open_source
-from lazydicom._ranges import ByteRange
+from lazydicom._bytes.open import open_source
+from lazydicom._bytes.ranges import ByteRange
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pytest
 
     from lazydicom import DicomArray
-    from lazydicom._source import BytesLike, ByteSource
+    from lazydicom._bytes.source import BytesLike, ByteSource
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def open_counted(
     """Open an image whose reads are counted, those of the opening only if asked."""
     counter = CountingSource(open_source(url))
     with monkeypatch.context() as patch:
-        patch.setattr("lazydicom._open.open_source", lambda *_, **__: counter)
+        patch.setattr("lazydicom._open.image.open_source", lambda *_, **__: counter)
         array = lazydicom.open_image(url)
     if not opening:
         counter.spans.clear()

@@ -12,7 +12,7 @@ import lazydicom
 from counting import open_counted
 from dicom_files import EXPLICIT_BIG, IMPLICIT_LITTLE, element, make_native
 from enhanced_files import make_enhanced
-from lazydicom._ranges import ByteRange, coalesce
+from lazydicom._bytes.ranges import ByteRange, coalesce
 
 if TYPE_CHECKING:
     from counting import CountingSource

@@ -11,7 +11,7 @@ import numpy as np
 
 import lazydicom
 from dicom_files import element, make_native
-from lazydicom._grid import FrameGrid
+from lazydicom._array.grid import FrameGrid
 
 if TYPE_CHECKING:
     from pathlib import Path

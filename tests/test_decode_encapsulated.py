@@ -22,7 +22,7 @@ from codec_frames import (
     make_pixels,
 )
 from encapsulated_files import make_encapsulated
-from lazydicom._transfer_syntax import TRANSFER_SYNTAXES
+from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES
 from lazydicom.errors import DecodeError, LimitError, UnsupportedError
 
 if TYPE_CHECKING:

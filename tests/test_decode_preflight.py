@@ -25,9 +25,9 @@ from codec_frames import (
     make_pixels,
 )
 from lazydicom._decode.encapsulated import _CODECS
-from lazydicom._decode.jpeg_2000_markers import read_jpeg_2000_header
-from lazydicom._decode.jpeg_markers import read_jpeg_header
-from lazydicom._decode.jpeg_xl_header import read_jpeg_xl_header
+from lazydicom._decode.codecs.jpeg_2000_markers import read_jpeg_2000_header
+from lazydicom._decode.codecs.jpeg_markers import read_jpeg_header
+from lazydicom._decode.codecs.jpeg_xl_header import read_jpeg_xl_header
 from lazydicom._decode.preflight import Codestream
 from lazydicom.errors import DecodeError, LazyDicomError, UnsupportedError
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from codec_frames import decode, make_frame
-from lazydicom._decode.unraised import call_and_listen
+from lazydicom._decode.codecs.unraised import call_and_listen
 from lazydicom.errors import LazyDicomError
 from mutations import mutate
 

@@ -24,7 +24,7 @@ from dicom_files import (
     make_native,
     sequence,
 )
-from lazydicom._multipart import parse_multipart
+from lazydicom._frames.dicomweb.multipart import parse_multipart
 from lazydicom.errors import InvalidDicomError, SourceError, UnsupportedError
 from orthanc import USER, orthanc
 

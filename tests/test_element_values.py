@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lazydicom._element_values import decode_values
+from lazydicom._header.values import decode_values
 
 
 @pytest.mark.parametrize(

@@ -29,11 +29,11 @@ from encapsulated_files import (
     extended_offset_table,
     make_encapsulated,
 )
-from lazydicom import _window
-from lazydicom._fragment_reader import open_fragments
-from lazydicom._header import header_of_dataset, read_header
-from lazydicom._local_source import open_local
-from lazydicom._source import MemorySource
+from lazydicom._header import window as _window
+from lazydicom._frames.fragment_reader import open_fragments
+from lazydicom._header.header import header_of_dataset, read_header
+from lazydicom._bytes.local import open_local
+from lazydicom._bytes.source import MemorySource
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning, UnsupportedError
 from tiff_files import make_dual
 from tools import require_shared_data
@@ -44,8 +44,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from encapsulated_files import Table
-    from lazydicom._fragment_reader import FragmentReader
-    from lazydicom._source import ByteSource
+    from lazydicom._frames.fragment_reader import FragmentReader
+    from lazydicom._bytes.source import ByteSource
 
 
 @pytest.fixture(autouse=True)

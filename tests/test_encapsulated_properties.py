@@ -27,10 +27,11 @@ from encapsulated_files import (
     extended_offset_table,
     make_encapsulated,
 )
-from lazydicom import _encapsulated_index, _window
-from lazydicom._fragment_reader import open_fragments
-from lazydicom._header import read_header
-from lazydicom._source import MemorySource
+from lazydicom._frames import encapsulated as _encapsulated_index
+from lazydicom._header import window as _window
+from lazydicom._frames.fragment_reader import open_fragments
+from lazydicom._header.header import read_header
+from lazydicom._bytes.source import MemorySource
 from lazydicom.errors import InvalidDicomError, LazyDicomError, LazyDicomWarning
 from tiff_files import make_dual
 

@@ -26,7 +26,7 @@ from zarr.storage import ObjectStore
 
 import lazydicom
 from dicom_files import make_native
-from lazydicom._grid import FrameGrid
+from lazydicom._array.grid import FrameGrid
 from lazydicom.errors import ExportError
 from series_files import write_volume
 from servers import free_port

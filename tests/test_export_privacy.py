@@ -21,7 +21,7 @@ from zarr.buffer import default_buffer_prototype
 import lazydicom
 from command_line import run
 from dicom_files import element, make_native
-from lazydicom._attributes import TECHNICAL_ATTRIBUTES
+from lazydicom._header.attributes import TECHNICAL_ATTRIBUTES
 from lazydicom.errors import InvalidDicomError, LazyDicomError, LazyDicomWarning
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 
 import lazydicom
 from dicom_files import make_native
-from lazydicom._frame_cache import FrameCache
+from lazydicom._array.cache import FrameCache
 
 FRAME_BYTES = 4 * 5 * 2
 

@@ -24,11 +24,11 @@ from dicom_files import (
     sequence,
 )
 from enhanced_files import make_enhanced, write_enhanced
-from lazydicom._column_values import seconds_of
-from lazydicom._frame_attributes import FRAME_ATTRIBUTES, TEXT
-from lazydicom._functional_groups import functional_group_columns, has_functional_groups
-from lazydicom._header import header_of_dataset, read_header
-from lazydicom._open_source import open_source
+from lazydicom._header.columns.values import seconds_of
+from lazydicom._header.frame_attributes import FRAME_ATTRIBUTES, TEXT
+from lazydicom._header.columns.functional_groups import functional_group_columns, has_functional_groups
+from lazydicom._header.header import header_of_dataset, read_header
+from lazydicom._bytes.open import open_source
 from lazydicom.errors import InvalidDicomError, LazyDicomError
 from tools import SHARED_DATA
 from traced_memory import traced
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from pydicom import Dataset
 
-    from lazydicom._functional_groups import Columns
+    from lazydicom._header.columns.functional_groups import Columns
 
 ENHANCED = sorted(
     path

@@ -13,9 +13,9 @@ from dask.base import optimize
 import lazydicom
 from dicom_files import make_encapsulated
 from enhanced_files import write_enhanced
-from lazydicom._coordinate import Coordinate
-from lazydicom._lut_kernels import rescale
-from lazydicom._mapped_array import FrameFunction, MappedArray
+from lazydicom._array.coordinate import Coordinate
+from lazydicom._views.lut.kernels import rescale
+from lazydicom._array.mapped import FrameFunction, MappedArray
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -24,8 +24,8 @@ from dicom_files import (
     sequence,
     stored_pixels,
 )
-from lazydicom._header import header_of_dataset, read_header
-from lazydicom._open_source import open_source
+from lazydicom._header.header import header_of_dataset, read_header
+from lazydicom._bytes.open import open_source
 from lazydicom.errors import InvalidDicomError, LazyDicomError, UnsupportedError
 from real_files import NATIVE, files_of
 

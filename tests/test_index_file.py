@@ -19,8 +19,8 @@ from codestream_samples import JPEG_LS
 from command_line import run
 from counting import CountingSource
 from dicom_files import DEFLATED, EXPLICIT_BIG, element, make_encapsulated, make_native
-from lazydicom._index_file import read_index, write_index
-from lazydicom._open_source import open_source
+from lazydicom._open.index_file import read_index, write_index
+from lazydicom._bytes.open import open_source
 from lazydicom.errors import (
     ExportError,
     InvalidDicomError,
@@ -186,7 +186,7 @@ def test_opening_by_an_index_reads_nothing_of_a_local_file(
     path: Path, index: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     counter = CountingSource(open_source(path))
-    monkeypatch.setattr("lazydicom._open_indexed.open_source", lambda *_, **__: counter)
+    monkeypatch.setattr("lazydicom._open.indexed.open_source", lambda *_, **__: counter)
 
     array = lazydicom.open_image(path, index=index)
 
@@ -527,7 +527,7 @@ def test_the_cache_is_filled_and_used(
     expected = np.asarray(lazydicom.open_image(path, cache=True))
     (kept,) = cached(cache)
     before = kept.stat().st_mtime_ns
-    monkeypatch.delattr("lazydicom._open_indexed.open_instance")
+    monkeypatch.delattr("lazydicom._open.indexed.open_instance")
 
     array = lazydicom.open_image(path, cache=True)
 

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 import lazydicom
 from encapsulated_files import encapsulate, make_encapsulated, split
-from lazydicom import _item_stream
-from lazydicom._parallel import run
-from lazydicom._ranges import FIRST_BLOCK
+from lazydicom._frames import streamed_index as _item_stream
+from lazydicom._array.parallel import run
+from lazydicom._bytes.ranges import FIRST_BLOCK
 from lazydicom.errors import (
     InvalidDicomError,
     SourceChangedError,
@@ -28,7 +28,7 @@ from test_remote_budgets import KIB, encapsulated
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lazydicom._image import DicomImage
+    from lazydicom._array.image import DicomImage
     from range_server import Request
 
 LOOKS = 1 * KIB
@@ -43,7 +43,7 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
 def open_far(file: bytes) -> tuple[DicomImage, FarMemory]:
     source = FarMemory(file)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lazydicom._open.open_source", lambda *_, **__: source)
+        patch.setattr("lazydicom._open.image.open_source", lambda *_, **__: source)
         image = lazydicom.open_image("far away").images[0]
     source.reads.clear()
     return image, source

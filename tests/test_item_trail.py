@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 
 import lazydicom
 from encapsulated_files import encapsulate, make_encapsulated
-from lazydicom import _item_trail
-from lazydicom._fragment_reader import FragmentReader, open_fragments
-from lazydicom._header import Header, read_header
-from lazydicom._ranges import ByteRange
-from lazydicom._source import BytesLike, MemorySource
-from lazydicom._trail_reader import TrailReader, open_trail
+from lazydicom._frames import growing_index as _item_trail
+from lazydicom._frames.fragment_reader import FragmentReader, open_fragments
+from lazydicom._header.header import Header, read_header
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import BytesLike, MemorySource
+from lazydicom._frames.growing_reader import TrailReader, open_trail
 from lazydicom.errors import InvalidDicomError, LazyDicomError, LazyDicomWarning
 from range_server import RangeServer
 

@@ -5,7 +5,7 @@ import pytest
 
 import lazydicom
 from dicom_files import make_native
-from lazydicom._listing import list_files
+from lazydicom._bytes.listing import list_files
 from range_server import RangeServer
 
 FILE = make_native(number_of_frames=1)

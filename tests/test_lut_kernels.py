@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lazydicom._lut_kernels import expand_segments
+from lazydicom._views.lut.kernels import expand_segments
 from lazydicom.errors import InvalidDicomError
 
 

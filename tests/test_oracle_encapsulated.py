@@ -10,7 +10,7 @@ import pytest
 from pydicom import dcmread
 
 import lazydicom
-from lazydicom._transfer_syntax import TRANSFER_SYNTAXES
+from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES
 from lazydicom.errors import DecodeError, LazyDicomError
 from real_files import files_of, real_file
 from tools import require_program, require_shared_data

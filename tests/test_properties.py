@@ -21,9 +21,9 @@ from dicom_files import (
 )
 from index_expressions import index_expressions
 from lazydicom._arrange.stack import stack_frames
-from lazydicom._array import DicomArray
-from lazydicom._grid import FrameGrid, stack_grid
-from lazydicom._selection import as_slice
+from lazydicom._array.array import DicomArray
+from lazydicom._array.grid import FrameGrid, stack_grid
+from lazydicom._array.selection import as_slice
 from traced_memory import traced
 
 if TYPE_CHECKING:

@@ -38,11 +38,11 @@ from dicom_files import (
     make_native,
     stored_pixels,
 )
-from lazydicom._attributes import TECHNICAL_ATTRIBUTES
-from lazydicom._coordinate import Coordinate
-from lazydicom._grid import FrameGrid
-from lazydicom._references.plan import plan_references
-from lazydicom._zarr_codec import CODEC_ID
+from lazydicom._header.attributes import TECHNICAL_ATTRIBUTES
+from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.grid import FrameGrid
+from lazydicom._views.references.plan import plan_references
+from lazydicom._views.zarr_codec import CODEC_ID
 from lazydicom.errors import DecodeError, ExportError, LazyDicomError, UnsupportedError
 from roads import COPIES_AND_VIEWS, by_json, by_parquet
 from series_files import write_volume
@@ -409,7 +409,7 @@ def test_frames_of_a_distant_file_are_looked_at_too(
 def test_a_large_distant_file_is_not_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lazydicom._references.community._LARGEST_LOOK", 1000)
+    monkeypatch.setattr("lazydicom._views.references.codecs._LARGEST_LOOK", 1000)
     file = codec_file(f"{J2K} 8 bits")
     fsspec.filesystem("memory").pipe_file("/refs/large.dcm", file)
     array = lazydicom.open_image("memory://refs/large.dcm")
@@ -431,7 +431,7 @@ def test_a_wrong_offset_table_never_gives_wrong_pixels(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    place = "lazydicom._references.community._LARGEST_LOOK"
+    place = "lazydicom._views.references.codecs._LARGEST_LOOK"
     monkeypatch.setattr(place, largest_look)
     frames = [make_frame(f"{J2K} 8 bits").data] * 3
     file = j2k_file(frames, offsets=offsets)

@@ -15,9 +15,9 @@ import pytest
 
 import lazydicom
 from dicom_files import make_native
-from lazydicom._open_source import open_source
-from lazydicom._ranges import ByteRange
-from lazydicom._source import ByteSource, read_many
+from lazydicom._bytes.open import open_source
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import ByteSource, read_many
 from lazydicom.errors import SourceChangedError, SourceError
 from range_server import PERMANENT, TRANSIENT, RangeServer, Request
 

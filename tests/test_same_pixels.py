@@ -11,7 +11,7 @@ import pytest
 
 import lazydicom
 from codec_frames import CASES
-from lazydicom._transfer_syntax import TRANSFER_SYNTAXES
+from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES
 from lazydicom.errors import LazyDicomError, LazyDicomWarning, UnsupportedError
 from real_files import _transfer_syntax, files_of, real_file
 from roads import COPIES_AND_VIEWS, REFERENCES, fingerprint

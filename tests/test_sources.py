@@ -19,17 +19,17 @@ from hypothesis import strategies as st
 import lazydicom
 from dicom_elements import deflate
 from dicom_files import make_native
-from lazydicom._inflate import InflatedSource
-from lazydicom._open_source import open_source
-from lazydicom._ranges import ByteRange
-from lazydicom._source import MemorySource, read_many
+from lazydicom._bytes.inflate import InflatedSource
+from lazydicom._bytes.open import open_source
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import MemorySource, read_many
 from lazydicom.errors import SourceError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lazydicom._source import ByteSource
+    from lazydicom._bytes.source import ByteSource
 
 DATA: Final = random.Random(1).randbytes(100_001)
 START: Final = 300
@@ -144,7 +144,7 @@ def test_another_process_reads_the_same(kind: str, tmp_path: Path) -> None:
     source = MAKERS[kind](tmp_path, DATA)
     source.read(ByteRange(1000, 1))
     code = (
-        "import pickle, sys; from lazydicom._ranges import ByteRange\n"
+        "import pickle, sys; from lazydicom._bytes.ranges import ByteRange\n"
         "source = pickle.load(sys.stdin.buffer)\n"
         "sys.stdout.buffer.write(bytes(source.read(ByteRange(400, 100))))"
     )

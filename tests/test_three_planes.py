@@ -12,8 +12,8 @@ import pytest
 import lazydicom
 from command_line import run
 from dicom_files import element, make_native
-from lazydicom._picture import resize
-from lazydicom._three_planes import three_planes
+from lazydicom._array.picture import resize
+from lazydicom._views.three_planes import three_planes
 from lazydicom.errors import UnsupportedError
 from series_files import write_volume
 

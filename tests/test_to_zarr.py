@@ -20,7 +20,7 @@ from zarr.storage import LocalStore, MemoryStore, ZipStore
 import lazydicom
 from counting import open_counted
 from dicom_files import DEFLATED, EXPLICIT_BIG, IMPLICIT_LITTLE, make_native
-from lazydicom._grid import FrameGrid
+from lazydicom._array.grid import FrameGrid
 from lazydicom.errors import ExportError, LimitError
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ from dicom_files import (
     make_native,
     stored_pixels,
 )
-from lazydicom._zarr_codec import CODEC_NAME
+from lazydicom._views.zarr_codec import CODEC_NAME
 from lazydicom.errors import SourceError, UnsupportedError
 from lazydicom.virtual import DicomParser
 from roads import commit_to_icechunk, read_icechunk

@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dicom_elements import element, element_header, item, sequence
-from lazydicom._source import MemorySource
-from lazydicom._walker import MAX_DEPTH, UNDEFINED, Framing, read_element, walk
-from lazydicom._window import Window, open_window
+from lazydicom._bytes.source import MemorySource
+from lazydicom._header.walker import MAX_DEPTH, UNDEFINED, Framing, read_element, walk
+from lazydicom._header.window import Window, open_window
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning, LimitError
 
 if TYPE_CHECKING:
@@ -100,8 +100,8 @@ def test_each_step_ends_where_the_next_element_begins(
 
 def _walk_by_blocks(data: bytes, form: str, block: int) -> Iterator[Step]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lazydicom._window.FIRST_BLOCK", block)
-        patch.setattr("lazydicom._window.BLOCK_AFTER_JUMP", block)
+        patch.setattr("lazydicom._header.window.FIRST_BLOCK", block)
+        patch.setattr("lazydicom._header.window.BLOCK_AFTER_JUMP", block)
         window = Window(MemorySource(data), None)
         for step in walk(window, 0, framing_of(form)):
             yield Step(*step)

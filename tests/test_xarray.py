@@ -15,7 +15,7 @@ from pydicom import dcmread
 import lazydicom
 from counting import open_counted
 from dicom_files import element, make_native
-from lazydicom._xarray import LazyDicomBackend
+from lazydicom._views.xarray import LazyDicomBackend
 from range_server import RangeServer
 from real_files import real_file
 from series_files import write_instance, write_times_and_echoes, write_volume

@@ -24,8 +24,8 @@ from codec_frames import CASES, KINDS, make_frame
 from counting import open_counted
 from dicom_files import element, make_encapsulated, make_native
 from lazydicom import ZarrStore
-from lazydicom._coordinate import Coordinate
-from lazydicom._grid import FrameGrid
+from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.grid import FrameGrid
 from lazydicom.errors import DecodeError, InvalidDicomError
 from test_to_zarr import FILES
 

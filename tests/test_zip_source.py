@@ -10,7 +10,7 @@ import pytest
 
 import lazydicom
 from dicom_files import DEFLATED, make_native
-from lazydicom._inflate import _shared_spill
+from lazydicom._bytes.inflate import _shared_spill
 from lazydicom.errors import (
     LazyDicomError,
     SourceChangedError,

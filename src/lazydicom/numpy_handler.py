@@ -24,8 +24,8 @@ from pydicom.uid import UID
 
 from lazydicom._decode.color import expand_422
 from lazydicom._decode.native import swap_pairs, unpack_bits
-from lazydicom._image_pixel import PIXEL_TAGS
-from lazydicom._transfer_syntax import TRANSFER_SYNTAXES
+from lazydicom._header.image_pixel import PIXEL_TAGS
+from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES
 
 if TYPE_CHECKING:
     from pydicom import Dataset

@@ -17,8 +17,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 import lazydicom
-from lazydicom._parallel import run
-from lazydicom._ranges import MAX_BLOCK, REQUESTS, ByteRange, cut
+from lazydicom._array.parallel import run
+from lazydicom._bytes.ranges import MAX_BLOCK, REQUESTS, ByteRange, cut
 from range_server import RangeServer
 from test_remote_budgets import FRAME, encapsulated, enhanced, native
 

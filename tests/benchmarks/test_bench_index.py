@@ -18,10 +18,10 @@ from pydicom.pixels.utils import pixel_array as pydicom_array
 import lazydicom
 from codestream_samples import JPEG, codestream
 from encapsulated_files import make_encapsulated
-from lazydicom._encapsulated_index import encapsulated_index
-from lazydicom._fragment_reader import open_fragments
-from lazydicom._header import read_header
-from lazydicom._local_source import open_local
+from lazydicom._frames.encapsulated import encapsulated_index
+from lazydicom._frames.fragment_reader import open_fragments
+from lazydicom._header.header import read_header
+from lazydicom._bytes.local import open_local
 from ratios import best_seconds, report
 
 if TYPE_CHECKING:

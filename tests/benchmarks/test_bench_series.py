@@ -12,9 +12,9 @@ import pytest
 
 import lazydicom
 from enhanced_files import write_enhanced
-from lazydicom._functional_groups import functional_group_columns
-from lazydicom._header import read_header
-from lazydicom._open_source import open_source
+from lazydicom._header.columns.functional_groups import functional_group_columns
+from lazydicom._header.header import read_header
+from lazydicom._bytes.open import open_source
 from range_server import RangeServer
 from ratios import best_seconds, report
 from series_files import write_volume

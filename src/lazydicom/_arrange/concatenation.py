@@ -8,8 +8,8 @@ from typing import Final
 
 import numpy as np
 
-from lazydicom._arrange.frames import FrameTable
-from lazydicom._image import DicomImage
+from lazydicom._arrange.frame_table import FrameTable
+from lazydicom._array.image import DicomImage
 from lazydicom.errors import InvalidDicomError, redact_url, warn
 
 _FRAME_OFFSET: Final = 0x00209228

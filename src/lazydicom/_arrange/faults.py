@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.dimensions import Axis, mixed_segments
-from lazydicom._arrange.frames import FrameTable
+from lazydicom._arrange.axes import Axis, mixed_segments
+from lazydicom._arrange.frame_table import FrameTable
 from lazydicom._arrange.geometry import Planes, Stack, even_runs
 from lazydicom.errors import redact_url
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.dimensions import Axis
-from lazydicom._arrange.frames import FrameTable
+from lazydicom._arrange.axes import Axis
+from lazydicom._arrange.frame_table import FrameTable
 from lazydicom._arrange.geometry import (
     Planes,
     Stack,
@@ -17,9 +17,9 @@ from lazydicom._arrange.geometry import (
     normal_of,
 )
 from lazydicom._arrange.stack import technical_attributes
-from lazydicom._coordinate import Coordinate
-from lazydicom._grid import HOLE
-from lazydicom._image import DicomImage
+from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.grid import HOLE
+from lazydicom._array.image import DicomImage
 
 _PER_FRAME: Final = (
     "image_position_patient",

@@ -7,7 +7,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.dimensions import (
+from lazydicom._arrange.axes import (
     find_axes,
     indices_contradict,
     intervals_contradict,
@@ -19,7 +19,7 @@ from lazydicom._arrange.faults import (
     faults_of,
     repeated_instances,
 )
-from lazydicom._arrange.frames import FrameTable
+from lazydicom._arrange.frame_table import FrameTable
 from lazydicom._arrange.geometry import (
     find_planes,
     group_orientations,
@@ -31,10 +31,10 @@ from lazydicom._arrange.geometry import (
     stack_planes,
 )
 from lazydicom._arrange.labels import axis_labels, frame_labels, geometry_labels
-from lazydicom._array import DicomArray
-from lazydicom._coordinate import Coordinate
+from lazydicom._array.array import DicomArray
+from lazydicom._array.coordinate import Coordinate
 from lazydicom._decode.format import FrameFormat
-from lazydicom._grid import HOLE, FrameGrid
+from lazydicom._array.grid import HOLE, FrameGrid
 from lazydicom.errors import InvalidDicomError, warn
 
 OnGap: TypeAlias = Literal["error", "fill", "split"]

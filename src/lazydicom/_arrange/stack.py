@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 
-from lazydicom._array import DicomArray
-from lazydicom._attributes import TECHNICAL_ATTRIBUTES
-from lazydicom._elements import Elements
-from lazydicom._grid import stack_grid
-from lazydicom._image import DicomImage
+from lazydicom._array.array import DicomArray
+from lazydicom._header.attributes import TECHNICAL_ATTRIBUTES
+from lazydicom._header.elements import Elements
+from lazydicom._array.grid import stack_grid
+from lazydicom._array.image import DicomImage
 from lazydicom.errors import InvalidDicomError, warn
 
 

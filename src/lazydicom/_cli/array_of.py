@@ -7,8 +7,8 @@ import click
 
 import lazydicom
 from lazydicom._arrange.series import OnGap
-from lazydicom._array import DicomArray
-from lazydicom._open_files import is_one_file
+from lazydicom._array.array import DicomArray
+from lazydicom._open.files import is_one_file
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -16,7 +16,7 @@ from rich.filesize import decimal
 from rich.table import Table
 
 import lazydicom
-from lazydicom._array import DicomArray
+from lazydicom._array.array import DicomArray
 from lazydicom._cli.debug import debug_option
 from lazydicom._cli.demo_file import (
     FRAME_NBYTES,

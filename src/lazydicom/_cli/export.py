@@ -18,7 +18,7 @@ from rich.progress import (
 )
 
 import lazydicom
-from lazydicom._array import DicomArray
+from lazydicom._array.array import DicomArray
 from lazydicom._cli.array_of import SeriesChoice, array_of, series_options
 from lazydicom._cli.debug import debug_option
 

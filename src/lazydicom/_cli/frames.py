@@ -7,7 +7,7 @@ import click
 
 import lazydicom
 from lazydicom._cli.debug import debug_option
-from lazydicom._frame_index import FrameIndex
+from lazydicom._frames.index import FrameIndex
 
 
 @click.command()

@@ -12,11 +12,11 @@ from rich.table import Table
 from rich.text import Text
 
 import lazydicom
-from lazydicom._array import DicomArray
+from lazydicom._array.array import DicomArray
 from lazydicom._cli.debug import debug_option
 from lazydicom._cli.series_table import printable, series_facts, series_rows
-from lazydicom._dataset import uid_name
-from lazydicom._open_files import is_one_file
+from lazydicom._header.pydicom import uid_name
+from lazydicom._open.files import is_one_file
 from lazydicom.errors import redact_url
 
 _ORIGINS: Final = {

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 import lazydicom
-from lazydicom._array import DicomArray
+from lazydicom._array.array import DicomArray
 
 _HEADINGS: Final = ("Series", "Axes", "Values", "Spacing, mm", "Files", "Size")
 

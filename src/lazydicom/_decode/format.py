@@ -4,8 +4,8 @@ import sys
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
-from lazydicom._image_pixel import ImagePixel
-from lazydicom._transfer_syntax import TransferSyntax
+from lazydicom._header.image_pixel import ImagePixel
+from lazydicom._header.transfer_syntax import TransferSyntax
 
 Color: TypeAlias = Literal["rgb", "stored"]
 Decoder: TypeAlias = Literal["imagecodecs", "pydicom"]

@@ -8,7 +8,7 @@ from lazydicom._decode.encapsulated import decode_encapsulated
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.isolation import decode_isolated
 from lazydicom._decode.native import decode_native
-from lazydicom._source import BytesLike
+from lazydicom._bytes.source import BytesLike
 from lazydicom.errors import LazyDicomError
 
 

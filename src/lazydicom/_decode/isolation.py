@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._decode.format import FrameFormat
-from lazydicom._source import BytesLike
+from lazydicom._bytes.source import BytesLike
 from lazydicom.errors import DecodeError, LazyDicomError, UnsupportedError
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ from lazydicom._decode.color import (
     ybr_to_rgb,
 )
 from lazydicom._decode.format import FrameFormat
-from lazydicom._image_pixel import ImagePixel
-from lazydicom._source import BytesLike
+from lazydicom._header.image_pixel import ImagePixel
+from lazydicom._bytes.source import BytesLike
 
 _LITTLE_MACHINE: Final = sys.byteorder == "little"
 

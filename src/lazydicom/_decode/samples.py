@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._decode.color import interleave, ybr_to_rgb
-from lazydicom._source import BytesLike
+from lazydicom._bytes.source import BytesLike
 from lazydicom.errors import DecodeError, UnsupportedError
 
 

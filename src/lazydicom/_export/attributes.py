@@ -4,10 +4,10 @@ import math
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
-from lazydicom._array import DicomArray
-from lazydicom._image import DicomImage
-from lazydicom._mapped_array import FrameArray
-from lazydicom._zarr_metadata import (
+from lazydicom._array.array import DicomArray
+from lazydicom._array.image import DicomImage
+from lazydicom._array.mapped import FrameArray
+from lazydicom._views.zarr_metadata import (
     auxiliary_names,
     check_name,
     technical_attributes,

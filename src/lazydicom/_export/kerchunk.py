@@ -15,10 +15,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array import DicomArray
-from lazydicom._references.plan import ChunkReferences
-from lazydicom._references.source_url import source_facts
-from lazydicom._zarr_metadata import (
+from lazydicom._array.array import DicomArray
+from lazydicom._views.references.plan import ChunkReferences
+from lazydicom._views.references.urls import source_facts
+from lazydicom._views.zarr_metadata import (
     auxiliary_names,
     coordinate_attributes,
     numeric_coordinates,

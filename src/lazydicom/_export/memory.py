@@ -3,9 +3,9 @@
 import math
 from typing import Final
 
-from lazydicom._array import DicomArray
-from lazydicom._export.layout import RUN_NBYTES, ZarrLayout
-from lazydicom._parallel import available_cores
+from lazydicom._array.array import DicomArray
+from lazydicom._export.store.layout import RUN_NBYTES, ZarrLayout
+from lazydicom._array.parallel import available_cores
 from lazydicom.errors import LimitError
 
 DEFAULT_LIMIT: Final = 256 << 20

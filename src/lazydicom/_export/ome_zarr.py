@@ -17,10 +17,10 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
 from lazydicom._export.attributes import warn_of_burned_in_text, warn_of_tilt
-from lazydicom._export.copying import Progress
-from lazydicom._export.folder import LocalFolder
-from lazydicom._export.layout import METADATA, plan_layout
-from lazydicom._export.manifest import MANIFEST
+from lazydicom._export.store.copying import Progress
+from lazydicom._export.store.folder import LocalFolder
+from lazydicom._export.store.layout import METADATA, plan_layout
+from lazydicom._export.store.manifest import MANIFEST
 from lazydicom._export.ome_metadata import (
     VERSION,
     OmeAxis,
@@ -31,7 +31,7 @@ from lazydicom._export.ome_metadata import (
     omero,
 )
 from lazydicom._export.pyramid import Level, Method, Transposed
-from lazydicom._export.target import (
+from lazydicom._export.store.target import (
     StoreLike,
     Target,
     check_is_zarr,
@@ -39,11 +39,11 @@ from lazydicom._export.target import (
     open_target,
 )
 from lazydicom._export.zarr import codecs_of, to_zarr
-from lazydicom._mapped_array import FrameArray
+from lazydicom._array.mapped import FrameArray
 from lazydicom.errors import ExportError, UnsupportedError, redact_url
 
 if TYPE_CHECKING:
-    from lazydicom._array import DicomArray
+    from lazydicom._array.array import DicomArray
     from lazydicom._export.ome_metadata import Placed
 
 _SMALLEST_PLANE: Final = 256

@@ -14,10 +14,10 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._coordinate import Coordinate
-from lazydicom._grid import FrameGrid
-from lazydicom._image import DicomImage
-from lazydicom._mapped_array import FrameArray
+from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.grid import FrameGrid
+from lazydicom._array.image import DicomImage
+from lazydicom._array.mapped import FrameArray
 
 Method: TypeAlias = Literal["mean", "nearest"]
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 
-from lazydicom._array import DicomArray
-from lazydicom._coordinate import Coordinate
-from lazydicom._grid import HOLE
+from lazydicom._array.array import DicomArray
+from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.grid import HOLE
 
 _SOP_INSTANCE_UID = 0x00080018
 

@@ -5,14 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lazydicom._array import DicomArray
-from lazydicom._export.checking import Difference, StoreCheck
-from lazydicom._export.copying import Progress
-from lazydicom._export.folder import Folder
-from lazydicom._export.layout import METADATA, ZarrLayout, read_layout
-from lazydicom._export.manifest import MANIFEST, decode_manifest
-from lazydicom._export.target import StoreLike, Target, open_target
-from lazydicom._parallel import available_cores
+from lazydicom._array.array import DicomArray
+from lazydicom._export.store.checking import Difference, StoreCheck
+from lazydicom._export.store.copying import Progress
+from lazydicom._export.store.folder import Folder
+from lazydicom._export.store.layout import METADATA, ZarrLayout, read_layout
+from lazydicom._export.store.manifest import MANIFEST, decode_manifest
+from lazydicom._export.store.target import StoreLike, Target, open_target
+from lazydicom._array.parallel import available_cores
 from lazydicom.errors import ExportError, LazyDicomError, redact_url
 
 _NO_ARRAY: Final = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError)

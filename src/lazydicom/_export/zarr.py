@@ -9,21 +9,21 @@ from typing import Any, Final
 from zarr.abc.codec import BytesBytesCodec
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
 
-from lazydicom._array import DicomArray
-from lazydicom._coordinate import Coordinate
+from lazydicom._array.array import DicomArray
+from lazydicom._array.coordinate import Coordinate
 from lazydicom._export.attributes import (
     Metadata,
     exported_attributes,
     warn_of_burned_in_text,
 )
-from lazydicom._export.beginning import Known, make_plan, prepare
-from lazydicom._export.cluster import find_cluster
-from lazydicom._export.copying import Copy, Progress
-from lazydicom._export.layout import METADATA, Axes, plan_layout
+from lazydicom._export.store.prepare import Known, make_plan, prepare
+from lazydicom._export.store.cluster import find_cluster
+from lazydicom._export.store.copying import Copy, Progress
+from lazydicom._export.store.layout import METADATA, Axes, plan_layout
 from lazydicom._export.memory import plan_workers
 from lazydicom._export.source_labels import source_labels
-from lazydicom._export.target import StoreLike, Target, check_writable, open_target
-from lazydicom._zarr_metadata import group_objects
+from lazydicom._export.store.target import StoreLike, Target, check_writable, open_target
+from lazydicom._views.zarr_metadata import group_objects
 from lazydicom.errors import ExportError, LazyDicomError, redact_url
 
 _COMPRESSORS: Final[Mapping[str, Callable[[], list[BytesBytesCodec]]]] = {

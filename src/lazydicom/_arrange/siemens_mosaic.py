@@ -1,0 +1,127 @@
+"""Which images are Siemens mosaics, and where their tiles lie in the patient.
+
+Neither stands in the standard: the number of tiles and the direction of the planes are in
+private elements of Siemens, the CSA header and the protocol.
+"""
+
+import re
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._arrange.geometry import normal_of, spans_plane
+from lazydicom._header.elements import Elements
+from lazydicom._array.image import DicomImage
+from lazydicom._array.mosaic import MosaicImage, cut_mosaic
+from lazydicom.errors import warn
+
+_IMAGE_TYPE: Final = 0x00080008
+_TILES: Final = 0x0019100A
+_CSA_IMAGE_HEADER: Final = 0x00291010
+_CSA_SERIES_HEADER: Final = 0x00291020
+_CSA_MARK: Final = b"SV10"
+_CSA_TAG: Final = struct.Struct("<64si4siii")
+_CSA_ITEM: Final = struct.Struct("<4i")
+_NEARLY: Final = 0.01
+"""Two directions that differ less are one, but for rounding."""
+_SLICES: Final = re.compile(rb"sSliceArray\.lSize\s*=\s*(0x[0-9a-fA-F]+|\d+)")
+
+
+def mosaics_as_tiles(images: Sequence[DicomImage]) -> list[DicomImage]:
+    """Cut each mosaic into its tiles; other images stay as they are."""
+    return [_as_tiles(image) if _is_mosaic(image) else image for image in images]
+
+
+def tile_positions(image: MosaicImage) -> NDArray[np.float64]:
+    """Give the centre of the first pixel of each tile, NaN where it is not told.
+
+    Image Position (Patient) is that of a plane as large as the mosaic, around the centre of
+    the first tile.
+    """
+    elements = image.header.elements
+    position = _numbers(elements, 0x00200032, 3)
+    orientation = _numbers(elements, 0x00200037, 6)
+    spacing = _numbers(elements, 0x00280030, 2)
+    distance = _numbers(elements, 0x00180088, 1)
+    if not spans_plane(orientation[None]).all():
+        return np.full((image.tiles, 3), np.nan)
+    normal = _slice_normal(elements, normal_of(orientation))
+    mosaic, tile = image.mosaic.format.pixel, image.format.pixel
+    right = (mosaic.columns - tile.columns) / 2 * spacing[1] * orientation[:3]
+    down = (mosaic.rows - tile.rows) / 2 * spacing[0] * orientation[3:]
+    steps = np.arange(image.tiles)[:, None] * np.abs(distance) * normal
+    positions: NDArray[np.float64] = position + right + down + steps
+    return positions
+
+
+def _is_mosaic(image: DicomImage) -> bool:
+    words = image.header.elements.get(_IMAGE_TYPE, "CS")
+    return "MOSAIC" in words and len(image) == 1
+
+
+def _as_tiles(image: DicomImage) -> DicomImage:
+    tiles = _number_of_tiles(image.header.elements)
+    if tiles is None:
+        warn("A mosaic that does not tell its number of tiles", url=image.url)
+        return image
+    return cut_mosaic(image, tiles)
+
+
+def _number_of_tiles(elements: Elements) -> int | None:
+    told = elements.get(_TILES, "US")
+    if told:
+        return int(told[0])
+    values = _csa_numbers(elements, "NumberOfImagesInMosaic")
+    if len(values) and values.item(0).is_integer():
+        return int(values[0])
+    protocol = _SLICES.search(elements.read(_CSA_SERIES_HEADER) or b"")
+    if protocol is None:
+        return None
+    return int(protocol[1], 16 if protocol[1][:2] == b"0x" else 10)
+
+
+def _slice_normal(
+    elements: Elements, normal: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Give the direction of the planes: only the CSA header says which way they count."""
+    told = _csa_numbers(elements, "SliceNormalVector")
+    ways = (normal, -normal) if len(told) == 3 else ()
+    parallel = any(np.allclose(told, way, rtol=0, atol=_NEARLY) for way in ways)
+    return told if parallel else normal
+
+
+def _csa_numbers(elements: Elements, name: str) -> NDArray[np.float64]:
+    """Look a name up in the CSA image header, version 2; none if they are no numbers."""
+    data = elements.read(_CSA_IMAGE_HEADER) or b""
+    if not data.startswith(_CSA_MARK):
+        return np.empty(0)
+    try:
+        texts = next((values for one, values in _csa_tags(data) if one == name), [])
+        return np.array([float(one) for one in texts])
+    except (struct.error, ValueError):
+        return np.empty(0)  # the protocol and the orientation say it as well
+
+
+def _csa_tags(data: bytes) -> Iterator[tuple[str, list[str]]]:
+    (count,) = struct.Struct("<I").unpack_from(data, 8)
+    at = 16
+    for _ in range(count):
+        name, _, _, _, items, _ = _CSA_TAG.unpack_from(data, at)
+        at += _CSA_TAG.size
+        values = []
+        for _ in range(items):
+            length = _CSA_ITEM.unpack_from(data, at)[1]
+            if length < 0:
+                raise ValueError(length)
+            at += _CSA_ITEM.size
+            values.append(data[at : at + length].split(b"\0")[0].decode("latin-1"))
+            at += -(-length // 4) * 4
+        yield name.split(b"\0")[0].decode("latin-1"), [v.strip() for v in values if v]
+
+
+def _numbers(elements: Elements, tag: int, count: int) -> NDArray[np.float64]:
+    values = elements.get(tag, "DS")
+    return np.array(values if len(values) == count else [np.nan] * count, np.float64)

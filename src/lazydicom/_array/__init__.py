@@ -1,0 +1,1 @@
+"""Images, grids and the array that NumPy indexes."""

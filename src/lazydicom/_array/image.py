@@ -1,0 +1,306 @@
+"""One SOP Instance: its header, where its frames lie, and what decodes them."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, partial
+from itertools import pairwise
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.frame import decode_frame
+from lazydicom._decode.native import finish_in_place
+from lazydicom._array.cache import FrameCache
+from lazydicom._frames.index import FrameIndex
+from lazydicom._frames.reader import FrameReader
+from lazydicom._header.header import Header
+from lazydicom._frames.streamed_index import StreamRead
+from lazydicom._array.parallel import Fetch, Job
+from lazydicom._array.plan import ReadPlan, plan_of_groups
+from lazydicom._bytes.source import BytesLike
+from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url
+
+_BLOCK_BYTES: Final = 1 << 22
+"""4 MiB: what is read stays in the cache until its spare bits are cleared."""
+
+
+@dataclass(frozen=True, eq=False)
+class DicomImage:
+    """One SOP Instance: gives single frames, decoded or encoded.
+
+    It pickles as the name of its source and its index; the header is read again where
+    somebody asks for it.
+    """
+
+    reader: FrameReader
+    """Where encoded frames come from."""
+    format: FrameFormat
+    """How they are encoded."""
+    load_header: Callable[[], Header] = field(repr=False)
+    cache: FrameCache | None = field(default=None, repr=False)
+    """Decoded frames to give again, where the caller wants that."""
+
+    def __len__(self) -> int:
+        """Give the number of frames."""
+        return len(self.reader)
+
+    def __repr__(self) -> str:
+        """Tell name, frames and transfer syntax; never an attribute of a patient."""
+        syntax = self.format.transfer_syntax.name
+        return f"<DicomImage {redact_url(self.url)}: {len(self)} frames, {syntax}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle without the header."""
+        return (DicomImage, (self.reader, self.format, self.load_header, self.cache))
+
+    @property
+    def url(self) -> str:
+        """Name of the file."""
+        return self.reader.url
+
+    @cached_property
+    def header(self) -> Header:
+        """The header, read again after unpickling."""
+        return self.load_header()
+
+    @property
+    def index(self) -> FrameIndex:
+        """Offset and length of every frame.
+
+        Raises
+        ------
+        UnsupportedError
+            If the frames are no byte ranges of a file.
+        """
+        index = self.reader.index
+        if index is None:
+            raise UnsupportedError("Frames have no byte offsets here", url=self.url)
+        return index
+
+    def identity(self) -> tuple[object, ...]:
+        """Tell these pixels from any other: the file's version and how it is decoded."""
+        return (*self.reader.identity(), self.format)
+
+    def frame(self, number: int) -> NDArray[Any]:
+        """Read and decode one frame.
+
+        Parameters
+        ----------
+        number : int
+            Frame number, counted from 0.
+
+        Returns
+        -------
+        ndarray, shape (rows, columns) or (rows, columns, samples)
+            Stored values in native byte order. With ``local="mmap"`` a read-only view of
+            the file where its bytes are the values.
+
+        Raises
+        ------
+        LazyDicomError
+            If the frame cannot be read or decoded; never anything but its pixels.
+        """
+        if self.cache is None:
+            return self._frame(number)
+        frame = self.cache.get(number)
+        if frame is None:
+            frame = self._frame(number)
+            self.cache.put(number, frame)
+        return frame
+
+    def _frame(self, number: int) -> NDArray[Any]:
+        pixel = self.format.pixel
+        if self.reader.lends and self.format.as_stored:
+            data = np.frombuffer(self.reader.read(number), pixel.dtype)
+            return data.reshape(pixel.frame_shape)
+        out = np.empty(pixel.frame_shape, pixel.dtype)
+        self.decode_into(number, out)
+        return out
+
+    def reads_alone(self, number: int) -> bool:
+        """Tell whether reading a frame takes no more than its own bytes."""
+        return self.reader.knows(number)
+
+    def encoded_frame(self, number: int) -> bytes:
+        """Read the bytes of one frame as they are stored; native: those it touches."""
+        return bytes(self.reader.read(number))
+
+    def decode_into(self, number: int, out: NDArray[Any]) -> None:
+        """Read and decode one frame into `out`, C-contiguous, of the frame's shape."""
+        try:
+            if self.format.in_place:
+                self.reader.read_run(number, out.data.cast("B"))
+                finish_in_place(out, self.format)
+                return
+            data = self.reader.read(number)
+        except LazyDicomError as error:
+            raise error.locate(url=self.url, frame=number) from None
+        self.decode(number, data, out)
+
+    def jobs(
+        self, numbers: NDArray[np.int64], out: NDArray[Any]
+    ) -> Iterator[Job | Fetch]:
+        """Give the jobs that fill `out[i]` with frame `numbers[i]`.
+
+        Native frames that follow each other are read together, some MiB at a time; over
+        a network all neighbours are.
+        """
+        if self.reader.distant:
+            yield from self._fetches_of_frames(numbers.tolist(), out)
+            return
+        if not self.format.in_place:
+            wanted = numbers.tolist()
+            for rows in self.reader.together(wanted):
+                yield partial(self._decode_together, wanted, rows, out)
+            return
+        for start, stop in _runs(numbers, self._frames_per_read):
+            yield partial(self._read_run, int(numbers[start]), out[start:stop])
+
+    def plan(self, numbers: NDArray[np.int64], *, whole: bool) -> ReadPlan:
+        """Tell what reading frames will cost; `whole`: as `jobs` does, not parts of them.
+
+        A cache of decoded frames is not asked.
+        """
+        wanted = numbers.tolist()
+        spans = self.reader.spans(wanted)
+        groups = self._groups(numbers, whole=whole)
+        requests, length = len(groups), None
+        if spans is not None:
+            parts = [[spans[row] for row in rows] for rows in groups]
+            requests, length = plan_of_groups(parts, distant=self.reader.distant)
+        decoded = len(wanted) * self.format.pixel.frame_nbytes
+        return ReadPlan(len(wanted), requests, length, decoded)
+
+    def _groups(
+        self, numbers: NDArray[np.int64], *, whole: bool
+    ) -> Sequence[Sequence[int]]:
+        """Tell which frames are read together, by their places in `numbers`."""
+        if self.reader.distant or (whole and not self.format.in_place):
+            return self.reader.together(numbers.tolist())
+        most = self._frames_per_read if whole and self.format.in_place else 1
+        return [range(*run) for run in _runs(numbers, most)]
+
+    @property
+    def _frames_per_read(self) -> int:
+        return max(_BLOCK_BYTES // self.format.pixel.frame_nbytes, 1)
+
+    def fetches(
+        self, numbers: Sequence[int], use: Callable[[int, BytesLike], None]
+    ) -> Iterator[Fetch]:
+        """Give the fetches of frames; `use(i, data)` gets the encoded `numbers[i]`."""
+        given = range(0)
+        stream = self.reader.stream(numbers)
+        if stream is not None:
+            rows_of = _places(numbers)
+            for read in stream.reads():
+                yield Fetch(partial(self._fetch_streamed, read, rows_of, use))
+            given = stream.given()
+        left = [row for row, number in enumerate(numbers) if number not in given]
+        groups = self.reader.together([numbers[row] for row in left]) if left else ()
+        for places in groups:
+            rows = [left[place] for place in places]
+            yield Fetch(partial(self._fetch, numbers, rows, use))
+
+    def decode(self, number: int, data: BytesLike, out: NDArray[Any]) -> None:
+        """Decode an encoded frame, which was read just now, into `out`."""
+        try:
+            decode_frame(data, number, self.format, out)
+        except LazyDicomError as error:
+            spans = self.reader.spans([number])
+            offset = spans[0].offset if spans else None
+            raise error.locate(url=self.url, frame=number, offset=offset) from None
+
+    def _decode_together(
+        self, numbers: Sequence[int], rows: Sequence[int], out: NDArray[Any]
+    ) -> None:
+        wanted = [numbers[row] for row in rows]
+        for row, number, data in zip(
+            rows, wanted, self._read_many(wanted), strict=True
+        ):
+            self.decode(number, data, out[row])
+
+    def _fetches_of_frames(
+        self, numbers: Sequence[int], out: NDArray[Any]
+    ) -> Iterator[Fetch]:
+        def use(row: int, data: BytesLike) -> None:
+            self.decode(numbers[row], data, out[row])
+
+        if not self.format.in_place:
+            yield from self.fetches(numbers, use)
+            return
+        for rows in self.reader.together(numbers):
+            run = slice(rows[0], rows[-1] + 1)
+            first = numbers[rows[0]]
+            if list(range(first, first + len(rows))) == numbers[run]:
+                yield Fetch(partial(self._fetch_run, first, out[run]))
+            else:
+                yield Fetch(partial(self._fetch, numbers, rows, use))
+
+    def _fetch(
+        self,
+        numbers: Sequence[int],
+        rows: Sequence[int],
+        use: Callable[[int, BytesLike], None],
+    ) -> list[Job]:
+        read = self._read_many([numbers[row] for row in rows])
+        return [partial(use, *one) for one in zip(rows, read, strict=True)]
+
+    def _fetch_streamed(
+        self,
+        read: StreamRead,
+        rows_of: Mapping[int, Sequence[int]],
+        use: Callable[[int, BytesLike], None],
+    ) -> list[Job]:
+        try:
+            found = read()
+        except LazyDicomError as error:
+            raise error.locate(url=self.url) from None
+        return [
+            partial(use, row, data)
+            for number, data in found
+            for row in rows_of.get(number, ())
+        ]
+
+    def _read_many(self, wanted: Sequence[int]) -> list[BytesLike]:
+        try:
+            return self.reader.read_many(wanted)
+        except LazyDicomError as error:
+            raise error.locate(url=self.url, frame=wanted[0]) from None
+
+    def _fetch_run(self, first: int, out: NDArray[Any]) -> list[Job]:
+        self._read_run(first, out)
+        return []
+
+    def _read_run(self, first: int, out: NDArray[Any]) -> None:
+        try:
+            self.reader.read_run(first, out.data.cast("B"))
+        except LazyDicomError as error:
+            raise error.locate(url=self.url, frame=first) from None
+        finish_in_place(out, self.format)
+
+
+def _places(numbers: Sequence[int]) -> dict[int, list[int]]:
+    """Tell where each number stands.
+
+    >>> _places([5, 6, 5])
+    {5: [0, 2], 6: [1]}
+    """
+    places: dict[int, list[int]] = {}
+    for place, number in enumerate(numbers):
+        places.setdefault(number, []).append(place)
+    return places
+
+
+def _runs(numbers: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
+    """Cut a list of frame numbers where they do not follow each other.
+
+    >>> list(_runs(np.array([4, 5, 6, 2]), most=2))
+    [(0, 2), (2, 3), (3, 4)]
+    """
+    breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
+    edges = [0, *breaks.tolist(), len(numbers)]
+    for start, stop in pairwise(edges):
+        for block in range(start, stop, most):
+            yield block, min(block + most, stop)

@@ -1,0 +1,223 @@
+"""`MappedArray`: an array with a function on the values of each of its frames."""
+
+import math
+import pickle
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from lazydicom._array.array import DicomArray
+from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.grid import FrameGrid
+from lazydicom._array.image import DicomImage
+from lazydicom._array.selection import Positions, Selection, as_slice, select
+
+Name: TypeAlias = Literal["Modality LUT", "VOI LUT", "palette"]
+
+_APPLIED: Final[Mapping[Name, frozenset[str]]] = {
+    "Modality LUT": frozenset(("rescale_slope", "rescale_intercept")),
+    "VOI LUT": frozenset(("window_center", "window_width")),
+    "palette": frozenset(),
+}
+"""What computed values must not carry: somebody would apply it again."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameFunction:
+    """A function of values and of numbers that may differ from frame to frame."""
+
+    kernel: Callable[..., NDArray[Any]]
+    """Takes values and parameters."""
+    parameters: tuple[NDArray[Any], ...]
+    """Without axes where all frames have the same, else with the axes of the grid and of
+    the frame, the latter of length 1."""
+    dtype: np.dtype[Any]
+    """What the kernel gives."""
+    name: Name
+    """What it is in the standard."""
+    samples: int = 0
+    """Colours that it makes of a value; 0: it keeps the shape."""
+
+    def at(self, key: Any, shape: tuple[int, ...]) -> "FrameFunction":  # noqa: ANN401
+        """Give the function of the values that an index expression names."""
+        if not any(one.ndim for one in self.parameters):
+            return self
+        selection = select(key, shape)
+        parameters = tuple(
+            _numbers_at(one, selection) if one.ndim else one for one in self.parameters
+        )
+        return replace(self, parameters=parameters)
+
+    def digest(self) -> str:
+        """Tell this function from any other, the same in every process."""
+        from hashlib import blake2b  # deferred: OpenSSL costs 5 ms of import
+
+        return blake2b(pickle.dumps(self), digest_size=16).hexdigest()
+
+    def __call__(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Compute the values of all frames."""
+        return self.kernel(values, *self.parameters)
+
+
+@dataclass(frozen=True, eq=False)
+class MappedArray:
+    """An array whose values are computed when they are read; it indexes like the array.
+
+    Views take it as they take a `DicomArray`.
+    """
+
+    source: "FrameArray"
+    """What is read."""
+    function: FrameFunction
+
+    @cached_property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        samples = self.function.samples
+        return (*self.source.shape, samples) if samples else self.source.shape
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Name of each axis."""
+        dims = self.source.dims
+        return (*dims, "sample") if self.function.samples else dims
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the computed values."""
+        return self.function.dtype
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def images(self) -> tuple[DicomImage, ...]:
+        """The instances whose frames stand in the grid."""
+        return self.source.images
+
+    @property
+    def grid(self) -> FrameGrid:
+        """Which frame stands where."""
+        return self.source.grid
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Rows and columns, and samples for colour."""
+        return self.shape[len(self.grid.shape) :]
+
+    @property
+    def coords(self) -> Mapping[str, Coordinate]:
+        """Coordinates by name, without what is applied."""
+        return self._not_applied(self.source.coords)
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """Technical attributes of the source, without what is applied."""
+        attrs = self._not_applied(self.source.attrs)
+        colors = {"photometric_interpretation": "RGB"} if self.function.samples else {}
+        return attrs | colors
+
+    def _not_applied(self, named: Mapping[str, Any]) -> dict[str, Any]:
+        applied = _APPLIED[self.function.name]
+        return {name: one for name, one in named.items() if name not in applied}
+
+    @property
+    def fill_value(self) -> float | None:
+        """What stands in holes of the source."""
+        return self.source.fill_value
+
+    def __len__(self) -> int:
+        """Give the length of the first axis."""
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        """Tell shape, type and where it comes from."""
+        pairs = zip(self.dims, self.shape, strict=True)
+        axes = ", ".join(f"{dim}: {length}" for dim, length in pairs)
+        return f"<MappedArray ({axes}) {self.dtype} of {self.source!r}>"
+
+    def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 (NumPy's own signature)
+        """Read and compute what an index expression of NumPy touches."""
+        return self.read(key)
+
+    def __array__(
+        self,
+        dtype: DTypeLike | None = None,
+        copy: bool | None = None,  # noqa: FBT001 (NumPy's own signature)
+    ) -> NDArray[Any]:
+        """Read and compute everything.
+
+        Raises
+        ------
+        ValueError
+            If ``copy=False``: the values are not there yet.
+        """
+        if copy is False:
+            raise ValueError("A MappedArray cannot become an array without a copy")
+        values: NDArray[Any] = self.read(...)
+        return values if dtype is None else values.astype(dtype, copy=False)
+
+    def identity(self) -> tuple[object, ...]:
+        """Tell these values from any other, the same in every process, also as text."""
+        return ("lazydicom-mapped", self.source.identity(), self.function.digest())
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """Give what dask prints and hashes to name these values."""
+        return self.identity()
+
+    def read(self, key: Any, *, threads: int | None = None) -> Any:  # noqa: ANN401
+        """Read and compute what an index expression touches; see `DicomArray.read`."""
+        selection = select(key, self.shape)
+        outer = _outer(selection.positions[: len(self.source.shape)])
+        values = self.source.read(outer, threads=threads)
+        box = self.function.at(outer, self.source.shape)(values)
+        if self.function.samples:
+            box = box[..., as_slice(selection.positions[-1])]
+        return box[selection.in_box]
+
+
+def _numbers_at(numbers: NDArray[Any], selection: Selection) -> NDArray[Any]:
+    """Take what belongs to a selection; axes along which nothing differs stay short.
+
+    As many numbers as values would be four times the memory of 16-bit pixels, or more.
+    """
+    short = [length == 1 for length in numbers.shape]
+    positions = (
+        range(1) if one else own
+        for one, own in zip(short, selection.positions, strict=True)
+    )
+    by_axis = tuple(
+        np.zeros_like(key) if one and isinstance(key, np.ndarray) else key
+        for one, key in zip(short, selection.by_axis, strict=True)
+    )
+    box = numbers[np.ix_(*(np.asarray(one, np.intp) for one in positions))]
+    taken: NDArray[Any] = box[replace(selection, by_axis=by_axis).in_box]
+    return taken
+
+
+FrameArray: TypeAlias = DicomArray | MappedArray
+"""What views take."""
+
+
+def _outer(positions: tuple[Positions, ...]) -> tuple[Any, ...]:
+    """Give the index expression of all these positions; it keeps every axis."""
+    keys = tuple(as_slice(one) for one in positions)
+    if sum(isinstance(key, np.ndarray) for key in keys) < 2:
+        return keys
+    return np.ix_(*(np.asarray(one, np.intp) for one in positions))

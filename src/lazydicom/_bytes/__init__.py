@@ -1,0 +1,1 @@
+"""Bytes by range: local files, what fsspec opens, zip members, deflated files."""

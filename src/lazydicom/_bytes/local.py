@@ -1,0 +1,205 @@
+"""Local files: `pread` for frames, a memory map while a file is opened and indexed.
+
+A file that is truncated while it is mapped kills the process (SIGBUS), and mapped pages
+count as resident memory; `pread` knows neither. See ``docs/decisions/0001-mmap-or-pread.md``.
+"""
+
+import mmap
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Literal, TypeAlias
+
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import BytesLike, check_span
+from lazydicom.errors import SourceChangedError, SourceError
+
+LocalAccess: TypeAlias = Literal["pread", "mmap"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LocalSource:
+    """A file of this machine, as it was when it was opened.
+
+    Every read opens the file anew (3 µs): two thousand open series hold no descriptor,
+    a fork shares none, and a replaced file is noticed.
+    """
+
+    path: str
+    file_size: int
+    mtime_ns: int
+
+    @property
+    def url(self) -> str:
+        """The path."""
+        return self.path
+
+    def size(self) -> int:
+        """Length of the file in bytes, as it was when the file was opened."""
+        return self.file_size
+
+    def read(self, span: ByteRange) -> BytesLike:
+        """Read `span` into fresh memory."""
+        check_span(self, span)
+        descriptor = self._open()
+        try:
+            data = os.pread(descriptor, span.length, span.offset)
+            while len(data) < span.length:  # one call gives 2 GiB at most
+                missing = span.length - len(data)
+                more = os.pread(descriptor, missing, span.offset + len(data))
+                if not more:
+                    break
+                data += more
+            self._check_unchanged(os.fstat(descriptor), span.length - len(data))
+        except OSError as error:
+            raise self._failed(error) from None
+        finally:
+            os.close(descriptor)
+        return data
+
+    def read_into(self, offset: int, out: memoryview) -> None:
+        """Fill `out` from the page cache, without a copy in between."""
+        view = out.cast("B")
+        check_span(self, ByteRange(offset, view.nbytes))
+        descriptor = self._open()
+        try:
+            while view:
+                count = os.preadv(descriptor, [view], offset)
+                if count == 0:
+                    break
+                offset, view = offset + count, view[count:]
+            self._check_unchanged(os.fstat(descriptor), view.nbytes)
+        except OSError as error:
+            raise self._failed(error) from None
+        finally:
+            os.close(descriptor)
+
+    @contextmanager
+    def mapped(self) -> Iterator[memoryview | None]:
+        """Lend a memory map of the whole file, for opening and indexing."""
+        mapped = self.map()
+        try:
+            yield memoryview(mapped)
+        finally:
+            if isinstance(mapped, mmap.mmap):
+                with suppress(BufferError):  # a traceback may still hold a view
+                    mapped.close()
+
+    def map(self) -> mmap.mmap | bytes:
+        """Map the whole file, which must not have changed; no bytes cannot be mapped."""
+        descriptor = self._open()
+        try:
+            self._check_unchanged(os.fstat(descriptor))
+            if self.file_size == 0:
+                return b""
+            return mmap.mmap(descriptor, self.file_size, access=mmap.ACCESS_READ)
+        except OSError as error:
+            raise self._failed(error) from None
+        finally:
+            os.close(descriptor)
+
+    def identity(self) -> tuple[object, ...]:
+        """Path, size and modification time."""
+        return (self.path, self.file_size, self.mtime_ns)
+
+    def check_unchanged(self) -> None:
+        """Raise `SourceChangedError` where the file is another one by now."""
+        try:
+            now = os.stat(self.path)  # noqa: PTH116 (Path costs 2 µs a frame)
+        except OSError as error:
+            raise SourceChangedError("The file is gone", url=self.path) from error
+        self._check_unchanged(now)
+
+    def _open(self) -> int:
+        try:
+            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            message = "The file is gone"
+            raise SourceChangedError(message, url=self.path) from None
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _failed(self, error: OSError) -> SourceError:
+        if isinstance(error, SourceError):
+            return error
+        return SourceError(f"{error.strerror}", url=self.path)
+
+    def _check_unchanged(self, now: os.stat_result, missing: int = 0) -> None:
+        if (now.st_size, now.st_mtime_ns) != (self.file_size, self.mtime_ns):
+            message = (
+                f"The file changed since it was opened: {self.file_size} bytes then, "
+                f"{now.st_size} bytes now"
+            )
+            raise SourceChangedError(message, url=self.path)
+        if missing:
+            message = f"The file ended {missing} bytes too early"
+            raise SourceError(message, url=self.path)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class MappedSource:
+    """A local file whose reads are views of a memory map; the caller asked for it.
+
+    Nothing is copied, but a file that is truncated while it is mapped kills the process.
+    """
+
+    file: LocalSource
+    _memory: memoryview = field(repr=False)
+
+    @property
+    def url(self) -> str:
+        """The path."""
+        return self.file.path
+
+    def size(self) -> int:
+        """Length of the file in bytes."""
+        return self.file.file_size
+
+    def read(self, span: ByteRange) -> BytesLike:
+        """Give a view of `span`."""
+        check_span(self, span)
+        self.file.check_unchanged()
+        return self._memory[span.offset : span.stop]
+
+    def read_into(self, offset: int, out: memoryview) -> None:
+        """Copy out of the map."""
+        view = out.cast("B")
+        view[:] = self.read(ByteRange(offset, view.nbytes))
+
+    def mapped(self) -> AbstractContextManager[memoryview | None]:
+        """Map the file for opening and indexing."""
+        return self.file.mapped()
+
+    def identity(self) -> tuple[object, ...]:
+        """Path, size and modification time."""
+        return self.file.identity()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by name: the map is made anew."""
+        return (map_file, (self.file,))
+
+
+def open_local(path: str) -> LocalSource:
+    """Remember what a local file looks like now.
+
+    Raises
+    ------
+    SourceError
+        If there is no such file or it is not a regular file.
+    """
+    try:
+        now = os.stat(path)  # noqa: PTH116
+    except OSError as error:
+        raise SourceError(f"{error.strerror}", url=path) from error
+    except ValueError as error:  # a null byte in a path
+        raise SourceError(f"No such file: {error}", url=path) from error
+    if not stat.S_ISREG(now.st_mode):
+        raise SourceError("Expected a file", url=path)
+    return LocalSource(path, now.st_size, now.st_mtime_ns)
+
+
+def map_file(file: LocalSource) -> MappedSource:
+    """Map a whole local file."""
+    return MappedSource(file, memoryview(file.map()))

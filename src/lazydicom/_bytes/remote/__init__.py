@@ -1,0 +1,1 @@
+"""Byte ranges over a network, each answer checked."""

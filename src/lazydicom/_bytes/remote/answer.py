@@ -1,0 +1,181 @@
+"""Is it the range that was asked for, of the object that was opened (RFC 9110, 14).
+
+Clients of HTTP and of object stores hand out bytes whatever the server answered: the whole
+file, half of the range, another range, a login page. Here every answer is compared with
+the question before one byte of it is used.
+"""
+
+import re
+from collections.abc import AsyncIterator, Mapping
+from typing import Final, NamedTuple
+
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom.errors import SourceChangedError, SourceError
+
+_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_TRY_AGAIN: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
+_VERSION_HEADERS: Final = ("x-goog-generation", "etag", "last-modified")
+_REFUSED: Final = {
+    401: "The server asks for credentials (status 401)",
+    403: "The server refuses access (status 403)",
+    404: "There is no such object (status 404)",
+    410: "The object is gone (status 410)",
+    416: "The object is shorter than the range asked for (status 416)",
+}
+_GONE: Final = frozenset((404, 410, 412, 416))
+"""Answers that mean, for an object once opened, that it is not the same any more."""
+
+
+class Version(NamedTuple):
+    """What tells an object from the one that replaces it."""
+
+    size: int
+    """Length in bytes."""
+    tag: str
+    """Generation or entity tag, else the time of the last change; may be empty."""
+
+
+class TransientError(SourceError):
+    """The bytes may come when they are asked for again."""
+
+    wait_s: float = 0.0
+    """How long the server asks to wait."""
+
+
+def check_answer(
+    status: int, headers: Mapping[str, str], span: ByteRange, known: Version | None
+) -> Version:
+    """Compare an answer with the question, before its body is read.
+
+    Parameters
+    ----------
+    status : int
+        Status of the answer.
+    headers : mapping
+        Its headers, by name in lower case.
+    span : ByteRange
+        What was asked for. Without `known` the object may be shorter.
+    known : Version, optional
+        The object as it was when it was opened.
+
+    Raises
+    ------
+    SourceChangedError
+        If the object is not the one that was opened.
+    SourceError
+        If the answer is not the range that was asked for.
+    TransientError
+        If it may be, next time.
+    """
+    if status == 200 and _is_whole(headers, span):
+        size = int(headers["content-length"])
+        first, last = 0, size - 1
+    elif status != 206:
+        raise _status_error(status, headers, known)
+    else:
+        first, last, size = _content_range(headers)
+    version = Version(size, _tag(headers))
+    if known is not None and version != known:
+        raise SourceChangedError("The object changed since it was opened")
+    wanted = ByteRange(span.offset, min(span.length, size - span.offset))
+    got = ByteRange(first, last + 1 - first)
+    _check_range(got, wanted)
+    _check_body_headers(headers, wanted.length)
+    return version
+
+
+def is_strong(tag: str) -> bool:
+    """Tell whether a tag may stand in If-Match: an entity tag that is not weak.
+
+    >>> is_strong('"5e0"'), is_strong('W/"5e0"'), is_strong("Sat, 21 Nov 2026")
+    (True, False, False)
+    """
+    return tag.startswith('"')
+
+
+async def collect(chunks: AsyncIterator[bytes], out: memoryview) -> None:
+    """Fill `out` with a body, which must be exactly as long.
+
+    Raises
+    ------
+    SourceError
+        If the body is longer.
+    TransientError
+        If it is shorter.
+    """
+    filled = 0
+    async for chunk in chunks:
+        if filled + len(chunk) > len(out):
+            raise SourceError(f"Expected {len(out)} bytes, got more")
+        out[filled : filled + len(chunk)] = chunk
+        filled += len(chunk)
+    if filled < len(out):
+        raise TransientError(f"Expected {len(out)} bytes, got {filled}")
+
+
+def _status_error(
+    status: int, headers: Mapping[str, str], known: Version | None
+) -> SourceError:
+    if status in _TRY_AGAIN:
+        error = TransientError(f"The server is not able to answer (status {status})")
+        error.wait_s = _retry_after(headers)
+        return error
+    if known is not None and status in _GONE:
+        reason = _REFUSED.get(status, f"status {status}")
+        return SourceChangedError(f"The object changed since it was opened: {reason}")
+    if status in _REFUSED:
+        return SourceError(_REFUSED[status])
+    if "html" in headers.get("content-type", ""):
+        message = f"Expected bytes, got a web page (status {status}): a login?"
+        return SourceError(message)
+    if status == 200:
+        return SourceError("The server ignores Range: it answers with the whole file")
+    return SourceError(f"Unexpected status {status}")
+
+
+def _is_whole(headers: Mapping[str, str], span: ByteRange) -> bool:
+    """Tell that all there is was asked for; servers may then leave Range aside."""
+    length = headers.get("content-length", "")
+    web_page = "html" in headers.get("content-type", "")
+    if span.offset != 0 or web_page or not length.isdigit():
+        return False
+    return 0 < int(length) <= span.length
+
+
+def _content_range(headers: Mapping[str, str]) -> tuple[int, int, int]:
+    text = headers.get("content-range", "")
+    match = _CONTENT_RANGE.fullmatch(text.strip())
+    if match is None:
+        raise SourceError(f"Expected a Content-Range of bytes, got {text[:40]!r}")
+    first, last, size = (int(number) for number in match.groups())
+    return first, last, size
+
+
+def _check_range(got: ByteRange, wanted: ByteRange) -> None:
+    if got == wanted:
+        return
+    message = f"Expected bytes {wanted.offset} to {wanted.stop}, "
+    message += f"got {got.offset} to {got.stop}"
+    short = got.offset == wanted.offset and got.stop < wanted.stop
+    raise (TransientError if short else SourceError)(message)
+
+
+def _check_body_headers(headers: Mapping[str, str], length: int) -> None:
+    encoding = headers.get("content-encoding", "identity")
+    if encoding not in {"identity", "", "aws-chunked"}:
+        raise SourceError(f"Expected plain bytes, got Content-Encoding {encoding[:20]}")
+    declared = headers.get("content-length", "")
+    if declared.isdigit() and int(declared) != length:
+        error = TransientError if int(declared) < length else SourceError
+        raise error(f"Expected {length} bytes, the server announces {declared}")
+
+
+def _tag(headers: Mapping[str, str]) -> str:
+    found = (headers.get(name) for name in _VERSION_HEADERS)
+    return next((tag for tag in found if tag), "")
+
+
+def _retry_after(headers: Mapping[str, str]) -> float:
+    """Read Retry-After in seconds; a date is as good as no wish."""
+    text = headers.get("retry-after", "")
+    return float(text) if text.isdigit() else 0.0

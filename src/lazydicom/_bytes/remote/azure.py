@@ -1,0 +1,71 @@
+"""Ranges of Azure blobs, through the client of adlfs, each answer checked."""
+
+from typing import Any
+
+from lazydicom._bytes.remote.answer import (
+    TransientError,
+    Version,
+    check_answer,
+    collect,
+    is_strong,
+)
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import Buffer
+
+
+async def fetch_azure(
+    filesystem: Any,  # noqa: ANN401 (adlfs has no types)
+    path: str,
+    span: ByteRange,
+    known: Version | None,
+    buffer: Buffer,
+    *,
+    stall_s: float,
+) -> Version:
+    """Fetch one range with one request; see `check_answer` for the errors."""
+    from azure.core.exceptions import AzureError, HttpResponseError
+
+    container, blob, version_id = filesystem.split_path(path)
+    client = filesystem.service_client.get_blob_client(container, blob)
+    try:
+        async with client:
+            answer, body = await _download(client, version_id, span, known, stall_s)
+            version = check_answer(answer.status_code, answer.headers, span, known)
+            length = min(span.length, version.size - span.offset)
+            await collect(body, buffer(length))
+    except HttpResponseError as error:
+        refused: Any = error.response
+        if error.status_code and refused is not None:
+            return check_answer(error.status_code, refused.headers, span, known)
+        raise TransientError(f"Connection lost: {type(error).__name__}") from None
+    except AzureError as error:
+        raise TransientError(f"Connection lost: {type(error).__name__}") from None
+    return version
+
+
+async def _download(
+    client: Any,  # noqa: ANN401 (a BlobClient)
+    version_id: str | None,
+    span: ByteRange,
+    known: Version | None,
+    stall_s: float,
+) -> tuple[Any, Any]:
+    """Ask for a range: give the answer, and its body as it comes.
+
+    `download_blob` waits for the whole body, and asks again by itself; so this is the
+    operation beneath it.
+    """
+    headers = {}
+    if known is not None and is_strong(known.tag):
+        headers["If-Match"] = known.tag
+    found: tuple[Any, Any] = await client._client.blob.download(  # noqa: SLF001
+        range=f"bytes={span.offset}-{span.stop - 1}",
+        version_id=version_id,
+        headers=headers,
+        cls=lambda pipeline, body, _: (pipeline.http_response, body),
+        decompress=False,
+        retry_total=0,
+        connection_timeout=stall_s,
+        read_timeout=stall_s,
+    )
+    return found

@@ -1,0 +1,112 @@
+"""Files behind fsspec, read by byte ranges: planned, at once, checked."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from lazydicom._bytes.remote.answer import Version
+from lazydicom._bytes.ranges import (
+    FIRST_BLOCK,
+    MAX_BLOCK,
+    MAX_GAP,
+    ByteRange,
+    cut,
+    group,
+    span_of,
+)
+from lazydicom._bytes.remote.client import remote_client
+from lazydicom._bytes.source import BytesLike, check_span
+from lazydicom.errors import redact_url
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RemoteSource:
+    """One object of an fsspec filesystem, as it was when it was opened.
+
+    Filesystem clients are made from the URL in each process, never pickled.
+    """
+
+    url: str
+    storage_options: Mapping[str, Any]
+    version: Version
+    first_block: list[bytes] = field(default_factory=list)
+    """What opening fetched, until somebody reads it; it does not travel."""
+
+    def __repr__(self) -> str:
+        """Name the object, without secrets."""
+        return f"<RemoteSource {redact_url(self.url)}: {self.version.size} bytes>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by name; with the options that the caller passed."""
+        return (RemoteSource, (self.url, self.storage_options, self.version))
+
+    def size(self) -> int:
+        """Length of the object in bytes, as it was when it was opened."""
+        return self.version.size
+
+    def read(self, span: ByteRange) -> BytesLike:
+        """Fetch `span`; a long one in several requests at once."""
+        check_span(self, span)
+        if span.offset == 0:
+            with suppress(IndexError):  # another thread may have taken it
+                block = self.first_block.pop()
+                if len(block) >= span.length:
+                    return memoryview(block)[: span.length]
+        return self.read_many([span])[0]
+
+    def read_into(self, offset: int, out: memoryview) -> None:
+        """Fetch straight into `out`."""
+        view = out.cast("B")
+        span = ByteRange(offset, view.nbytes)
+        check_span(self, span)
+        self._fill([(span, view)])
+
+    def read_many(self, spans: Sequence[ByteRange]) -> list[BytesLike]:
+        """Fetch all `spans`: neighbours in one request, requests at once."""
+        for span in spans:
+            check_span(self, span)
+        blocks: list[tuple[ByteRange, memoryview]] = []
+        views: list[BytesLike] = [b""] * len(spans)
+        for members in group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK):
+            block = span_of(spans[member] for member in members)
+            memory = memoryview(bytearray(block.length))
+            blocks.append((block, memory))
+            for member in members:
+                at = spans[member].offset - block.offset
+                views[member] = memory[at : at + spans[member].length].toreadonly()
+        self._fill(blocks)
+        return views
+
+    def mapped(self) -> AbstractContextManager[memoryview | None]:
+        """Nothing to lend: the bytes are elsewhere."""
+        return nullcontext(None)
+
+    def identity(self) -> tuple[object, ...]:
+        """URL, size and version."""
+        return (self.url, *self.version)
+
+    def _fill(self, blocks: Sequence[tuple[ByteRange, memoryview]]) -> None:
+        client = remote_client(self.url, self.storage_options)
+        pieces = [
+            (piece, memory[piece.offset - block.offset :][: piece.length])
+            for block, memory in blocks
+            for piece in cut(block, max_block=MAX_BLOCK)
+        ]
+        client.fill(self.version, pieces)
+
+
+def open_remote(
+    url: str, storage_options: Mapping[str, Any], *, first_block: int = FIRST_BLOCK
+) -> RemoteSource:
+    """Ask once for size, version and first block of an object.
+
+    Raises
+    ------
+    SourceError
+        If the object is not there, its size is not known, or the server does not give
+        ranges.
+    """
+    client = remote_client(url, storage_options)
+    version, block = client.open(first_block)
+    return RemoteSource(url, dict(storage_options), version, [block] if block else [])

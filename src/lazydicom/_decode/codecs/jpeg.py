@@ -1,0 +1,176 @@
+"""JPEG: baseline, extended, progressive and lossless (PS3.5 section 8.2.1, annex A.4.1)."""
+
+import re
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._decode.format import YBR_FULL, FrameFormat
+from lazydicom._decode.codecs.jpeg_markers import (
+    SOF_LOSSLESS,
+    SOF_PROGRESSIVE,
+    JpegHeader,
+    read_jpeg_header,
+)
+from lazydicom._decode.native import clear_unused_bits
+from lazydicom._decode.preflight import (
+    END_OF_IMAGE,
+    check_codestream,
+    check_end,
+    find_last,
+)
+from lazydicom._decode.samples import decode_samples, to_rgb
+from lazydicom._header.image_pixel import ImagePixel
+from lazydicom._bytes.source import BytesLike
+from lazydicom.errors import DecodeError, UnsupportedError
+
+_Decode: TypeAlias = Callable[[BytesLike, NDArray[Any]], None]
+
+_HUFFMAN: Final = frozenset((0xC0, 0xC1, SOF_PROGRESSIVE, SOF_LOSSLESS))
+_RGB_IDS: Final = (b"RGB", b"rgb")
+_START_OF_SCAN: Final = b"\xff\xda"
+_SCAN: Final = re.compile(rb"\xff\xda\x00[\x06-\x0c]([\x01-\x04])")
+"""A scan header, as far as the number of its components."""
+_RESTART: Final = re.compile(rb"\xff([\xd0-\xd7])")
+_MORE_DATA: Final = bytes(range(64))
+"""Anything but a marker, to stand between the last pixel and EOI."""
+_MOST_SCANS: Final = 128
+"""Each scan of a progressive codestream costs a pass over the whole frame."""
+
+
+def decode_jpeg(
+    data: BytesLike, header: JpegHeader, format_: FrameFormat, out: NDArray[Any]
+) -> None:
+    """Decode one frame of any Huffman-coded, sequential or progressive process."""
+    import imagecodecs
+
+    color = holds_ybr(header, format_.pixel) and format_.color == "rgb"
+    lossless = header.process == SOF_LOSSLESS  # libjpeg converts no lossless colour
+    options: dict[str, Any] = {}
+    marked = header.jfif or header.adobe_transform == 1
+    as_marked = color and marked and not lossless  # libjpeg sees it, and is 4 % faster
+    if format_.pixel.samples_per_pixel > 1 and not as_marked:
+        # Said aloud: without markers libjpeg takes RGB for YCbCr. "rgb" to "rgb" is
+        # no conversion, whatever the components are.
+        space = "ycbcr" if color and not lossless else "rgb"
+        options = {"colorspace": space, "outcolorspace": "rgb"}
+    bits = header.codestream.bits
+    decode: _Decode = partial(
+        decode_samples, imagecodecs.jpeg8_decode, bits=bits, **options
+    )
+    decode(data, out)
+    if _may_be_made_up(data, header, out):
+        _check_pixels(decode, data, header, out)
+    clear_unused_bits(out, format_.pixel)
+    if color and lossless:
+        to_rgb(out)
+
+
+def _may_be_made_up(data: BytesLike, header: JpegHeader, out: NDArray[Any]) -> bool:
+    """Tell whether EOI may have come before the last pixel.
+
+    Then libjpeg goes on in medium grey, without a word. What one of several scans lacks
+    need not show there.
+    """
+    if header.process == SOF_PROGRESSIVE or not _has_one_scan(data, header):
+        return True
+    grey = 1 << header.codestream.bits - 1
+    last = out[-1, -1:].ravel().tolist()
+    # Negative where DICOM has a sign that JPEG has not.
+    return last.count(grey) + last.count(-grey) == len(last)
+
+
+def _has_one_scan(data: BytesLike, header: JpegHeader) -> bool:
+    """Tell whether the first scan of a sequential codestream has all components."""
+    return data[header.scan + 4] == header.codestream.samples
+
+
+def _check_pixels(
+    decode: _Decode, data: BytesLike, header: JpegHeader, out: NDArray[Any]
+) -> None:
+    """Refuse pixels that come from no data: more data before EOI would change them.
+
+    Behind the last pixel libjpeg steps over whatever stands there.
+    """
+    end = find_last(data, END_OF_IMAGE, header.scan)
+    longer = np.empty_like(out)
+    decode(bytes(data[:end]) + _MORE_DATA + END_OF_IMAGE, longer)
+    if not np.array_equal(out, longer):
+        raise DecodeError("Expected data of all pixels before EOI (FFD9): it is cut")
+
+
+def preflight_jpeg(data: BytesLike, format_: FrameFormat) -> JpegHeader:
+    """Check a codestream before libjpeg sees it."""
+    header = read_jpeg_header(data)
+    if header.process not in _HUFFMAN:
+        raise UnsupportedError(
+            f"JPEG process SOF{header.process - 0xC0} has no decoder"
+        )
+    check_codestream(header.codestream, format_.pixel)
+    check_end(data, header.scan, "EOI")
+    _check_components(data, header)
+    _check_restarts(data, header)
+    if header.process == SOF_PROGRESSIVE:
+        scans = bytes(data).count(_START_OF_SCAN, header.scan)
+        if scans > _MOST_SCANS:
+            raise DecodeError(f"Expected at most {_MOST_SCANS} scans, found {scans}")
+    return header
+
+
+def _check_components(data: BytesLike, header: JpegHeader) -> None:
+    """Check that each component has a scan: without one libjpeg makes it grey."""
+    if _has_one_scan(data, header):
+        return
+    found = set[int]()
+    for scan in _SCAN.finditer(data, header.scan):
+        found.update(data[scan.end() : scan.end() + 2 * scan[1][0] : 2])
+    lacking = bytes(set(header.component_ids) - found)
+    if lacking:
+        raise DecodeError(
+            f"Expected a scan of component {lacking.hex(' ')}, found none"
+        )
+
+
+def _check_restarts(data: BytesLike, header: JpegHeader) -> None:
+    """Check that no restart interval lacks: what follows would take its place.
+
+    They are counted from 0 to 7, over and over; one at the end does no harm.
+    """
+    if not header.restart_interval or header.process == SOF_PROGRESSIVE:
+        return
+    if not _has_one_scan(data, header):
+        return  # they are counted anew in each scan
+    expected = -(-_units(header) // header.restart_interval) - 1
+    found = b"".join(_RESTART.findall(data, header.scan))
+    counted = bytes(0xD0 + number % 8 for number in range(expected))
+    if found[:expected] != counted or len(found) > expected + 1:
+        raise DecodeError(
+            f"Expected {expected} restart markers in their order, found {len(found)}"
+        )
+
+
+def _units(header: JpegHeader) -> int:
+    """Count the units of a scan of all components, which restart intervals are of."""
+    rows, columns, samples, _ = header.codestream
+    sampling = header.sampling if samples > 1 else b"\x11"
+    edge = 1 if header.process == SOF_LOSSLESS else 8
+    across = edge * max(1, *(one >> 4 for one in sampling))
+    down = edge * max(1, *(one & 15 for one in sampling))
+    return -(-rows // down) * -(-columns // across)
+
+
+def holds_ybr(header: JpegHeader, pixel: ImagePixel) -> bool:
+    """Tell whether the components are YCbCr, as pydicom does.
+
+    Component names and markers of the codestream win over PhotometricInterpretation,
+    which old encoders left as it was before compression.
+    """
+    if pixel.samples_per_pixel == 1 or header.component_ids in _RGB_IDS:
+        return False
+    if pixel.photometric_interpretation in YBR_FULL:
+        return True
+    marked = header.jfif or header.adobe_transform == 1
+    return marked and not pixel.photometric_interpretation.startswith("YBR")

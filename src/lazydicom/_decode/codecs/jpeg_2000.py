@@ -1,0 +1,77 @@
+"""JPEG 2000 and High-Throughput JPEG 2000 (PS3.5 sections 8.2.4 and 8.2.14)."""
+
+from functools import partial
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.codecs.jpeg_2000_markers import (
+    Jpeg2000Header,
+    check_tile_parts,
+    read_jpeg_2000_header,
+)
+from lazydicom._decode.preflight import check_codestream
+from lazydicom._decode.samples import decode_planes, decode_samples, fit_bits, to_rgb
+from lazydicom._decode.codecs.unraised import call_and_listen
+from lazydicom._bytes.source import BytesLike
+from lazydicom.errors import UnsupportedError
+
+_OPENJPEG_BITS: Final = 24
+"""With 25 bits it gives other pixels than were encoded, without a word."""
+_LOSSLESS: Final = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202")
+
+
+def decode_jpeg_2000(
+    data: BytesLike, header: Jpeg2000Header, format_: FrameFormat, out: NDArray[Any]
+) -> None:
+    """Decode one frame; its own header tells how blocks are coded.
+
+    The decoder undoes YBR_RCT and YBR_ICT, which belong to the codestream.
+    """
+    import imagecodecs
+
+    codestream = data[header.start :]  # without the boxes of a JP2 file
+    bits, signed = header.codestream.bits, header.signed
+    if is_for_openjph(header, format_):
+        put = decode_planes if holds_planes(header) else decode_samples
+        decode = partial(call_and_listen, imagecodecs.htj2k_decode)
+        put(decode, codestream, out, bits=bits, signed=signed)
+    else:
+        decode = partial(imagecodecs.jpeg2k_decode, numthreads=1)
+        decode_samples(decode, codestream, out, bits=bits, signed=signed)
+    if signed != bool(format_.pixel.pixel_representation):
+        fit_bits(out, bits)  # DICOM's word goes; pydicom does the same
+    if format_.converts_to_rgb:
+        to_rgb(out)
+
+
+def preflight_jpeg_2000(data: BytesLike, format_: FrameFormat) -> Jpeg2000Header:
+    """Check a codestream before OpenJPEG or OpenJPH see it."""
+    header = read_jpeg_2000_header(data)
+    check_codestream(header.codestream, format_.pixel)
+    if header.part_2:
+        raise UnsupportedError("JPEG 2000 with extensions of Part 2 has no decoder")
+    header = check_tile_parts(data, header)
+    bits = header.codestream.bits
+    if bits > _OPENJPEG_BITS and not is_for_openjph(header, format_):
+        raise UnsupportedError(
+            f"JPEG 2000 of {bits} bits has no decoder that is right: OpenJPEG is exact"
+            f" up to {_OPENJPEG_BITS}"
+        )
+    return header
+
+
+def is_for_openjph(header: Jpeg2000Header, format_: FrameFormat) -> bool:
+    """Tell whether a frame is high-throughput and lossless.
+
+    OpenJPH is twice as fast as OpenJPEG; but a value that loss carries beyond its range
+    begins anew at the other end there, and black becomes white.
+    """
+    lossless = format_.transfer_syntax.uid in _LOSSLESS and not header.quantized
+    return header.high_throughput and lossless
+
+
+def holds_planes(header: Jpeg2000Header) -> bool:
+    """Tell whether OpenJPH gives colour as one plane after the other."""
+    return header.codestream.samples > 1 and not header.mixed

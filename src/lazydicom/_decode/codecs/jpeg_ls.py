@@ -1,0 +1,67 @@
+"""JPEG-LS, lossless and near-lossless (PS3.5 section 8.2.3, ISO/IEC 14495-1)."""
+
+import re
+from typing import Any, Final
+
+from numpy.typing import NDArray
+
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.codecs.jpeg import holds_ybr
+from lazydicom._decode.codecs.jpeg_markers import SOF_JPEG_LS, JpegHeader, read_jpeg_header
+from lazydicom._decode.preflight import check_codestream, check_end
+from lazydicom._decode.samples import decode_planes, decode_samples, fit_bits, to_rgb
+from lazydicom._bytes.source import BytesLike
+from lazydicom.errors import DecodeError, UnsupportedError
+
+_PLANE: Final = re.compile(rb"\xff\xda\x00\x08\x01(.)", re.DOTALL)
+"""The header of a scan of one component, and which it is."""
+
+
+def decode_jpeg_ls(
+    data: BytesLike, header: JpegHeader, format_: FrameFormat, out: NDArray[Any]
+) -> None:
+    """Decode one frame, however its components are interleaved."""
+    import imagecodecs
+
+    bits = header.codestream.bits
+    decode = decode_planes if _holds_planes(data, header) else decode_samples
+    decode(imagecodecs.jpegls_decode, data, out, bits=bits)
+    if format_.pixel.pixel_representation:
+        fit_bits(out, bits)  # JPEG-LS knows no sign
+    if format_.color == "rgb" and holds_ybr(header, format_.pixel):
+        to_rgb(out)
+
+
+def _holds_planes(data: BytesLike, header: JpegHeader) -> bool:
+    """Tell whether each component has a scan of its own (interleave mode 0)."""
+    components_in_scan = data[header.scan + 4]
+    return components_in_scan == 1 < header.codestream.samples
+
+
+def preflight_jpeg_ls(data: BytesLike, format_: FrameFormat) -> JpegHeader:
+    """Check a codestream before CharLS sees it."""
+    header = read_jpeg_header(data)
+    if header.process != SOF_JPEG_LS:
+        found = f"FF{header.process:02X}"
+        raise DecodeError(f"Expected a JPEG-LS frame header (FFF7), found {found}")
+    check_codestream(header.codestream, format_.pixel)
+    check_end(data, header.scan, "EOI")
+    _check_for_charls(data, header)
+    return header
+
+
+def _check_for_charls(data: BytesLike, header: JpegHeader) -> None:
+    """Refuse what CharLS decodes to other pixels than were encoded, without a word."""
+    full = (1 << header.codestream.bits) - 1
+    if header.largest not in {0, full}:
+        raise UnsupportedError(
+            f"JPEG-LS with values up to {header.largest} (MAXVAL) has no decoder that is"
+            f" right: CharLS takes them for up to {full}"
+        )
+    if _holds_planes(data, header):
+        planes = b"".join(_PLANE.findall(data, header.scan))
+        if planes != header.component_ids:
+            raise UnsupportedError(
+                f"JPEG-LS with planes in the order {planes.hex(' ')} has no decoder:"
+                f" CharLS takes them for {header.component_ids.hex(' ')}"
+            )

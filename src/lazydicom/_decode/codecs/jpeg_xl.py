@@ -1,0 +1,40 @@
+"""JPEG XL: lossless, recompressed JPEG, and lossy (PS3.5 section 8.2.15)."""
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.codecs.jpeg_xl_header import JpegXlHeader, read_jpeg_xl_header
+from lazydicom._decode.native import clear_unused_bits
+from lazydicom._decode.preflight import check_codestream
+from lazydicom._decode.samples import decode_samples, to_rgb
+from lazydicom._bytes.source import BytesLike
+
+JPEG_RECOMPRESSION = "1.2.840.10008.1.2.4.111"
+
+
+def preflight_jpeg_xl(data: BytesLike, format_: FrameFormat) -> JpegXlHeader:
+    """Check a codestream before libjxl sees it, which notices itself one that is cut."""
+    header = read_jpeg_xl_header(data)
+    check_codestream(header.codestream, format_.pixel)
+    return header
+
+
+def decode_jpeg_xl(
+    data: BytesLike, header: JpegXlHeader, format_: FrameFormat, out: NDArray[Any]
+) -> None:
+    """Decode one frame.
+
+    The codestream tells its own colour space, and the decoder gives RGB for XYB and for
+    the YCbCr of a recompressed JPEG.
+    """
+    import imagecodecs
+
+    decode = imagecodecs.jpegxl_decode
+    decode_samples(decode, data, out, bits=header.codestream.bits, numthreads=1)
+    clear_unused_bits(out, format_.pixel)
+    recompressed = format_.transfer_syntax.uid == JPEG_RECOMPRESSION
+    is_rgb = recompressed or header.decodes_to_rgb
+    if format_.converts_to_rgb and not is_rgb:
+        to_rgb(out)

@@ -1,0 +1,68 @@
+"""Native frames in items: as they are, or deflated one by one (PS3.5 annexes A.4.11, A.6)."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.native import decode_native, finish_in_place
+from lazydicom._decode.samples import call_codec
+from lazydicom._header.image_pixel import contradicts_pairs
+from lazydicom._bytes.source import BytesLike
+from lazydicom.errors import DecodeError
+
+
+def preflight_uncompressed(data: BytesLike, format_: FrameFormat) -> int:
+    """Check the length of a native frame, and give it without padding."""
+    length = frame_length(data, format_)
+    if not length <= len(data) <= length + 1:
+        raise DecodeError(f"Expected {length} bytes, found {len(data)}")
+    return length
+
+
+def decode_uncompressed(
+    data: BytesLike, length: int, format_: FrameFormat, out: NDArray[Any]
+) -> None:
+    """Decode a native frame that stands in items of its own."""
+    decode_native(memoryview(data)[:length], 0, format_, out)
+
+
+def frame_length(_: BytesLike, format_: FrameFormat) -> int:
+    """Give the bytes of a native frame; 1-bit pixels end with a byte of their own.
+
+    Raises
+    ------
+    DecodeError
+        If it cannot be the pairs of pixels that it is said to be.
+    """
+    pixel = format_.pixel
+    if pixel.subsampled and (contradiction := contradicts_pairs(pixel)):
+        raise DecodeError(contradiction)
+    return -(-pixel.frame_bits // 8)
+
+
+def decode_deflated(
+    data: BytesLike, length: int, format_: FrameFormat, out: NDArray[Any]
+) -> None:
+    """Inflate a native frame; 1-bit pixels begin at a byte of their own."""
+    if format_.in_order and length % 2 == 0:
+        _inflate(data, length, out.reshape(-1).view(np.uint8))
+        finish_in_place(out, format_)
+        return
+    padded = np.empty(length + length % 2, np.uint8)
+    _inflate(data, length, padded)
+    decode_native(padded[:length].data, 0, format_, out)
+
+
+def _inflate(data: BytesLike, length: int, out: NDArray[np.uint8]) -> None:
+    """Inflate `length` bytes into `out`, which has room for one of padding."""
+    import imagecodecs
+
+    try:
+        got = call_codec(imagecodecs.deflate_decode, data, raw=True, out=out)
+    except DecodeError as error:
+        message = f"Expected {length} bytes inflated: {error.message}"
+        raise DecodeError(message) from error
+    if not length <= got.nbytes <= len(out):
+        raise DecodeError(f"Expected {length} bytes inflated, found {got.nbytes}")

@@ -1,0 +1,1 @@
+"""Writing the objects of a Zarr store, all or nothing."""

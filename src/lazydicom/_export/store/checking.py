@@ -1,0 +1,228 @@
+"""Comparing the objects of a store with its manifest, or with what it was made from."""
+
+import itertools
+import math
+import zipfile
+import zlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+from zarr.storage import LocalStore
+
+from lazydicom._array.array import DicomArray
+from lazydicom._export.store.folder import Folder, LocalFolder
+from lazydicom._export.store.layout import (
+    METADATA,
+    Position,
+    Region,
+    ZarrLayout,
+    memory_store,
+)
+from lazydicom._export.store.manifest import (
+    ChunkRecord,
+    Manifest,
+    checksum,
+    label_checksum,
+)
+from lazydicom._export.store.writing import differing_chunk
+from lazydicom._views.zarr_metadata import consolidated_metadata, structure
+from lazydicom.errors import ExportError
+
+_DECODE_ERRORS: Final = (ValueError, RuntimeError, OSError, EOFError, zlib.error)
+"""What codecs raise on bytes that are not theirs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """A chunk that does not hold what it should."""
+
+    key: str
+    """Object of the store."""
+    frame: int
+    """First frame that differs or, without a source, the first one of the chunk."""
+    region: tuple[slice, ...]
+    """What the chunk covers of the array."""
+    reason: str
+
+    def __str__(self) -> str:
+        """Say what is wrong, in one line."""
+        return f"frame {self.frame}: {self.reason} ({self.key})"
+
+
+@dataclass(frozen=True, slots=True)
+class StoreCheck:
+    """A store, and what to compare it with."""
+
+    folder: Folder
+    layout: ZarrLayout
+    manifest: Manifest | None
+    source: DicomArray | None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all pixels, decoded."""
+        return math.prod(self.layout.shape) * self.layout.dtype.itemsize
+
+    @property
+    def compared_with(self) -> tuple[str, ...]:
+        """Name what is there to compare with."""
+        given = {"manifest": self.manifest, "source": self.source}
+        return tuple(name for name, value in given.items() if value is not None)
+
+    def objects(self) -> Iterator[Position]:
+        """Give the positions of all objects."""
+        return itertools.chain.from_iterable(
+            self.layout.objects_of(unit) for unit in self.layout.units()
+        )
+
+    def wrong_metadata(self) -> Difference | None:
+        """Tell whether ``zarr.json`` describes another array."""
+        found = (self.layout.shape, self.layout.dtype.str)
+        if self.manifest is not None:
+            plan = self.manifest.plan
+            if (tuple(plan.shape), plan.dtype) != found:
+                return self._other_array(found, "manifest")
+            if (plan.chunks, plan.shards) != _as_lists(self.layout):
+                return self._other_array(_as_lists(self.layout), "manifest")
+        if (
+            self.source is not None
+            and (self.source.shape, self.source.dtype.str) != found
+        ):
+            return self._other_array(found, "source")
+        return None
+
+    def _other_array(self, found: object, whose: str) -> Difference:
+        reason = f"the metadata ({found}) are not those of the {whose}"
+        return Difference(self.layout.metadata_key, 0, (), reason)
+
+    def wrong_labels(self) -> Iterator[Difference]:
+        """Check what describes the array, and the coordinates beside it."""
+        labels = self.manifest.plan.labels if self.manifest is not None else {}
+        found = {key: self.folder.get(key) for key in labels}
+        for key, data in found.items():
+            if data is None or label_checksum(key, data) != labels[key]:
+                reason = "it is gone" if data is None else "stored bytes differ"
+                yield Difference(key, 0, (), reason)
+        if self.layout.name is not None:
+            yield from self._contradictions(found)
+
+    def _contradictions(
+        self, found: Mapping[str, bytes | None]
+    ) -> Iterator[Difference]:
+        """Compare arrays with what the group says of them, which readers believe."""
+        try:
+            said = consolidated_metadata(self.folder.get(METADATA) or b"")
+        except (ValueError, TypeError) as error:
+            yield Difference(METADATA, 0, (), f"it describes no group: {error}")
+            return
+        for key, data in found.items():
+            name, _, last = key.rpartition("/")
+            if said is None or last != METADATA or data is None:
+                continue
+            if structure(said.get(name, b"")) != structure(data):
+                reason = f"the group says something else of {name}"
+                yield Difference(METADATA, 0, (), reason)
+
+    def wrong_object(self, position: Position) -> Difference | None:
+        """Check one object: it is there, its stored bytes, its pixels."""
+        try:
+            return self._wrong_object(position)
+        except ExportError as error:
+            if not isinstance(error.__cause__, zipfile.BadZipFile):
+                raise
+            first = next(self.layout.chunks_of(position))
+            return self._difference(position, first, str(error.__cause__))
+
+    def _wrong_object(self, position: Position) -> Difference | None:
+        key = self.layout.key(position)
+        if self.folder.size(key) is None:
+            first = next(self.layout.chunks_of(position))
+            return self._difference(position, first, "the chunk is gone")
+        if self.manifest is None:
+            return self._wrong_pixels(position, None)
+        records = self.manifest.records.get(key, [])
+        wrong = self._wrong_bytes(position, records)
+        if wrong is not None and self.source is None:
+            return wrong
+        return self._wrong_pixels(position, None if wrong else records) or wrong
+
+    def _wrong_bytes(
+        self, position: Position, records: list[ChunkRecord]
+    ) -> Difference | None:
+        chunks = list(self.layout.chunks_of(position))
+        if len(records) != len(chunks):
+            reason = "the manifest does not know the chunk"
+            return self._difference(position, chunks[0], reason)
+        chunk = differing_chunk(self.layout, self.folder, position, records)
+        if chunk is None:
+            return None
+        return self._difference(position, chunk, "stored bytes differ")
+
+    def _wrong_pixels(
+        self, position: Position, records: list[ChunkRecord] | None
+    ) -> Difference | None:
+        array = self._open_object(self.layout.key(position))
+        for number, chunk in enumerate(self.layout.chunks_of(position)):
+            try:
+                values = _little_endian(array[self.layout.region(chunk)])
+            except _DECODE_ERRORS as error:
+                reason = f"the chunk does not decode: {error}"
+                return self._difference(position, chunk, reason)
+            wrong = self._differing_frame(values, chunk)
+            if wrong is not None:
+                reason = "pixels differ from those of the source"
+                return self._difference(position, chunk, reason, frame=wrong)
+            if records is not None and checksum(values) != records[number].pixels:
+                return self._difference(position, chunk, "pixels differ")
+        return None
+
+    def _open_object(self, key: str) -> Any:  # noqa: ANN401 (zarr.Array has no parameter here)
+        """Let zarr decode: from a disk directly, else from one object in memory."""
+        path = self.layout.name or ""
+        if isinstance(self.folder, LocalFolder):
+            local = LocalStore(self.folder.path, read_only=True)
+            return zarr.open_array(local, path=path, mode="r")
+        data = self.folder.get(key) or b""
+        objects = {self.layout.metadata_key: self.layout.metadata, key: data}
+        return zarr.open_array(memory_store(objects), path=path, mode="r")
+
+    def _differing_frame(self, values: NDArray[Any], chunk: Position) -> int | None:
+        if self.source is None:
+            return None
+        region = self.layout.region(chunk)
+        expected = _little_endian(self.source.read(region, threads=1))
+        bits = f"u{values.dtype.itemsize}"
+        different = values.view(bits) != expected.view(bits)  # NaN equals itself
+        axes = self.layout.grid_axes
+        frames = different.any(axis=tuple(range(axes, different.ndim)))
+        if not frames.any():
+            return None
+        return self._frame_number(region, np.argwhere(frames)[0])
+
+    def _difference(
+        self, position: Position, chunk: Position, reason: str, frame: int | None = None
+    ) -> Difference:
+        region = self.layout.region(chunk)
+        if frame is None:
+            frame = self._frame_number(region, np.zeros(self.layout.grid_axes, int))
+        return Difference(self.layout.key(position), frame, region, reason)
+
+    def _frame_number(self, region: Region, inside: NDArray[np.int_]) -> int:
+        axes = self.layout.grid_axes
+        starts = [span.start for span in region[:axes]]
+        place = tuple((np.array(starts) + inside).tolist())
+        return int(np.ravel_multi_index(place, self.layout.shape[:axes]))
+
+
+def _as_lists(layout: ZarrLayout) -> tuple[list[int], list[int] | None]:
+    shards = None if layout.shards is None else list(layout.shards)
+    return list(layout.chunks), shards
+
+
+def _little_endian(values: Any) -> NDArray[Any]:  # noqa: ANN401 (what zarr gives)
+    array = np.ascontiguousarray(values)
+    return array.astype(array.dtype.newbyteorder("<"), copy=False)

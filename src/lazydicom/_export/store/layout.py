@@ -1,0 +1,260 @@
+"""How an array lies in a Zarr store: its ``zarr.json``, its objects and their chunks.
+
+An *object* is a file of the store: a chunk, or a shard that holds several. A *unit* is all
+objects of the same frames; its frames are read once, some of them (a *slab*) at a time.
+"""
+
+import itertools
+import json
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import zarr
+from zarr.buffer import default_buffer_prototype
+from zarr.storage import MemoryStore
+
+from lazydicom._array.array import DicomArray
+from lazydicom._views.zarr_metadata import METADATA as METADATA  # noqa: PLC0414 (handed on)
+from lazydicom._views.zarr_metadata import array_metadata, grouped_frames
+
+Position: TypeAlias = tuple[int, ...]
+Region: TypeAlias = tuple[slice, ...]
+Axes: TypeAlias = int | Sequence[int] | None
+"""Frames, or lengths of all axes, -1 for a whole one."""
+
+RUN_NBYTES: Final = 4 << 20
+"""Small units are read and handed over together, up to so many bytes.
+
+Handing one over costs 0.2 ms, as much as writing a small chunk.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class ZarrLayout:
+    """Where each value of an array is stored."""
+
+    metadata: bytes = field(repr=False)
+    """``zarr.json``."""
+    shape: Position
+    dtype: np.dtype[Any]
+    """In native byte order."""
+    chunks: Position
+    shards: Position | None
+    grid_axes: int
+    """Leading axes that count frames."""
+    codecs: tuple[Mapping[str, Any], ...]
+    """The codecs of a chunk, as ``zarr.json`` has them."""
+    compressors: tuple[Mapping[str, Any], ...]
+    """Those behind the one that makes bytes."""
+    fill_value: float
+    name: str | None = None
+    """What the array is called in its group; ``None``: it is the store."""
+
+    @property
+    def metadata_key(self) -> str:
+        """Name the object that describes the array."""
+        return self._prefix + METADATA
+
+    @property
+    def _prefix(self) -> str:
+        return "" if self.name is None else f"{self.name}/"
+
+    @property
+    def objects(self) -> Position:
+        """Shape of a chunk, or shard."""
+        return self.shards or self.chunks
+
+    @property
+    def closes_with_checksum(self) -> bool:
+        """Whether a chunk ends in the CRC-32C of what precedes it."""
+        return bool(self.codecs[-1]["name"] == "crc32c")
+
+    @property
+    def chunk_nbytes(self) -> int:
+        """Bytes of a whole decoded chunk."""
+        return math.prod(self.chunks) * self.dtype.itemsize
+
+    @property
+    def unit_nbytes(self) -> int:
+        """Bytes of the decoded frames of a whole unit."""
+        frames = math.prod(self.objects[: self.grid_axes])
+        plane = math.prod(self.shape[self.grid_axes :])
+        return frames * plane * self.dtype.itemsize
+
+    @property
+    def number_of_chunks(self) -> int:
+        """Chunks that hold pixels."""
+        return math.prod(map(_ceil, self.shape, self.chunks))
+
+    def units(self) -> Iterator[Position]:
+        """Give the position of each unit among the frames."""
+        counts = map(_ceil, self.shape, self.objects)
+        return itertools.product(*map(range, itertools.islice(counts, self.grid_axes)))
+
+    def runs_of(self, units: Iterable[Position]) -> Iterator[list[Position]]:
+        """Join units whose frames follow each other and are a slab each.
+
+        Their slabs follow each other in memory too, when all are read at once.
+        """
+        axis = self.grid_axes - 1
+        joins = math.prod(self.objects[:axis]) == 1 and (
+            self.objects[axis] == self.chunks[axis]
+        )
+        run: list[Position] = []
+        for unit in units:
+            if run and not (joins and unit == (*run[-1][:-1], run[-1][-1] + 1)):
+                yield run
+                run = []
+            run.append(unit)
+        if run:
+            yield run
+
+    def objects_of(self, unit: Position) -> Iterator[Position]:
+        """Give the position of each object of a unit."""
+        axes = range(self.grid_axes, len(self.shape))
+        counts = [range(_ceil(self.shape[a], self.objects[a])) for a in axes]
+        return (unit + plane for plane in itertools.product(*counts))
+
+    def chunks_of(self, position: Position) -> Iterator[Position]:
+        """Give the chunks of an object that hold pixels, in the order they lie there."""
+        return itertools.product(*self._chunk_ranges(position))
+
+    def slabs_of(self, unit: Position) -> Iterator[Position]:
+        """Give the positions, among the chunks, whose frames are read together."""
+        return itertools.product(*self._chunk_ranges(unit))
+
+    def chunks_in(self, slab: Position, position: Position) -> Iterator[Position]:
+        """Give the chunks of an object that a slab holds."""
+        ranges = self._chunk_ranges(position)[self.grid_axes :]
+        return (slab + plane for plane in itertools.product(*ranges))
+
+    def region(self, chunk: Position) -> Region:
+        """Give what a chunk, or a slab, covers of the array."""
+        lengths = zip(chunk, self.chunks, self.shape, strict=False)
+        return tuple(slice(i * c, min((i + 1) * c, n)) for i, c, n in lengths)
+
+    def region_of_run(self, slab: Position, length: int) -> Region:
+        """Give what a slab and those behind it cover of the array."""
+        last = (*slab[:-1], slab[-1] + length - 1)
+        *leading, along = self.region(slab)
+        return (*leading, slice(along.start, self.region(last)[-1].stop))
+
+    def key(self, position: Position) -> str:
+        """Name an object."""
+        return self._prefix + "/".join(("c", *map(str, position)))
+
+    def place_in_shard(self, chunk: Position) -> int:
+        """Count the chunks that stand before one in the index of its shard."""
+        per_shard = self.chunks_per_shard
+        inner = [i % n for i, n in zip(chunk, per_shard, strict=True)]
+        return int(np.ravel_multi_index(inner, per_shard))
+
+    @property
+    def chunks_per_shard(self) -> Position:
+        """Chunks of an object along each axis."""
+        pairs = zip(self.objects, self.chunks, strict=True)
+        return tuple(whole // part for whole, part in pairs)
+
+    def _chunk_ranges(self, position: Position) -> list[range]:
+        lengths = zip(
+            position, self.chunks_per_shard, self.shape, self.chunks, strict=False
+        )
+        return [
+            range(i * n, min((i + 1) * n, _ceil(length, chunk)))
+            for i, n, length, chunk in lengths
+        ]
+
+
+def plan_layout(
+    array: DicomArray,
+    *,
+    chunks: Axes,
+    shards: Axes,
+    compressors: Sequence[Any],
+    attributes: Mapping[str, Any],
+    name: str | None = None,
+) -> ZarrLayout:
+    """Decide where each value goes, and let zarr write its metadata.
+
+    Raises
+    ------
+    ValueError
+        If chunks or shards do not fit the array, or each other.
+    """
+    axes = len(array.shape) - len(array.frame_shape)
+    wanted = grouped_frames(array) if chunks is None else chunks
+    chunk = _lengths("chunks", wanted, array.shape, axes)
+    shard = None if shards is None else _lengths("shards", shards, array.shape, axes)
+    if shard is not None:
+        shard = _whole_chunks(shard, chunk, array.shape)
+    metadata = array_metadata(
+        array.shape,
+        array.dtype,
+        chunks=chunk,
+        shards=shard,
+        compressors=compressors,
+        dims=array.dims,
+        attributes=attributes,
+    )
+    return read_layout(metadata, axes, name)
+
+
+def read_layout(metadata: bytes, grid_axes: int, name: str | None = None) -> ZarrLayout:
+    """Read the layout back from ``zarr.json``."""
+    array = zarr.open_array(memory_store({METADATA: metadata}), mode="r")
+    if 0 in (*array.chunks, *(array.shards or ())):  # zarr takes it
+        raise ValueError("Expected chunks of a length of 1 or more")
+    codecs = json.loads(metadata)["codecs"]
+    sharded = codecs[0]["name"] == "sharding_indexed"
+    if sharded:
+        codecs = codecs[0]["configuration"]["codecs"]
+    return ZarrLayout(
+        metadata=metadata,
+        shape=array.shape,
+        dtype=array.dtype.newbyteorder("="),
+        chunks=array.chunks,
+        shards=array.shards,
+        grid_axes=grid_axes,
+        codecs=tuple(codecs),
+        compressors=tuple(codecs[1:]),
+        fill_value=array.fill_value,
+        name=name,
+    )
+
+
+def memory_store(objects: Mapping[str, bytes]) -> MemoryStore:
+    """Let zarr read objects that are in memory."""
+    buffer = default_buffer_prototype().buffer
+    return MemoryStore({key: buffer.from_bytes(data) for key, data in objects.items()})
+
+
+def _lengths(
+    name: str, wanted: int | Sequence[int], shape: Position, axes: int
+) -> Position:
+    """Write out the length of each axis; a number counts frames along the last one."""
+    lengths = tuple(wanted) if isinstance(wanted, Iterable) else (wanted,)
+    if isinstance(wanted, int | np.integer):
+        lengths = (*(1,) * (axes - 1), int(wanted), *shape[axes:])
+    numbers = all(isinstance(n, int | np.integer) for n in lengths)
+    numbers = numbers and all(n > 0 or n == -1 for n in lengths)
+    if len(lengths) != len(shape) or not numbers:
+        message = f"Expected {name} for {len(shape)} axes, each 1 or more, or -1"
+        raise ValueError(f"{message}; found {wanted!r}")
+    pairs = zip(lengths, shape, strict=True)
+    return tuple(max(n if w == -1 else min(int(w), n), 1) for w, n in pairs)
+
+
+def _whole_chunks(shard: Position, chunk: Position, shape: Position) -> Position:
+    """Let a shard that reaches the end of an axis reach the end of a chunk."""
+    lengths = zip(shard, chunk, shape, strict=True)
+    whole = tuple(_ceil(s, c) * c if s == n else s for s, c, n in lengths)
+    if any(s % c for s, c in zip(whole, chunk, strict=True)):
+        raise ValueError(f"Expected shards of whole chunks {chunk}, found {shard}")
+    return whole
+
+
+def _ceil(length: int, part: int) -> int:
+    return -(-length // part)

@@ -1,0 +1,208 @@
+"""Folders whose objects are written whole: fsspec filesystems and Zarr stores."""
+
+import asyncio
+import os
+import threading
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar
+
+import fsspec
+from zarr.abc.store import RangeByteRequest, Store
+from zarr.buffer import default_buffer_prototype
+
+from lazydicom._export.store.folder import Part, Write, as_bytes
+from lazydicom.errors import ExportError, LazyDicomError, redact_url
+
+_T = TypeVar("_T")
+
+
+class _WholeObjects:
+    """What folders share that can neither append nor write in parts."""
+
+    __slots__ = ()
+
+    @property
+    def appends(self) -> bool:
+        return False
+
+    @contextmanager
+    def writing(self, key: str) -> Iterator[Write]:
+        """Collect the parts, then write the object."""
+        collected = bytearray()
+
+        def write(parts: Sequence[Part]) -> None:
+            for part in parts:
+                collected.extend(as_bytes(part))
+
+        yield write
+        self.put(key, collected)
+
+    def append(self, key: str, data: bytes) -> None:
+        raise NotImplementedError
+
+    def put(self, key: str, data: bytes | bytearray) -> None:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True)
+class FsspecFolder(_WholeObjects):
+    """A folder behind fsspec; clients are made in each process, never pickled."""
+
+    url: str
+    storage_options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def get(
+        self, key: str, start: int | None = None, stop: int | None = None
+    ) -> bytes | None:
+        """Fetch an object, or a part of it."""
+        try:
+            with self._filesystem() as (filesystem, path):
+                data = filesystem.cat_file(f"{path}/{key}", start=start, end=stop)
+        except FileNotFoundError:
+            return None
+        return bytes(data)
+
+    def size(self, key: str) -> int | None:
+        """Ask for the length of an object."""
+        try:
+            with self._filesystem() as (filesystem, path):
+                return int(filesystem.info(f"{path}/{key}")["size"])
+        except FileNotFoundError:
+            return None
+
+    def put(self, key: str, data: bytes | bytearray) -> None:
+        """Send an object."""
+        with self._filesystem() as (filesystem, path):
+            name = f"{path}/{key}"
+            filesystem.makedirs(filesystem._parent(name), exist_ok=True)  # noqa: SLF001 (fsspec's subclasses use it)
+            filesystem.pipe_file(name, bytes(data))
+
+    def delete(self, key: str) -> None:
+        """Delete an object."""
+        with self._filesystem() as (filesystem, path):
+            if filesystem.exists(f"{path}/{key}"):
+                filesystem.rm_file(f"{path}/{key}")
+
+    def is_empty(self) -> bool:
+        """Whether nothing has this prefix."""
+        try:
+            with self._filesystem() as (filesystem, path):
+                return not filesystem.find(path)
+        except FileNotFoundError:
+            return True
+
+    def clear(self, last: str | None = None) -> None:
+        """Delete all objects with this prefix."""
+        with self._filesystem() as (filesystem, path):
+            if filesystem.exists(path):
+                names = filesystem.find(path) if last is not None else []
+                others = [name for name in names if not name.endswith(f"/{last}")]
+                if others:
+                    filesystem.rm(others)
+                filesystem.rm(path, recursive=True)
+            filesystem.invalidate_cache(path)
+
+    @contextmanager
+    def _filesystem(self) -> Iterator[tuple[Any, str]]:
+        """Lend the filesystem, and the path of this folder in it."""
+        with _faults(self.url):
+            try:
+                found = fsspec.core.url_to_fs(self.url, **self.storage_options)
+            except (ImportError, ValueError) as error:
+                raise ExportError(f"No filesystem: {error}", url=self.url) from error
+            filesystem, path = found
+            yield filesystem, str(path).rstrip("/")
+
+
+@dataclass(frozen=True, slots=True)
+class StoreFolder(_WholeObjects):
+    """Any store object of zarr."""
+
+    store: Store
+
+    @property
+    def url(self) -> str:
+        """How the store calls itself."""
+        return str(self.store)
+
+    def get(
+        self, key: str, start: int | None = None, stop: int | None = None
+    ) -> bytes | None:
+        """Read a value, or a part of it."""
+        span = None if stop is None else RangeByteRequest(start or 0, stop)
+        buffer = self._ask(self.store.get(key, default_buffer_prototype(), span))
+        return None if buffer is None else buffer.to_bytes()
+
+    def size(self, key: str) -> int | None:
+        """Ask for the length of a value."""
+        try:
+            return self._ask(self.store.getsize(key))
+        except FileNotFoundError:
+            return None
+
+    def put(self, key: str, data: bytes | bytearray) -> None:
+        """Set a value."""
+        buffer = default_buffer_prototype().buffer.from_bytes(bytes(data))
+        self._ask(self.store.set(key, buffer))
+
+    def delete(self, key: str) -> None:
+        """Delete a value."""
+        self._ask(self.store.delete(key))
+
+    def is_empty(self) -> bool:
+        """Whether the store has no key."""
+        return self._ask(self.store.is_empty(""))
+
+    def clear(self, last: str | None = None) -> None:
+        """Delete all keys."""
+        if last is not None:
+            self._ask(_delete_others(self.store, last))
+        self._ask(self.store.clear())
+
+    def _ask(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
+        with _faults(self.url):
+            return _await(coroutine)
+
+
+def open_store(store: Store) -> StoreFolder:
+    """Open a store, as zarr's own functions do with what they are given."""
+    with _faults(str(store)):
+        _await(store._ensure_open())  # noqa: SLF001 (there is no public name)
+    return StoreFolder(store)
+
+
+@contextmanager
+def _faults(url: str) -> Iterator[None]:
+    """Make an error of ours of what a filesystem or a store raises.
+
+    That an object is absent is an answer, and stays what it is.
+    """
+    try:
+        yield
+    except (LazyDicomError, FileNotFoundError):
+        raise
+    except Exception as error:  # each of them has a tree of its own
+        first_line = str(error).strip().partition("\n")[0]
+        reason = f"{type(error).__name__}: {redact_url(first_line)}"
+        raise ExportError(f"The store failed: {reason}", url=url) from error
+
+
+async def _delete_others(store: Store, last: str) -> None:
+    keys = [key async for key in store.list() if key != last]
+    await asyncio.gather(*map(store.delete, keys))
+
+
+def _await(coroutine: Coroutine[Any, Any, _T]) -> _T:
+    """Run on one loop for the whole process: clients of a store live on it."""
+    return asyncio.run_coroutine_threadsafe(coroutine, _loop(os.getpid())).result()
+
+
+@cache
+def _loop(_process: int) -> asyncio.AbstractEventLoop:
+    """Keep one per process: a fork inherits no threads."""
+    loop = asyncio.new_event_loop()
+    threading.Thread(target=loop.run_forever, name="lazydicom-io", daemon=True).start()
+    return loop

@@ -1,0 +1,108 @@
+"""Before the first chunk: what stands there already, and whether it may be touched."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from lazydicom._array.array import DicomArray
+from lazydicom._export.store.folder import Folder
+from lazydicom._export.store.layout import ZarrLayout
+from lazydicom._export.store.manifest import (
+    MANIFEST,
+    ExportPlan,
+    Journal,
+    Manifest,
+    Records,
+    decode_manifest,
+    label_checksum,
+)
+from lazydicom._export.store.target import Target, check_is_zarr, check_nothing_begun
+from lazydicom.errors import ExportError
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What stands there already."""
+
+    records: Records
+    finished: bool = False
+
+
+def prepare(
+    target: Target, plan: ExportPlan, journal: Journal, *, overwrite: bool, resume: bool
+) -> Known:
+    """Look at what stands there; nothing is deleted that nobody named."""
+    published = target.published()
+    staged_elsewhere = published is not target.staging
+    look = staged_elsewhere and not overwrite
+    if look and not resume:
+        check_nothing_begun(target)
+    unfinished = _unfinished(target, journal) if look else None
+    if unfinished is not None:
+        _check_same_plan(unfinished.plan, plan, target)
+        return Known(unfinished.records)
+    if published is not None and resume:
+        finished = _finished_before(published, plan, target)
+        target.tidy()
+        return Known(finished.records, finished=True)
+    if published is not None:
+        _check_replaceable(published, target, overwrite=overwrite)
+    target.discard()
+    return Known({})
+
+
+def _check_replaceable(published: Folder, target: Target, *, overwrite: bool) -> None:
+    if not overwrite:
+        message = "A store stands here already; overwrite=True replaces it"
+        raise ExportError(message, url=target.url)
+    check_is_zarr(published, target)
+
+
+def _finished_before(published: Folder, plan: ExportPlan, target: Target) -> Manifest:
+    manifest = published.get(MANIFEST)
+    if manifest is None:
+        message = "A store stands here that is no export of lazydicom"
+        raise ExportError(message, url=target.url)
+    found = decode_manifest(manifest, target.url)
+    _check_same_plan(found.plan, plan, target)
+    return found
+
+
+def _unfinished(target: Target, journal: Journal) -> Manifest | None:
+    """Read what an interrupted export left: its journal, or already the manifest."""
+    noted = journal.load()  # first of all, so that it is deleted with all its parts
+    manifest = target.staging.get(MANIFEST)
+    if manifest is None:
+        return noted
+    return decode_manifest(manifest, target.staging.url)
+
+
+def _check_same_plan(found: ExportPlan, plan: ExportPlan, target: Target) -> None:
+    if found.source != plan.source:
+        what = "another source, or another version of it"
+    elif found != plan:
+        what = "other chunks, shards, codecs or attributes"
+    else:
+        return
+    raise ExportError(f"The export that stands here has {what}", url=target.url)
+
+
+def make_plan(
+    array: DicomArray, layout: ZarrLayout, labels: Mapping[str, bytes]
+) -> ExportPlan:
+    """Tell what an export is going to write."""
+    source = blake2b(repr(array.identity()).encode(), digest_size=16)
+    return ExportPlan(
+        source=source.hexdigest(),
+        metadata=blake2b(layout.metadata, digest_size=16).hexdigest(),
+        frame_axes=layout.grid_axes,
+        shape=list(layout.shape),
+        dtype=layout.dtype.str,
+        chunks=list(layout.chunks),
+        shards=None if layout.shards is None else list(layout.shards),
+        name=layout.name,
+        labels={
+            key: label_checksum(key, data)
+            for key, data in {**labels, layout.metadata_key: layout.metadata}.items()
+        },
+    )

@@ -1,0 +1,1 @@
+"""Where frames lie, and reading their bytes."""

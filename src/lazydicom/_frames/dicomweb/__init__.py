@@ -1,0 +1,1 @@
+"""Frames behind DICOMweb."""

@@ -1,0 +1,258 @@
+"""The door to DICOMweb: metadata and frames by WADO-RS (PS3.18 section 10.4).
+
+Several frames come with one request, and each answer is checked: status, media type, number
+of parts and their places.
+"""
+
+import os
+import re
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
+from urllib.parse import urljoin, urlsplit
+
+from lazydicom._frames.dicomweb.multipart import Part, parse_multipart
+from lazydicom.errors import SourceError
+
+if TYPE_CHECKING:
+    from dicomweb_client.api import DICOMwebClient
+    from requests import Response, Session
+
+_T = TypeVar("_T")
+Accept: TypeAlias = tuple[str, str]
+"""Media type and transfer syntax that are asked for."""
+
+SCHEME: Final = "dicomweb+"
+_URL: Final = re.compile(
+    r"dicomweb\+(https?://.+?)/studies/([0-9.]+)/series/([0-9.]+)/instances/([0-9.]+)/?"
+)
+_LOCATION: Final = re.compile(r"(?:/instances/([0-9.]+))?/frames/(\d+)/?(?:[?#].*)?$")
+_REFUSED: Final = frozenset((400, 406, 415, 500, 501))
+_STATUS: Final = {
+    401: "The server asks for credentials",
+    403: "The server refuses access",
+    404: "There is no such instance",
+    410: "There is no such instance any more",
+}
+_OPTIONS: Final = frozenset(("headers", "auth", "timeout", "verify"))
+_TIMEOUT_S: Final = (10, 60)
+_FILE: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+_BEGINNING_KIB: Final = 4
+"""Enough for the File Meta Information."""
+_HERE = threading.local()
+"""Clients, and the answer under way, of each thread."""
+
+
+class Place(NamedTuple):
+    """Where an instance is."""
+
+    service: str
+    study: str
+    series: str
+    instance: str
+
+
+def parse_url(url: str) -> Place:
+    """Take the URL of an instance apart.
+
+    >>> parse_url("dicomweb+https://host/wado/studies/1.2/series/3/instances/4").service
+    'https://host/wado'
+    """
+    found = _URL.fullmatch(url)
+    if found is None:
+        message = "Expected dicomweb+https://…/studies/UID/series/UID/instances/UID"
+        raise SourceError(message, url=url)
+    return Place(*found.groups())
+
+
+def fetch_metadata(
+    url: str, place: Place, options: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Ask for the metadata of an instance.
+
+    Raises
+    ------
+    SourceError
+        If the server does not answer, or with those of another instance.
+    ValueError
+        If there is an option that is not known.
+    """
+    unknown = set(options) - _OPTIONS
+    if unknown:
+        message = f"Expected the options {sorted(_OPTIONS)}, found {sorted(unknown)}"
+        raise ValueError(message)
+    client = _client(place.service, options)
+    try:
+        found = _ask(url, lambda: client.retrieve_instance_metadata(*place[1:]))
+    except (LookupError, TypeError, RecursionError):  # JSON of another shape
+        found = None
+    match found:
+        case {"00080018": {"Value": [place.instance]}}:
+            return dict(found)
+        case {}:
+            raise SourceError("The metadata are those of another instance", url=url)
+    raise SourceError("Expected the metadata of one instance", url=url)
+
+
+def fetch_frames(
+    url: str,
+    place: Place,
+    options: Mapping[str, Any],
+    accept: Accept,
+    frames: Sequence[int],
+) -> list[Part]:
+    """Ask for frames, counted from 0, with one request.
+
+    Raises
+    ------
+    RefusedError
+        If the server does not know what `accept` means, or cannot do it.
+    SourceError
+        If the answer is not one part for each frame, in order.
+    """
+    client = _client(place.service, options)
+    numbers = [frame + 1 for frame in frames]
+    # Streamed: the client then takes nothing apart, which `_note_parts` has done.
+    ask = partial(
+        client.iter_instance_frames, *place[1:], numbers, media_types=(accept,)
+    )
+    _ask(url, ask)
+    parts: list[Part] = _HERE.__dict__.pop("parts")
+    if len(parts) != len(frames):
+        message = f"Expected {len(frames)} frames, the server sent {len(parts)}"
+        raise SourceError(message, url=url)
+    for number, part in zip(numbers, parts, strict=True):
+        _check_location(part.location, place, number, url)
+    return parts
+
+
+def fetch_beginning(url: str, place: Place, options: Mapping[str, Any]) -> bytes:
+    """Ask for the file itself, and read no more than where it begins.
+
+    Raises
+    ------
+    SourceError
+        If the server does not send it.
+    """
+    session = _client(place.service, options)._session  # noqa: SLF001 (it streams)
+
+    def question() -> bytes:
+        with session.get(
+            "{}/studies/{}/series/{}/instances/{}".format(*place),
+            headers={"Accept": _FILE, "Accept-Encoding": "identity"},
+            hooks={"response": _leave_alone},  # the other one reads it all
+            timeout=options.get("timeout", _TIMEOUT_S),
+            allow_redirects=False,
+            stream=True,
+        ) as response:
+            response.raise_for_status()
+            return b"".join(islice(response.iter_content(1024), _BEGINNING_KIB))
+
+    return bytes(_ask(url, question))
+
+
+def _leave_alone(what: _T, **_: object) -> _T:
+    """Stand in for a hook of requests that would do something."""
+    return what
+
+
+def _check_location(location: str, place: Place, number: int, url: str) -> None:
+    """Compare what a part says of itself, if it does, with what was asked for."""
+    at = _LOCATION.search(location)
+    if at is not None and at[1] not in {None, place.instance}:
+        raise SourceError("The server sent a frame of another instance", url=url)
+    if at is not None and int(at[2]) != number:
+        message = f"Expected frame {number} of 1 … N, the server sent {at[2]}"
+        raise SourceError(message, url=url)
+
+
+class RefusedError(SourceError):
+    """The server does not send what was asked for in these words."""
+
+
+def _ask(url: str, question: Callable[[], Any]) -> Any:  # noqa: ANN401
+    """Let errors name the instance; texts of the client, which may hold secrets, go."""
+    from requests.exceptions import HTTPError, RequestException
+    from retrying import RetryError
+
+    try:
+        return question()
+    except SourceError as error:
+        raise error.locate(url=url) from None
+    except HTTPError as error:
+        response = error.response
+        raise _status_error(
+            0 if response is None else response.status_code, url
+        ) from None
+    except RetryError:
+        raise SourceError("The server is busy; gave up asking", url=url) from None
+    except (RequestException, ValueError) as error:
+        raise SourceError(f"No answer: {type(error).__name__}", url=url) from None
+
+
+def _status_error(status: int, url: str) -> SourceError:
+    if status in _REFUSED:
+        message = f"The server cannot send this (status {status})"
+        return RefusedError(message, url=url)
+    reason = _STATUS.get(status, "The server does not answer as it should")
+    return SourceError(f"{reason} (status {status})", url=url)
+
+
+def _client(service: str, options: Mapping[str, Any]) -> "DICOMwebClient":
+    """Make, or find, the client of this thread: its session is not for two of them."""
+    clients = _HERE.__dict__.setdefault("clients", {})
+    key = (os.getpid(), service, repr(sorted(options.items())))
+    if key not in clients:
+        clients[key] = _make_client(service, options)
+    client: DICOMwebClient = clients[key]
+    return client
+
+
+def _make_client(service: str, options: Mapping[str, Any]) -> "DICOMwebClient":
+    try:
+        import requests
+        from dicomweb_client.api import DICOMwebClient
+    except ImportError as error:
+        message = "DICOMweb needs lazydicom[dicomweb]"
+        raise ImportError(message) from error
+    headers = dict(options.get("headers", {}))
+    user = requests.utils.get_auth_from_url(service)
+    service = requests.utils.urldefragauth(service)  # the client logs its URLs
+    session = requests.Session()
+    session.auth = options.get("auth") or (user if any(user) else None)
+    if not session.auth and "authorization" in map(str.lower, headers):
+        session.auth = _leave_alone  # else one of .netrc takes its place
+    session.verify = options.get("verify", True)
+    client = DICOMwebClient(
+        service,
+        session=session,
+        headers=headers,
+        callback=partial(_note_parts, session),
+        permissive_uid=True,
+        timeout=options.get("timeout", _TIMEOUT_S),
+    )
+    client.host = urlsplit(service).netloc  # its own lacks the port, and cuts IPv6
+    client.set_http_retry_params(max_attempts=4, wait_exponential_multiplier=100)
+    return client
+
+
+def _note_parts(session: "Session", response: "Response", **_: object) -> "Response":
+    """Keep what the client throws away: the types and the places of the parts."""
+    _HERE.parts = []
+    body = response.content  # read to its end, so that no connection is left open
+    _stay_here(session, response)
+    if response.status_code == 200 and "/frames/" in response.url:
+        kind = response.headers.get("Content-Type", "")
+        _HERE.parts = parse_multipart(kind, body)
+    return response
+
+
+def _stay_here(session: "Session", response: "Response") -> None:
+    """Follow no redirect to another server: what a caller gave is not for it."""
+    target = session.get_redirect_target(response)
+    if target is not None:
+        target = urljoin(response.url, target)
+        if session.should_strip_auth(response.url, target):
+            raise SourceError("The server redirects to another one")

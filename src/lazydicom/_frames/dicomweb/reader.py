@@ -1,0 +1,276 @@
+"""Frames and header of an instance behind DICOMweb.
+
+There are no byte offsets: a frame is asked for by its number. Each one is compared with what
+the instance was when it was opened: its transfer syntax, and the length of native frames.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from json import dumps
+from typing import Any, Final
+
+from lazydicom._header.pydicom import (
+    DatasetElements,
+    dataset_of_json,
+    name_transfer_syntax,
+    without_bulk,
+)
+from lazydicom._frames.dicomweb.client import (
+    Accept,
+    Place,
+    RefusedError,
+    fetch_beginning,
+    fetch_frames,
+    fetch_metadata,
+    parse_url,
+)
+from lazydicom._header.elements import image_pixel_attributes
+from lazydicom._header.file_meta import FileMeta
+from lazydicom._header.header import Header
+from lazydicom._header.image_pixel import ImagePixel, make_image_pixel, oddities
+from lazydicom._frames.dicomweb.multipart import Part
+from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
+from lazydicom._bytes.source import BytesLike, MemorySource
+from lazydicom._header.transfer_syntax import (
+    EXPLICIT_BIG,
+    TRANSFER_SYNTAXES,
+    TransferSyntax,
+)
+from lazydicom._header.walker import Element, Framing
+from lazydicom.errors import (
+    InvalidDicomError,
+    LazyDicomError,
+    SourceError,
+    UnsupportedError,
+    redact_url,
+    warn,
+)
+
+_ACCEPT: Final[tuple[Accept, ...]] = (
+    ("application/octet-stream", "*"),
+    ("*/*", "*"),
+    ("application/octet-stream", "1.2.840.10008.1.2.1"),
+)
+"""As stored, in the words of one server or the other; else decoded by the server."""
+_MOST_FRAMES: Final = 64
+"""Numbers in one URL."""
+_STORED_AS: Final = re.compile(rb"DICM.*?\x02\0\x10\0UI..([0-9.]+)", re.DOTALL)
+"""Transfer Syntax UID of the File Meta Information (PS3.10 section 7.1)."""
+_PIXEL_DATA: Final = 0x7FE00010
+_AVAILABLE_TRANSFER_SYNTAX_UID: Final = 0x00083002
+_NATIVE: Final = frozenset(s.uid for s in TRANSFER_SYNTAXES.values() if s.native)
+_FLOAT_TAGS: Final = ("7FE00008", "7FE00009")
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class WadoReader:
+    """Frames by number; it pickles as name and options, clients are made where it is."""
+
+    url: str
+    place: Place
+    storage_options: Mapping[str, Any]
+    accept: Accept
+    """What the server understood."""
+    pixel: ImagePixel
+    transfer_syntax: TransferSyntax
+    version: str
+    """Hash of the metadata, see `_hash`."""
+    lends: bool = False
+    distant: bool = True
+    index: None = None
+
+    def __repr__(self) -> str:
+        """Name the instance, without secrets."""
+        return f"<WadoReader {redact_url(self.url)}: {len(self)} frames>"
+
+    def __len__(self) -> int:
+        """Give the number of frames declared."""
+        return self.pixel.number_of_frames
+
+    def knows(self, frame: int) -> bool:
+        """Tell that a server gives each frame by its number."""
+        return 0 <= frame < len(self)
+
+    def read(self, frame: int) -> BytesLike:
+        """Fetch one frame."""
+        return self.read_many([frame])[0]
+
+    def together(self, frames: Sequence[int]) -> list[list[int]]:
+        """Group frames to some MiB, wherever they lie."""
+        most = max(MAX_BLOCK // self.pixel.frame_nbytes, 1)
+        step = min(most, _MOST_FRAMES)
+        rows = range(len(frames))
+        return [list(rows[at : at + step]) for at in range(0, len(frames), step)]
+
+    def spans(self, frames: Sequence[int]) -> list[ByteRange] | None:
+        """Know nothing: a server decides."""
+        del frames
+        return None
+
+    def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
+        """Fetch some frames with one request.
+
+        Raises
+        ------
+        SourceError
+            If the answer is not exactly these frames, encoded as the first one was.
+        """
+        for frame in frames:
+            if not 0 <= frame < len(self):
+                message = f"Expected a frame below {len(self)}, asked for {frame}"
+                raise InvalidDicomError(message, url=self.url, frame=frame)
+        with_options = (self.url, self.place, self.storage_options)
+        parts = fetch_frames(*with_options, self.accept, frames)
+        return [
+            _checked(self, frame, part)
+            for frame, part in zip(frames, parts, strict=True)
+        ]
+
+    def stream(self, frames: Sequence[int]) -> None:
+        """Look for nothing: a server knows where frames lie."""
+        del frames
+
+    def read_run(self, first: int, out: memoryview) -> None:
+        """Fetch native frames that follow each other into `out`."""
+        length = self.pixel.frame_nbytes
+        frames = range(first, first + out.nbytes // length)
+        for place, data in enumerate(self.read_many(frames)):
+            out[place * length : (place + 1) * length] = data
+
+    def identity(self) -> tuple[object, ...]:
+        """URL and metadata: servers tell no version of pixels."""
+        return (self.url, self.version)
+
+
+def open_dicomweb(
+    url: str, storage_options: Mapping[str, Any]
+) -> tuple[Header, WadoReader]:
+    """Ask for the metadata of an instance, and for its first frame to see what is sent.
+
+    Raises
+    ------
+    SourceError
+        If the server does not answer, or with something else.
+    UnsupportedError
+        If frames have no bytes of their own, or nobody can tell what their samples mean.
+    """
+    place = parse_url(url)
+    metadata = fetch_metadata(url, place, storage_options)
+    dataset = dataset_of_json(metadata, url=url)
+    elements = DatasetElements(dataset)
+    pixel = _image_pixel(elements, metadata, url)
+    accept, first = _first_frame(url, place, storage_options)
+    syntax = _known_syntax(first, url)
+    if accept == _ACCEPT[-1]:
+        _check_byte_order(url, place, storage_options)
+    name_transfer_syntax(dataset, syntax.uid)
+    stored_native = _stored_native(elements, metadata)
+    _check_meaning(pixel, syntax, stored_native=stored_native, url=url)
+    meta = FileMeta(syntax, Framing(), start=0, meta_start=0)
+    element = Element(_PIXEL_DATA, "OB", 0, 0, 0)
+    header = Header(MemorySource(b"", url), meta, elements, element, pixel)
+    version = _hash(metadata)
+    reader = WadoReader(
+        url, place, dict(storage_options), accept, pixel, syntax, version
+    )
+    _checked(reader, 0, first)
+    return header, reader
+
+
+def _hash(metadata: Mapping[str, Any]) -> str:
+    """Hash what the metadata say; links to the rest may be new in each answer."""
+    text = dumps(without_bulk(metadata), sort_keys=True)
+    return blake2b(text.encode(), digest_size=16).hexdigest()
+
+
+def _first_frame(
+    url: str, place: Place, options: Mapping[str, Any]
+) -> tuple[Accept, Part]:
+    """Ask in the words of one server, then of another."""
+    refused: LazyDicomError | None = None
+    for accept in _ACCEPT:
+        try:
+            return accept, fetch_frames(url, place, options, accept, [0])[0]
+        except RefusedError as error:
+            refused = refused or error
+    assert refused is not None
+    raise refused
+
+
+def _check_byte_order(url: str, place: Place, options: Mapping[str, Any]) -> None:
+    """Look into the file: Orthanc calls the words of a big endian one little endian.
+
+    It sends them as they stand, and nothing else that it answers tells.
+    """
+    found = _STORED_AS.search(fetch_beginning(url, place, options))
+    if found is None:
+        message = "The server does not tell how the instance is stored"
+        raise UnsupportedError(message, url=url)
+    if found[1].decode() == EXPLICIT_BIG:
+        message = "Frames of a big endian file: a server may send them in either order"
+        raise UnsupportedError(message, url=url)
+
+
+def _checked(reader: WadoReader, frame: int, part: Part) -> memoryview:
+    """Compare a frame with what the instance was when it was opened."""
+    if part.transfer_syntax != reader.transfer_syntax.uid:
+        message = (
+            f"Expected a frame in {reader.transfer_syntax.uid}, "
+            f"the server sent {part.transfer_syntax or 'an unknown type'}"
+        )
+        raise SourceError(message, url=reader.url, frame=frame)
+    if not reader.transfer_syntax.native:
+        return part.data
+    length = reader.pixel.frame_bits // 8
+    if len(part.data) not in {length, length + length % 2}:
+        message = f"Expected a frame of {length} bytes, found {len(part.data)}"
+        raise SourceError(message, url=reader.url, frame=frame)
+    return part.data[:length]
+
+
+def _known_syntax(part: Part, url: str) -> TransferSyntax:
+    syntax = TRANSFER_SYNTAXES.get(part.transfer_syntax)
+    if syntax is None or syntax.codec == "video" or not syntax.little_endian:
+        message = f"Frames sent as {part.transfer_syntax or 'an unknown type'!r}"
+        raise UnsupportedError(message, url=url)
+    return syntax
+
+
+def _check_meaning(
+    pixel: ImagePixel, syntax: TransferSyntax, *, stored_native: bool, url: str
+) -> None:
+    """Refuse frames of which the metadata do not tell what they are."""
+    if syntax.native and pixel.frame_bits % 8:
+        message = "Frames that begin inside a byte have no number of their own here"
+        raise UnsupportedError(message, url=url)
+    if syntax.native and not stored_native and pixel.samples_per_pixel > 1:
+        message = "Colour that the server decoded: nobody tells its colour space"
+        raise UnsupportedError(message, url=url)
+
+
+def _stored_native(elements: DatasetElements, metadata: Mapping[str, Any]) -> bool:
+    """Tell what the server has, not what it sends: some decode without being asked.
+
+    Where it does not say so, as Orthanc: that names Pixel Data of native instances only.
+    """
+    available = elements.get(_AVAILABLE_TRANSFER_SYNTAX_UID, "UI")
+    if available:
+        return _NATIVE.issuperset(available)
+    return f"{_PIXEL_DATA:08X}" in metadata
+
+
+def _image_pixel(
+    elements: DatasetElements, metadata: Mapping[str, Any], url: str
+) -> ImagePixel:
+    if any(tag in metadata for tag in _FLOAT_TAGS):
+        raise UnsupportedError("Float Pixel Data is not sent by frames", url=url)
+    try:
+        attributes = image_pixel_attributes(elements)
+        pixel = make_image_pixel(attributes, pixel_keyword="PixelData")
+    except LazyDicomError as error:
+        raise error.locate(url=url) from None
+    for oddity in oddities(attributes, pixel):
+        warn(oddity, url=url)
+    return pixel

@@ -1,0 +1,274 @@
+"""Frames of a distant file, indexed as far as somebody asks.
+
+Without an offset table ``array[3]`` needs four items, not all. That holds while each item
+shows by its own first and last bytes that it is one whole frame. A table tells where each
+frame ends but the last one. Whatever does not fit makes the reader index the file as a
+local one; and it does so before it is pickled.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import Final, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._decode.codestream_marks import is_one_codestream
+from lazydicom._frames.encapsulated import (
+    EncapsulatedIndex,
+    declared_frames,
+    find_items,
+    read_table,
+)
+from lazydicom._frames.fragment_reader import (
+    FragmentReader,
+    join_fragments,
+    open_fragments,
+    split_items,
+)
+from lazydicom._frames.index import FrameIndex, index_edges
+from lazydicom._frames.given_frames import GivenFrames
+from lazydicom._header.header import Header
+from lazydicom._frames.streamed_index import ItemStream
+from lazydicom._frames.growing_index import EVIDENT, ItemTrail, State
+from lazydicom._frames.fragments import PixelItems
+from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
+from lazydicom._bytes.source import BytesLike, is_distant, read_many
+from lazydicom.errors import InvalidDicomError, UnsupportedError
+
+_LEAST_ITEM: Final = 16
+"""Bytes of an item whose codestream shows where it begins."""
+_FEWEST_STREAMED: Final = 4
+"""A stream begins with two round trips, which looking for fewer frames does not take."""
+
+
+class Trail(Protocol):
+    """Says where frames lie, as far as it knows."""
+
+    @property
+    def items(self) -> PixelItems:
+        """Where the items lie."""
+        ...
+
+    @property
+    def state(self) -> State:
+        """Whether there is more to learn."""
+        ...
+
+    def edges(self) -> NDArray[np.int64]:
+        """Give where each known frame begins, and where the last one ends."""
+        ...
+
+    def reach(self, count: int) -> None:
+        """Learn of `count` frames, if that can be."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class TableTrail:
+    """What a table says: the end of its last frame is not in it."""
+
+    items: PixelItems
+    offsets: NDArray[np.int64]
+    state: State = "doubt"
+
+    def edges(self) -> NDArray[np.int64]:
+        """Give the beginnings: each but the first is the end of another frame."""
+        return self.offsets
+
+    def reach(self, count: int) -> None:
+        """Know all there is."""
+
+
+def open_trail(header: Header) -> "TrailReader | None":
+    """Read the frames of a distant file, ``None`` where it is to be indexed at once.
+
+    That is where a table cannot be true or counts other frames than the header, where
+    there is none and codestreams do not show where they begin, where no file of this size
+    holds as many frames as the header says, and where Pixel Data claims to be longer than
+    the file.
+    """
+    if not is_distant(header.source):
+        return None
+    with header.open_at_pixels() as window:
+        items = find_items(header, window)
+        table, doubts = read_table(header, window, items)
+    room = (items.stop - items.first) // _LEAST_ITEM
+    beyond = items.stop > header.source.size()
+    if items.frames == 1 or items.frames > room or beyond or doubts:
+        return None
+    if table is not None:
+        fits = len(table) == items.frames
+        return TrailReader(header, TableTrail(items, table.offsets)) if fits else None
+    if items.codec not in EVIDENT:
+        return None
+    return TrailReader(header, ItemTrail(header.source, items))
+
+
+class TrailReader:
+    """Gives encoded frames while it learns where they lie."""
+
+    lends = False
+    """What is read is encoded: never the values."""
+    distant = True
+    """The file is elsewhere."""
+
+    def __init__(self, header: Header, trail: Trail) -> None:
+        self._header = header
+        self._trail = trail
+        self._complete: FragmentReader | None = None
+        self._given = GivenFrames(trail.items.frames)
+        self._refusal: InvalidDicomError | None = None
+        self._lock = Lock()
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with the whole index, so that nobody walks again."""
+        return self.whole().__reduce__()
+
+    @property
+    def url(self) -> str:
+        """Name of the file."""
+        return self._header.url
+
+    @property
+    def index(self) -> FrameIndex:
+        """Byte range of every frame; the items not seen yet are walked over now."""
+        return self.whole().index
+
+    def __len__(self) -> int:
+        """Give the number of frames declared."""
+        return self._trail.items.frames
+
+    def knows(self, frame: int) -> bool:
+        """Tell whether the trail has come to a frame."""
+        known = self._complete is not None or frame + 1 < len(self._trail.edges())
+        return 0 <= frame < len(self) and known
+
+    def read(self, frame: int) -> BytesLike:
+        """Read the codestream of one frame."""
+        return self.read_many([frame])[0]
+
+    def spans(self, frames: Sequence[int]) -> list[ByteRange]:
+        """Give the byte ranges of some frames; items not seen yet are looked for now."""
+        spans = self._spans(frames)
+        return self.whole().spans(frames) if spans is None else spans
+
+    def together(self, frames: Sequence[int]) -> list[list[int]]:
+        """Group neighbours, once it is known where they lie."""
+        spans = self._spans(frames)
+        if spans is None:
+            return self.whole().together(frames)
+        return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
+
+    def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
+        """Read the codestreams of some frames, neighbours with one request."""
+        spans = self._spans(frames)
+        if spans is not None:
+            read = read_many(self._header.source, spans)
+            found = [
+                self._codestream(memoryview(data), span)
+                for span, data in zip(spans, read, strict=True)
+            ]
+            whole = [one for one in found if one is not None]
+            if len(whole) == len(found) and self._gives(frames, spans):
+                return whole
+        return self.whole().read_many(frames)
+
+    def stream(self, frames: Sequence[int]) -> ItemStream | None:
+        """Read frames while their items are looked for, where all up to some one are wanted.
+
+        ``None`` elsewhere, and where the first items show that they are no whole frames.
+        """
+        trail, count = self._trail, max(frames, default=-1) + 1
+        if self._complete is not None or not isinstance(trail, ItemTrail):
+            return None
+        known = len(trail.edges()) - 1
+        wanted = {frame for frame in frames if frame >= known}
+        if len(wanted) < max(count - known, _FEWEST_STREAMED) or count > len(self):
+            return None
+        trail.reach(2)
+        return (
+            ItemStream(trail, count, self._accept) if trail.state == "going" else None
+        )
+
+    def read_run(self, first: int, out: memoryview) -> None:
+        """Refuse: encoded frames do not follow each other without items."""
+        del out
+        message = "Encapsulated frames are read one by one"
+        raise UnsupportedError(message, url=self.url, frame=first)
+
+    def identity(self) -> tuple[object, ...]:
+        """Give that of the file."""
+        return self._header.source.identity()
+
+    def _spans(self, frames: Sequence[int]) -> list[ByteRange] | None:
+        """Tell where frames lie, ``None`` where the trail does not."""
+        if self._complete is not None or not frames:
+            return None
+        if not 0 <= min(frames) <= max(frames) < len(self):
+            message = f"Expected frames below {len(self)}, asked for {max(frames)}"
+            raise InvalidDicomError(message, url=self.url, frame=max(frames))
+        self._trail.reach(max(frames) + 1)
+        edges = self._trail.edges()
+        if len(edges) < max(frames) + 2:
+            return None
+        starts, stops = edges[:-1].tolist(), edges[1:].tolist()
+        return [ByteRange(starts[at], stops[at] - starts[at]) for at in frames]
+
+    def _codestream(self, data: memoryview, span: ByteRange) -> BytesLike | None:
+        try:
+            fragments = split_items(data, span.offset)
+        except InvalidDicomError:
+            return None
+        codec = self._trail.items.codec
+        holding = [fragment for fragment in fragments if len(fragment)]
+        return join_fragments(fragments) if is_one_codestream(codec, holding) else None
+
+    def _accept(
+        self, frame: int, span: ByteRange, item: memoryview
+    ) -> BytesLike | None:
+        found = self._codestream(item, span)
+        return found if found is not None and self._gives([frame], [span]) else None
+
+    def _gives(self, frames: Sequence[int], spans: Sequence[ByteRange]) -> bool:
+        """Note frames found by the trail, unless all items were looked at meanwhile."""
+        with self._lock:
+            if self._complete is not None or self._refusal is not None:
+                return False
+            for frame, span in zip(frames, spans, strict=True):
+                self._given.note(frame, span.offset)
+            return True
+
+    def whole(self) -> FragmentReader:
+        """Follow the trail to its end; where it is in doubt, walk as anywhere else.
+
+        Raises
+        ------
+        InvalidDicomError
+            If frames are missing or cannot be told apart, or are not those that were
+            given before; from then on always.
+        """
+        with self._lock:
+            if self._refusal is not None:
+                raise self._refusal.again()
+            if self._complete is None:
+                try:
+                    self._complete = self._finish()
+                except InvalidDicomError as error:
+                    self._refusal = error.locate(url=self.url)
+                    raise
+            return self._complete
+
+    def _finish(self) -> FragmentReader:
+        header, trail = self._header, self._trail
+        trail.reach(header.source.size())
+        if trail.state != "ended":
+            whole = open_fragments(
+                header, allow_truncated=False, on_extra_frames="warn"
+            )
+            self._given.check(whole.index)
+            return FragmentReader(header.source, whole.found, self._given)
+        index = declared_frames(header, index_edges(trail.edges(), "scanned"))
+        found = EncapsulatedIndex(index, trail.items, proven=True)
+        return FragmentReader(header.source, found)

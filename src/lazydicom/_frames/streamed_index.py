@@ -1,0 +1,142 @@
+"""Frames of a distant file without an offset table, read while they are looked for.
+
+To look for the items first and to read the frames then fetches bytes twice. Where all frames
+up to some one are wanted, blocks of the file are fetched instead, several at once, and walked
+through in turn: what ends in a block is given with it, what goes on is completed by the next.
+"""
+
+from collections.abc import Callable, Generator
+from functools import partial
+from itertools import pairwise
+from threading import Condition
+from typing import TypeAlias
+
+from lazydicom._frames.growing_index import LOOK, ItemTrail
+from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
+from lazydicom._bytes.source import BytesLike
+
+Accept: TypeAlias = Callable[[int, ByteRange, memoryview], BytesLike | None]
+"""Gives the codestream of a frame from its item, ``None`` where that is no whole frame."""
+StreamRead: TypeAlias = Callable[[], list[tuple[int, BytesLike]]]
+"""Fetches one block, gives frames by number."""
+
+
+class ItemStream:
+    """A walk behind the known items of a trail, up to item `count`, that gives what it meets.
+
+    Each read waits for the one before it, so they have to be begun in their order.
+    """
+
+    def __init__(self, trail: ItemTrail, count: int, accept: Accept) -> None:
+        self._trail, self._count, self._accept = trail, count, accept
+        self._first, self._lane = trail.branch()
+        self._given = self._first
+        self._held: list[BytesLike] = []
+        """What was fetched from `_base` on and is not given yet."""
+        self._base = self._stop = self._lane.position - 8
+        self._turn = 0
+        self._going, self._closed = True, False
+        self._changed = Condition()
+
+    def reads(self) -> Generator[StreamRead, None, None]:
+        """Give the reads; where the end is not in sight, begun ones are waited for.
+
+        To close this ends those that wait for one that never began.
+        """
+        turn, at = 0, self._base
+        try:
+            while at < (stop := self._expected_stop()):
+                block = ByteRange(at, min(MAX_BLOCK, stop - at))
+                at = block.stop
+                yield partial(self._read, turn, block)
+                turn += 1
+                if at >= self._expected_stop():
+                    self._wait_for(turn)
+            self._wait_for(turn)
+        finally:
+            with self._changed:
+                self._going, self._closed = False, True
+                self._changed.notify_all()
+
+    def given(self) -> range:
+        """Tell which frames were given, once all reads came to their end."""
+        return range(self._first, self._given)
+
+    def _expected_stop(self) -> int:
+        """Guess where the frames end, by what is known of their length."""
+        with self._changed:
+            if not self._going:
+                return 0
+            position, found = self._lane.position, self._first + len(self._lane.starts)
+            items = self._trail.items
+            missing = max(self._count - found, 0)
+            mean = (position - items.first) // found
+            return min(position + missing * max(mean, LOOK), items.stop)
+
+    def _wait_for(self, turn: int) -> None:
+        with self._changed:
+            self._changed.wait_for(lambda: self._turn >= turn or self._closed)
+
+    def _read(self, turn: int, block: ByteRange) -> list[tuple[int, BytesLike]]:
+        data: BytesLike | None = None
+        try:
+            if self._going:
+                data = self._trail.source.read(block)
+        finally:  # who comes next must not wait for ever
+            self._wait_for(turn)
+            found = self._end_turn(data)
+        return found
+
+    def _end_turn(self, data: BytesLike | None) -> list[tuple[int, BytesLike]]:
+        with self._changed:
+            try:
+                self._going = self._going and data is not None
+                return self._take(data) if self._going and data is not None else []
+            finally:
+                self._turn += 1
+                self._changed.notify_all()
+
+    def _take(self, data: BytesLike) -> list[tuple[int, BytesLike]]:
+        """Walk on through the next block, give the frames that end in it."""
+        lane, items = self._lane, self._trail.items
+        self._held.append(data)
+        self._stop += len(data)
+        found = self._first + len(lane.starts)
+        needed = lane.position + (LOOK - 8 if found < self._count else 0)
+        if self._stop < min(needed, items.stop):
+            return []  # amid a long frame: to join the pieces each time would take long
+        joined = memoryview(b"".join(self._held) if len(self._held) > 1 else data)
+        while lane.state == "going" and self._first + len(lane.starts) < self._count:
+            at = lane.position - 8 - self._base
+            if at + LOOK > len(joined) and self._stop < items.stop:
+                break
+            lane.step(bytes(joined[at : at + LOOK]), items)
+        self._trail.learn(self._first, lane)
+        complete = self._complete(joined)
+        self._let_go(joined)
+        return complete
+
+    def _complete(self, joined: memoryview) -> list[tuple[int, BytesLike]]:
+        """Give the frames that lie in memory as a whole, as long as they are whole ones."""
+        lane, found = self._lane, list[tuple[int, BytesLike]]()
+        edges = [*lane.starts[self._given - self._first :], lane.position]
+        for start, stop in pairwise(edges):
+            if stop > self._stop:
+                break
+            item = joined[start - self._base : stop - self._base]
+            span = ByteRange(start, stop - start)
+            codestream = self._accept(self._given, span, item)
+            if codestream is None:
+                self._going = False
+                return found
+            found.append((self._given, codestream))
+            self._given += 1
+        self._going = self._given < self._count and lane.state == "going"
+        return found
+
+    def _let_go(self, joined: memoryview) -> None:
+        """Keep what the next block completes, as a copy: a view would keep it all."""
+        starts, number = self._lane.starts, self._given - self._first
+        keep = min([*starts[number : number + 1], self._lane.position - 8])
+        self._held = [bytes(joined[keep - self._base :])]
+        self._base = keep

@@ -1,0 +1,1 @@
+"""The data set before the pixels (PS3.5, PS3.10)."""

@@ -1,0 +1,1 @@
+"""Attributes of many frames or files as columns, without a Dataset for each."""

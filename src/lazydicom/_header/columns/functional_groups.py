@@ -1,0 +1,207 @@
+"""Columns of per-frame attributes, straight from the bytes (PS3.3 section C.7.6.16).
+
+100,000 frames are 100,000 items of a sequence; none of them becomes a `Dataset`.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._header.columns.values import number_column, text_column
+from lazydicom._header.pydicom import DatasetElements
+from lazydicom._header.elements import FileElements, read_elements
+from lazydicom._header.file_meta import FileMeta
+from lazydicom._header.frame_attributes import FRAME_ATTRIBUTES, TEXT
+from lazydicom._header.header import Header
+from lazydicom._header.columns.layout import wanted_tree
+from lazydicom._header.columns.items import ItemBatch, ItemSequence, read_items
+from lazydicom._bytes.source import MemorySource
+from lazydicom._header.transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
+from lazydicom._header.walker import UNDEFINED, Element, Framing, end_of, read_element
+from lazydicom._header.window import Window
+from lazydicom.errors import InvalidDicomError
+
+Columns: TypeAlias = dict[str, NDArray[Any]]
+"""A row per frame: numbers of shape (frames, values), NaN where there is none; text of
+shape (frames,), empty where there is none."""
+
+_PIXEL_REPRESENTATION: Final = 0x00280103
+"""Without it, pydicom does not know whether "US or SS" has a sign."""
+_NO_PIXELS: Final = b"\xe0\x7f\x10\0OW\0\0\0\0\0\0"
+"""An empty element of Pixel Data: where the header of a file ends."""
+SHARED_GROUPS: Final = 0x52009229
+PER_FRAME_GROUPS: Final = 0x52009230
+
+_PLACES: Final = [
+    (name, path)
+    for name, attribute in FRAME_ATTRIBUTES.items()
+    for path in attribute.paths
+]
+_TREE: Final = wanted_tree(path for _, path in _PLACES)
+
+
+def has_functional_groups(header: Header) -> bool:
+    """Tell an Enhanced object from a classic one."""
+    return any(map(header.elements.holds, (SHARED_GROUPS, PER_FRAME_GROUPS)))
+
+
+def functional_group_columns(header: Header) -> Columns:
+    """Read the functional groups of a file, the shared ones and those per frame.
+
+    What stands in neither has no column. A shared value holds for every frame that has
+    none of its own.
+
+    Raises
+    ------
+    InvalidDicomError
+        If the groups contradict the standard, or are not one item per frame.
+    """
+    if isinstance(header.elements, DatasetElements):
+        header = _as_file(header, header.elements)
+    frames = header.image_pixel.number_of_frames
+    items, own = _read_groups(header, PER_FRAME_GROUPS)
+    if items not in {0, frames}:
+        message = f"Expected functional groups of {frames} frames, found {items}"
+        raise _invalid(header, message)
+    _, shared = _read_groups(header, SHARED_GROUPS)
+    return {
+        name: _merge(own.get(name), shared.get(name), frames)
+        for name in FRAME_ATTRIBUTES
+        if name in own or name in shared
+    }
+
+
+def _as_file(header: Header, elements: DatasetElements) -> Header:
+    """Write the groups of a `Dataset` as a file holds them: there is one way to read."""
+    groups = (_PIXEL_REPRESENTATION, SHARED_GROUPS, PER_FRAME_GROUPS)
+    data = elements.written(groups, url=header.url) + _NO_PIXELS
+    source = MemorySource(data, header.url)
+    window = Window(source, data)
+    meta = FileMeta(TRANSFER_SYNTAXES[EXPLICIT_LITTLE], Framing(), 0, 0)
+    found = read_elements(source, window, meta)
+    pixel_data = found.last(window)
+    assert pixel_data is not None
+    return Header(source, meta, found, pixel_data, header.image_pixel)
+
+
+def _read_groups(header: Header, tag: int) -> tuple[int, Columns]:
+    """Count the items of one of the two sequences, and read their columns."""
+    items = _sequence(header, tag)
+    if items is None:
+        return 0, {}
+    batches = list(_read_batches(header, items))
+    count = sum(frames for frames, _ in batches)
+    names = {name for _, columns in batches for name in columns}
+    return count, {name: _join(name, batches) for name in names}
+
+
+def _sequence(header: Header, tag: int) -> ItemSequence | None:
+    """Tell where the items of a sequence lie."""
+    element = _find(header, tag)
+    if element is None or element.length == 0:
+        return None
+    stop = element.offset + element.length
+    if element.length == UNDEFINED:
+        stop = header.pixel_data.start
+    un = element.vr == "UN"
+    framing = Framing(implicit_vr=True) if un else header.meta.framing
+    source = header.source
+    return ItemSequence(source, framing, element.offset, stop, _TREE, len(_PLACES))
+
+
+def _find(header: Header, tag: int) -> Element | None:
+    """Find one of the two sequences; opening may have looked ahead of the second."""
+    elements, framing = header.elements, header.meta.framing
+    if not isinstance(elements, FileElements):
+        return None
+    shared = elements.find(SHARED_GROUPS)
+    if tag == SHARED_GROUPS or elements.find(tag) or shared is None:
+        return elements.find(tag)
+    window = Window(header.source, None)
+    behind = end_of(window, shared, framing, header.pixel_data.start)
+    element = read_element(window, behind, framing)
+    return element if element.tag == tag else None
+
+
+def _read_batches(header: Header, items: ItemSequence) -> Iterator[tuple[int, Columns]]:
+    for batch in read_items(items):
+        try:
+            columns = _decode(batch, little_endian=items.framing.little_endian)
+        except ValueError as error:
+            message = f"Expected numbers in the functional groups: {error}"
+            raise _invalid(header, message) from None
+        yield batch.places.offsets.shape[1], columns
+
+
+def _decode(batch: ItemBatch, *, little_endian: bool) -> Columns:
+    """Decode what a batch of items holds; an absent column is left out."""
+    columns: Columns = {}
+    for number, (name, _) in enumerate(_PLACES):
+        offsets, lengths = (part[number] for part in batch.places)
+        if name in columns or not lengths.any():
+            continue
+        attribute = FRAME_ATTRIBUTES[name]
+        if attribute.vr in TEXT:
+            columns[name] = text_column(batch.data, offsets, lengths)
+        else:
+            columns[name] = number_column(
+                batch.data,
+                offsets,
+                lengths,
+                vr=attribute.vr,
+                width=attribute.width,
+                little_endian=little_endian,
+            )
+    return columns
+
+
+def _join(name: str, batches: list[tuple[int, Columns]]) -> NDArray[Any]:
+    """Put the pieces of a column together, empty where a batch has none of it."""
+    pieces = [columns[name] for _, columns in batches if name in columns]
+    frames = sum(frames for frames, _ in batches)
+    if FRAME_ATTRIBUTES[name].vr in TEXT:
+        whole = np.zeros(frames, np.result_type(*pieces))
+    else:
+        whole = np.full((frames, max(piece.shape[1] for piece in pieces)), np.nan)
+    start = 0
+    for count, columns in batches:
+        if name in columns:
+            piece = columns[name]
+            part = (slice(start, start + count), *map(slice, piece.shape[1:]))
+            whole[part] = piece
+        start += count
+    return whole
+
+
+def _merge(
+    own: NDArray[Any] | None, shared: NDArray[Any] | None, frames: int
+) -> NDArray[Any]:
+    """Let the shared value stand where a frame has none of its own."""
+    if own is None:
+        assert shared is not None
+        return np.repeat(shared[:1], frames, axis=0)
+    if shared is None:
+        return own
+    missing = own == "" if own.ndim == 1 else np.isnan(own).all(axis=1)
+    if not missing.any():
+        return own
+    if own.ndim == 1:
+        return np.where(missing, shared[:1], own)
+    width = max(own.shape[1], shared.shape[1])
+    own, shared = _widened(own, width), _widened(shared, width)
+    return np.where(missing[:, None], shared[:1], own)
+
+
+def _widened(column: NDArray[Any], width: int) -> NDArray[Any]:
+    """Add values that are none."""
+    more = ((0, 0), (0, width - column.shape[1]))
+    return np.pad(column, more, constant_values=np.nan)
+
+
+def _invalid(header: Header, message: str) -> InvalidDicomError:
+    offset = header.elements.position(PER_FRAME_GROUPS)
+    return InvalidDicomError(
+        message, url=header.url, offset=offset, tag=PER_FRAME_GROUPS
+    )

@@ -1,0 +1,237 @@
+"""The items of a long sequence, read block by block, with the places of wanted values.
+
+Where the next item begins is written in an item of defined length and guessed for one of
+undefined length; the layout then proves it, byte for byte, or the walker tells.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from struct import Struct
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._header.columns.layout import (
+    HEADER_ROOM,
+    Layout,
+    Places,
+    Tree,
+    follow_layout,
+    learn_layout,
+)
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import ByteSource
+from lazydicom._header.walker import (
+    ITEM,
+    ITEM_DELIMITER,
+    SEQUENCE_DELIMITER,
+    UNDEFINED,
+    Framing,
+)
+from lazydicom._header.window import Window
+
+_FIRST_BLOCK: Final = 1 << 16
+_LARGEST_BLOCK: Final = 1 << 22
+_FIRST_BATCH: Final = 64
+_LENGTHS_KEPT: Final = 16
+_LAYOUTS_KEPT: Final = 32
+
+
+class ItemSequence(NamedTuple):
+    """Where items lie, and what is wanted of them."""
+
+    source: ByteSource
+    framing: Framing
+    start: int
+    """First item."""
+    stop: int
+    """End of the value; of undefined length: the latest it can be."""
+    tree: Tree
+    wanted: int
+    """How many elements the tree numbers."""
+
+
+class ItemBatch(NamedTuple):
+    """Items that lie in memory."""
+
+    data: NDArray[np.uint8]
+    places: Places
+    """Where the wanted values lie in it."""
+
+
+def read_items(items: ItemSequence) -> Iterator[ItemBatch]:
+    """Read all items in turn, each byte about once.
+
+    Raises
+    ------
+    InvalidDicomError
+        If the bytes contradict the standard.
+    """
+    guess = _Guess(items.framing)
+    layouts: list[Layout] = []
+    at, room = items.start, _FIRST_BLOCK
+    while at < items.stop:
+        block = _read_block(items, at, min(room, items.stop - at))
+        batch, before = _FIRST_BATCH, at
+        while (found := guess.items(block, at, batch)).starts:
+            ready, good = _follow(items, block, layouts, found)
+            if good:
+                yield ready
+                at = found.ends[good - 1]
+            batch = min(batch * 4, 1 << 20)
+            if good < len(found.starts):
+                batch = _FIRST_BATCH
+                yield (one := _learn(items, at, layouts, guess))[0]
+                at = one[1]
+        if found.closed or at >= items.stop:
+            return
+        if at == before:  # the end of this item can only be walked to
+            yield (one := _learn(items, at, layouts, guess))[0]
+            at = one[1]
+        room = min(4 * room, _LARGEST_BLOCK)
+
+
+class _Block(NamedTuple):
+    """A piece of the file, `HEADER_ROOM` zeros behind it."""
+
+    offset: int
+    buffer: bytes
+    length: int
+
+    @property
+    def data(self) -> NDArray[np.uint8]:
+        return np.frombuffer(self.buffer, np.uint8)
+
+
+class _Found(NamedTuple):
+    """Items in a block, as far as can be told without walking."""
+
+    starts: list[int]
+    ends: list[int]
+    closed: bool
+    """Whether the sequence ends behind them."""
+
+
+def _read_block(items: ItemSequence, offset: int, length: int) -> _Block:
+    data = items.source.read(ByteRange(offset, length))
+    return _Block(offset, bytes(data) + bytes(HEADER_ROOM), length)
+
+
+def _follow(
+    items: ItemSequence, block: _Block, layouts: list[Layout], found: _Found
+) -> tuple[ItemBatch, int]:
+    """Find the wanted values of the items that a known layout fits, up to the first other."""
+    data = block.data
+    starts = np.array(found.starts, np.int64) - block.offset
+    ends = np.array(found.ends, np.int64) - block.offset
+    shape = (items.wanted, len(starts))
+    places = Places(np.zeros(shape, np.int64), np.zeros(shape, np.int64))
+    waiting = np.arange(len(starts))
+    for rank, layout in enumerate(layouts):
+        good, some, reached = follow_layout(
+            layout, data, starts[waiting], ends[waiting], items.wanted
+        )
+        good &= reached == ends[waiting]
+        if good.any():
+            places.offsets[:, waiting[good]] = some.offsets[:, good]
+            places.lengths[:, waiting[good]] = some.lengths[:, good]
+            waiting = waiting[~good]
+        if not len(waiting):
+            layouts.insert(0, layouts.pop(rank))
+            break
+    count = int(waiting[0]) if len(waiting) else len(starts)
+    kept = Places(places.offsets[:, :count], places.lengths[:, :count])
+    return ItemBatch(data, kept), count
+
+
+def _learn(
+    items: ItemSequence, start: int, layouts: list[Layout], guess: "_Guess"
+) -> tuple[ItemBatch, int]:
+    """Walk through one item, keep its layout, give its values and its end."""
+    layout, end = learn_layout(
+        Window(items.source, None), start, items.framing, items.tree
+    )
+    guess.learn(end - start)
+    layouts.insert(0, layout)
+    del layouts[_LAYOUTS_KEPT:]
+    block = _read_block(items, start, end - start)
+    batch, good = _follow(items, block, [layout], _Found([start], [end], closed=False))
+    assert good == 1, "an item follows its own layout"
+    return batch, end
+
+
+@dataclass(slots=True)
+class _Guess:
+    """Tells where items end."""
+
+    framing: Framing
+    lengths: list[int] = field(default_factory=list)
+    """Of items of undefined length, the last one first."""
+
+    def items(self, block: _Block, start: int, most: int) -> _Found:
+        """Find up to `most` items in a row that lie in the block as a whole."""
+        marks = _MARKS[self.framing.little_endian]
+        item, length_of = marks.item, marks.length.unpack_from
+        buffer, at = block.buffer, start - block.offset
+        starts: list[int] = []
+        ends: list[int] = []
+        while len(starts) < most and buffer.startswith(item, at):
+            (length,) = length_of(buffer, at + 4)
+            end = self._guess(buffer, at) if length == UNDEFINED else at + 8 + length
+            if not 0 < end <= block.length:
+                break
+            starts.append(block.offset + at)
+            ends.append(block.offset + end)
+            at = end
+        closed = len(starts) < most and buffer.startswith(marks.sequence_end, at)
+        return _Found(starts, ends, closed)
+
+    def learn(self, length: int) -> None:
+        """Remember how long an item is."""
+        if length in self.lengths:
+            self.lengths.remove(length)
+        self.lengths.insert(0, length)
+        del self.lengths[_LENGTHS_KEPT:]
+
+    def _guess(self, buffer: bytes, at: int) -> int:
+        """Guess where an item of undefined length ends, -1 where nothing looks like it."""
+        marks = _MARKS[self.framing.little_endian]
+        for length in self.lengths:
+            end = at + length
+            delimited = buffer.startswith(marks.item_end, end - 8)
+            if delimited and buffer.startswith(marks.follows, end):
+                return end
+        match = marks.border.search(buffer, at + 8)
+        if match is None:
+            return -1
+        self.learn(match.end() - at)
+        return match.end()
+
+
+class _Marks(NamedTuple):
+    """What to look for between items, in one byte order."""
+
+    item: bytes
+    item_end: bytes
+    sequence_end: bytes
+    follows: tuple[bytes, bytes]
+    """What may stand behind an item."""
+    border: re.Pattern[bytes]
+    """An item delimiter that an item follows."""
+    length: Struct
+
+
+def _marks(order: str) -> _Marks:
+    item, item_end, sequence_end = (
+        Struct(order + "HH").pack(tag >> 16, tag & 0xFFFF)
+        for tag in (ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER)
+    )
+    border = re.escape(item_end) + rb".{4}(?=" + re.escape(item) + rb")"
+    pattern = re.compile(border, re.DOTALL)
+    follows = (item, sequence_end)
+    return _Marks(item, item_end, sequence_end, follows, pattern, Struct(order + "I"))
+
+
+_MARKS: Final = {True: _marks("<"), False: _marks(">")}

@@ -1,0 +1,83 @@
+"""The files that a DICOMDIR refers to (PS3.3 annex F); none outside its folder."""
+
+import os
+import re
+from typing import Final
+
+from lazydicom._header.columns.values import text_column
+from lazydicom._header.file_meta import read_file_meta
+from lazydicom._header.columns.layout import wanted_tree
+from lazydicom._header.columns.items import ItemSequence, read_items
+from lazydicom._bytes.source import ByteSource
+from lazydicom._header.walker import UNDEFINED, read_element, walk
+from lazydicom._header.window import open_window
+from lazydicom.errors import InvalidDicomError
+
+_DIRECTORY_RECORDS: Final = 0x00041220
+_REFERENCED_FILE_ID: Final = 0x00041500
+_NAMES: Final = re.compile(r"[^/\\:\0]+")
+"""One component of a File ID: no separator, no drive."""
+_CODED: Final = re.compile(r"[%?#]")
+"""What means something else in a URL: ``%2e%2e`` is the folder above."""
+_NESTED: Final = "DIRFILE"
+"""Vendors split their directory: a record refers to one of a study or series."""
+
+
+def is_dicomdir(name: str) -> bool:
+    """Tell a directory by its name, which the standard fixes (PS3.10 section 8.6)."""
+    return os.path.basename(name).upper() in {"DICOMDIR", _NESTED}  # noqa: PTH119
+
+
+def read_dicomdir(source: ByteSource) -> list[tuple[str, ...]]:
+    """Give the components of each File ID, in the order of the records.
+
+    Raises
+    ------
+    InvalidDicomError
+        If the bytes contradict the standard, or a component leads elsewhere.
+    """
+    tree = wanted_tree([(_REFERENCED_FILE_ID,)])
+    with open_window(source) as window:
+        meta = read_file_meta(window)
+        starts = {tag: at for tag, at, _ in walk(window, meta.start, meta.framing)}
+        if _DIRECTORY_RECORDS not in starts:
+            raise InvalidDicomError("No directory records", url=source.url)
+        records = read_element(window, starts[_DIRECTORY_RECORDS], meta.framing)
+    undefined = records.length == UNDEFINED
+    stop = source.size() if undefined else records.offset + records.length
+    items = ItemSequence(source, meta.framing, records.offset, stop, tree, 1)
+    found = []
+    for batch in read_items(items):
+        offsets, lengths = batch.places.offsets[0], batch.places.lengths[0]
+        found += text_column(batch.data, offsets, lengths).tolist()
+    return [_components(name, source.url) for name in found if name]
+
+
+def files_of_dicomdir(path: str, source: ByteSource) -> list[str]:
+    """Give the paths or URLs that a DICOMDIR refers to.
+
+    Raises
+    ------
+    InvalidDicomError
+        If one lies outside the folder of the DICOMDIR, through a symbolic link even.
+    """
+    root = os.path.dirname(path)  # noqa: PTH120
+    real_root = os.path.realpath(root)
+    names = []
+    for components in read_dicomdir(source):
+        name = os.path.join(root, *components)  # noqa: PTH118
+        inside = os.path.commonpath([real_root, os.path.realpath(name)]) == real_root
+        coded = "://" in root and any(map(_CODED.search, components))
+        if coded or not inside:
+            message = "A file outside the folder of the DICOMDIR"
+            raise InvalidDicomError(message, url=path, tag=_REFERENCED_FILE_ID)
+        names.append(name)
+    return names
+
+
+def _components(file_id: str, url: str) -> tuple[str, ...]:
+    parts = tuple(part.strip() for part in file_id.split("\\"))
+    if any(not _NAMES.fullmatch(part) or part in {".", ".."} for part in parts):
+        message = "Expected names of folders and a file in Referenced File ID"
+        raise InvalidDicomError(message, url=url, tag=_REFERENCED_FILE_ID)
+    return parts

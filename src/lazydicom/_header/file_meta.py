@@ -1,0 +1,120 @@
+"""Where the data set of a file begins and how it is encoded (PS3.10 section 7.1).
+
+The standard's preamble, prefix and File Meta Information come first; old files lack any of
+them, and some writers lie in them. What the first data element looks like decides.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from lazydicom._header.values import decode_values
+from lazydicom._header.transfer_syntax import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    TRANSFER_SYNTAXES,
+    TransferSyntax,
+)
+from lazydicom._header.walker import UNDEFINED, Framing, read_element
+from lazydicom._header.window import Window
+from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
+
+_PREAMBLE: Final = 128
+_PREFIX: Final = b"DICM"
+_TRANSFER_SYNTAX_UID: Final = 0x00020010
+_SHORTEST: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class FileMeta:
+    """How the data set is encoded and where it starts."""
+
+    transfer_syntax: TransferSyntax
+    framing: Framing
+    start: int
+    """First byte of the data set."""
+    meta_start: int
+    """First byte of the File Meta Information."""
+
+
+def read_file_meta(window: Window) -> FileMeta:
+    """Read the File Meta Information, or tell from the data set what it would say.
+
+    Raises
+    ------
+    InvalidDicomError
+        If this is no DICOM file.
+    UnsupportedError
+        If the transfer syntax is not known.
+    """
+    meta_start = _find_start(window)
+    uid, start = _read_group_2(window, meta_start)
+    found = _look_at_data_set(window, start)
+    if uid is None:
+        warn("No transfer syntax in the File Meta Information", url=window.url)
+        uid = found or EXPLICIT_LITTLE
+    syntax = TRANSFER_SYNTAXES.get(uid)
+    if syntax is None:
+        message = f"Transfer syntax {uid!r} is not known"
+        tag = _TRANSFER_SYNTAX_UID
+        raise UnsupportedError(message, url=window.url, offset=start, tag=tag)
+    return FileMeta(syntax, _framing(window, syntax, found), start, meta_start)
+
+
+def _find_start(window: Window) -> int:
+    """Find the first data element: after the prefix, or at once where there is none."""
+    start = _PREAMBLE + len(_PREFIX)
+    if window.size >= start and window.bytes_at(_PREAMBLE, len(_PREFIX)) == _PREFIX:
+        return start
+    if window.size >= _SHORTEST:
+        group = window.bytes_at(0, 2)
+        if group in {b"\x02\x00", b"\x08\x00", b"\x00\x08"}:
+            return 0
+    message = "Expected prefix 'DICM' or a data element: this is no DICOM file"
+    raise InvalidDicomError(message, url=window.url, offset=0)
+
+
+def _read_group_2(window: Window, start: int) -> tuple[str | None, int]:
+    """Read elements as long as they are of group 0002; its length element may be wrong."""
+    uid = None
+    while start + _SHORTEST <= window.size and window.bytes_at(start, 2) == b"\x02\x00":
+        element = read_element(window, start, Framing())
+        end = element.offset + element.length
+        if element.length == UNDEFINED or end > window.size:
+            message = f"Value of {element.length} bytes runs over the end of the file"
+            raise InvalidDicomError(
+                message, url=window.url, offset=start, tag=element.tag
+            )
+        if element.tag == _TRANSFER_SYNTAX_UID:
+            value = window.bytes_at(element.offset, element.length)
+            uid = "".join(str(part) for part in decode_values("UI", value)[:1]) or None
+        start = end
+    return uid, start
+
+
+def _look_at_data_set(window: Window, start: int) -> str | None:
+    """Tell the native syntax that the first data element is written in."""
+    if start + _SHORTEST > window.size:
+        return None
+    first = window.bytes_at(start, _SHORTEST)
+    if not _is_vr(first[4:6]):
+        return IMPLICIT_LITTLE
+    return EXPLICIT_BIG if first[0] == 0 and first[1] != 0 else EXPLICIT_LITTLE
+
+
+def _framing(window: Window, syntax: TransferSyntax, found: str | None) -> Framing:
+    """Believe the data set where it contradicts the declared VR form."""
+    declared = Framing(syntax.little_endian, syntax.implicit_vr)
+    if found is None or syntax.deflated or not syntax.little_endian:
+        return declared
+    implicit = found == IMPLICIT_LITTLE
+    if implicit != syntax.implicit_vr and found != EXPLICIT_BIG:
+        form = "implicit" if implicit else "explicit"
+        warn(f"Data set is in {form} VR, {syntax.name} declared", url=window.url)
+        return Framing(implicit_vr=implicit)
+    return declared
+
+
+def _is_vr(code: bytes) -> bool:
+    """Tell whether two bytes can be a VR: two capital letters."""
+    return code.isalpha() and code.isupper()

@@ -1,0 +1,251 @@
+"""The door to pydicom's `Dataset`: one made of our bytes, and one that a caller brings."""
+
+import sys
+from collections.abc import Iterable, Mapping, MutableSequence
+from dataclasses import dataclass, field
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
+
+from lazydicom._header.values import Values
+from lazydicom._header.image_pixel import PIXEL_TAGS
+from lazydicom._bytes.source import BytesLike
+from lazydicom._header.walker import Framing
+from lazydicom.errors import InvalidDicomError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+DATASET_URL: Final = "<Dataset>"
+"""What stands for the name of a file in errors."""
+_UNCHECKED: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
+"""What pydicom raises, without a check of its own, for values of another kind."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DatasetElements:
+    """Elements of a `Dataset`, asked for as those of a file."""
+
+    dataset: "Dataset" = field(repr=False)
+
+    def get(self, tag: int, vr: str) -> Values:
+        """Give plain values; none where the element is absent or empty.
+
+        Raises
+        ------
+        InvalidDicomError
+            If a value is no `vr`.
+        """
+        value = self._value(tag)
+        if value is None or value == "":
+            return ()
+        if isinstance(value, MutableSequence):
+            return tuple(_plain(one, tag, vr) for one in value)
+        return (_plain(value, tag, vr),)
+
+    def read(self, tag: int) -> bytes | None:
+        """Give the bytes of a value, ``None`` where the element is absent."""
+        if tag not in self.dataset:
+            return None
+        return bytes(self.dataset[tag].value or b"")
+
+    def pixels(self, tag: int) -> BytesLike:
+        """Give the bytes that hold the pixels, without a copy.
+
+        Raises
+        ------
+        InvalidDicomError
+            If the value is neither bytes nor a buffer.
+        """
+        element = self.dataset[tag]
+        if element.is_buffered:
+            element.value.seek(0)
+            return bytes(element.value.read())
+        if element.value is None:
+            return b""
+        if not isinstance(element.value, bytes):
+            message = f"Expected bytes, found {type(element.value).__name__}"
+            raise InvalidDicomError(message, url=DATASET_URL, offset=0, tag=tag)
+        return element.value
+
+    def without_pixels(self) -> "Dataset":
+        """Give a shallow copy without the elements that hold pixels.
+
+        Not `Dataset.copy`: that one shares its elements with the caller's.
+        """
+        dataset: Dataset = self.dataset[: min(PIXEL_TAGS)]
+        dataset.update(self.dataset[max(PIXEL_TAGS) + 1 :])
+        dataset.file_meta = self.dataset.file_meta
+        return dataset
+
+    def holds(self, tag: int) -> bool:
+        """Tell whether an element is there, empty or not."""
+        return tag in self.dataset
+
+    def written(self, tags: Iterable[int], *, url: str) -> bytes:
+        """Write some elements as a file in Explicit VR Little Endian holds them.
+
+        Raises
+        ------
+        InvalidDicomError
+            If pydicom cannot write them.
+        """
+        from pydicom import Dataset
+        from pydicom.filebase import DicomBytesIO
+        from pydicom.filewriter import write_dataset
+
+        file = DicomBytesIO()
+        file.is_little_endian, file.is_implicit_VR = True, False
+        try:
+            elements = (self.dataset[tag] for tag in tags if self.holds(tag))
+            some = Dataset({one.tag: one for one in elements})  # no parent changes
+            for _ in some.iterall():  # parsed, whatever the order of their bytes was
+                pass
+            write_dataset(file, some)
+        except (OSError, *_UNCHECKED) as error:  # its text may hold the value
+            message = f"pydicom cannot write the elements: {type(error).__name__}"
+            raise InvalidDicomError(message, url=url) from None
+        return file.getvalue()
+
+    def position(self, tag: int) -> int | None:
+        """Give ``None``: a `Dataset` has no bytes to point at."""
+        del tag
+        return None
+
+    def _value(self, tag: int) -> Any:  # noqa: ANN401 (whatever pydicom makes of it)
+        """Let pydicom parse a value, which it does when it is first asked for."""
+        from pydicom.errors import BytesLengthException
+
+        unparsed = (ValueError, TypeError, NotImplementedError, BytesLengthException)
+        try:
+            return self.dataset[tag].value if tag in self.dataset else None
+        except unparsed as error:
+            message = f"pydicom cannot parse the value: {type(error).__name__}"
+            raise InvalidDicomError(message, tag=tag) from error
+
+
+def parse_data_set(
+    meta: bytes, body: bytes, framing: Framing, *, url: str
+) -> "Dataset":
+    """Parse the bytes of File Meta Information and data set with pydicom."""
+    from pydicom.dataset import FileDataset, FileMetaDataset
+    from pydicom.filereader import read_dataset
+
+    dataset = read_dataset(BytesIO(body), framing.implicit_vr, framing.little_endian)
+    group_2 = read_dataset(BytesIO(meta), is_implicit_VR=False, is_little_endian=True)
+    return FileDataset(
+        url,
+        dataset,
+        file_meta=FileMetaDataset(group_2),
+        is_implicit_VR=framing.implicit_vr,
+        is_little_endian=framing.little_endian,
+    )
+
+
+def is_dataset(value: object) -> "TypeGuard[Dataset]":
+    """Tell a `Dataset`; who made one has imported pydicom."""
+    pydicom = sys.modules.get("pydicom")
+    return pydicom is not None and isinstance(value, pydicom.Dataset)
+
+
+def transfer_syntax_uid(dataset: "Dataset") -> str:
+    """Tell how the Pixel Data of a `Dataset` is encoded.
+
+    Raises
+    ------
+    InvalidDicomError
+        If its File Meta Information does not say so.
+    TypeError
+        If it is no `Dataset`, and nothing else that can be opened.
+    """
+    from pydicom import Dataset
+
+    if not isinstance(dataset, Dataset):
+        kind = type(dataset).__name__
+        message = (
+            f"Expected a path, a URL, the bytes of a file or a Dataset, found {kind}"
+        )
+        raise TypeError(message)
+    meta = getattr(dataset, "file_meta", None)
+    uid = getattr(meta, "TransferSyntaxUID", None)
+    if uid:
+        return str(uid)
+    message = "The Dataset has no Transfer Syntax UID in its file_meta"
+    raise InvalidDicomError(message, tag=0x00020010)
+
+
+def uid_name(uid: str) -> str:
+    """Name a UID as PS3.6 annex A does; one that is not there names itself.
+
+    >>> uid_name("1.2.840.10008.5.1.4.1.1.481.2")
+    'RT Dose Storage'
+    """
+    from pydicom.config import IGNORE
+    from pydicom.uid import UID
+
+    return UID(uid, validation_mode=IGNORE).name
+
+
+def _plain(value: Any, tag: int, vr: str) -> int | float | str:  # noqa: ANN401
+    """Make pydicom's number classes plain."""
+    try:
+        if vr in {"US", "SS", "UL", "SL", "IS"}:
+            return _integer(value)
+        return float(value) if vr in {"DS", "FD", "FL"} else str(value)
+    except (TypeError, ValueError):
+        message = f"Expected a value of VR {vr}, found {type(value).__name__}"
+        raise InvalidDicomError(message, tag=tag) from None
+
+
+def _integer(value: Any) -> int:  # noqa: ANN401
+    """Refuse what is no integer: `int` would cut a fraction off."""
+    number = int(value)
+    if number != float(value):
+        raise ValueError(value)
+    return number
+
+
+def dataset_of_json(metadata: Mapping[str, Any], *, url: str) -> "Dataset":
+    """Make a `Dataset` of DICOM JSON (PS3.18 annex F), without what lies elsewhere.
+
+    Raises
+    ------
+    InvalidDicomError
+        If pydicom cannot make one of it.
+    """
+    from pydicom.dataset import Dataset, FileMetaDataset
+
+    try:
+        dataset = Dataset.from_json(without_bulk(metadata))
+    except _UNCHECKED as error:
+        message = f"pydicom cannot parse the metadata: {type(error).__name__}"
+        raise InvalidDicomError(message, url=url) from error
+    dataset.file_meta = FileMetaDataset()
+    return dataset
+
+
+def name_transfer_syntax(dataset: "Dataset", uid: str) -> None:
+    """Say in the File Meta Information how the pixels are encoded."""
+    from pydicom.uid import UID
+
+    dataset.file_meta.TransferSyntaxUID = UID(uid)
+
+
+def without_bulk(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    """Leave out values that must be asked for, at any depth."""
+    kept: dict[str, Any] = {}
+    for tag, element in metadata.items():
+        if "BulkDataURI" in element or tag.startswith("0002"):
+            continue
+        if element.get("vr") == "SQ":
+            items = [without_bulk(item or {}) for item in element.get("Value", ())]
+            kept[tag] = {**element, "Value": items}
+        else:
+            kept[tag] = element
+    return kept

@@ -1,0 +1,193 @@
+"""Stepping over data elements without parsing them (PS3.5 section 7).
+
+The walker reads tags and lengths only. Elements and items of defined length are one step;
+inside undefined length it goes from delimiter to delimiter, with a stack of its own.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from typing import Final, NamedTuple
+
+from lazydicom._header.item_patterns import ItemPatterns, Step
+from lazydicom._header.window import Window
+from lazydicom.errors import InvalidDicomError, LimitError, format_tag, warn
+
+UNDEFINED: Final = 0xFFFFFFFF
+"""Length of an element that ends with a delimiter."""
+ITEM: Final = 0xFFFEE000
+ITEM_DELIMITER: Final = 0xFFFEE00D
+SEQUENCE_DELIMITER: Final = 0xFFFEE0DD
+MAX_DEPTH: Final = 64
+"""Nested sequences allowed, as in DCMTK."""
+
+_LONG_VR: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_ITEM_TAGS: Final = frozenset((ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER))
+_DELIMITERS: Final = _ITEM_TAGS - {ITEM}
+_VR_NAMES: Final = {
+    bytes(pair): bytes(pair).decode() for pair in product(range(65, 91), repeat=2)
+}
+"""Any two capital letters may be a VR, those of a later edition too."""
+_SHORT_VR: Final = frozenset(_VR_NAMES) - _LONG_VR
+_ITEM_GROUP: Final = ITEM >> 16
+
+
+class Element(NamedTuple):
+    """Where one data element lies."""
+
+    tag: int
+    vr: str
+    """Empty in implicit VR."""
+    start: int
+    """First byte of its tag."""
+    offset: int
+    """First byte of its value."""
+    length: int
+    """Length of its value, `UNDEFINED` where delimiters end it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Framing:
+    """How tags and lengths are written."""
+
+    little_endian: bool = True
+    implicit_vr: bool = False
+
+
+class _Formats(NamedTuple):
+    """How `struct` reads one byte order."""
+
+    explicit: struct.Struct
+    length: struct.Struct
+
+
+_FORMATS: Final = {
+    True: _Formats(struct.Struct("<HH2sH"), struct.Struct("<I")),
+    False: _Formats(struct.Struct(">HH2sH"), struct.Struct(">I")),
+}
+
+
+def read_element(window: Window, start: int, framing: Framing) -> Element:
+    """Read tag, VR and length of the element at `start`."""
+    at = window.seek(start, 8)
+    formats = _FORMATS[framing.little_endian]
+    group, number, code, short = formats.explicit.unpack_from(window.buffer, at)
+    tag = group << 16 | number
+    vr = _VR_NAMES.get(code)
+    if framing.implicit_vr or vr is None or tag in _ITEM_TAGS:
+        (length,) = formats.length.unpack_from(window.buffer, at + 4)
+        return Element(tag, "", start, start + 8, length)
+    if code in _LONG_VR:
+        at = window.seek(start, 12)
+        (length,) = formats.length.unpack_from(window.buffer, at + 8)
+        return Element(tag, vr, start, start + 12, length)
+    return Element(tag, vr, start, start + 8, short)
+
+
+def walk(
+    window: Window, start: int, framing: Framing
+) -> Iterator[tuple[int, int, int]]:
+    """Give tag, first byte and length of each element from `start` to the end of the file.
+
+    Each is stepped over as a whole. This loop meets every element of every file of a
+    series, so it makes no `Element` of those that are read most: short VRs and implicit.
+
+    Raises
+    ------
+    InvalidDicomError
+        If an element runs over the end of the file, or what follows is no element.
+    LimitError
+        If sequences are nested deeper than 64.
+    """
+    formats, implicit, size = (
+        _FORMATS[framing.little_endian],
+        framing.implicit_vr,
+        window.size,
+    )
+    while start < size:
+        at = window.seek(start, 8)
+        group, number, code, length = formats.explicit.unpack_from(window.buffer, at)
+        tag, offset = group << 16 | number, start + 8
+        if implicit:
+            (length,) = formats.length.unpack_from(window.buffer, at + 4)
+        elif code not in _SHORT_VR:
+            offset, length = read_element(window, start, framing)[3:]
+        yield tag, start, length
+        end = offset + length
+        if length == UNDEFINED or end > size or group == _ITEM_GROUP:
+            end = end_of(window, read_element(window, start, framing), framing, size)
+        start = end
+
+
+def end_of(window: Window, element: Element, framing: Framing, stop: int) -> int:
+    """Give the byte after an element."""
+    if element.tag == ITEM and element.length != UNDEFINED:
+        warn(f"Item outside a sequence at byte {element.start}", url=window.url)
+    elif element.tag in _ITEM_TAGS:
+        message = f"Expected a data element, found {format_tag(element.tag)}"
+        raise InvalidDicomError(message, url=window.url, offset=element.start)
+    if element.length != UNDEFINED:
+        return end_of_value(window, element, stop)
+    return _end_of_undefined(window, element, framing, stop)
+
+
+def _end_of_undefined(
+    window: Window, outermost: Element, framing: Framing, stop: int
+) -> int:
+    """Step over an element of undefined length; items and sequences on a stack."""
+    stack = [_inner_framing(outermost, framing)]
+    in_item = False
+    position = outermost.offset
+    patterns = ItemPatterns()
+    while stack:
+        if len(stack) == 1 and not in_item:
+            position = patterns.skip(window, position)
+        element = read_element(window, position, stack[-1])
+        tag, position = element.tag, element.offset
+        if tag == SEQUENCE_DELIMITER and not in_item:
+            stack.pop()
+            in_item = True
+        elif tag == ITEM_DELIMITER and in_item:
+            in_item = False
+        elif (tag == ITEM) == in_item or tag in _DELIMITERS:
+            raise _misplaced(window, element, in_item=in_item)
+        elif element.length != UNDEFINED:
+            position = end_of_value(window, element, stop)
+        elif in_item:
+            _check_depth(window, element, len(stack))
+            stack.append(_inner_framing(element, stack[-1]))
+            in_item = False
+        else:
+            in_item = True
+        value = position - element.offset
+        patterns.note(Step(element.start, element.offset - element.start, value))
+    return position
+
+
+def end_of_value(window: Window, element: Element, stop: int) -> int:
+    """Give the byte after a value of defined length."""
+    end = element.offset + element.length
+    if end > stop:
+        message = f"Value of {element.length} bytes runs over byte {stop}"
+        raise InvalidDicomError(
+            message, url=window.url, offset=element.start, tag=element.tag
+        )
+    return end
+
+
+def _inner_framing(element: Element, framing: Framing) -> Framing:
+    """UN of undefined length is implicit VR little endian inside (PS3.5 6.2.2)."""
+    return Framing(implicit_vr=True) if element.vr == "UN" else framing
+
+
+def _check_depth(window: Window, element: Element, depth: int) -> None:
+    if depth >= MAX_DEPTH:
+        message = f"Sequences nested deeper than {MAX_DEPTH}"
+        raise LimitError(message, url=window.url, offset=element.start, tag=element.tag)
+
+
+def _misplaced(window: Window, element: Element, *, in_item: bool) -> InvalidDicomError:
+    expected = "a data element" if in_item else "Item (FFFE,E000)"
+    message = f"Expected {expected}, found {format_tag(element.tag)}"
+    return InvalidDicomError(message, url=window.url, offset=element.start)

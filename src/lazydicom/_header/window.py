@@ -1,0 +1,97 @@
+"""A window on a file: the walker looks through it, whatever the source is.
+
+A local file is one window, its memory map. Elsewhere the window is a block that is
+fetched where the walker stands: 64 KiB at first, a small one after a jump over what nobody
+asked for, and twice as much each time that the walker goes straight on.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final, NamedTuple
+
+from lazydicom._bytes.ranges import FIRST_BLOCK, ByteRange
+from lazydicom._bytes.source import BytesLike, ByteSource
+from lazydicom.errors import InvalidDicomError
+
+BLOCK_AFTER_JUMP: Final = 1 << 14
+"""16 KiB: behind a sequence that was stepped over, Pixel Data is near."""
+LARGEST_BLOCK: Final = 1 << 23
+_KEPT: Final = 1 << 20
+"""Elements that matter lie in the first MiB; more is a per-frame sequence."""
+
+
+class Block(NamedTuple):
+    """A piece of the file."""
+
+    offset: int
+    data: BytesLike
+
+
+class Window:
+    """A buffer that holds the bytes of a file from `base` to `stop`."""
+
+    __slots__ = ("_block", "_source", "base", "buffer", "kept", "size", "stop", "url")
+
+    def __init__(
+        self, source: ByteSource, memory: BytesLike | None, base: int = 0
+    ) -> None:
+        self._source = source
+        self._block = FIRST_BLOCK
+        self.url = source.url
+        self.size = source.size()
+        self.buffer: BytesLike = b"" if memory is None else memory
+        self.base = base
+        self.stop = base + len(self.buffer)
+        self.kept: list[Block] = []
+        """Blocks fetched so far, as far as they are worth keeping."""
+
+    def seek(self, offset: int, length: int) -> int:
+        """Bring `length` bytes at `offset` into the buffer, return where they lie there.
+
+        Raises
+        ------
+        InvalidDicomError
+            If the file ends before.
+        """
+        if offset < self.base or offset + length > self.stop:
+            self._fetch(offset, length)
+        return offset - self.base
+
+    def holds(self, start: int, stop: int) -> bool:
+        """Tell whether the bytes from `start` to `stop` are in the buffer."""
+        return self.base <= start and stop <= self.stop
+
+    def bytes_at(self, offset: int, length: int) -> bytes:
+        """Copy out the bytes at `offset`."""
+        start = self.seek(offset, length)
+        return bytes(self.buffer[start : start + length])
+
+    def keep(self, start: int, stop: int) -> tuple[Block, ...]:
+        """Give the blocks seen so far; of a memory map a copy from `start` to `stop`."""
+        if self.kept or self.stop < self.size:
+            return tuple(self.kept)
+        stop = min(stop, start + _KEPT)
+        return (Block(start, bytes(self.buffer[start:stop])),)
+
+    def _fetch(self, offset: int, length: int) -> None:
+        if offset + length > self.size:
+            message = f"Expected {length} more bytes, the file ends at {self.size}"
+            raise InvalidDicomError(message, url=self.url, offset=offset)
+        if not self.stop and offset + length <= FIRST_BLOCK:
+            offset, length = 0, FIRST_BLOCK  # opening a distant source fetched it
+        elif self.base <= offset <= self.stop + BLOCK_AFTER_JUMP:
+            self._block = min(2 * self._block, LARGEST_BLOCK)
+        else:
+            self._block = BLOCK_AFTER_JUMP
+        count = min(max(length, self._block), self.size - offset)
+        self.buffer = self._source.read(ByteRange(offset, count))
+        self.base, self.stop = offset, offset + count
+        if offset + count <= _KEPT:
+            self.kept.append(Block(offset, self.buffer))
+
+
+@contextmanager
+def open_window(source: ByteSource) -> Iterator[Window]:
+    """Look through a memory map where the source has one, else through blocks."""
+    with source.mapped() as memory:
+        yield Window(source, memory)

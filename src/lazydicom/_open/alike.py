@@ -1,0 +1,282 @@
+"""Opening files whose headers are framed like that of a first one, all at once.
+
+The files of a classic series have the same elements with other values. So the walk through
+the first header is taken through all others together; one that differs anywhere, in a tag, in
+the Image Pixel module or in what follows the pixels, is opened by itself.
+"""
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from stat import S_ISREG
+from typing import Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._header.columns.values import number_column, text_column, windows
+from lazydicom._header.elements import image_pixel_attributes
+from lazydicom._header.frame_attributes import FRAME_ATTRIBUTES, INSTANCE_ATTRIBUTES, TEXT
+from lazydicom._frames.index import FrameIndex
+from lazydicom._frames.reader import RangeReader
+from lazydicom._header.columns.functional_groups import Columns, has_functional_groups
+from lazydicom._header.header import read_header
+from lazydicom._array.image import DicomImage
+from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, oddities
+from lazydicom._header.columns.layout import (
+    HEADER_ROOM,
+    Layout,
+    Places,
+    follow_layout,
+    learn_elements,
+    wanted_tree,
+)
+from lazydicom._bytes.local import LocalSource
+from lazydicom._header.walker import Framing
+from lazydicom._header.window import open_window
+
+_LONGEST_HEADER: Final = 1 << 16
+_SLACK: Final = 1 << 10
+"""Values may be longer than those of the first file."""
+_AT_ONCE: Final = 256
+_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
+"""A named pipe must not make it wait."""
+_PREFIX: Final = b"DICM"
+_PREFIX_AT: Final = 128
+_META_AT: Final = 132
+_TRANSFER_SYNTAX_UID: Final = 0x00020010
+_FRAMES: Final = {
+    name: (*one.classic, one.width)
+    for name, one in FRAME_ATTRIBUTES.items()
+    if one.classic is not None
+}
+_INSTANCES: Final = {name: (*one, 1) for name, one in INSTANCE_ATTRIBUTES.items()}
+_SAME: Final = (_TRANSFER_SYNTAX_UID, *(tag for tag, _ in IMAGE_PIXEL_TAGS.values()))
+"""Elements that must have the same bytes as in the first file."""
+
+
+class AlikeFiles(NamedTuple):
+    """Images of files like the first, and a row of columns for each."""
+
+    images: list[DicomImage]
+    frames: Columns
+    instances: Columns
+    which: list[int]
+    """Which of the files they are."""
+
+
+class _First(NamedTuple):
+    """The file that the others are held against."""
+
+    image: DicomImage
+    layout: Layout
+    numbers: dict[int, int]
+    """Number of each wanted element, by tag."""
+    same: list[tuple[int, bytes]]
+    """Wanted elements that must not differ: number and value."""
+    pixel_length: int
+    room: int
+    """Bytes to read of each file."""
+
+
+class _Heads(NamedTuple):
+    """The first bytes of some files, one row each."""
+
+    data: NDArray[np.uint8]
+    width: int
+    """Bytes of a row, `HEADER_ROOM` included."""
+    sources: list[LocalSource | None]
+    """``None`` where a file could not be read."""
+
+
+def open_alike(first: DicomImage, paths: Sequence[str]) -> Iterator[AlikeFiles]:
+    """Open those files that are framed like the first one, some at a time.
+
+    None is, unless the first is simple: one native frame at the end of a local file, with a
+    preamble and a File Meta group, and nothing odd.
+
+    Raises
+    ------
+    ValueError
+        If a value is no number; the file by itself tells where.
+    """
+    reference = _learn(first) if _is_simple(first) else None
+    if reference is None:
+        return
+    for start in range(0, len(paths), _AT_ONCE):
+        heads = _read_heads(paths[start : start + _AT_ONCE], reference.room)
+        good, places = _follow(reference, heads)
+        rows = np.flatnonzero(good)
+        if len(rows):
+            yield _open_rows(reference, heads, places, rows, start)
+
+
+def _is_simple(image: DicomImage) -> bool:
+    header, reader = image.header, image.reader
+    if not isinstance(reader, RangeReader) or not isinstance(
+        reader.source, LocalSource
+    ):
+        return False
+    syntax, meta, pixels = header.transfer_syntax, header.meta, header.pixel_data
+    declared = Framing(syntax.little_endian, syntax.implicit_vr)
+    attributes = image_pixel_attributes(header.elements)
+    needed = (header.image_pixel.frame_bits + 7) // 8
+    return (
+        syntax.native
+        and header.source is reader.source
+        and len(image) == 1
+        and not has_functional_groups(header)
+        and (meta.meta_start, meta.framing) == (_META_AT, declared)
+        and meta.start > _META_AT
+        and pixels.start < _LONGEST_HEADER
+        and pixels.length == needed + needed % 2
+        and pixels.offset + pixels.length == reader.source.file_size
+        and not image.format.swapped_pairs
+        and not oddities(attributes, header.image_pixel)
+    )
+
+
+def _learn(image: DicomImage) -> _First | None:
+    """Learn the layout of a header, ``None`` if an element stands in it twice."""
+    header = image.header
+    wanted = {tag for tag, _, _ in (*_FRAMES.values(), *_INSTANCES.values())}
+    tags = [*sorted(wanted | set(_SAME)), header.pixel_data.tag]
+    start, stop = header.meta.start, header.pixel_data.start
+    sections = [(_META_AT, start, Framing()), (start, stop, header.meta.framing)]
+    tree = wanted_tree((tag,) for tag in tags)
+    with open_window(header.source) as window:
+        layout = learn_elements(window, sections, tree)
+    numbers = {tag: number for number, tag in enumerate(tags)}
+    length = header.pixel_data.length
+    alone = _First(image, layout, numbers, [], length, stop + _SLACK)
+    heads = _read_heads([image.url], alone.room)
+    good, places = _follow(alone, heads)
+    offsets, lengths = places.offsets[:, 0].tolist(), places.lengths[:, 0].tolist()
+    for tag, number in numbers.items():
+        element = header.elements.find(tag)  # type: ignore[attr-defined]
+        if element is not None and element.offset != offsets[number]:
+            return None
+    if not good[0]:
+        return None
+    values = (
+        (numbers[tag], offsets[numbers[tag]], lengths[numbers[tag]]) for tag in _SAME
+    )
+    same = [(n, heads.data[at : at + length].tobytes()) for n, at, length in values]
+    return alone._replace(same=same)
+
+
+def _read_heads(paths: Sequence[str], room: int) -> _Heads:
+    width = room + HEADER_ROOM
+    memory = bytearray(len(paths) * width)
+    view = memoryview(memory)
+    sources = [
+        _read_head(path, view[row * width : row * width + room])
+        for row, path in enumerate(paths)
+    ]
+    return _Heads(np.frombuffer(memory, np.uint8), width, sources)
+
+
+def _read_head(path: str, out: memoryview) -> LocalSource | None:
+    try:
+        descriptor = os.open(path, _FLAGS)
+    except OSError:
+        return None
+    try:
+        now = os.fstat(descriptor)
+        if not S_ISREG(now.st_mode):
+            return None
+        os.preadv(descriptor, [out], 0)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return LocalSource(path, now.st_size, now.st_mtime_ns)
+
+
+def _follow(first: _First, heads: _Heads) -> tuple[NDArray[np.bool_], Places]:
+    """Tell which files are framed like the first, and where their values lie."""
+    data, width, sources = heads
+    rows = np.arange(len(sources)) * width
+    starts, ends = rows + _META_AT, rows + first.room
+    good, places, _ = follow_layout(
+        first.layout, data, starts, ends, len(first.numbers)
+    )
+    sizes = np.array([-1 if one is None else one.file_size for one in sources])
+    pixels = places.offsets[-1] - rows
+    good &= places.lengths[-1] == first.pixel_length
+    good &= pixels + first.pixel_length == sizes
+    good &= _equal(data, rows + _PREFIX_AT, _PREFIX)
+    for number, value in first.same:
+        good &= places.lengths[number] == len(value)
+        good &= _equal(data, places.offsets[number], value)
+    return good, places
+
+
+def _equal(
+    data: NDArray[np.uint8], offsets: NDArray[np.int64], value: bytes
+) -> NDArray[np.bool_]:
+    if not value:
+        return np.ones(len(offsets), np.bool_)
+    every = windows(data, len(value))
+    found = every[np.minimum(offsets, len(every) - 1)]
+    equal: NDArray[np.bool_] = (found == np.frombuffer(value, np.uint8)).all(axis=1)
+    return equal
+
+
+def _open_rows(
+    first: _First, heads: _Heads, places: Places, rows: NDArray[np.int64], start: int
+) -> AlikeFiles:
+    frames = _columns(first, heads, places, rows, _FRAMES)
+    if "frame_type" in frames:
+        plain = np.char.find(frames["frame_type"], "MOSAIC") < 0
+        if not plain.all():
+            return _open_rows(first, heads, places, rows[plain], start)
+    instances = _columns(first, heads, places, rows, _INSTANCES)
+    images = list(_images(first, heads, places, rows))
+    return AlikeFiles(images, frames, instances, (rows + start).tolist())
+
+
+def _columns(
+    first: _First,
+    heads: _Heads,
+    places: Places,
+    rows: NDArray[np.int64],
+    wanted: Mapping[str, tuple[int, str, int]],
+) -> Columns:
+    """Decode the wanted values; an attribute of frames that none has is left out."""
+    little_endian = first.image.header.meta.framing.little_endian
+    columns: Columns = {}
+    for name, (tag, vr, width) in wanted.items():
+        number = first.numbers[tag]
+        offsets, lengths = places.offsets[number, rows], places.lengths[number, rows]
+        if wanted is _FRAMES and not lengths.any():
+            continue
+        if vr in TEXT:
+            columns[name] = text_column(heads.data, offsets, lengths)
+        else:
+            columns[name] = number_column(
+                heads.data,
+                offsets,
+                lengths,
+                vr=vr,
+                width=width,
+                little_endian=little_endian,
+            )
+    return columns
+
+
+def _images(
+    first: _First, heads: _Heads, places: Places, rows: NDArray[np.int64]
+) -> Iterator[DicomImage]:
+    """Make the images; their headers are read where somebody asks for them."""
+    stride, lengths = first.image.index.stride, first.image.index.lengths
+    assert stride is not None, "native"
+    offsets = places.offsets[-1, rows] - rows * heads.width
+    starts = offsets.tolist()
+    for k, row in enumerate(rows.tolist()):
+        source = heads.sources[row]
+        assert source is not None, "it was read"
+        own = stride._replace(start=starts[k])
+        index = FrameIndex(offsets[k : k + 1], lengths, "native", own)
+        reader = RangeReader(source, index)
+        yield DicomImage(reader, first.image.format, partial(read_header, source))

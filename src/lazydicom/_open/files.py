@@ -1,0 +1,265 @@
+"""From names of files to images: listed, expanded, their headers read many at once.
+
+Who has Datasets in memory may open these instead, or beside files.
+"""
+
+import os
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
+
+from lazydicom._open.alike import open_alike
+from lazydicom._arrange.frame_table import Batch
+from lazydicom._arrange.siemens_mosaic import mosaics_as_tiles
+from lazydicom._header.pydicom import is_dataset
+from lazydicom._decode.format import Color, Decoder, Isolation
+from lazydicom._header.dicomdir import files_of_dicomdir, is_dicomdir
+from lazydicom._header.elements import FileElements, read_elements
+from lazydicom._header.file_meta import FileMeta, read_file_meta
+from lazydicom._header.header import Header, header_of_dataset, read_header
+from lazydicom._array.image import DicomImage
+from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
+from lazydicom._bytes.local import LocalAccess
+from lazydicom._open.instance import open_instance
+from lazydicom._bytes.open import URL_TYPES, open_source
+from lazydicom._bytes.ranges import REQUESTS, ByteRange
+from lazydicom._bytes.source import ByteSource
+from lazydicom._header.walker import Framing, read_element
+from lazydicom._header.window import Window, open_window
+from lazydicom.errors import (
+    InvalidDicomError,
+    LazyDicomError,
+    LimitError,
+    SourceError,
+    warn,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pydicom import Dataset
+
+    from lazydicom._bytes.open import Url
+
+Instances: TypeAlias = "Urls | Dataset | Sequence[Url | Dataset]"
+_FEW: Final = 8
+"""Fewer files are opened one by one."""
+_KINDS: Final = 8
+"""Kinds of headers that are worth the trial."""
+_DEEPEST: Final = 8
+"""A disk has directories of patients, studies and series."""
+_SOP_CLASS_UID: Final = 0x00080016
+_MEDIA_STORAGE_SOP_CLASS: Final = 0x00020002
+_STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
+_NO_IMAGES: Final = (
+    "4.2", "9.", "11.", "66", "67", "68.", "78.", "79.", "80.", "81.", "88.", "104.",
+    "131", "200.", "34.", "481.3", "481.4", "481.5", "481.6", "481.7", "481.8", "481.9",
+)  # fmt: skip
+"""Spectra, waveforms, presentation states, raw data, maps, reports, documents, plans
+(PS3.4 annex B.5); a segmentation is here because one without pixels tells nothing."""
+_IMAGE_SUFFIXES: Final = (".dcm", ".dicom", ".ima")
+_PREFIX: Final = b"DICM"
+_PREFIX_SPAN: Final = ByteRange(128, 4)
+
+
+class ReadOptions(TypedDict, total=False):
+    """How frames are decoded and local files read; `open_image` explains."""
+
+    color: Color
+    decoder: Decoder
+    isolation: Isolation
+    local: LocalAccess
+
+
+def open_instances(
+    urls: Instances, storage_options: Mapping[str, Any], options: ReadOptions
+) -> list[Batch]:
+    """Open files by their names, and Datasets that are in memory."""
+    datasets, names = _part(urls)
+    images = [_open_image(partial(header_of_dataset, d), options) for d in datasets]
+    batches = [Batch(mosaics_as_tiles(images))] if images else []
+    if names or not datasets:
+        batches += _open_files(names, storage_options, options)
+    return batches
+
+
+def _part(urls: Instances) -> "tuple[list[Dataset], Urls]":
+    """Part Datasets, which are iterable themselves, from names."""
+    if is_dataset(urls):
+        return [urls], []
+    if isinstance(urls, URL_TYPES) or not is_list(urls):
+        return [], urls
+    each: list[Any] = list(urls)
+    datasets = [one for one in each if is_dataset(one)]
+    return datasets, [one for one in each if not is_dataset(one)]
+
+
+def _open_files(
+    urls: Urls, storage_options: Mapping[str, Any], options: ReadOptions
+) -> list[Batch]:
+    """Read the headers of all files, many at once; no two wait for each other."""
+    listed = list_files(urls, storage_options)
+    files = _expand(listed, storage_options, set(), depth=0)
+    open_one = partial(_open_listed, storage_options=storage_options, options=options)
+    batches, files_left = _open_alike(files, open_one, options)
+    threads = min(2 * REQUESTS, len(files_left) or 1)  # half of them parse
+    with ThreadPoolExecutor(threads, thread_name_prefix="lazydicom-open") as pool:
+        images = [one for one in pool.map(open_one, files_left) if one is not None]
+    if images:
+        batches.append(Batch(mosaics_as_tiles(images)))
+    if not batches:
+        message = f"None of {len(files)} files is an image"
+        raise SourceError(message, url=_name_of(listed[0]) or None)
+    return batches
+
+
+def _open_alike(
+    files: list[Listed],
+    open_one: Callable[[Listed], DicomImage | None],
+    options: ReadOptions,
+) -> tuple[list[Batch], list[Listed]]:
+    """Open local files that are framed like one among them together, give the others."""
+    batches: list[Batch] = []
+    if options.get("local", "pread") != "pread" or not all(map(_is_local, files)):
+        return batches, files
+    left = files
+    for _ in range(_KINDS):
+        if len(left) < _FEW:
+            break
+        first, left = open_one(left[0]), left[1:]
+        if first is None:
+            continue
+        batches.append(Batch(mosaics_as_tiles([first])))
+        try:
+            found = list(open_alike(first, [str(file.url) for file in left]))
+        except ValueError:
+            break  # the file by itself tells where
+        batches += [Batch(one.images, (one.frames, one.instances)) for one in found]
+        taken = {row for part in found for row in part.which}
+        left = [file for row, file in enumerate(left) if row not in taken]
+    return batches, left
+
+
+def is_one_file(name: str) -> bool:
+    """Tell a file by its name from a folder, a pattern, a zip file or a DICOMDIR.
+
+    No server is asked: a folder elsewhere must end with a slash.
+    """
+    path, chain = name.removeprefix("file://"), name.partition("::")[0]
+    if chain.endswith(("/", os.sep)) or is_dicomdir(chain):
+        return False
+    if "://" not in path and os.path.lexists(path):
+        return not os.path.isdir(path) and not path.lower().endswith(".zip")  # noqa: PTH112
+    return not is_pattern(chain) and not chain.lower().endswith(".zip")
+
+
+def _is_local(file: Listed) -> bool:
+    return isinstance(file.url, str) and os.path.isabs(file.url)  # noqa: PTH117
+
+
+def _name_of(file: Listed) -> str:
+    """Give the path or URL of a file, nothing where its bytes were given."""
+    return os.fspath(file.url) if isinstance(file.url, str | os.PathLike) else ""
+
+
+def _expand(
+    files: list[Listed],
+    storage_options: Mapping[str, Any],
+    seen: set[str],
+    *,
+    depth: int,
+) -> list[Listed]:
+    """Let a DICOMDIR that was named stand for the files it refers to.
+
+    Directories refer to each other, maybe in a circle: each is `seen` once.
+
+    Raises
+    ------
+    LimitError
+        If they go on and on, as a server may make them.
+    """
+    expanded: list[Listed] = []
+    for one in files:
+        name = _name_of(one)
+        if not one.named or not is_dicomdir(name):
+            expanded.append(one)
+        elif name not in seen:
+            if depth > _DEEPEST:
+                raise LimitError("Directories refer deeper and deeper", url=name)
+            seen.add(name)
+            names = files_of_dicomdir(name, open_source(name, storage_options))
+            inside = [Listed(url, named=True) for url in names]
+            expanded += _expand(inside, storage_options, seen, depth=depth + 1)
+    return expanded
+
+
+def _open_listed(
+    file: Listed, *, storage_options: Mapping[str, Any], options: ReadOptions
+) -> DicomImage | None:
+    """Open one file, ``None`` where it was found in a folder and is no image."""
+    local = options.get("local", "pread")
+    source = open_source(file.url, storage_options, local=local)
+    try:
+        return _open_image(partial(read_header, source), options)
+    except InvalidDicomError:
+        dicom = _has_prefix(source)
+        if file.named or (dicom and _should_be_image(source)):
+            raise
+        if not dicom and _is_named_as_image(source):
+            message = "Passed over as no DICOM file, maybe an image whose copy failed"
+            warn(message, url=source.url)
+        return None
+
+
+def _open_image(load_header: Callable[[], Header], options: ReadOptions) -> DicomImage:
+    return open_instance(
+        load_header,
+        color=options.get("color", "rgb"),
+        decoder=options.get("decoder", "imagecodecs"),
+        isolation=options.get("isolation", "none"),
+        lends=options.get("local", "pread") == "mmap",
+        allow_truncated=False,
+        on_extra_frames="warn",
+    )
+
+
+def _has_prefix(source: ByteSource) -> bool:
+    return source.size() >= _PREFIX_SPAN.stop and source.read(_PREFIX_SPAN) == _PREFIX
+
+
+def _is_named_as_image(source: ByteSource) -> bool:
+    """Tell what may be left of an image: a copy that failed is empty, or all zeros."""
+    name = source.url.rpartition("/")[2].lower()
+    hidden = name.startswith(".")  # macOS writes ._1.dcm beside 1.dcm
+    return not hidden and (name.endswith(_IMAGE_SUFFIXES) or source.size() == 0)
+
+
+def _should_be_image(source: ByteSource) -> bool:
+    """Tell whether a DICOM file without pixels is a broken image, or something else."""
+    try:
+        with open_window(source) as window:
+            meta = read_file_meta(window)
+            kind = _media_storage(window, meta)
+            kind = _sop_class(read_elements(source, window, meta)) or kind
+    except LazyDicomError:
+        return True
+    return kind.startswith(_STORAGE) and not kind[len(_STORAGE) :].startswith(
+        _NO_IMAGES
+    )
+
+
+def _sop_class(elements: FileElements) -> str:
+    return "".join(map(str, elements.get(_SOP_CLASS_UID, "UI")))
+
+
+def _media_storage(window: Window, meta: FileMeta) -> str:
+    """Read the SOP class that the File Meta group names."""
+    at = meta.meta_start
+    while at < meta.start:
+        element = read_element(window, at, Framing())
+        at = element.offset + element.length
+        if element.tag == _MEDIA_STORAGE_SOP_CLASS:
+            value = window.bytes_at(element.offset, element.length)
+            return value.decode("latin-1").rstrip("\0 ")
+    return ""

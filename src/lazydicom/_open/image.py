@@ -1,0 +1,151 @@
+"""Opening: from a URL, bytes or a `Dataset` to a `DicomArray`, without reading a pixel."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeGuard
+
+from lazydicom._arrange.stack import stack_frames
+from lazydicom._array.array import DicomArray
+from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
+from lazydicom._frames.dicomweb.client import SCHEME
+from lazydicom._frames.index import OnExtraFrames
+from lazydicom._header.header import Header, header_of_dataset, read_header
+from lazydicom._bytes.local import LocalAccess
+from lazydicom._open.indexed import FrameOptions, open_with_cache, open_with_index
+from lazydicom._open.instance import open_instance
+from lazydicom._bytes.open import URL_TYPES, open_source
+from lazydicom._open.web import open_web_instance
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+    from lazydicom._bytes.open import Url
+
+
+def open_image(
+    url: "Url | Dataset",
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    color: Color = "rgb",
+    decoder: Decoder = "imagecodecs",
+    isolation: Isolation = "none",
+    local: LocalAccess = "pread",
+    allow_truncated: bool = False,
+    on_extra_frames: OnExtraFrames = "warn",
+    frame_cache_bytes: int = 0,
+    max_frame_bytes: int = MAX_FRAME_BYTES,
+    index: str | os.PathLike[str] | None = None,
+    cache: bool = False,
+) -> DicomArray:
+    """Open one SOP Instance as a lazy array of its frames.
+
+    The header is read and no pixel (a deflated file is inflated once).
+
+    Parameters
+    ----------
+    url : str, os.PathLike, bytes or pydicom.Dataset
+        A path, any fsspec URL, the bytes of a file, or a `Dataset` with Pixel Data;
+        ``dicomweb+https://…/studies/S/series/E/instances/I`` behind DICOMweb.
+    storage_options : mapping, optional
+        Arguments of the fsspec filesystem; of DICOMweb `headers`, `auth`, `timeout`
+        and `verify`.
+    color : {"rgb", "stored"}
+        ``"stored"`` keeps YCbCr instead of converting it to RGB (PS3.3 C.7.6.3.1.2).
+    decoder : {"imagecodecs", "pydicom"}
+        Who decodes encapsulated frames; ``"pydicom"`` tries the plugins that are
+        installed for it, GDCM among them.
+    isolation : {"none", "process"}
+        ``"process"`` decodes encapsulated frames in a worker process, for files that
+        nobody trusts: where a decoder crashes or hangs, the frame is a `DecodeError`.
+    local : {"pread", "mmap"}
+        ``"mmap"`` gives single frames of a local file as views of a memory map: without
+        a copy, but a file truncated meanwhile kills the process.
+    allow_truncated : bool
+        Take the complete frames of a file that ends too early, instead of an error.
+    on_extra_frames : {"warn", "keep"}
+        Frames stored behind the declared ones are left out with a warning, or kept.
+    frame_cache_bytes : int
+        Decoded frames to keep for viewers that scrub: ``array[k]`` of a frame used
+        lately is a copy of it. By default none.
+    max_frame_bytes : int
+        Largest decoded frame, by default 2 GiB: a header may claim what no memory holds.
+    index : str or os.PathLike, optional
+        An index file of `save_index`: neither header nor pixel data are read to open.
+    cache : bool
+        Keep an index in the user's cache folder, and use it while size and version of
+        the file hold.
+
+    Returns
+    -------
+    DicomArray
+        With axes ``('frame', 'y', 'x')``, and ``'sample'`` for colour. Values are the
+        stored ones, equal to pydicom's `pixel_array`.
+
+    Raises
+    ------
+    LazyDicomError
+        If the file cannot be read (`SourceError`), contradicts the standard
+        (`InvalidDicomError`) or needs what is not here (`UnsupportedError`).
+
+    Examples
+    --------
+    >>> from pydicom.data import get_testdata_file
+    >>> import lazydicom
+    >>> array = lazydicom.open_image(get_testdata_file("rtdose.dcm", download=False))
+    >>> array.shape
+    (15, 10, 10)
+    >>> array[3:5, 0].shape
+    (2, 10)
+    """
+    if index is not None or cache:
+        plain = not allow_truncated and on_extra_frames == "warn"
+        if not plain or _is_web(url) or not isinstance(url, URL_TYPES):
+            message = "An index holds the frames that a file declares, and is of a file"
+            raise ValueError(message)
+        options = FrameOptions(
+            color=color,
+            decoder=decoder,
+            isolation=isolation,
+            local=local,
+            frame_cache_bytes=frame_cache_bytes,
+            max_frame_bytes=max_frame_bytes,
+        )
+        if index is not None:
+            return open_with_index(url, storage_options or {}, index, options)
+        return open_with_cache(url, storage_options or {}, options)
+    if _is_web(url):
+        web = open_web_instance(
+            url,
+            storage_options or {},
+            color=color,
+            decoder=decoder,
+            isolation=isolation,
+            frame_cache_bytes=frame_cache_bytes,
+            max_frame_bytes=max_frame_bytes,
+        )
+        return stack_frames(web)
+    image = open_instance(
+        _header_loader(url, storage_options or {}, local),
+        color=color,
+        decoder=decoder,
+        isolation=isolation,
+        lends=local == "mmap",
+        allow_truncated=allow_truncated,
+        on_extra_frames=on_extra_frames,
+        frame_cache_bytes=frame_cache_bytes,
+        max_frame_bytes=max_frame_bytes,
+    )
+    return stack_frames(image)
+
+
+def _is_web(url: "Url | Dataset") -> TypeGuard[str]:
+    return isinstance(url, str) and url.startswith(SCHEME)
+
+
+def _header_loader(
+    url: "Url | Dataset", storage_options: Mapping[str, Any], local: LocalAccess
+) -> Callable[[], Header]:
+    if isinstance(url, URL_TYPES):
+        return partial(read_header, open_source(url, storage_options, local=local))
+    return partial(header_of_dataset, url)

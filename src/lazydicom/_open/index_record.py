@@ -1,0 +1,287 @@
+"""What is kept of an opened instance, so that opening it again reads none of it.
+
+The place of every frame, the Image Pixel module and the technical attributes: no header,
+no name, no UID of a patient, not even the path, of which only a hash is kept.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from typing import Any, Final, get_type_hints
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._decode.format import FrameFormat
+from lazydicom._frames.encapsulated import EncapsulatedIndex
+from lazydicom._frames.fragment_reader import FragmentReader
+from lazydicom._frames.index import FrameIndex, NativeStride, index_native
+from lazydicom._frames.reader import FrameReader, RangeReader
+from lazydicom._header.header import Header
+from lazydicom._header.image_pixel import PIXEL_TAGS, ImagePixel, make_image_pixel
+from lazydicom._bytes.inflate import InflatedSource
+from lazydicom._frames.fragments import PixelItems
+from lazydicom._bytes.source import ByteSource
+from lazydicom._frames.growing_reader import TrailReader
+from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
+from lazydicom.errors import SourceChangedError, SourceError, redact_url
+
+_ORIGINS: Final = ("native", "basic", "extended", "tiff", "scanned")
+_KINDS: Final = {
+    "name": str,
+    "size": int,
+    "version": list,
+    "transfer_syntax": str,
+    "pixel": dict,
+    "swapped_pairs": bool,
+    "attributes": dict,
+    "start": int,
+    "proven": bool,
+    "warnings": list,
+    "frames": int,
+    "origin": str,
+}
+"""What the values of a record are, besides those that may be ``null``."""
+_MOST_FRAMES: Final = 1 << 31
+"""An IS holds no more."""
+_MOST_BYTES: Final = (1 << 63) - 1
+"""Nobody knows how long an inflated data set is before it is read."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SavedInstance:
+    """One instance, as it was when it was indexed."""
+
+    name: str
+    """Hash of its URL; see `hash_name`."""
+    size: int
+    """Length of the file in bytes."""
+    version: tuple[int | str, ...]
+    """What tells the file from the one that replaces it: size, etag or mtime."""
+    pixel: ImagePixel
+    transfer_syntax: TransferSyntax
+    swapped_pairs: bool
+    attributes: Mapping[str, Any]
+    """The technical ones."""
+    start: int
+    """First byte of the data set; of a deflated file, of the deflate stream."""
+    index: FrameIndex
+    items: PixelItems | None
+    """Where encapsulated frames lie."""
+    proven: bool
+    """Whether all items were looked at."""
+    warnings: list[str]
+    """What opening said."""
+
+
+def save_instance(
+    header: Header,
+    format_: FrameFormat,
+    reader: FrameReader,
+    source: ByteSource,
+    *,
+    attributes: Mapping[str, Any],
+    warnings: list[str],
+) -> SavedInstance:
+    """Keep what was found about an instance; frames not found yet are looked for now.
+
+    Raises
+    ------
+    SourceError
+        If nothing tells this version of the file from another.
+    """
+    whole = reader.whole() if isinstance(reader, TrailReader) else reader
+    fragments = isinstance(whole, FragmentReader)
+    found = whole.found if isinstance(whole, FragmentReader) else None
+    index = whole.index
+    assert index is not None
+    return SavedInstance(
+        name=hash_name(source.url),
+        size=source.size(),
+        version=version_of(source),
+        pixel=header.image_pixel,
+        transfer_syntax=header.transfer_syntax,
+        swapped_pairs=format_.swapped_pairs,
+        attributes=attributes,
+        start=header.meta.start,
+        index=index,
+        items=found.items if found is not None else None,
+        proven=not fragments or (found is not None and found.proven),
+        warnings=warnings,
+    )
+
+
+def hash_name(url: str) -> str:
+    """Hash a URL: paths may name a patient, queries hold secrets."""
+    return blake2b(url.encode(errors="surrogateescape"), digest_size=16).hexdigest()
+
+
+def has_version(source: ByteSource) -> bool:
+    """Tell whether anything changes when the file does, besides its size."""
+    return "" not in source.identity()[1:]
+
+
+def version_of(source: ByteSource) -> tuple[int | str, ...]:
+    """Tell this version of a file from any other of the same name.
+
+    Raises
+    ------
+    SourceError
+        If the server says nothing that changes with the file.
+    """
+    known = [one for one in source.identity()[1:] if isinstance(one, int | str)]
+    if not has_version(source):
+        message = "The server tells neither an etag nor a date: an index could go stale"
+        raise SourceError(message, url=source.url)
+    return tuple(redact_url(one) if isinstance(one, str) else one for one in known)
+
+
+def check_version(saved: SavedInstance, source: ByteSource, *, index_name: str) -> None:
+    """Raise `SourceChangedError` unless the file is the one that was indexed."""
+    now = version_of(source)
+    if now != saved.version:
+        message = (
+            f"The file changed since {redact_url(index_name)} was written: "
+            f"{saved.size} bytes then, {source.size()} bytes now"
+        )
+        raise SourceChangedError(message, url=source.url)
+
+
+def saved_reader(
+    saved: SavedInstance, source: ByteSource, *, lends: bool
+) -> FrameReader:
+    """Read frames where they were found; nothing is looked up again."""
+    if saved.transfer_syntax.deflated:
+        source = InflatedSource(source, saved.start)
+    if saved.items is None:
+        return RangeReader(source, saved.index, lends=lends)
+    found = EncapsulatedIndex(saved.index, saved.items, proven=saved.proven)
+    return FragmentReader(source, found)
+
+
+def to_record(saved: SavedInstance) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Write an instance as plain values and columns."""
+    index = saved.index
+    record: dict[str, Any] = {
+        "name": saved.name,
+        "size": saved.size,
+        "version": list(saved.version),
+        "transfer_syntax": saved.transfer_syntax.uid,
+        "pixel": asdict(saved.pixel),
+        "swapped_pairs": saved.swapped_pairs,
+        "attributes": dict(saved.attributes),
+        "start": saved.start,
+        "items": None if saved.items is None else asdict(saved.items),
+        "proven": saved.proven,
+        "warnings": saved.warnings,
+        "frames": len(index),
+        "origin": index.origin,
+        "stride": None if index.stride is None else list(index.stride),
+    }
+    if index.stride is not None:
+        return record, {}
+    steps = np.diff(index.offsets, prepend=0)
+    columns = {"lengths": _narrow(index.lengths), "steps": steps}
+    if np.array_equal(steps[1:], index.lengths[:-1]):
+        columns["steps"] = steps[:1]  # frames follow each other
+    return record, columns
+
+
+def from_record(
+    record: Mapping[str, Any], columns: Mapping[str, NDArray[Any]]
+) -> SavedInstance:
+    """Read an instance back; whatever does not fit is an error of its own kind.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If the record is none, or contradicts itself.
+    """
+    _check_kinds(record, _KINDS)
+    syntax = TRANSFER_SYNTAXES[record["transfer_syntax"]]
+    saved = SavedInstance(
+        name=record["name"],
+        size=record["size"],
+        version=tuple(record["version"]),
+        pixel=_pixel(record["pixel"]),
+        transfer_syntax=syntax,
+        swapped_pairs=record["swapped_pairs"],
+        attributes=record["attributes"],
+        start=record["start"],
+        index=_index(record, columns),
+        items=_items(record["items"], syntax),
+        proven=record["proven"],
+        warnings=[str(one) for one in record["warnings"]],
+    )
+    _check_frames(saved)
+    return saved
+
+
+def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
+    """Refuse values of another kind: of 1.5 or true, `int` would make 1."""
+    for name, kind in kinds.items():
+        if type(values[name]) is not kind:
+            raise TypeError(name)
+
+
+def _pixel(values: Mapping[str, Any]) -> ImagePixel:
+    _check_kinds(values, get_type_hints(ImagePixel))
+    keyword = values["pixel_keyword"]
+    if keyword not in PIXEL_TAGS.values():
+        raise ValueError(keyword)
+    return make_image_pixel(values, pixel_keyword=keyword)
+
+
+def _items(
+    values: Mapping[str, Any] | None, syntax: TransferSyntax
+) -> PixelItems | None:
+    if syntax.native != (values is None):
+        raise ValueError("items")
+    if values is None:
+        return None
+    _check_kinds(values, get_type_hints(PixelItems))
+    return PixelItems(**values)
+
+
+def _index(
+    record: Mapping[str, Any], columns: Mapping[str, NDArray[Any]]
+) -> FrameIndex:
+    frames, origin = record["frames"], record["origin"]
+    if origin not in _ORIGINS or not 1 <= frames <= _MOST_FRAMES:
+        raise ValueError(origin)
+    if record["stride"] is not None:
+        stride = NativeStride(*record["stride"])
+        _check_kinds(stride._asdict(), get_type_hints(NativeStride))
+        return index_native(stride.start, frames, stride.frame_bits, stride.unit_bits)
+    lengths = columns["lengths"].astype(np.int64)
+    steps = columns["steps"].astype(np.int64)
+    if len(steps) == 1:
+        steps = np.append(steps, lengths[:-1])
+    if len(lengths) != frames:
+        raise ValueError("frames")
+    return FrameIndex(np.cumsum(steps), lengths, origin)
+
+
+def _check_frames(saved: SavedInstance) -> None:
+    """Compare what a record says in two places, and with the size of the file."""
+    index, pixel, items = saved.index, saved.pixel, saved.items
+    frames = pixel.number_of_frames
+    if not len(index.offsets) == len(index.lengths) == frames:
+        raise ValueError("frames")
+    shape = (pixel.frame_bits, 16 if saved.swapped_pairs else 8)
+    if items is None and (index.stride is None or index.stride[1:] != shape):
+        raise ValueError("stride")
+    if items is not None and (items.codec, items.frames) != (
+        saved.transfer_syntax.codec,
+        frames,
+    ):
+        raise ValueError("items")
+    size = _MOST_BYTES if saved.transfer_syntax.deflated else saved.size
+    room = size - index.offsets
+    if min(index.offsets.min(), index.lengths.min(), (room - index.lengths).min()) < 0:
+        raise ValueError("offsets")
+
+
+def _narrow(values: NDArray[np.int64]) -> NDArray[Any]:
+    """Take as few bytes as the largest value needs."""
+    return values.astype(np.min_scalar_type(int(values.max(initial=0))))

@@ -1,0 +1,88 @@
+"""Opening an instance behind DICOMweb."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from lazydicom._decode.format import Color, Decoder, FrameFormat, Isolation
+from lazydicom._decode.preflight import check_size
+from lazydicom._array.cache import FrameCache
+from lazydicom._header.header import Header
+from lazydicom._array.image import DicomImage
+from lazydicom._open.instance import check_choices, check_color
+from lazydicom._frames.dicomweb.reader import open_dicomweb
+from lazydicom.errors import LimitError, SourceChangedError, redact_url
+
+_MOST_FRAMES: Final = 1 << 24
+"""A server may claim any number, and there is no size of a file to compare it with."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LoadHeader:
+    """Asks for the metadata again, after unpickling."""
+
+    url: str
+    storage_options: Mapping[str, Any]
+    version: str
+    """Hash of the metadata that the format of the frames was made of."""
+
+    def __repr__(self) -> str:
+        """Name the instance, without secrets."""
+        return f"<LoadHeader {redact_url(self.url)}>"
+
+    def __call__(self) -> Header:
+        """Give the header.
+
+        Raises
+        ------
+        SourceChangedError
+            If it is not the one that was opened.
+        """
+        header, reader = open_dicomweb(self.url, self.storage_options)
+        if reader.version != self.version:
+            message = "The metadata changed since the instance was opened"
+            raise SourceChangedError(message, url=self.url)
+        return header
+
+
+def open_web_instance(
+    url: str,
+    storage_options: Mapping[str, Any],
+    *,
+    color: Color,
+    decoder: Decoder,
+    isolation: Isolation,
+    frame_cache_bytes: int,
+    max_frame_bytes: int,
+) -> DicomImage:
+    """Open an instance by its metadata; frames come by WADO-RS.
+
+    Raises
+    ------
+    LazyDicomError
+        As `lazydicom.open_image` says.
+    """
+    check_choices(color, decoder, isolation)
+    header, reader = open_dicomweb(url, storage_options)
+    check_size(header.image_pixel.frame_nbytes, max_frame_bytes)
+    _check_count(header.image_pixel.number_of_frames, url)
+    format_ = FrameFormat(
+        header.image_pixel,
+        header.transfer_syntax,
+        color,
+        decoder=decoder,
+        isolation=isolation,
+        max_frame_bytes=max_frame_bytes,
+    )
+    check_color(format_, url=url, offset=None)
+    cache = FrameCache(frame_cache_bytes) if frame_cache_bytes > 0 else None
+    load_header = LoadHeader(url, dict(storage_options), reader.version)
+    image = DicomImage(reader, format_, load_header, cache)
+    vars(image)["header"] = header
+    return image
+
+
+def _check_count(number_of_frames: int, url: str) -> None:
+    if number_of_frames > _MOST_FRAMES:
+        message = f"Expected {_MOST_FRAMES} frames at most, found {number_of_frames}"
+        raise LimitError(message, url=url)

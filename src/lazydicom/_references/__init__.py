@@ -1,1 +1,0 @@
-"""References: arrays as byte ranges of their files, for Zarr tools that copy nothing."""

@@ -1,0 +1,296 @@
+"""Modality LUT, VOI LUT and palette as lazy functions over arrays of any kind.
+
+They compute what pydicom's `apply_modality_lut`, `apply_voi_lut` and `apply_color_lut` do, with
+the parameters that the file gives each frame.
+"""
+
+from functools import partial
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._views.dask import is_dask_array, map_frames
+from lazydicom._views.lut.kernels import NARROWEST, WINDOWS, LookupTable, look_up, rescale
+from lazydicom._views.lut.parameters import (
+    MODALITY_LUT_SEQUENCE,
+    VOI_LUT_SEQUENCE,
+    frame_columns,
+    modality_range,
+    on_grid,
+    palette_of,
+    rescale_columns,
+    sequence_table,
+    tables_of,
+)
+from lazydicom._array.mapped import FrameArray, FrameFunction, MappedArray, Name
+from lazydicom.errors import InvalidDicomError, UnsupportedError
+
+WindowChoice: TypeAlias = int | tuple[float, float]
+_GRAY: Final = frozenset(("MONOCHROME1", "MONOCHROME2"))
+_FLOAT64: Final = np.dtype(np.float64)
+
+
+def apply_modality_lut(
+    values: Any,  # noqa: ANN401 (DicomArray, ndarray, dask array)
+    *,
+    like: FrameArray | None = None,
+    at: Any = ...,  # noqa: ANN401 (an index expression)
+) -> Any:  # noqa: ANN401
+    """Turn stored values into those that the modality means, such as HU (PS3.3 C.11.1).
+
+    Parameters
+    ----------
+    values : DicomArray, ndarray or dask.array.Array
+        Stored values. A `DicomArray` knows its own parameters.
+    like : DicomArray, optional
+        Whose parameters to use for `values` of another kind; of its shape, or of that
+        of ``like[at]``.
+    at : index expression
+        What part of `like` the values are.
+
+    Returns
+    -------
+    MappedArray, ndarray or dask.array.Array
+        Of the kind that came in; float64 where Rescale Slope and Intercept are
+        applied, integers of a Modality LUT, and the values as they are where the file has
+        neither. A `MappedArray` is lazy: it indexes like the `DicomArray`, and
+        `to_dask` and `to_xarray` take it.
+
+    Raises
+    ------
+    LazyDicomError
+        If the LUT of a file contradicts the standard, or only some files have one.
+
+    Examples
+    --------
+    >>> from pydicom.data import get_testdata_file
+    >>> import lazydicom
+    >>> path = get_testdata_file("CT_small.dcm", download=False)
+    >>> array = lazydicom.open_image(path)
+    >>> hounsfield = lazydicom.apply_modality_lut(array)
+    >>> array[0, 60, 60], hounsfield[0, 60, 60]
+    (np.int16(1013), np.float64(-11.0))
+    """
+    array = _parameters_of(values, like)
+    return _apply(values, _modality(array), array, at)
+
+
+def apply_voi_lut(
+    values: Any,  # noqa: ANN401
+    *,
+    window: WindowChoice = 0,
+    like: FrameArray | None = None,
+    at: Any = ...,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Spread the values of interest over the range of the display (PS3.3 C.11.2).
+
+    Parameters
+    ----------
+    values : DicomArray, MappedArray, ndarray or dask.array.Array
+        What `apply_modality_lut` gives. To a `DicomArray`, which holds stored values,
+        the Modality LUT is applied first: windows count in its units.
+    window : int or (center, width)
+        Which of the VOI LUTs of the file or, where it has none, of its windows; or a window
+        of your own.
+    like, at
+        As in `apply_modality_lut`.
+
+    Returns
+    -------
+    MappedArray, ndarray or dask.array.Array
+        Of the kind that came in; float64 for windows, integers of a VOI LUT, and the
+        values as they are where the file has neither.
+
+    Raises
+    ------
+    UnsupportedError
+        If the image is in colour, or the VOI LUT Function is not known.
+    InvalidDicomError
+        If a window is too narrow, or is not there.
+
+    Examples
+    --------
+    >>> from pydicom.data import get_testdata_file
+    >>> import lazydicom
+    >>> path = get_testdata_file("CT_small.dcm", download=False)
+    >>> array = lazydicom.open_image(path)
+    >>> lung = lazydicom.apply_voi_lut(array, window=(-600, 1500))
+    >>> lung.shape, lung.dtype
+    ((1, 128, 128), dtype('float64'))
+    """
+    array = _parameters_of(values, like)
+    if _is_stored(values):
+        values = apply_modality_lut(values)
+    return _apply(values, _voi(array, window), array, at)
+
+
+def apply_palette(
+    values: Any,  # noqa: ANN401
+    *,
+    like: FrameArray | None = None,
+    at: Any = ...,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Turn the stored values of PALETTE COLOR into RGB or RGBA (PS3.3 C.7.6.3.1.5).
+
+    Parameters
+    ----------
+    values, like, at
+        As in `apply_modality_lut`.
+
+    Returns
+    -------
+    MappedArray, ndarray or dask.array.Array
+        Of the kind that came in, with an axis ``'sample'`` at the end.
+
+    Raises
+    ------
+    InvalidDicomError
+        If the file has no palette.
+
+    Examples
+    --------
+    >>> from pydicom.data import get_testdata_file
+    >>> import lazydicom
+    >>> path = get_testdata_file("examples_palette.dcm", download=False)
+    >>> array = lazydicom.open_image(path)
+    >>> lazydicom.apply_palette(array)[0, 100, 100]
+    array([0, 0, 0], dtype=uint16)
+    """
+    array = _parameters_of(values, like)
+    found = tables_of(array, palette_of, "palette")
+    if found is None:
+        url = array.images[0].url
+        raise InvalidDicomError("No palette", url=url, tag=0x00281101)
+    return _apply(values, _look_up(found, "palette"), array, at)
+
+
+def _parameters_of(values: Any, like: FrameArray | None) -> FrameArray:  # noqa: ANN401
+    """Tell whose headers hold."""
+    if like is not None:
+        return like
+    if isinstance(values, FrameArray):
+        return values
+    message = "a DicomArray, or like= the array that the values are of"
+    raise TypeError(f"Expected {message}, found {type(values).__name__}")
+
+
+def _is_stored(values: Any) -> bool:  # noqa: ANN401
+    return isinstance(values, FrameArray) and not isinstance(values, MappedArray)
+
+
+def _apply(
+    values: Any,  # noqa: ANN401
+    function: FrameFunction | None,
+    array: FrameArray,
+    at: Any,  # noqa: ANN401
+) -> Any:  # noqa: ANN401
+    """Apply a function in the way of each kind of array."""
+    if function is None:
+        return values
+    if isinstance(values, MappedArray) and not (
+        function.name == "VOI LUT" and values.function.name == "Modality LUT"
+    ):
+        message = f"a {values.function.name} is applied already"
+        raise TypeError(f"A {function.name} is for stored values, {message}")
+    if isinstance(values, FrameArray):
+        return MappedArray(values, function)
+    shape = np.broadcast_to(False, array.shape)[at].shape  # noqa: FBT003
+    if any(one.ndim for one in function.parameters) and np.shape(values) != shape:
+        message = f"Expected values of shape {shape}, found {np.shape(values)}"
+        raise ValueError(f"{message}: tell with at= which part of like= they are")
+    function = function.at(at, array.shape)
+    if is_dask_array(values):
+        return map_frames(values, function)
+    return function(np.asarray(values))
+
+
+def _modality(array: FrameArray) -> FrameFunction | None:
+    read = partial(sequence_table, tag=MODALITY_LUT_SEQUENCE)
+    found = tables_of(array, read, "Modality LUT")
+    if found is not None:
+        return _look_up(found, "Modality LUT")
+    columns = rescale_columns(array)
+    if columns is None:
+        return None
+    slope, intercept = (on_grid(column, array) for column in columns)
+    return FrameFunction(rescale, (slope, intercept), _FLOAT64, "Modality LUT")
+
+
+def _voi(array: FrameArray, window: WindowChoice) -> FrameFunction | None:
+    if isinstance(window, int):
+        read = partial(sequence_table, tag=VOI_LUT_SEQUENCE, number=window)
+        found = tables_of(array, read, "VOI LUT")
+        if found is not None:
+            return _look_up(found, "VOI LUT")
+    names = ("window_center", "window_width", "voi_lut_function")
+    centers, widths, functions = frame_columns(array, *names)
+    if isinstance(window, int):
+        if np.isnan(centers).all() or np.isnan(widths).all():
+            return None
+        center, width = _chosen(centers, window, array), _chosen(widths, window, array)
+    else:
+        center, width = (np.asarray(float(one)) for one in window)
+    function = _window_function(functions, array)
+    _check_window(width, function, array)
+    lowest, highest = _output_range(array)
+    parameters = (center, width, lowest, highest)
+    return FrameFunction(WINDOWS[function], parameters, _FLOAT64, "VOI LUT")
+
+
+def _chosen(column: NDArray[Any], number: int, array: FrameArray) -> NDArray[Any]:
+    """Give one of several values of each frame, the only one where there is one."""
+    several = column.shape[1] > 1 and not np.isnan(column[:, 1:]).all()
+    if several and not 0 <= number < column.shape[1]:
+        message = f"Expected window {number}, found {column.shape[1]}"
+        raise InvalidDicomError(message, url=array.images[0].url, tag=0x00281050)
+    chosen = column[:, number if several else 0]
+    if np.isnan(chosen).any():
+        which = int(np.flatnonzero(np.isnan(chosen))[0])
+        message = f"Only some frames have window {number}"
+        raise InvalidDicomError(message, url=array.images[0].url, frame=which)
+    return on_grid(chosen, array)
+
+
+def _window_function(functions: NDArray[Any], array: FrameArray) -> str:
+    names = {str(name).upper() or "LINEAR" for name in np.unique(functions)}
+    url = array.images[0].url
+    if len(names) > 1 or not names <= WINDOWS.keys():
+        message = f"VOI LUT Function {', '.join(sorted(names))}"
+        raise UnsupportedError(message, url=url, tag=0x00281056)
+    kinds = {image.format.pixel.photometric_interpretation for image in array.images}
+    if not kinds <= _GRAY:
+        message = f"A window is for MONOCHROME1 and MONOCHROME2, not {sorted(kinds)}"
+        raise UnsupportedError(message, url=url, tag=0x00280004)
+    return names.pop()
+
+
+def _check_window(width: NDArray[Any], function: str, array: FrameArray) -> None:
+    least = NARROWEST.get(function)
+    if (width < least).any() if least else (width <= 0).any():
+        message = f"{function} window of width {width.min():g}"
+        raise InvalidDicomError(message, url=array.images[0].url, tag=0x00281051)
+
+
+def _output_range(array: FrameArray) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Give the range of what the modality LUT can give, of each frame."""
+    ranges = np.array([modality_range(image) for image in array.images], np.float64)
+    lengths = [len(image) for image in array.images]
+    lowest, highest = np.repeat(ranges, lengths, axis=0).T
+    columns = rescale_columns(array)
+    if columns is not None:
+        slope, intercept = columns
+        lowest, highest = lowest * slope + intercept, highest * slope + intercept
+    return on_grid(lowest, array), on_grid(highest, array)
+
+
+def _look_up(
+    found: tuple[tuple[LookupTable, ...], NDArray[Any]], name: Name
+) -> FrameFunction:
+    tables, which = found
+    looks = {(table.entries.dtype, table.entries.shape[1:]) for table in tables}
+    if len(looks) > 1:
+        raise UnsupportedError(f"Instances have a {name} of different types")
+    (dtype, rest), *_ = looks
+    kernel = partial(look_up, tables=tables)
+    return FrameFunction(kernel, (which,), dtype, name, samples=rest[0] if rest else 0)

@@ -1,0 +1,282 @@
+"""What the headers of an array say about its LUTs, for each frame."""
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._header.frame_attributes import FRAME_ATTRIBUTES, TEXT
+from lazydicom._header.columns.functional_groups import functional_group_columns, has_functional_groups
+from lazydicom._array.grid import HOLE
+from lazydicom._header.header import Header, read_sequence
+from lazydicom._array.image import DicomImage
+from lazydicom._views.lut.kernels import LookupTable, expand_segments
+from lazydicom._array.mapped import FrameArray
+from lazydicom.errors import InvalidDicomError, UnsupportedError
+
+if TYPE_CHECKING:
+    from pydicom import Dataset
+
+_T = TypeVar("_T")
+
+MODALITY_LUT_SEQUENCE: Final = 0x00283000
+VOI_LUT_SEQUENCE: Final = 0x00283010
+_LUT_DESCRIPTOR: Final = 0x00283002
+_LUT_DATA: Final = 0x00283006
+_PALETTE_DESCRIPTOR: Final = 0x00281101
+_PALETTE: Final = 0x00281201
+_SEGMENTED_PALETTE: Final = 0x00281221
+_ALPHA: Final = 3
+_PIXEL_PRESENTATION: Final = 0x00089205
+
+
+def frame_columns(array: FrameArray, *names: str) -> tuple[NDArray[Any], ...]:
+    """Give attributes of each frame of all images: (frames, values), or text."""
+    images = [_image_columns(image, names) for image in array.images]
+    return tuple(_join(list(pieces)) for pieces in zip(*images, strict=True))
+
+
+def _image_columns(image: DicomImage, names: Sequence[str]) -> list[NDArray[Any]]:
+    """Read the functional groups of an image, and what stands at its top level."""
+    header, frames = image.header, len(image)
+    enhanced = has_functional_groups(header)
+    columns = functional_group_columns(header) if enhanced else {}
+    return [
+        columns[name][:frames] if name in columns else _at_top(header, name, frames)
+        for name in names
+    ]
+
+
+def _at_top(header: Header, name: str, frames: int) -> NDArray[Any]:
+    attribute = FRAME_ATTRIBUTES[name]
+    values = header.elements.get(*attribute.classic) if attribute.classic else ()
+    if attribute.vr in TEXT:
+        return np.full(frames, "\\".join(map(str, values)))
+    return np.tile(np.array([values or (np.nan,)], np.float64), (frames, 1))
+
+
+def _join(pieces: list[NDArray[Any]]) -> NDArray[Any]:
+    if pieces[0].ndim == 1:
+        return np.concatenate(pieces)
+    column = np.full((sum(map(len, pieces)), max(p.shape[1] for p in pieces)), np.nan)
+    start = 0
+    for piece in pieces:
+        column[start : start + len(piece), : piece.shape[1]] = piece
+        start += len(piece)
+    return column
+
+
+def on_grid(column: NDArray[Any], array: FrameArray) -> NDArray[Any]:
+    """Spread a number per frame over the axes; one without axes where all are equal."""
+    numbers = array.grid.numbers
+    there = column[numbers[numbers != HOLE]]
+    if there.size and np.array_equal(
+        there, np.full_like(there, there[0]), equal_nan=True
+    ):
+        return np.asarray(there[0])
+    nothing = np.nan if column.dtype.kind == "f" else 0
+    spread = np.append(column, column.dtype.type(nothing))[
+        numbers
+    ]  # a hole is the last
+    return spread.reshape(*numbers.shape, *(1 for _ in array.frame_shape))
+
+
+def rescale_columns(
+    array: FrameArray,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Give slope and intercept of each frame, ``None`` where no file rescales."""
+    return complete_rescale(*frame_columns(array, "rescale_slope", "rescale_intercept"))
+
+
+def complete_rescale(
+    slopes: NDArray[np.float64], intercepts: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
+    """Let a frame without slope or intercept stay as it is; ``None`` where all are."""
+    slope, intercept = slopes[:, 0], intercepts[:, 0]
+    known = ~np.isnan(slope) & ~np.isnan(intercept)
+    if not known.any():
+        return None
+    return np.where(known, slope, 1.0), np.where(known, intercept, 0.0)
+
+
+def tables_of(
+    array: FrameArray, read: Callable[[DicomImage], _T | None], name: str
+) -> tuple[tuple[_T, ...], NDArray[Any]] | None:
+    """Read a table of each image, and tell which one each frame has.
+
+    Raises
+    ------
+    UnsupportedError
+        If only some images have one.
+    """
+    tables = [read(image) for image in array.images]
+    found = tuple(table for table in tables if table is not None)
+    if not found:
+        return None
+    if len(found) < len(tables):
+        url = array.images[[table is None for table in tables].index(True)].url
+        raise UnsupportedError(f"Only some instances have a {name}, not this", url=url)
+    lengths = [len(image) for image in array.images]
+    which = np.repeat(np.arange(len(found)), lengths)
+    return found, on_grid(which, array) if len(found) > 1 else np.asarray(0)
+
+
+def sequence_table(image: DicomImage, tag: int, number: int = 0) -> LookupTable | None:
+    """Read an item of a LUT sequence; ``None`` where there is no sequence.
+
+    Raises
+    ------
+    InvalidDicomError
+        If there are fewer items, or the entries are not as many as declared.
+    """
+    header = image.header
+    items = read_sequence(header, tag)
+    if not items:
+        return None
+    if number >= len(items):
+        message = f"Expected LUT {number}, found {len(items)}"
+        raise InvalidDicomError(message, url=image.url, tag=tag)
+    little = header.meta.framing.little_endian
+    descriptor = _item_bytes(items[number], _LUT_DESCRIPTOR, image)
+    if len(descriptor) != 6:
+        message = f"Expected a descriptor of 6 bytes, found {len(descriptor)}"
+        raise InvalidDicomError(message, url=image.url, tag=_LUT_DESCRIPTOR)
+    words = np.frombuffer(descriptor, np.uint16 if little else ">u2")
+    data = _item_bytes(items[number], _LUT_DATA, image)
+    vr = items[number].get_item(_LUT_DESCRIPTOR).VR
+    inputs = stored_range(image) if tag == MODALITY_LUT_SEQUENCE else _voi_inputs(image)
+    count, first = int(words[0]) or 0x10000, _first(int(words[1]), vr, inputs)
+    entries = _entries(data, count, header)
+    if int(words[2]) <= 8:
+        if (entries > 0xFF).any():
+            message = f"Expected entries of {words[2]} bits, found {entries.max()}"
+            raise InvalidDicomError(message, url=image.url, tag=_LUT_DATA)
+        entries = entries.astype(np.uint8)
+    return LookupTable(first, _checked(entries, count, header, tag))
+
+
+def stored_range(image: DicomImage) -> tuple[int, int]:
+    """Give the least and the greatest value that Bits Stored allow."""
+    pixel = image.header.image_pixel
+    span = 2**pixel.bits_stored
+    lowest = -span // 2 if pixel.pixel_representation else 0
+    return lowest, lowest + span - 1
+
+
+def modality_range(image: DicomImage) -> tuple[int, int]:
+    """Give the range of what goes into a rescale, or what comes out of a Modality LUT."""
+    table = sequence_table(image, MODALITY_LUT_SEQUENCE)
+    if table is None:
+        return stored_range(image)
+    return 0, int(np.iinfo(table.entries.dtype).max)
+
+
+def _voi_inputs(image: DicomImage) -> tuple[float, float]:
+    """Give the range of what the modality makes of the stored values of all frames."""
+    limits = modality_range(image)
+    names = ("rescale_slope", "rescale_intercept")
+    columns = complete_rescale(*_image_columns(image, names))
+    if columns is None:
+        return limits
+    slope, intercept = columns
+    rescaled = np.outer(limits, slope) + intercept
+    return float(rescaled.min()), float(rescaled.max())
+
+
+def _first(word: int, vr: str | None, inputs: tuple[float, float]) -> int:
+    """Read the first value mapped, which is signed where the inputs are (PS3.3 C.11.2.1.1).
+
+    An explicit VR says so itself, but some writers say US where it cannot be.
+
+    >>> _first(0xFC00, "SS", (-1024, 3071)), _first(0xFC00, "US", (-1024, 64511))
+    (-1024, -1024)
+    >>> _first(40000, "US", (-1024, 64511))
+    40000
+    """
+    lowest, highest = inputs
+    signed = vr == "SS" or (lowest < 0 and (vr != "US" or word > highest))
+    return word - 0x10000 if signed and word >= 0x8000 else word
+
+
+def _item_bytes(item: "Dataset", tag: int, image: DicomImage) -> bytes:
+    """Give the bytes of an element as they stand in the file."""
+    if tag not in item:
+        raise InvalidDicomError("A LUT lacks an element", url=image.url, tag=tag)
+    value: Any = item.get_item(tag).value
+    if isinstance(value, bytes):
+        return value
+    order = "<u2" if image.header.meta.framing.little_endian else ">u2"
+    try:
+        words = np.atleast_1d(np.asarray(value, np.int64)) & 0xFFFF
+    except (TypeError, ValueError, OverflowError) as error:
+        message = "Expected numbers in a LUT"
+        raise InvalidDicomError(message, url=image.url, tag=tag) from error
+    return words.astype(order).tobytes()
+
+
+def palette_of(image: DicomImage) -> LookupTable | None:
+    """Read the palette at the top level, segmented or not, with its alpha.
+
+    Raises
+    ------
+    InvalidDicomError
+        If colours have not as many entries as declared.
+    UnsupportedError
+        If it is a Supplemental Palette (PS3.3 C.7.6.19): values in it stay gray.
+    """
+    header = image.header
+    get = header.elements.get
+    descriptor = [int(one) for one in get(_PALETTE_DESCRIPTOR, "US")]
+    if len(descriptor) != 3:
+        return None
+    if set(get(_PIXEL_PRESENTATION, "CS")) & {"MIXED", "COLOR"}:
+        raise UnsupportedError("A Supplemental Palette is not applied", url=image.url)
+    count = descriptor[0] % 0x10000 or 0x10000
+    first = _first(descriptor[1] % 0x10000, None, stored_range(image))
+    colors = [
+        _checked(_color(header, color, count, descriptor[2]), count, header, _PALETTE)
+        for color in range(4)
+        if color != _ALPHA
+        or header.elements.read(_PALETTE + color)
+        or header.elements.read(_SEGMENTED_PALETTE + color)
+    ]
+    return LookupTable(first, np.stack(colors, axis=-1))
+
+
+def _color(header: Header, color: int, count: int, bits: int) -> NDArray[Any]:
+    data = header.elements.read(_PALETTE + color)
+    if data:
+        return _entries(data, count, header)
+    segments = header.elements.read(_SEGMENTED_PALETTE + color)
+    if not segments:
+        tag = _PALETTE + color
+        raise InvalidDicomError("A palette lacks a colour", url=header.url, tag=tag)
+    words = _words(segments, header)
+    try:
+        return expand_segments(words if bits > 8 else words.view(np.uint8))
+    except InvalidDicomError as error:
+        tag = _SEGMENTED_PALETTE + color
+        raise InvalidDicomError(error.message, url=header.url, tag=tag) from None
+
+
+def _entries(data: bytes, count: int, header: Header) -> NDArray[Any]:
+    """Take entries of one or two bytes, as many as are declared."""
+    words = _words(data, header)
+    return words if len(words) >= count else words.view(np.uint8)
+
+
+def _words(data: bytes, header: Header) -> NDArray[np.uint16]:
+    """Take 16-bit words, whatever the byte order; their bytes then are little endian."""
+    little = header.meta.framing.little_endian
+    padded = data + b"\0" * (len(data) % 2)
+    return np.frombuffer(padded, "<u2" if little else ">u2").astype("<u2")
+
+
+def _checked(
+    entries: NDArray[Any], count: int, header: Header, tag: int
+) -> NDArray[Any]:
+    if len(entries) < count:
+        message = f"Expected a LUT of {count} entries, found {len(entries)}"
+        raise InvalidDicomError(message, url=header.url, tag=tag)
+    return entries[:count]

@@ -1,0 +1,1 @@
+"""Arrays as byte ranges of their files."""

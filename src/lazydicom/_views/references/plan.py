@@ -1,0 +1,185 @@
+"""Where the bytes of each chunk lie, and what makes stored values of them."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._array.array import DicomArray
+from lazydicom._decode.format import FrameFormat
+from lazydicom._frames.fragment_reader import FragmentReader
+from lazydicom._array.grid import HOLE
+from lazydicom._array.image import DicomImage
+from lazydicom._array.mapped import FrameArray, MappedArray
+from lazydicom._views.references.codecs import Config, community_codec
+from lazydicom._views.references.urls import file_reader, referable_url
+from lazydicom._views.zarr_codec import CODEC_ID, ChunkFormat
+from lazydicom.errors import UnsupportedError
+
+_ITEM_HEADER = 8
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ChunkReferences:
+    """An array as byte ranges of files. Chunks count in C order over `counts`."""
+
+    shape: tuple[int, ...]
+    chunks: tuple[int, ...]
+    dtype: np.dtype[Any]
+    """In the byte order in which decoded chunks are."""
+    ours: ChunkFormat | None
+    """What our codec needs; ``None`` where the bytes, or others' codecs, will do."""
+    codec: Config | None
+    """The codec of a chunk for numcodecs; ``None``: its bytes are the values."""
+    urls: tuple[str, ...]
+    files: NDArray[np.int64]
+    """The file of each chunk, by its place in `urls`; -1 for a hole."""
+    offsets: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Chunks along each axis."""
+        pairs = zip(self.shape, self.chunks, strict=True)
+        return tuple(-(-length // chunk) for length, chunk in pairs)
+
+
+def plan_references(array: FrameArray, *, community: bool = True) -> ChunkReferences:
+    """Find the bytes of every chunk.
+
+    Parameters
+    ----------
+    array : DicomArray
+        Of files that have URLs.
+    community : bool
+        Name codecs that others know, where their output is exactly ours.
+
+    Raises
+    ------
+    UnsupportedError
+        If there is something that references cannot say.
+    """
+    if isinstance(array, MappedArray):
+        message = (
+            f"References lead to stored values, not behind a {array.function.name}"
+        )
+        raise UnsupportedError(message, url=array.images[0].url)
+    urls = tuple(map(referable_url, array.images))
+    format_ = _one_format(array)
+    frames = _frames_together(array, format_)
+    plan = ChunkReferences(
+        shape=array.shape,
+        chunks=(*(1 for _ in array.grid.shape[1:]), frames, *array.frame_shape),
+        dtype=array.dtype.newbyteorder("<"),
+        ours=None,
+        codec=None,
+        urls=urls,
+        **_ranges(array, frames),
+    )
+    if format_.transfer_syntax.native:
+        return _of_native(plan, format_, frames)
+    return _of_encapsulated(plan, array.images, format_, community=community)
+
+
+def _of_native(
+    plan: ChunkReferences, format_: FrameFormat, frames: int
+) -> ChunkReferences:
+    if format_.in_place and format_.pixel.bits_stored == 8 * plan.dtype.itemsize:
+        little = format_.transfer_syntax.little_endian
+        return plan if little else replace(plan, dtype=plan.dtype.newbyteorder(">"))
+    return _with_ours(plan, ChunkFormat(format_, frames))
+
+
+def _of_encapsulated(
+    plan: ChunkReferences,
+    images: Sequence[DicomImage],
+    format_: FrameFormat,
+    *,
+    community: bool,
+) -> ChunkReferences:
+    config = _common_codec(images) if community else None
+    if config is not None:
+        offsets, lengths = plan.offsets + _ITEM_HEADER, plan.lengths - _ITEM_HEADER
+        return replace(plan, codec=config, offsets=offsets, lengths=lengths)
+    readers = [file_reader(image) for image in images]
+    proven = all(isinstance(r, FragmentReader) and r.proven for r in readers)
+    return _with_ours(plan, ChunkFormat(format_, believed=not proven))
+
+
+def _with_ours(plan: ChunkReferences, ours: ChunkFormat) -> ChunkReferences:
+    return replace(plan, ours=ours, codec={"id": CODEC_ID, **ours.to_json()})
+
+
+def _common_codec(images: Sequence[DicomImage]) -> Config | None:
+    first = community_codec(images[0])
+    others = images[1:] if first is not None else ()
+    return first if all(community_codec(image) == first for image in others) else None
+
+
+def _one_format(array: DicomArray) -> FrameFormat:
+    """Give the format of all frames.
+
+    Raises
+    ------
+    UnsupportedError
+        If files are encoded in different ways: an array of Zarr has one codec.
+    """
+    formats = {_without_count(image.format): image for image in array.images}
+    if len(formats) > 1:
+        message = (
+            "Files of unlike encoding, and an array of references has one codec; "
+            "to_zarr copies them, ZarrStore shows them without a copy"
+        )
+        raise UnsupportedError(message, url=list(formats.values())[1].url)
+    return next(iter(formats))
+
+
+def _without_count(format_: FrameFormat) -> FrameFormat:
+    return replace(format_, pixel=replace(format_.pixel, number_of_frames=1))
+
+
+def _frames_together(array: DicomArray, format_: FrameFormat) -> int:
+    """Count the frames after which one begins where a byte, or a pair of them, does.
+
+    Raises
+    ------
+    UnsupportedError
+        If frames that share a byte do not stand in the order of their file.
+    """
+    if not format_.transfer_syntax.native or max(map(len, array.images)) == 1:
+        return 1
+    unit = 16 if format_.swapped_pairs else 8
+    frames = unit // math.gcd(unit, format_.pixel.frame_bits)
+    numbers = array.grid.numbers
+    in_order = numbers.ndim == 1 and np.array_equal(numbers, np.arange(numbers.size))
+    if frames > 1 and not (in_order and len(array.images) == 1):
+        message = (
+            "Frames that share a byte with the next one, in another order than in the "
+            "file; to_zarr copies them, ZarrStore shows them without a copy"
+        )
+        raise UnsupportedError(message, url=array.images[0].url)
+    return frames
+
+
+def _ranges(array: DicomArray, frames: int) -> dict[str, NDArray[np.int64]]:
+    """Give file, offset and length of each chunk of so many frames."""
+    starts = np.concatenate([image.index.offsets for image in array.images])
+    stops = starts + np.concatenate([image.index.lengths for image in array.images])
+    counts = [len(image) for image in array.images]
+    files = np.repeat(np.arange(len(counts)), counts)
+    numbers = array.grid.numbers.reshape(-1)
+    if (numbers == HOLE).any() and array.fill_value is None:
+        message = "Frames are missing, and no fill_value is given"
+        raise UnsupportedError(message, url=array.images[0].url)
+    first = numbers[::frames]
+    last = numbers[
+        np.minimum(np.arange(len(first)) * frames + frames, len(numbers)) - 1
+    ]
+    return {
+        "files": np.where(first == HOLE, HOLE, files[first]),
+        "offsets": np.where(first == HOLE, 0, starts[first]),
+        "lengths": np.where(first == HOLE, 0, stops[last] - starts[first]),
+    }

@@ -1,0 +1,130 @@
+"""A picture of a volume: its axial, coronal and sagittal planes through the middle.
+
+They look at the patient as radiologists do: from the feet and from the front, with the
+left side of the patient to the right; sagittal planes from the left, the front to the left.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._array.mapped import FrameArray
+from lazydicom._array.picture import Picture, is_inverted, resize, to_picture
+from lazydicom.errors import UnsupportedError
+
+_DOWN: Final = (2, 2, 1)
+"""Patient axis (x, y, z: towards left, back, head) of the rows of each plane, the last
+plane first: sagittal and coronal z, axial y."""
+_ACROSS: Final = (1, 0, 0)
+
+
+def is_volume(array: FrameArray) -> bool:
+    """Tell whether there are planes one behind the other, and where they are."""
+    deep = "z" in array.dims and array.shape[array.dims.index("z")] > 1
+    return deep and "affine" in array.attrs
+
+
+def three_planes(array: FrameArray, *, tile: int) -> Picture:
+    """Show three planes side by side, in the proportions of the patient.
+
+    Of more than one volume the one in the middle is shown. Only the pixels of the planes
+    are kept in memory.
+
+    Parameters
+    ----------
+    array : DicomArray or MappedArray
+        With the axes z, y and x, and an affine.
+    tile : int
+        Pixels of the longest edge of the volume.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width) or (height, width, 3)
+
+    Raises
+    ------
+    UnsupportedError
+        If the array is no volume, or nothing tells its proportions.
+    """
+    if not is_volume(array):
+        message = "Three planes need an array with z, y and x, and an affine"
+        raise UnsupportedError(message, url=array.images[0].url)
+    at = array.dims.index("z")
+    first = tuple(length // 2 for length in array.shape[:at])
+    steps = np.asarray(array.attrs["affine"])[:3, 2::-1]  # one along z, y, x
+    places = _patient_axes(steps)
+    mm = np.linalg.norm(steps, axis=0) * array.shape[at : at + 3]
+    planes, sizes = [], []
+    for fixed in (2, 1, 0):  # of the patient: axial, coronal, sagittal
+        plane, size = _plane(array, first, places, steps, fixed)
+        planes.append(plane)
+        sizes.append([round(mm[axis] * tile / mm.max()) or 1 for axis in size])
+    color = array.ndim == at + 4
+    whole = to_picture(
+        np.concatenate([plane.reshape(-1, *plane.shape[2:]) for plane in planes]),
+        array.dtype,
+        color=color,
+        inverted=is_inverted(array.attrs),
+    )
+    return _beside(_cut(whole, planes), sizes)
+
+
+def _patient_axes(steps: NDArray[np.float64]) -> tuple[int, ...]:
+    """Tell which array axis runs along x, y and z of the patient, each used once."""
+    cosines = np.abs(steps / np.linalg.norm(steps, axis=0))
+    found = [-1, -1, -1]
+    for _ in range(3):
+        patient, axis = np.unravel_index(cosines.argmax(), (3, 3))
+        found[patient] = int(axis)
+        cosines[patient, :] = cosines[:, axis] = -1
+    return tuple(found)
+
+
+def _plane(
+    array: FrameArray,
+    first: tuple[int, ...],
+    places: Sequence[int],
+    steps: NDArray[np.float64],
+    fixed: int,
+) -> tuple[NDArray[Any], tuple[int, int]]:
+    """Read the middle plane across a patient axis, the right way up.
+
+    Gives it with the array axes of its rows and columns.
+    """
+    down, across = _DOWN[fixed], _ACROSS[fixed]
+    axis = places[fixed]
+    begin = len(first)
+    key: list[Any] = [*first, slice(None), slice(None), slice(None)]
+    key[begin + axis] = array.shape[begin + axis] // 2
+    plane = np.asarray(array[tuple(key)])
+    rows, columns = places[down], places[across]
+    if rows > columns:
+        plane = plane.swapaxes(0, 1)
+    if (steps[down, rows] > 0) == (down == 2):  # the head is up, the back is down
+        plane = plane[::-1]
+    if steps[across, columns] < 0:
+        plane = plane[:, ::-1]
+    return plane, (rows, columns)
+
+
+def _cut(whole: Picture, planes: Sequence[NDArray[Any]]) -> list[Picture]:
+    """Undo the joining of planes, whose grey levels belong together."""
+    ends = np.cumsum([plane.shape[0] * plane.shape[1] for plane in planes])
+    pieces = np.split(whole, ends[:-1])
+    return [
+        piece.reshape(plane.shape) for piece, plane in zip(pieces, planes, strict=True)
+    ]
+
+
+def _beside(planes: Sequence[Picture], sizes: Sequence[Sequence[int]]) -> Picture:
+    """Set pictures side by side on black, each in its size and in the middle."""
+    height = max(size[0] for size in sizes)
+    parts = []
+    for plane, (rows, columns) in zip(planes, sizes, strict=True):
+        part = np.zeros((height, columns, *plane.shape[2:]), np.uint8)
+        top = (height - rows) // 2
+        part[top : top + rows] = resize(plane, rows, columns).round()
+        parts.append(part)
+    return np.concatenate(parts, axis=1)

@@ -1,0 +1,286 @@
+"""The xarray view, and the backend ``engine="lazydicom"``.
+
+Rescale Slope and Intercept become ``scale_factor`` and ``add_offset``, Pixel Padding Value
+becomes ``_FillValue``, so that xarray decodes them as it does those of a netCDF file. What
+differs from frame to frame has no such attribute; it is decoded here, as lazily.
+"""
+
+import os
+import threading
+from collections.abc import Iterable, Mapping
+from pathlib import PurePath
+from typing import Any, ClassVar, Final, cast
+
+import numpy as np
+import xarray as xr
+from numpy.typing import NDArray
+from xarray.backends import BackendArray, BackendEntrypoint
+from xarray.conventions import decode_cf_variable
+from xarray.core import indexing
+
+from lazydicom._arrange.series import OnGap
+from lazydicom._views.chunks import frame_chunks
+from lazydicom._views.lut.scaling import FrameScaling, frame_scaling
+from lazydicom._bytes.listing import Urls
+from lazydicom._views.lut.kernels import mask_and_rescale
+from lazydicom._array.mapped import FrameArray, FrameFunction, MappedArray
+from lazydicom._array.mosaic import MosaicImage
+from lazydicom._open.series import open_series, open_study
+from lazydicom.errors import redact_url
+
+_PIXELS: Final = "pixels"
+"""Name of the variable."""
+_SUFFIXES: Final = (".dcm", ".dicom")
+_SCALING: Final = frozenset(("rescale_slope", "rescale_intercept"))
+"""What decoded values must not carry: somebody would apply it again."""
+
+
+def to_xarray(
+    array: FrameArray,
+    *,
+    chunks: int | Mapping[Any, Any] | str | None = None,
+    mask_and_scale: bool = False,
+) -> xr.DataArray:
+    """View an array as a `DataArray` with its axes, coordinates and attributes.
+
+    Nothing is read until values are asked for, and then only the frames that they are in.
+
+    Parameters
+    ----------
+    array : DicomArray or MappedArray
+        What `open_series` and its kin give, or a LUT makes of it.
+    chunks : mapping, int or "auto", optional
+        As in `xarray.open_dataset`: ``{}`` makes a dask array with one frame per chunk,
+        ``"auto"`` with as many as suit dask.
+    mask_and_scale : bool
+        Rescale values, and let padding be NaN. By default the stored values stay, and
+        ``scale_factor``, ``add_offset`` and ``_FillValue`` are attributes.
+        `xarray.open_dataset` has it the other way round.
+
+    Returns
+    -------
+    xarray.DataArray
+
+    Examples
+    --------
+    >>> from pydicom.data import get_testdata_file
+    >>> import lazydicom
+    >>> path = get_testdata_file("CT_small.dcm", download=False)
+    >>> stored = lazydicom.to_xarray(lazydicom.open_series(path))
+    >>> stored.dims, stored.attrs["add_offset"], stored.attrs["units"]
+    (('z', 'y', 'x'), -1024.0, 'HU')
+    """
+    dataset = xr.open_dataset(
+        cast("Any", array),
+        engine=LazyDicomBackend,
+        chunks=cast("Any", chunks),
+        mask_and_scale=mask_and_scale,
+    )
+    return dataset[_PIXELS]
+
+
+class LazyDicomBackend(BackendEntrypoint):
+    """Open files, folders and whole studies as xarray does a netCDF file."""
+
+    description: ClassVar[str] = "DICOM series as labelled lazy arrays"
+    supports_groups: ClassVar[bool] = True
+
+    def open_dataset(  # type: ignore[override]
+        self,
+        filename_or_obj: Urls | FrameArray,
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        mask_and_scale: bool = True,
+        storage_options: Mapping[str, Any] | None = None,
+        series: str | int | None = None,
+        on_gap: OnGap = "error",
+        fill_value: float | None = None,
+        source: bool = False,
+    ) -> xr.Dataset:
+        """Open one series; options as those of `open_series`."""
+        array = (
+            filename_or_obj
+            if isinstance(filename_or_obj, FrameArray)
+            else open_series(
+                filename_or_obj,
+                storage_options,
+                series=series,
+                on_gap=on_gap,
+                fill_value=fill_value,
+                source=source,
+            )
+        )
+        return _dataset(array, drop_variables, mask_and_scale=mask_and_scale)
+
+    def open_groups_as_dict(  # type: ignore[override]
+        self,
+        filename_or_obj: Urls,
+        *,
+        drop_variables: str | Iterable[str] | None = None,
+        mask_and_scale: bool = True,
+        storage_options: Mapping[str, Any] | None = None,
+        on_gap: OnGap = "split",
+        fill_value: float | None = None,
+        source: bool = False,
+    ) -> dict[str, xr.Dataset]:
+        """Open all series of a study; options as those of `open_study`."""
+        arrays = open_study(
+            filename_or_obj,
+            storage_options,
+            on_gap=on_gap,
+            fill_value=fill_value,
+            source=source,
+        )
+        return {
+            f"/{name}": _dataset(array, drop_variables, mask_and_scale=mask_and_scale)
+            for name, array in arrays.items()
+        }
+
+    def open_datatree(  # type: ignore[override]
+        self,
+        filename_or_obj: Urls,
+        **options: Any,  # noqa: ANN401 (those of open_groups_as_dict)
+    ) -> xr.DataTree:
+        """Open all series of a study, each as a node of a tree."""
+        return xr.DataTree.from_dict(
+            self.open_groups_as_dict(filename_or_obj, **options)
+        )
+
+    def guess_can_open(self, filename_or_obj: object) -> bool:
+        """Tell by the suffix; nothing is read."""
+        if not isinstance(filename_or_obj, str | os.PathLike):
+            return False
+        name = os.fspath(filename_or_obj)
+        path = name.partition("?")[0] if isinstance(name, str) else ""
+        return PurePath(path).suffix.lower() in _SUFFIXES
+
+
+class _LazyFrames(BackendArray):
+    """What xarray indexes: an array, read where it is asked for."""
+
+    def __init__(self, array: FrameArray) -> None:
+        self.array = array
+        self.shape = array.shape
+        self.dtype = array.dtype
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:  # noqa: ANN401
+        support = indexing.IndexingSupport.OUTER
+        return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
+
+    def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
+        """Read the outer product of integers, slices and lists."""
+        kept = tuple(slice(k, k + 1) if _is_integer(k) else k for k in key)
+        if sum(isinstance(k, np.ndarray) for k in kept) > 1:
+            pairs = zip(kept, self.shape, strict=True)
+            kept = np.ix_(*(np.arange(length)[k] for k, length in pairs))
+        values: NDArray[Any] = self.array.read(kept, threads=_threads())
+        return values[tuple(0 if _is_integer(k) else slice(None) for k in key)]
+
+
+def _is_integer(key: object) -> bool:
+    return isinstance(key, int | np.integer)
+
+
+def _threads() -> int | None:
+    """Start no threads on a thread that somebody started, as dask's schedulers do."""
+    alone = threading.current_thread() is threading.main_thread()
+    return None if alone else 1
+
+
+def _dataset(
+    array: FrameArray,
+    drop_variables: str | Iterable[str] | None,
+    *,
+    mask_and_scale: bool,
+) -> xr.Dataset:
+    scaling = None if isinstance(array, MappedArray) else frame_scaling(array)
+    per_frame = scaling is not None and scaling.per_frame
+    pixels = _variable(array, scaling, mask_and_scale=mask_and_scale)
+    coords = {
+        name: xr.Variable(
+            one.dims, one.values, {"units": one.units} if one.units else {}
+        )
+        for name, one in array.coords.items()
+        if name not in _SCALING
+    }
+    if scaling is not None and per_frame and not mask_and_scale:
+        coords |= _scaling_coords(array, scaling)
+    dataset = xr.Dataset({_PIXELS: pixels}, coords)
+    dataset.encoding["source"] = _source(array)
+    dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables
+    return dataset.drop_vars(dropped or [], errors="ignore")
+
+
+def _variable(
+    array: FrameArray, scaling: FrameScaling | None, *, mask_and_scale: bool
+) -> xr.Variable:
+    attrs: dict[str, Any] = {k: v for k, v in array.attrs.items() if k not in _SCALING}
+    encoding: dict[str, Any] = {
+        "preferred_chunks": _stored_chunks(array),
+        "source": _source(array),
+    }
+    if isinstance(array, MappedArray) and array.function.name == "Modality LUT":
+        units = frame_scaling(array).units
+        attrs |= {"units": units} if units else {}
+    if scaling is not None:
+        attrs |= {"units": scaling.units} if scaling.units else {}
+        if scaling.per_frame and mask_and_scale:
+            parameters = scaling.parameters
+            function = FrameFunction(
+                mask_and_rescale, parameters, np.dtype(np.float64), "Modality LUT"
+            )
+            array = MappedArray(array, function)
+        elif not scaling.per_frame:
+            attrs |= _cf_attributes(array, scaling)
+    data = indexing.LazilyIndexedArray(_LazyFrames(array))
+    variable = xr.Variable(array.dims, data, attrs, encoding)
+    if not mask_and_scale or scaling is None:
+        return variable
+    return decode_cf_variable(
+        _PIXELS, variable, decode_times=False, decode_timedelta=False
+    )
+
+
+def _stored_chunks(array: FrameArray) -> dict[str, int]:
+    """Give the least that is decoded at once: a frame, or the tiles of a mosaic.
+
+    xarray joins them with ``chunks="auto"``, and warns where a chunk cuts them.
+    """
+    mosaic = isinstance(array.images[0], MosaicImage)
+    frames = len(array.images[0]) if mosaic else 1
+    return dict(zip(array.dims, frame_chunks(array, frames), strict=True))
+
+
+def _cf_attributes(array: FrameArray, scaling: FrameScaling) -> dict[str, Any]:
+    """Write what is the same in all frames as xarray and netCDF do."""
+    attrs: dict[str, Any] = {}
+    if not scaling.keeps_values:
+        attrs["scale_factor"] = float(scaling.slope)
+        attrs["add_offset"] = float(scaling.intercept)
+    if not np.isnan(scaling.lowest):
+        attrs["_FillValue"] = array.dtype.type(scaling.lowest[()])
+    return attrs
+
+
+def _scaling_coords(array: FrameArray, scaling: FrameScaling) -> dict[str, xr.Variable]:
+    """Say what each frame would be scaled with, next to its stored values."""
+    shape = array.grid.shape
+    dims = array.dims[: len(shape)]
+    columns = {
+        "rescale_slope": scaling.slope,
+        "rescale_intercept": scaling.intercept,
+    }
+    return {
+        name: xr.Variable(dims, column.reshape(shape))
+        if column.ndim
+        else xr.Variable((), column)
+        for name, column in columns.items()
+    }
+
+
+def _source(array: FrameArray) -> str:
+    """Name the file, or the folder that holds all files, without a secret."""
+    urls = sorted({redact_url(image.url) for image in array.images})
+    if len(urls) == 1:
+        return urls[0]
+    return os.path.commonprefix(urls).rpartition("/")[0]  # noqa: RUF071 (URLs, cut below)

@@ -1,0 +1,172 @@
+"""The codec of references: what makes stored values of the bytes of a file.
+
+Where no codec that others know gives exactly our values (sign, planes, colour, unused bits,
+packed bits, several fragments per frame), references name this one. It holds the format of
+the frames and calls the decoder that `DicomArray` itself calls.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Final, Self
+
+import numpy as np
+from numcodecs.abc import Codec
+from numcodecs.compat import ensure_contiguous_ndarray, ndarray_copy
+from numpy.typing import NDArray
+from zarr.abc.buffer import Buffer, NDBuffer
+from zarr.abc.codec import ArrayBytesCodec
+
+from lazydicom._decode.codestream_marks import is_one_codestream
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.frame import decode_frame
+from lazydicom._frames.fragment_reader import split_items
+from lazydicom._header.image_pixel import ImagePixel
+from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES
+from lazydicom.errors import DecodeError, UnsupportedError
+
+CODEC_ID: Final = "lazydicom_frames"
+"""Its name among the codecs of numcodecs."""
+CODEC_NAME: Final = "lazydicom.frames"
+"""Its name in ``zarr.json``."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkFormat:
+    """What decoding a chunk needs besides its bytes."""
+
+    format: FrameFormat
+    frames: int = 1
+    """Frames of a whole chunk; the bytes of the last chunk may hold fewer."""
+    believed: bool = False
+    """Nobody has looked at the items: each chunk has to be one codestream."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Write as JSON has it."""
+        format_ = self.format
+        return {
+            "transfer_syntax": format_.transfer_syntax.uid,
+            "pixel": {**asdict(format_.pixel), "number_of_frames": 1},
+            "color": format_.color,
+            "swapped_pairs": format_.swapped_pairs,
+            "decoder": format_.decoder,
+            "frames": self.frames,
+            "believed": self.believed,
+        }
+
+    def decode(self, data: memoryview) -> NDArray[Any]:
+        """Decode the frames of a chunk, little endian; those that are not there are 0.
+
+        Raises
+        ------
+        DecodeError
+            If the bytes do not decode to exactly these frames.
+        """
+        pixel = self.format.pixel
+        out = np.zeros((self.frames, *pixel.frame_shape), pixel.dtype)
+        if not self.format.transfer_syntax.native:
+            decode_frame(self._codestream(data), 0, self.format, out[0])
+        else:
+            for number, part in self._native_frames(data):
+                decode_frame(part, number, self.format, out[number])
+        return out.astype(out.dtype.newbyteorder("<"), copy=False)
+
+    def _codestream(self, data: memoryview) -> bytes:
+        codec = self.format.transfer_syntax.codec or ""
+        fragments = split_items(data, 0)
+        holding = [fragment for fragment in fragments if len(fragment)]
+        if self.believed and not is_one_codestream(codec, holding):
+            raise DecodeError("Expected one codestream in the items of a frame")
+        return b"".join(fragments)
+
+    def _native_frames(self, data: memoryview) -> Iterator[tuple[int, memoryview]]:
+        """Give the bytes that each frame touches; the first begins at byte 0."""
+        bits, unit = (
+            self.format.pixel.frame_bits,
+            16 if self.format.swapped_pairs else 8,
+        )
+        frames = min(8 * len(data) // bits, self.frames)
+        if not frames:
+            message = f"Expected {bits} bits of a frame, found {8 * len(data)}"
+            raise DecodeError(message)
+        for number in range(frames):
+            first, last = number * bits // unit, -(-(number + 1) * bits // unit)
+            yield number, data[first * unit // 8 : last * unit // 8]
+
+
+def chunk_format(config: Mapping[str, Any]) -> ChunkFormat:
+    """Read what `ChunkFormat.to_json` wrote."""
+    format_ = FrameFormat(
+        ImagePixel(**config["pixel"]),
+        TRANSFER_SYNTAXES[config["transfer_syntax"]],
+        config["color"],
+        config["swapped_pairs"],
+        config["decoder"],
+    )
+    return ChunkFormat(format_, config["frames"], config["believed"])
+
+
+class FramesCodec(Codec):  # type: ignore[misc]
+    """The codec for Zarr v2 and kerchunk references."""
+
+    codec_id: ClassVar[str] = CODEC_ID
+
+    def __init__(self, **config: Any) -> None:  # noqa: ANN401 (JSON)
+        self.chunk = chunk_format(config)
+
+    def get_config(self) -> dict[str, Any]:
+        """Write as JSON has it."""
+        return {"id": CODEC_ID, **self.chunk.to_json()}
+
+    def encode(self, buf: object) -> bytes:
+        """Refuse."""
+        del buf
+        raise _read_only()
+
+    def decode(self, buf: object, out: Any = None) -> Any:  # noqa: ANN401 (numcodecs')
+        """Decode a chunk."""
+        data = memoryview(ensure_contiguous_ndarray(buf)).cast("B")
+        return ndarray_copy(self.chunk.decode(data), out)
+
+
+@dataclass(frozen=True)
+class ZarrFramesCodec(ArrayBytesCodec):
+    """The codec for Zarr v3: Icechunk and virtual stores."""
+
+    chunk: ChunkFormat
+    is_fixed_size = False
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read from ``zarr.json``."""
+        return cls(chunk_format(data["configuration"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write as ``zarr.json`` has it."""
+        return {"name": CODEC_NAME, "configuration": self.chunk.to_json()}
+
+    def compute_encoded_size(self, input_byte_length: int, chunk_spec: object) -> int:
+        """Refuse: every frame has a length of its own."""
+        del input_byte_length, chunk_spec
+        raise _read_only()
+
+    async def _decode_single(self, chunk_data: Buffer, chunk_spec: Any) -> NDBuffer:  # noqa: ANN401
+        import asyncio
+
+        return await asyncio.to_thread(self._decode_sync, chunk_data, chunk_spec)
+
+    def _decode_sync(self, chunk_data: Buffer, chunk_spec: Any) -> NDBuffer:  # noqa: ANN401
+        data = memoryview(chunk_data.to_bytes())
+        values = self.chunk.decode(data).reshape(chunk_spec.shape)
+        buffer: NDBuffer = chunk_spec.prototype.nd_buffer.from_numpy_array(values)
+        return buffer
+
+    async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: Any) -> Buffer:  # noqa: ANN401
+        return self._encode_sync(chunk_data, chunk_spec)
+
+    def _encode_sync(self, chunk_data: NDBuffer, chunk_spec: object) -> Buffer:
+        del chunk_data, chunk_spec
+        raise _read_only()
+
+
+def _read_only() -> UnsupportedError:
+    return UnsupportedError("DICOM frames are read, not written")

@@ -1,0 +1,263 @@
+"""The Zarr view: a read-only store whose chunks are decoded when they are asked for."""
+
+import asyncio
+import math
+import os
+from collections.abc import AsyncIterator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from itertools import product
+from typing import Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from zarr.abc.buffer import Buffer, BufferPrototype
+from zarr.abc.store import (
+    ByteRequest,
+    OffsetByteRequest,
+    RangeByteRequest,
+    Store,
+    SuffixByteRequest,
+)
+from zarr.buffer import default_buffer_prototype
+
+from lazydicom._array.array import DicomArray
+from lazydicom._views.zarr_metadata import (
+    check_name,
+    chunk_lengths,
+    grouped_frames,
+    view_objects,
+)
+
+Position: TypeAlias = tuple[int, ...]
+
+_THREADS: Final = 64
+"""Chunks under way at once at the most: over a network they wait, so cores say nothing.
+How many zarr really asks for says its option ``async.concurrency``."""
+
+_MOST_DIGITS: Final = 18
+
+
+class ZarrStore(Store):
+    """A DICOM array as a Zarr v3 store; nothing is copied, nothing can be written.
+
+    Parameters
+    ----------
+    array : DicomArray
+        Any array: native, compressed, packed or deflated, of one or many files.
+    frames_per_chunk : int or "auto"
+        Whole frames per chunk along the last grid axis. ``"auto"`` groups small frames
+        up to 1 MiB, as `to_zarr` does; larger ones have a chunk each.
+    name : str, optional
+        Without it the array is the root of the store, which `zarr.open_array` reads.
+        With it the root is a group that holds the array under this name and its
+        numeric coordinates beside, which `xarray.open_zarr` reads.
+
+    Notes
+    -----
+    A chunk that cannot be read raises the error that the array raises; it is never
+    missing, so that no fill value is taken for pixels. Attributes are technical ones:
+    nothing of a patient, no UID, no text.
+
+    Examples
+    --------
+    >>> import zarr
+    >>> from pydicom.data import get_testdata_file
+    >>> import lazydicom
+    >>> path = get_testdata_file("rtdose.dcm", download=False)
+    >>> store = lazydicom.ZarrStore(lazydicom.open_image(path), frames_per_chunk=4)
+    >>> view = zarr.open_array(store, mode="r")
+    >>> view.shape, view.chunks, view.metadata.dimension_names
+    ((15, 10, 10), (4, 10, 10), ('frame', 'y', 'x'))
+    >>> view[7, 2:4, 0].shape
+    (2,)
+    """
+
+    supports_writes: bool = False
+    supports_deletes: bool = False
+    supports_listing: bool = True
+
+    def __init__(
+        self,
+        array: DicomArray,
+        *,
+        frames_per_chunk: int | Literal["auto"] = "auto",
+        name: str | None = None,
+    ) -> None:
+        super().__init__(read_only=True)
+        if name is not None:
+            check_name(array, name)
+        if frames_per_chunk == "auto":
+            frames_per_chunk = grouped_frames(array)
+        self.array = array
+        self.name = name
+        self._chunks = chunk_lengths(array, frames_per_chunk)
+        self._prefix = "" if name is None else f"{name}/"
+        self._objects = view_objects(array, self._chunks, name)
+
+    def __eq__(self, other: object) -> bool:
+        """Whether both give the same bytes for every key."""
+        return isinstance(other, ZarrStore) and self._identity() == other._identity()
+
+    def __hash__(self) -> int:
+        """Go with `__eq__`."""
+        return hash(self._identity())
+
+    def __repr__(self) -> str:
+        """Tell what is looked at."""
+        return f"ZarrStore({self.array!r}, chunks={self._chunks}, name={self.name!r})"
+
+    def __str__(self) -> str:
+        """Tell the same."""
+        return repr(self)
+
+    def with_read_only(self, read_only: bool = False) -> Store:  # noqa: FBT001, FBT002 (zarr's)
+        """Give this store; there is no writable one."""
+        return self if read_only else super().with_read_only(read_only)
+
+    async def get(
+        self,
+        key: str,
+        prototype: BufferPrototype | None = None,
+        byte_range: ByteRequest | None = None,
+    ) -> Buffer | None:
+        """Give an object, decoded now if it is a chunk; ``None`` where there is none.
+
+        Raises
+        ------
+        LazyDicomError
+            If a frame of the chunk cannot be read or decoded.
+        """
+        await self._ensure_open()
+        data = self._objects.get(key)
+        position = None if data is not None else self._position(key)
+        if data is None and position is None:
+            return None
+        values = np.frombuffer(data or b"", np.uint8)
+        if position is not None:
+            loop, pool = asyncio.get_running_loop(), _pool(os.getpid())
+            values = await loop.run_in_executor(pool, self._read_chunk, position)
+        part = values[_part(byte_range, values.size)]
+        buffer = (prototype or default_buffer_prototype()).buffer
+        return buffer.from_array_like(part)
+
+    async def get_partial_values(
+        self,
+        prototype: BufferPrototype,
+        key_ranges: Iterable[tuple[str, ByteRequest | None]],
+    ) -> list[Buffer | None]:
+        """Give parts of objects, all read at once."""
+        wanted = [self.get(key, prototype, span) for key, span in key_ranges]
+        return list(await asyncio.gather(*wanted))
+
+    async def exists(self, key: str) -> bool:
+        """Tell whether there is such an object; nothing is read."""
+        return key in self._objects or self._position(key) is not None
+
+    async def getsize(self, key: str) -> int:
+        """Give the length of an object; nothing is read.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is none.
+        """
+        if key in self._objects:
+            return len(self._objects[key])
+        if self._position(key) is None:
+            raise FileNotFoundError(key)
+        return math.prod(self._chunks) * self.array.dtype.itemsize
+
+    async def set(self, key: str, value: Buffer) -> None:
+        """Refuse."""
+        del key, value
+        self._check_writable()
+
+    async def delete(self, key: str) -> None:
+        """Refuse."""
+        del key
+        self._check_writable()
+
+    async def list(self) -> AsyncIterator[str]:
+        """Name every object."""
+        for key in self._keys():
+            yield key
+
+    async def list_prefix(self, prefix: str) -> AsyncIterator[str]:
+        """Name the objects that begin so."""
+        for key in self._keys():
+            if key.startswith(prefix):
+                yield key
+
+    async def list_dir(self, prefix: str) -> AsyncIterator[str]:
+        """Name what stands right below."""
+        below = prefix.rstrip("/") + "/" if prefix.rstrip("/") else ""
+        names = (key[len(below) :] for key in self._keys() if key.startswith(below))
+        for name in dict.fromkeys(name.split("/")[0] for name in names):
+            yield name
+
+    def _keys(self) -> Iterator[str]:
+        yield from self._objects
+        for position in product(*map(range, self._counts)):
+            yield f"{self._prefix}c/" + "/".join(map(str, position))
+
+    @property
+    def _counts(self) -> Position:
+        """Chunks along each axis."""
+        pairs = zip(self.array.shape, self._chunks, strict=True)
+        return tuple(-(-length // chunk) for length, chunk in pairs)
+
+    def _position(self, key: str) -> Position | None:
+        """Read the key of a chunk, ``None`` where it is none."""
+        words = key.removeprefix(f"{self._prefix}c/").split("/")
+        if not all(_is_count(word) for word in words):
+            return None
+        position = tuple(map(int, words))
+        known = f"{self._prefix}c/" + "/".join(map(str, position)) == key
+        counts = self._counts
+        inside = len(position) == len(counts) and all(map(int.__lt__, position, counts))
+        return position if known and inside else None
+
+    def _read_chunk(self, position: Position) -> NDArray[np.uint8]:
+        """Decode the frames of a chunk; behind the end of the array it is padded."""
+        starts = [i * n for i, n in zip(position, self._chunks, strict=True)]
+        stops = map(sum, zip(starts, self._chunks, strict=True))
+        region = tuple(
+            slice(start, min(stop, length))
+            for start, stop, length in zip(starts, stops, self.array.shape, strict=True)
+        )
+        values = self.array.read(region, threads=1)
+        missing = [(0, n - m) for n, m in zip(self._chunks, values.shape, strict=True)]
+        if any(after for _, after in missing):
+            values = np.pad(values, missing)
+        little = values.astype(values.dtype.newbyteorder("<"), order="C", copy=False)
+        flat: NDArray[np.uint8] = little.reshape(-1).view(np.uint8)
+        return flat
+
+    def _identity(self) -> tuple[object, ...]:
+        return (self.array.identity(), tuple(sorted(self._objects.items())))
+
+
+def _is_count(word: str) -> bool:
+    """Tell whether a word is a number that an axis can have."""
+    return word.isdecimal() and word.isascii() and len(word) <= _MOST_DIGITS
+
+
+def _part(wanted: ByteRequest | None, length: int) -> slice:
+    """Turn a request of zarr into a slice."""
+    match wanted:
+        case None:
+            return slice(None)
+        case RangeByteRequest(start, end):
+            return slice(start, end)
+        case OffsetByteRequest(offset):
+            return slice(offset, None)
+        case SuffixByteRequest(suffix):
+            return slice(max(length - suffix, 0), None)
+    raise TypeError(f"Unexpected byte_range, got {wanted!r}")
+
+
+@cache
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Keep one pool per process: a fork inherits no threads, a store holds no handle."""
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix=f"lazydicom-zarr-{process}")
