@@ -4,7 +4,6 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
-
 from tools import IN_CI, require_shared_data
 
 # No deadline: two workers share two cores. No database: nothing is left behind

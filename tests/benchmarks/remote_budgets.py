@@ -15,12 +15,12 @@ from functools import partial
 import fsspec
 import numpy as np
 from numpy.typing import NDArray
+from range_server import RangeServer
+from remote_files import FRAME, encapsulated, enhanced, native
 
 import lazydicom
 from lazydicom._array.parallel import run
 from lazydicom._bytes.ranges import MAX_BLOCK, REQUESTS, ByteRange, cut
-from range_server import RangeServer
-from test_remote_budgets import FRAME, encapsulated, enhanced, native
 
 FRAMES = 2000
 """Of the native file."""

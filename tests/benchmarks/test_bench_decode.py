@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final
 import imagecodecs
 import numpy as np
 import pytest
-from pydicom.pixels.utils import iter_pixels
-
-import lazydicom
 from codec_frames import SYNTAXES, Kind, make_pixels
 from encapsulated_files import make_encapsulated
+from pydicom.pixels.utils import iter_pixels
 from ratios import best_seconds, report
+
+import lazydicom
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

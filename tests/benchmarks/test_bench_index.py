@@ -12,17 +12,17 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
-from pydicom.encaps import encapsulate, get_frame
-from pydicom.pixels.utils import pixel_array as pydicom_array
-
-import lazydicom
 from codestream_samples import JPEG, codestream
 from encapsulated_files import make_encapsulated
+from pydicom.encaps import encapsulate, get_frame
+from pydicom.pixels.utils import pixel_array as pydicom_array
+from ratios import best_seconds, report
+
+import lazydicom
+from lazydicom._bytes.local import open_local
 from lazydicom._frames.encapsulated import encapsulated_index
 from lazydicom._frames.fragment_reader import open_fragments
 from lazydicom._header.header import read_header
-from lazydicom._bytes.local import open_local
-from ratios import best_seconds, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,12 +9,12 @@ import numpy as np
 import pydicom
 import pytest
 from dask.delayed import delayed
-from pydicom.pixels.utils import pixel_array
-
-import lazydicom
 from dicom_files import make_native
 from enhanced_files import write_enhanced
+from pydicom.pixels.utils import pixel_array
 from ratios import best_seconds, report, run_child, say
+
+import lazydicom
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,12 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-
-import lazydicom
 from dicom_files import element, make_native
 from enhanced_files import make_enhanced
-from lazydicom.errors import LazyDicomError
 from ratios import best_seconds
+
+import lazydicom
+from lazydicom.errors import LazyDicomError
 
 if TYPE_CHECKING:
     from pathlib import Path

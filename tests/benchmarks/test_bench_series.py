@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pydicom
 import pytest
-
-import lazydicom
 from enhanced_files import write_enhanced
-from lazydicom._header.columns.functional_groups import functional_group_columns
-from lazydicom._header.header import read_header
-from lazydicom._bytes.open import open_source
 from range_server import RangeServer
 from ratios import best_seconds, report
 from series_files import write_volume
 from tools import require_shared_data
+
+import lazydicom
+from lazydicom._bytes.open import open_source
+from lazydicom._header.columns.functional_groups import functional_group_columns
+from lazydicom._header.header import read_header
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,11 +16,11 @@ import numcodecs
 import numpy as np
 import pytest
 import zarr
+from enhanced_files import write_enhanced
+from ratios import best_seconds, report
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 import lazydicom
-from enhanced_files import write_enhanced
-from ratios import best_seconds, report
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -7,14 +7,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.siemens_mosaic import tile_positions
-from lazydicom._header.columns.values import seconds_of
-from lazydicom._header.values import Values
-from lazydicom._header.elements import Elements
-from lazydicom._header.frame_attributes import FRAME_ATTRIBUTES, INSTANCE_ATTRIBUTES, TEXT
-from lazydicom._header.columns.functional_groups import Columns
-from lazydicom._header.header import Header
 from lazydicom._array.image import DicomImage
 from lazydicom._array.mosaic import MosaicImage
+from lazydicom._header.columns.functional_groups import Columns
+from lazydicom._header.columns.values import seconds_of
+from lazydicom._header.elements import Elements
+from lazydicom._header.frame_attributes import (
+    FRAME_ATTRIBUTES,
+    INSTANCE_ATTRIBUTES,
+    TEXT,
+)
+from lazydicom._header.header import Header
+from lazydicom._header.values import Values
 from lazydicom.errors import InvalidDicomError, warn
 
 _PLACE: Final = frozenset((0x00200032, 0x00200037, 0x00280030))

@@ -9,12 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.classic import frame_columns, instance_columns, with_derived
+from lazydicom._array.image import DicomImage
 from lazydicom._header.columns.functional_groups import (
     Columns,
     functional_group_columns,
     has_functional_groups,
 )
-from lazydicom._array.image import DicomImage
 from lazydicom.errors import InvalidDicomError
 
 

@@ -33,8 +33,8 @@ from lazydicom._arrange.geometry import (
 from lazydicom._arrange.labels import axis_labels, frame_labels, geometry_labels
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
-from lazydicom._decode.format import FrameFormat
 from lazydicom._array.grid import HOLE, FrameGrid
+from lazydicom._decode.format import FrameFormat
 from lazydicom.errors import InvalidDicomError, warn
 
 OnGap: TypeAlias = Literal["error", "fill", "split"]

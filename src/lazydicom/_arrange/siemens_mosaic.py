@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.geometry import normal_of, spans_plane
-from lazydicom._header.elements import Elements
 from lazydicom._array.image import DicomImage
 from lazydicom._array.mosaic import MosaicImage, cut_mosaic
+from lazydicom._header.elements import Elements
 from lazydicom.errors import warn
 
 _IMAGE_TYPE: Final = 0x00080008

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 
 from lazydicom._array.array import DicomArray
-from lazydicom._header.attributes import TECHNICAL_ATTRIBUTES
-from lazydicom._header.elements import Elements
 from lazydicom._array.grid import stack_grid
 from lazydicom._array.image import DicomImage
+from lazydicom._header.attributes import TECHNICAL_ATTRIBUTES
+from lazydicom._header.elements import Elements
 from lazydicom.errors import InvalidDicomError, warn
 
 

@@ -13,12 +13,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.grid import HOLE, NOT_READ, FrameGrid
-from lazydicom._array.repr import array_html
 from lazydicom._array.image import DicomImage
 from lazydicom._array.parallel import Fetch, Job, available_cores, read_ahead, run
-from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._array.plan import ReadPlan, sum_plans
+from lazydicom._array.repr import array_html
 from lazydicom._array.selection import Positions, Selection, as_slice, select
+from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._bytes.source import BytesLike
 from lazydicom.errors import InvalidDicomError
 

@@ -9,17 +9,17 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.format import FrameFormat
-from lazydicom._decode.frame import decode_frame
-from lazydicom._decode.native import finish_in_place
 from lazydicom._array.cache import FrameCache
-from lazydicom._frames.index import FrameIndex
-from lazydicom._frames.reader import FrameReader
-from lazydicom._header.header import Header
-from lazydicom._frames.streamed_index import StreamRead
 from lazydicom._array.parallel import Fetch, Job
 from lazydicom._array.plan import ReadPlan, plan_of_groups
 from lazydicom._bytes.source import BytesLike
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.frame import decode_frame
+from lazydicom._decode.native import finish_in_place
+from lazydicom._frames.index import FrameIndex
+from lazydicom._frames.reader import FrameReader
+from lazydicom._frames.streamed_index import StreamRead
+from lazydicom._header.header import Header
 from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url
 
 _BLOCK_BYTES: Final = 1 << 22

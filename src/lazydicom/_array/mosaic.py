@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._frames.index import FrameIndex
 from lazydicom._array.image import DicomImage
 from lazydicom._array.parallel import Fetch, Job
 from lazydicom._array.plan import ReadPlan
 from lazydicom._bytes.source import BytesLike
+from lazydicom._frames.index import FrameIndex
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 

@@ -5,21 +5,21 @@ from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
 
-from lazydicom._decode.format import FrameFormat
+from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codecs.jpeg import decode_jpeg, preflight_jpeg
 from lazydicom._decode.codecs.jpeg_2000 import decode_jpeg_2000, preflight_jpeg_2000
 from lazydicom._decode.codecs.jpeg_ls import decode_jpeg_ls, preflight_jpeg_ls
 from lazydicom._decode.codecs.jpeg_xl import decode_jpeg_xl, preflight_jpeg_xl
-from lazydicom._decode.preflight import check_size
-from lazydicom._decode.codecs.pydicom import decode_with_plugins
-from lazydicom._decode.codecs.rle import decode_rle, preflight_rle
 from lazydicom._decode.codecs.native_items import (
     decode_deflated,
     decode_uncompressed,
     frame_length,
     preflight_uncompressed,
 )
-from lazydicom._bytes.source import BytesLike
+from lazydicom._decode.codecs.pydicom import decode_with_plugins
+from lazydicom._decode.codecs.rle import decode_rle, preflight_rle
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.preflight import check_size
 from lazydicom.errors import UnsupportedError
 
 

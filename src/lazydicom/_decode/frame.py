@@ -4,11 +4,11 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.encapsulated import decode_encapsulated
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.isolation import decode_isolated
 from lazydicom._decode.native import decode_native
-from lazydicom._bytes.source import BytesLike
 from lazydicom.errors import LazyDicomError
 
 

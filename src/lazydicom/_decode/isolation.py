@@ -21,8 +21,8 @@ from weakref import finalize
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.format import FrameFormat
 from lazydicom._bytes.source import BytesLike
+from lazydicom._decode.format import FrameFormat
 from lazydicom.errors import DecodeError, LazyDicomError, UnsupportedError
 
 if TYPE_CHECKING:

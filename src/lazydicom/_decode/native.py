@@ -11,6 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.color import (
     expand_422,
     interleave,
@@ -19,7 +20,6 @@ from lazydicom._decode.color import (
 )
 from lazydicom._decode.format import FrameFormat
 from lazydicom._header.image_pixel import ImagePixel
-from lazydicom._bytes.source import BytesLike
 
 _LITTLE_MACHINE: Final = sys.byteorder == "little"
 

@@ -6,8 +6,8 @@ take gigabytes, or make up pixels. The few bytes that tell are read here, in mic
 
 from typing import Final, NamedTuple
 
-from lazydicom._header.image_pixel import ImagePixel
 from lazydicom._bytes.source import BytesLike
+from lazydicom._header.image_pixel import ImagePixel
 from lazydicom.errors import DecodeError, LimitError
 
 END_OF_IMAGE: Final = b"\xff\xd9"

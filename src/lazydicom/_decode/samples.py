@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.color import interleave, ybr_to_rgb
 from lazydicom._bytes.source import BytesLike
+from lazydicom._decode.color import interleave, ybr_to_rgb
 from lazydicom.errors import DecodeError, UnsupportedError
 
 

@@ -4,8 +4,8 @@ import math
 from typing import Final
 
 from lazydicom._array.array import DicomArray
-from lazydicom._export.store.layout import RUN_NBYTES, ZarrLayout
 from lazydicom._array.parallel import available_cores
+from lazydicom._export.store.layout import RUN_NBYTES, ZarrLayout
 from lazydicom.errors import LimitError
 
 DEFAULT_LIMIT: Final = 256 << 20

@@ -7,8 +7,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._views.lut.parameters import frame_columns, rescale_columns
 from lazydicom._array.mapped import FrameArray, MappedArray
+from lazydicom._views.lut.parameters import frame_columns, rescale_columns
 from lazydicom.errors import UnsupportedError
 
 VERSION: Final = "0.5"

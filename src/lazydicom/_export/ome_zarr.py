@@ -16,11 +16,8 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
+from lazydicom._array.mapped import FrameArray
 from lazydicom._export.attributes import warn_of_burned_in_text, warn_of_tilt
-from lazydicom._export.store.copying import Progress
-from lazydicom._export.store.folder import LocalFolder
-from lazydicom._export.store.layout import METADATA, plan_layout
-from lazydicom._export.store.manifest import MANIFEST
 from lazydicom._export.ome_metadata import (
     VERSION,
     OmeAxis,
@@ -31,6 +28,10 @@ from lazydicom._export.ome_metadata import (
     omero,
 )
 from lazydicom._export.pyramid import Level, Method, Transposed
+from lazydicom._export.store.copying import Progress
+from lazydicom._export.store.folder import LocalFolder
+from lazydicom._export.store.layout import METADATA, plan_layout
+from lazydicom._export.store.manifest import MANIFEST
 from lazydicom._export.store.target import (
     StoreLike,
     Target,
@@ -39,7 +40,6 @@ from lazydicom._export.store.target import (
     open_target,
 )
 from lazydicom._export.zarr import codecs_of, to_zarr
-from lazydicom._array.mapped import FrameArray
 from lazydicom.errors import ExportError, UnsupportedError, redact_url
 
 if TYPE_CHECKING:

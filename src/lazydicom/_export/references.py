@@ -8,8 +8,8 @@ from typing import Any, Final
 
 from lazydicom._array.array import DicomArray
 from lazydicom._export.attributes import warn_of_burned_in_text
-from lazydicom._export.store.folder import Folder, LocalFolder
 from lazydicom._export.kerchunk import encode_json, encode_parquet
+from lazydicom._export.store.folder import Folder, LocalFolder
 from lazydicom._export.store.object_folder import FsspecFolder
 from lazydicom._views.references.plan import ChunkReferences, plan_references
 from lazydicom._views.zarr_codec import CODEC_ID

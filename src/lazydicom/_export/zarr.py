@@ -16,13 +16,18 @@ from lazydicom._export.attributes import (
     exported_attributes,
     warn_of_burned_in_text,
 )
-from lazydicom._export.store.prepare import Known, make_plan, prepare
+from lazydicom._export.memory import plan_workers
+from lazydicom._export.source_labels import source_labels
 from lazydicom._export.store.cluster import find_cluster
 from lazydicom._export.store.copying import Copy, Progress
 from lazydicom._export.store.layout import METADATA, Axes, plan_layout
-from lazydicom._export.memory import plan_workers
-from lazydicom._export.source_labels import source_labels
-from lazydicom._export.store.target import StoreLike, Target, check_writable, open_target
+from lazydicom._export.store.prepare import Known, make_plan, prepare
+from lazydicom._export.store.target import (
+    StoreLike,
+    Target,
+    check_writable,
+    open_target,
+)
 from lazydicom._views.zarr_metadata import group_objects
 from lazydicom.errors import ExportError, LazyDicomError, redact_url
 

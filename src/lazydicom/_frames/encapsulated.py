@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._decode.codestream_marks import ONE_FRAGMENT
-from lazydicom._header.pydicom import DatasetElements
+from lazydicom._frames.fragments import PIXEL_DATA, PixelItems, walk_items
 from lazydicom._frames.grouping import group_fragments, last_is_complete
 from lazydicom._frames.index import FrameIndex, OnExtraFrames, index_edges
-from lazydicom._header.header import Header
-from lazydicom._frames.fragments import PIXEL_DATA, PixelItems, walk_items
 from lazydicom._frames.offset_tables import index_basic, index_extended
 from lazydicom._frames.tiff import index_tiff
+from lazydicom._header.header import Header
+from lazydicom._header.pydicom import DatasetElements
 from lazydicom._header.walker import ITEM, UNDEFINED, Framing, read_element
 from lazydicom._header.window import Window
 from lazydicom.errors import InvalidDicomError, UnsupportedError, warn

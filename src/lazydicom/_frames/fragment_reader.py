@@ -9,6 +9,14 @@ from threading import Lock
 
 import numpy as np
 
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import (
+    BytesLike,
+    ByteSource,
+    is_distant,
+    read_many,
+    together,
+)
 from lazydicom._decode.codestream_marks import is_one_codestream
 from lazydicom._frames.encapsulated import (
     EncapsulatedIndex,
@@ -16,12 +24,10 @@ from lazydicom._frames.encapsulated import (
     encapsulated_index,
     index_scanned,
 )
-from lazydicom._frames.index import FrameIndex, OnExtraFrames
-from lazydicom._frames.given_frames import GivenFrames
-from lazydicom._header.header import Header
 from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS, PIXEL_DATA
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import BytesLike, ByteSource, is_distant, read_many, together
+from lazydicom._frames.given_frames import GivenFrames
+from lazydicom._frames.index import FrameIndex, OnExtraFrames
+from lazydicom._header.header import Header
 from lazydicom._header.window import open_window
 from lazydicom.errors import InvalidDicomError, UnsupportedError, format_tag, warn
 

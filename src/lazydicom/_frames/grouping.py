@@ -11,8 +11,8 @@ from lazydicom._decode.codestream_marks import (
     end,
     frame_starts,
 )
-from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.fragments import PIXEL_DATA, Fragments, PixelItems, peek
+from lazydicom._frames.index import FrameIndex
 from lazydicom._header.window import Window
 from lazydicom.errors import InvalidDicomError
 

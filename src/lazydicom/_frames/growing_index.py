@@ -14,10 +14,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.codestream_marks import ONE_FRAGMENT, begin, end
-from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS, PixelItems
 from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, REQUESTS, ByteRange
 from lazydicom._bytes.source import ByteSource, read_many
+from lazydicom._decode.codestream_marks import ONE_FRAGMENT, begin, end
+from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS, PixelItems
 from lazydicom._header.walker import SEQUENCE_DELIMITER
 
 EVIDENT: Final = frozenset(("rle", "jpeg", "jpeg-ls", "jpeg-2000", "htj2k"))

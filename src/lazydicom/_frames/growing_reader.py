@@ -14,6 +14,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
+from lazydicom._bytes.source import BytesLike, is_distant, read_many
 from lazydicom._decode.codestream_marks import is_one_codestream
 from lazydicom._frames.encapsulated import (
     EncapsulatedIndex,
@@ -27,14 +29,12 @@ from lazydicom._frames.fragment_reader import (
     open_fragments,
     split_items,
 )
-from lazydicom._frames.index import FrameIndex, index_edges
-from lazydicom._frames.given_frames import GivenFrames
-from lazydicom._header.header import Header
-from lazydicom._frames.streamed_index import ItemStream
-from lazydicom._frames.growing_index import EVIDENT, ItemTrail, State
 from lazydicom._frames.fragments import PixelItems
-from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
-from lazydicom._bytes.source import BytesLike, is_distant, read_many
+from lazydicom._frames.given_frames import GivenFrames
+from lazydicom._frames.growing_index import EVIDENT, ItemTrail, State
+from lazydicom._frames.index import FrameIndex, index_edges
+from lazydicom._frames.streamed_index import ItemStream
+from lazydicom._header.header import Header
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 _LEAST_ITEM: Final = 16

@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._frames.index import FrameIndex, Origin, index_edges
 from lazydicom._frames.fragments import PixelItems
+from lazydicom._frames.index import FrameIndex, Origin, index_edges
 from lazydicom.errors import InvalidDicomError
 
 _WRAP: Final = 1 << 32

@@ -4,10 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import (
+    BytesLike,
+    ByteSource,
+    is_distant,
+    read_many,
+    together,
+)
 from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.streamed_index import ItemStream
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import BytesLike, ByteSource, is_distant, read_many, together
 from lazydicom.errors import InvalidDicomError
 
 

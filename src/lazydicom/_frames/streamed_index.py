@@ -11,9 +11,9 @@ from itertools import pairwise
 from threading import Condition
 from typing import TypeAlias
 
-from lazydicom._frames.growing_index import LOOK, ItemTrail
 from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
 from lazydicom._bytes.source import BytesLike
+from lazydicom._frames.growing_index import LOOK, ItemTrail
 
 Accept: TypeAlias = Callable[[int, ByteRange, memoryview], BytesLike | None]
 """Gives the codestream of a frame from its item, ``None`` where that is no whole frame."""

@@ -11,8 +11,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.fragments import PixelItems
+from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.offset_tables import index_table
 from lazydicom._header.window import Window
 from lazydicom.errors import InvalidDicomError

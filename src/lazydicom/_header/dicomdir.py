@@ -4,11 +4,11 @@ import os
 import re
 from typing import Final
 
+from lazydicom._bytes.source import ByteSource
+from lazydicom._header.columns.items import ItemSequence, read_items
+from lazydicom._header.columns.layout import wanted_tree
 from lazydicom._header.columns.values import text_column
 from lazydicom._header.file_meta import read_file_meta
-from lazydicom._header.columns.layout import wanted_tree
-from lazydicom._header.columns.items import ItemSequence, read_items
-from lazydicom._bytes.source import ByteSource
 from lazydicom._header.walker import UNDEFINED, read_element, walk
 from lazydicom._header.window import open_window
 from lazydicom.errors import InvalidDicomError

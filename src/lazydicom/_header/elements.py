@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from lazydicom._header.values import Values, decode_values
+from lazydicom._bytes.source import ByteSource
 from lazydicom._header.file_meta import FileMeta
 from lazydicom._header.image_pixel import (
     IMAGE_PIXEL_TAGS,
@@ -15,7 +15,7 @@ from lazydicom._header.image_pixel import (
     Attributes,
     make_image_pixel,
 )
-from lazydicom._bytes.source import ByteSource
+from lazydicom._header.values import Values, decode_values
 from lazydicom._header.walker import UNDEFINED, Element, Framing, read_element, walk
 from lazydicom._header.window import Block, Window
 from lazydicom.errors import InvalidDicomError, LazyDicomError

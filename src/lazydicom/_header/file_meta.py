@@ -7,7 +7,6 @@ them, and some writers lie in them. What the first data element looks like decid
 from dataclasses import dataclass
 from typing import Final
 
-from lazydicom._header.values import decode_values
 from lazydicom._header.transfer_syntax import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -15,6 +14,7 @@ from lazydicom._header.transfer_syntax import (
     TRANSFER_SYNTAXES,
     TransferSyntax,
 )
+from lazydicom._header.values import decode_values
 from lazydicom._header.walker import UNDEFINED, Framing, read_element
 from lazydicom._header.window import Window
 from lazydicom.errors import InvalidDicomError, UnsupportedError, warn

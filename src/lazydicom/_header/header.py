@@ -10,12 +10,9 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from lazydicom._header.pydicom import (
-    DATASET_URL,
-    DatasetElements,
-    parse_data_set,
-    transfer_syntax_uid,
-)
+from lazydicom._bytes.inflate import InflatedSource
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import ByteSource, MemorySource
 from lazydicom._header.elements import (
     LONGEST_HEADER,
     Elements,
@@ -30,9 +27,12 @@ from lazydicom._header.image_pixel import (
     make_image_pixel,
     oddities,
 )
-from lazydicom._bytes.inflate import InflatedSource
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import ByteSource, MemorySource
+from lazydicom._header.pydicom import (
+    DATASET_URL,
+    DatasetElements,
+    parse_data_set,
+    transfer_syntax_uid,
+)
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
 from lazydicom._header.walker import UNDEFINED, Element, Framing, end_of, read_element
 from lazydicom._header.window import Window, open_window

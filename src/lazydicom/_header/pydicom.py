@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
-from lazydicom._header.values import Values
-from lazydicom._header.image_pixel import PIXEL_TAGS
 from lazydicom._bytes.source import BytesLike
+from lazydicom._header.image_pixel import PIXEL_TAGS
+from lazydicom._header.values import Values
 from lazydicom._header.walker import Framing
 from lazydicom.errors import InvalidDicomError
 

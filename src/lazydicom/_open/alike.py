@@ -14,15 +14,11 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._header.columns.values import number_column, text_column, windows
-from lazydicom._header.elements import image_pixel_attributes
-from lazydicom._header.frame_attributes import FRAME_ATTRIBUTES, INSTANCE_ATTRIBUTES, TEXT
+from lazydicom._array.image import DicomImage
+from lazydicom._bytes.local import LocalSource
 from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.reader import RangeReader
 from lazydicom._header.columns.functional_groups import Columns, has_functional_groups
-from lazydicom._header.header import read_header
-from lazydicom._array.image import DicomImage
-from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, oddities
 from lazydicom._header.columns.layout import (
     HEADER_ROOM,
     Layout,
@@ -31,7 +27,15 @@ from lazydicom._header.columns.layout import (
     learn_elements,
     wanted_tree,
 )
-from lazydicom._bytes.local import LocalSource
+from lazydicom._header.columns.values import number_column, text_column, windows
+from lazydicom._header.elements import image_pixel_attributes
+from lazydicom._header.frame_attributes import (
+    FRAME_ATTRIBUTES,
+    INSTANCE_ATTRIBUTES,
+    TEXT,
+)
+from lazydicom._header.header import read_header
+from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, oddities
 from lazydicom._header.walker import Framing
 from lazydicom._header.window import open_window
 

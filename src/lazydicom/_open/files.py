@@ -9,24 +9,24 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
 
-from lazydicom._open.alike import open_alike
 from lazydicom._arrange.frame_table import Batch
 from lazydicom._arrange.siemens_mosaic import mosaics_as_tiles
-from lazydicom._header.pydicom import is_dataset
+from lazydicom._array.image import DicomImage
+from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
+from lazydicom._bytes.local import LocalAccess
+from lazydicom._bytes.open import URL_TYPES, open_source
+from lazydicom._bytes.ranges import REQUESTS, ByteRange
+from lazydicom._bytes.source import ByteSource
 from lazydicom._decode.format import Color, Decoder, Isolation
 from lazydicom._header.dicomdir import files_of_dicomdir, is_dicomdir
 from lazydicom._header.elements import FileElements, read_elements
 from lazydicom._header.file_meta import FileMeta, read_file_meta
 from lazydicom._header.header import Header, header_of_dataset, read_header
-from lazydicom._array.image import DicomImage
-from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
-from lazydicom._bytes.local import LocalAccess
-from lazydicom._open.instance import open_instance
-from lazydicom._bytes.open import URL_TYPES, open_source
-from lazydicom._bytes.ranges import REQUESTS, ByteRange
-from lazydicom._bytes.source import ByteSource
+from lazydicom._header.pydicom import is_dataset
 from lazydicom._header.walker import Framing, read_element
 from lazydicom._header.window import Window, open_window
+from lazydicom._open.alike import open_alike
+from lazydicom._open.instance import open_instance
 from lazydicom.errors import (
     InvalidDicomError,
     LazyDicomError,

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from lazydicom._arrange.stack import stack_frames
 from lazydicom._array.array import DicomArray
+from lazydicom._bytes.local import LocalAccess
+from lazydicom._bytes.open import URL_TYPES, open_source
 from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
 from lazydicom._frames.dicomweb.client import SCHEME
 from lazydicom._frames.index import OnExtraFrames
 from lazydicom._header.header import Header, header_of_dataset, read_header
-from lazydicom._bytes.local import LocalAccess
 from lazydicom._open.indexed import FrameOptions, open_with_cache, open_with_index
 from lazydicom._open.instance import open_instance
-from lazydicom._bytes.open import URL_TYPES, open_source
 from lazydicom._open.web import open_web_instance
 
 if TYPE_CHECKING:

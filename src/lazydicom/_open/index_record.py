@@ -12,17 +12,17 @@ from typing import Any, Final, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.inflate import InflatedSource
+from lazydicom._bytes.source import ByteSource
 from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.encapsulated import EncapsulatedIndex
 from lazydicom._frames.fragment_reader import FragmentReader
+from lazydicom._frames.fragments import PixelItems
+from lazydicom._frames.growing_reader import TrailReader
 from lazydicom._frames.index import FrameIndex, NativeStride, index_native
 from lazydicom._frames.reader import FrameReader, RangeReader
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import PIXEL_TAGS, ImagePixel, make_image_pixel
-from lazydicom._bytes.inflate import InflatedSource
-from lazydicom._frames.fragments import PixelItems
-from lazydicom._bytes.source import ByteSource
-from lazydicom._frames.growing_reader import TrailReader
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
 from lazydicom.errors import SourceChangedError, SourceError, redact_url
 

@@ -9,6 +9,12 @@ from typing import Any, TypedDict
 
 from lazydicom._arrange.stack import stack_frames, technical_attributes
 from lazydicom._array.array import DicomArray
+from lazydicom._array.cache import FrameCache
+from lazydicom._array.image import DicomImage
+from lazydicom._bytes.listing import Urls, list_files
+from lazydicom._bytes.local import LocalAccess
+from lazydicom._bytes.open import Url, name_of, open_source
+from lazydicom._bytes.source import ByteSource
 from lazydicom._decode.format import (
     MAX_FRAME_BYTES,
     Color,
@@ -17,19 +23,13 @@ from lazydicom._decode.format import (
     Isolation,
 )
 from lazydicom._decode.preflight import check_size
-from lazydicom._array.cache import FrameCache
 from lazydicom._header.header import read_header
-from lazydicom._array.image import DicomImage
 from lazydicom._open.index_file import (
     cached_index,
     may_be_replaced,
     read_index,
     write_index,
 )
-from lazydicom._bytes.listing import Urls, list_files
-from lazydicom._bytes.local import LocalAccess
-from lazydicom._open.instance import check_choices, check_color, open_instance
-from lazydicom._bytes.open import Url, name_of, open_source
 from lazydicom._open.index_record import (
     SavedInstance,
     check_version,
@@ -38,7 +38,7 @@ from lazydicom._open.index_record import (
     save_instance,
     saved_reader,
 )
-from lazydicom._bytes.source import ByteSource
+from lazydicom._open.instance import check_choices, check_color, open_instance
 from lazydicom.errors import (
     ExportError,
     InvalidDicomError,

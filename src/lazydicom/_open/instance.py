@@ -5,6 +5,8 @@ from typing import Final, get_args
 
 import numpy as np
 
+from lazydicom._array.cache import FrameCache
+from lazydicom._array.image import DicomImage
 from lazydicom._decode.format import (
     MAX_FRAME_BYTES,
     Color,
@@ -14,14 +16,12 @@ from lazydicom._decode.format import (
 )
 from lazydicom._decode.preflight import check_size
 from lazydicom._frames.fragment_reader import open_fragments
-from lazydicom._array.cache import FrameCache
+from lazydicom._frames.growing_reader import open_trail
 from lazydicom._frames.index import OnExtraFrames
+from lazydicom._frames.native import native_index
 from lazydicom._frames.reader import FrameReader, RangeReader
 from lazydicom._header.header import Header
-from lazydicom._array.image import DicomImage
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS
-from lazydicom._frames.native import native_index
-from lazydicom._frames.growing_reader import open_trail
 from lazydicom.errors import LimitError, UnsupportedError
 
 _PHOTOMETRIC_INTERPRETATION: Final = 0x00280004

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from lazydicom._array.cache import FrameCache
+from lazydicom._array.image import DicomImage
 from lazydicom._decode.format import Color, Decoder, FrameFormat, Isolation
 from lazydicom._decode.preflight import check_size
-from lazydicom._array.cache import FrameCache
-from lazydicom._header.header import Header
-from lazydicom._array.image import DicomImage
-from lazydicom._open.instance import check_choices, check_color
 from lazydicom._frames.dicomweb.reader import open_dicomweb
+from lazydicom._header.header import Header
+from lazydicom._open.instance import check_choices, check_color
 from lazydicom.errors import LimitError, SourceChangedError, redact_url
 
 _MOST_FRAMES: Final = 1 << 24

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import dask.array as da
 import numpy as np
 
-from lazydicom._views.chunks import frame_chunks
 from lazydicom._array.mapped import FrameArray, FrameFunction, MappedArray
+from lazydicom._views.chunks import frame_chunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -19,13 +19,13 @@ from xarray.conventions import decode_cf_variable
 from xarray.core import indexing
 
 from lazydicom._arrange.series import OnGap
-from lazydicom._views.chunks import frame_chunks
-from lazydicom._views.lut.scaling import FrameScaling, frame_scaling
-from lazydicom._bytes.listing import Urls
-from lazydicom._views.lut.kernels import mask_and_rescale
 from lazydicom._array.mapped import FrameArray, FrameFunction, MappedArray
 from lazydicom._array.mosaic import MosaicImage
+from lazydicom._bytes.listing import Urls
 from lazydicom._open.series import open_series, open_study
+from lazydicom._views.chunks import frame_chunks
+from lazydicom._views.lut.kernels import mask_and_rescale
+from lazydicom._views.lut.scaling import FrameScaling, frame_scaling
 from lazydicom.errors import redact_url
 
 _PIXELS: Final = "pixels"

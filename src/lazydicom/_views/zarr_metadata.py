@@ -10,8 +10,8 @@ import zarr
 from zarr.storage import MemoryStore
 
 from lazydicom._array.array import DicomArray
-from lazydicom._header.attributes import TECHNICAL_ATTRIBUTES
 from lazydicom._array.coordinate import Coordinate
+from lazydicom._header.attributes import TECHNICAL_ATTRIBUTES
 
 METADATA: Final = "zarr.json"
 _CHUNK_BYTES: Final = 1 << 20

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.remote.answer import (
     TransientError,
     Version,
@@ -9,7 +10,6 @@ from lazydicom._bytes.remote.answer import (
     collect,
     is_strong,
 )
-from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import Buffer
 
 

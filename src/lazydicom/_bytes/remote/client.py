@@ -18,15 +18,15 @@ from typing import Any, Final, Protocol
 import fsspec
 import fsspec.asyn
 
+from lazydicom._bytes.ranges import REQUESTS, ByteRange
+from lazydicom._bytes.remote.answer import Version
 from lazydicom._bytes.remote.azure import fetch_azure
 from lazydicom._bytes.remote.gcs import fetch_gcs
 from lazydicom._bytes.remote.http import fetch_http
-from lazydicom._bytes.remote.other import fetch_rest, open_rest
-from lazydicom._bytes.remote.s3 import fetch_s3
 from lazydicom._bytes.remote.origin import keep_to_origin
-from lazydicom._bytes.remote.answer import Version
-from lazydicom._bytes.ranges import REQUESTS, ByteRange
+from lazydicom._bytes.remote.other import fetch_rest, open_rest
 from lazydicom._bytes.remote.retry import ask_again
+from lazydicom._bytes.remote.s3 import fetch_s3
 from lazydicom._bytes.source import Buffer
 from lazydicom.errors import SourceError
 

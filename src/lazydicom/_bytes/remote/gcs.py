@@ -5,9 +5,9 @@ The generation of an object is its version; each answer names it.
 
 from typing import Any
 
-from lazydicom._bytes.remote.http import get, read_answer
-from lazydicom._bytes.remote.answer import Version
 from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.remote.answer import Version
+from lazydicom._bytes.remote.http import get, read_answer
 from lazydicom._bytes.source import Buffer
 
 

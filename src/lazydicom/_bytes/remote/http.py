@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.remote.answer import (
     TransientError,
     Version,
@@ -11,7 +12,6 @@ from lazydicom._bytes.remote.answer import (
     collect,
     is_strong,
 )
-from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import Buffer
 from lazydicom.errors import SourceError
 

@@ -5,7 +5,6 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from lazydicom._bytes.remote.answer import Version
 from lazydicom._bytes.ranges import (
     FIRST_BLOCK,
     MAX_BLOCK,
@@ -15,6 +14,7 @@ from lazydicom._bytes.ranges import (
     group,
     span_of,
 )
+from lazydicom._bytes.remote.answer import Version
 from lazydicom._bytes.remote.client import remote_client
 from lazydicom._bytes.source import BytesLike, check_span
 from lazydicom.errors import redact_url

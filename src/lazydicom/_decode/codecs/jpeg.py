@@ -8,13 +8,14 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.format import YBR_FULL, FrameFormat
+from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codecs.jpeg_markers import (
     SOF_LOSSLESS,
     SOF_PROGRESSIVE,
     JpegHeader,
     read_jpeg_header,
 )
+from lazydicom._decode.format import YBR_FULL, FrameFormat
 from lazydicom._decode.native import clear_unused_bits
 from lazydicom._decode.preflight import (
     END_OF_IMAGE,
@@ -24,7 +25,6 @@ from lazydicom._decode.preflight import (
 )
 from lazydicom._decode.samples import decode_samples, to_rgb
 from lazydicom._header.image_pixel import ImagePixel
-from lazydicom._bytes.source import BytesLike
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _Decode: TypeAlias = Callable[[BytesLike, NDArray[Any]], None]

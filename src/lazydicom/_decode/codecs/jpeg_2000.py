@@ -5,16 +5,16 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from lazydicom._decode.format import FrameFormat
+from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codecs.jpeg_2000_markers import (
     Jpeg2000Header,
     check_tile_parts,
     read_jpeg_2000_header,
 )
+from lazydicom._decode.codecs.unraised import call_and_listen
+from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import check_codestream
 from lazydicom._decode.samples import decode_planes, decode_samples, fit_bits, to_rgb
-from lazydicom._decode.codecs.unraised import call_and_listen
-from lazydicom._bytes.source import BytesLike
 from lazydicom.errors import UnsupportedError
 
 _OPENJPEG_BITS: Final = 24

@@ -4,8 +4,8 @@ import struct
 from collections import Counter
 from typing import Final, NamedTuple
 
-from lazydicom._decode.preflight import END_OF_IMAGE, Codestream, find_last
 from lazydicom._bytes.source import BytesLike
+from lazydicom._decode.preflight import END_OF_IMAGE, Codestream, find_last
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _SOC_SIZ: Final = b"\xff\x4f\xff\x51"

@@ -5,12 +5,16 @@ from typing import Any, Final
 
 from numpy.typing import NDArray
 
-from lazydicom._decode.format import FrameFormat
+from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codecs.jpeg import holds_ybr
-from lazydicom._decode.codecs.jpeg_markers import SOF_JPEG_LS, JpegHeader, read_jpeg_header
+from lazydicom._decode.codecs.jpeg_markers import (
+    SOF_JPEG_LS,
+    JpegHeader,
+    read_jpeg_header,
+)
+from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import check_codestream, check_end
 from lazydicom._decode.samples import decode_planes, decode_samples, fit_bits, to_rgb
-from lazydicom._bytes.source import BytesLike
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _PLANE: Final = re.compile(rb"\xff\xda\x00\x08\x01(.)", re.DOTALL)

@@ -2,8 +2,8 @@
 
 from typing import Final, NamedTuple
 
-from lazydicom._decode.preflight import Codestream
 from lazydicom._bytes.source import BytesLike
+from lazydicom._decode.preflight import Codestream
 from lazydicom.errors import DecodeError
 
 SOF_LOSSLESS: Final = 0xC3

@@ -4,12 +4,12 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lazydicom._decode.format import FrameFormat
+from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codecs.jpeg_xl_header import JpegXlHeader, read_jpeg_xl_header
+from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import clear_unused_bits
 from lazydicom._decode.preflight import check_codestream
 from lazydicom._decode.samples import decode_samples, to_rgb
-from lazydicom._bytes.source import BytesLike
 
 JPEG_RECOMPRESSION = "1.2.840.10008.1.2.4.111"
 

@@ -2,9 +2,9 @@
 
 from typing import Final, NamedTuple
 
+from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codecs.bits import BitReader
 from lazydicom._decode.preflight import Codestream
-from lazydicom._bytes.source import BytesLike
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _SIGNATURE: Final = b"\xff\x0a"

@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import decode_native, finish_in_place
 from lazydicom._decode.samples import call_codec
 from lazydicom._header.image_pixel import contradicts_pairs
-from lazydicom._bytes.source import BytesLike
 from lazydicom.errors import DecodeError
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from lazydicom._decode.format import FrameFormat
 from lazydicom._bytes.source import BytesLike
+from lazydicom._decode.format import FrameFormat
 from lazydicom.errors import DecodeError, UnsupportedError
 
 

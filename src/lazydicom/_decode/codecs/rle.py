@@ -8,11 +8,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import clear_unused_bits, unpack_bits
 from lazydicom._decode.samples import call_codec, to_rgb
 from lazydicom._header.image_pixel import ImagePixel
-from lazydicom._bytes.source import BytesLike
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _HEADER: Final = struct.Struct("<16I")

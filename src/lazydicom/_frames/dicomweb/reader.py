@@ -11,12 +11,8 @@ from hashlib import blake2b
 from json import dumps
 from typing import Any, Final
 
-from lazydicom._header.pydicom import (
-    DatasetElements,
-    dataset_of_json,
-    name_transfer_syntax,
-    without_bulk,
-)
+from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
+from lazydicom._bytes.source import BytesLike, MemorySource
 from lazydicom._frames.dicomweb.client import (
     Accept,
     Place,
@@ -26,13 +22,17 @@ from lazydicom._frames.dicomweb.client import (
     fetch_metadata,
     parse_url,
 )
+from lazydicom._frames.dicomweb.multipart import Part
 from lazydicom._header.elements import image_pixel_attributes
 from lazydicom._header.file_meta import FileMeta
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import ImagePixel, make_image_pixel, oddities
-from lazydicom._frames.dicomweb.multipart import Part
-from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
-from lazydicom._bytes.source import BytesLike, MemorySource
+from lazydicom._header.pydicom import (
+    DatasetElements,
+    dataset_of_json,
+    name_transfer_syntax,
+    without_bulk,
+)
 from lazydicom._header.transfer_syntax import (
     EXPLICIT_BIG,
     TRANSFER_SYNTAXES,

@@ -9,15 +9,15 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.source import MemorySource
+from lazydicom._header.columns.items import ItemBatch, ItemSequence, read_items
+from lazydicom._header.columns.layout import wanted_tree
 from lazydicom._header.columns.values import number_column, text_column
-from lazydicom._header.pydicom import DatasetElements
 from lazydicom._header.elements import FileElements, read_elements
 from lazydicom._header.file_meta import FileMeta
 from lazydicom._header.frame_attributes import FRAME_ATTRIBUTES, TEXT
 from lazydicom._header.header import Header
-from lazydicom._header.columns.layout import wanted_tree
-from lazydicom._header.columns.items import ItemBatch, ItemSequence, read_items
-from lazydicom._bytes.source import MemorySource
+from lazydicom._header.pydicom import DatasetElements
 from lazydicom._header.transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
 from lazydicom._header.walker import UNDEFINED, Element, Framing, end_of, read_element
 from lazydicom._header.window import Window

@@ -13,6 +13,8 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import ByteSource
 from lazydicom._header.columns.layout import (
     HEADER_ROOM,
     Layout,
@@ -21,8 +23,6 @@ from lazydicom._header.columns.layout import (
     follow_layout,
     learn_layout,
 )
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import ByteSource
 from lazydicom._header.walker import (
     ITEM,
     ITEM_DELIMITER,

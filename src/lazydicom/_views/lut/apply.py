@@ -10,8 +10,15 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._array.mapped import FrameArray, FrameFunction, MappedArray, Name
 from lazydicom._views.dask import is_dask_array, map_frames
-from lazydicom._views.lut.kernels import NARROWEST, WINDOWS, LookupTable, look_up, rescale
+from lazydicom._views.lut.kernels import (
+    NARROWEST,
+    WINDOWS,
+    LookupTable,
+    look_up,
+    rescale,
+)
 from lazydicom._views.lut.parameters import (
     MODALITY_LUT_SEQUENCE,
     VOI_LUT_SEQUENCE,
@@ -23,7 +30,6 @@ from lazydicom._views.lut.parameters import (
     sequence_table,
     tables_of,
 )
-from lazydicom._array.mapped import FrameArray, FrameFunction, MappedArray, Name
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 WindowChoice: TypeAlias = int | tuple[float, float]

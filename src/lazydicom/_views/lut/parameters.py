@@ -6,13 +6,16 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._header.frame_attributes import FRAME_ATTRIBUTES, TEXT
-from lazydicom._header.columns.functional_groups import functional_group_columns, has_functional_groups
 from lazydicom._array.grid import HOLE
-from lazydicom._header.header import Header, read_sequence
 from lazydicom._array.image import DicomImage
-from lazydicom._views.lut.kernels import LookupTable, expand_segments
 from lazydicom._array.mapped import FrameArray
+from lazydicom._header.columns.functional_groups import (
+    functional_group_columns,
+    has_functional_groups,
+)
+from lazydicom._header.frame_attributes import FRAME_ATTRIBUTES, TEXT
+from lazydicom._header.header import Header, read_sequence
+from lazydicom._views.lut.kernels import LookupTable, expand_segments
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 if TYPE_CHECKING:

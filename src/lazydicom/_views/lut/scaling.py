@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.image import DicomImage
-from lazydicom._views.lut.parameters import complete_rescale, frame_columns, on_grid
 from lazydicom._array.mapped import FrameArray
+from lazydicom._views.lut.parameters import complete_rescale, frame_columns, on_grid
 
 _PADDING: Final = {
     "PixelData": (0x00280120, 0x00280121),

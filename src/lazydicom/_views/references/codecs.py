@@ -12,7 +12,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.format import FrameFormat
+from lazydicom._array.image import DicomImage
+from lazydicom._bytes.ranges import ByteRange
 from lazydicom._decode.codecs.jpeg import preflight_jpeg
 from lazydicom._decode.codecs.jpeg_2000 import (
     holds_planes,
@@ -20,12 +21,11 @@ from lazydicom._decode.codecs.jpeg_2000 import (
     preflight_jpeg_2000,
 )
 from lazydicom._decode.codecs.jpeg_ls import preflight_jpeg_ls
-from lazydicom._decode.preflight import Codestream
 from lazydicom._decode.codecs.rle import is_plainly_padded, preflight_rle
+from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.preflight import Codestream
 from lazydicom._frames.fragment_reader import FragmentReader
-from lazydicom._array.image import DicomImage
 from lazydicom._header.image_pixel import ImagePixel
-from lazydicom._bytes.ranges import ByteRange
 from lazydicom._views.references.urls import file_reader
 from lazydicom.errors import LazyDicomError
 

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.array import DicomArray
-from lazydicom._decode.format import FrameFormat
-from lazydicom._frames.fragment_reader import FragmentReader
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
 from lazydicom._array.mapped import FrameArray, MappedArray
+from lazydicom._decode.format import FrameFormat
+from lazydicom._frames.fragment_reader import FragmentReader
 from lazydicom._views.references.codecs import Config, community_codec
 from lazydicom._views.references.urls import file_reader, referable_url
 from lazydicom._views.zarr_codec import CODEC_ID, ChunkFormat

@@ -2,11 +2,11 @@
 
 from typing import Any
 
-from lazydicom._frames.fragment_reader import FragmentReader
-from lazydicom._frames.reader import RangeReader
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.source import MemorySource
+from lazydicom._frames.fragment_reader import FragmentReader
 from lazydicom._frames.growing_reader import TrailReader
+from lazydicom._frames.reader import RangeReader
 from lazydicom.errors import UnsupportedError, redact_url
 
 _INSTEAD = "to_zarr copies it, ZarrStore shows it without a copy"

@@ -1,0 +1,175 @@
+"""A file that changes under an open array raises; it never gives other pixels."""
+
+from __future__ import annotations
+
+import gc
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+import numpy as np
+import pytest
+from dicom_files import DEFLATED, EXPLICIT_BIG, make_native, stored_pixels
+
+import lazydicom
+from lazydicom.errors import LazyDicomError, SourceChangedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+GEOMETRY: Final[dict[str, Any]] = {"number_of_frames": 40, "rows": 64, "columns": 64}
+FILE: Final = make_native(**GEOMETRY)
+PIXELS: Final = stored_pixels(**GEOMETRY)
+
+TRUNCATE: Final = """
+import os, sys
+import numpy as np
+import lazydicom
+
+array = lazydicom.open_image(sys.argv[1], local=sys.argv[2])
+array[0]
+os.truncate(sys.argv[1], 5000)
+for read in (lambda: array[30], lambda: array[10:20], lambda: np.asarray(array)):
+    try:
+        read()
+    except lazydicom.errors.SourceChangedError:
+        print("changed")
+try:
+    lazydicom.open_image(sys.argv[1])
+except lazydicom.errors.InvalidDicomError:
+    print("short")
+"""
+
+
+def _replace(path: Path) -> None:
+    other = path.with_name("other.dcm")
+    other.write_bytes(FILE[:-2] + b"zz")
+    other.replace(path)
+
+
+CHANGES: Final[dict[str, Callable[[Path], None]]] = {
+    "truncated": lambda path: os.truncate(path, 5000),
+    "emptied": lambda path: os.truncate(path, 0),
+    "grown": lambda path: os.truncate(path, len(FILE) + 4096),
+    "replaced by one of the same size": _replace,
+    "deleted": Path.unlink,
+    "touched": lambda path: os.utime(path, (1, 1)),
+}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "some.dcm"
+    path.write_bytes(FILE)
+    return path
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("local", ["pread", "mmap"])
+def test_a_file_that_changed_under_an_open_array_raises(
+    path: Path, local: Literal["pread", "mmap"], change: str
+) -> None:
+    array = lazydicom.open_image(path, local=local)
+    assert np.array_equal(array[3], PIXELS[3])
+
+    CHANGES[change](path)
+
+    for key in (3, slice(2, 9), (3, 5), ...):
+        with pytest.raises(SourceChangedError, match=r"some\.dcm"):
+            array[key]
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_a_deflated_file_is_read_from_what_was_inflated_of_it(
+    tmp_path: Path, change: str
+) -> None:
+    path = tmp_path / "some.dcm"
+    path.write_bytes(make_native(transfer_syntax=DEFLATED, **GEOMETRY))
+    array = lazydicom.open_image(path)
+
+    CHANGES[change](path)
+
+    assert np.array_equal(array, PIXELS)
+
+
+@pytest.mark.parametrize("local", ["pread", "mmap"])
+def test_a_truncated_file_never_kills_the_process(path: Path, local: str) -> None:
+    command = [sys.executable, "-c", TRUNCATE, str(path), local]
+
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["changed"] * 3 + ["short"]
+
+
+def test_a_map_gives_views_that_nobody_can_write(path: Path) -> None:
+    array = lazydicom.open_image(path, local="mmap")
+
+    frame = array[7]
+
+    assert np.array_equal(frame, PIXELS[7])
+    assert np.shares_memory(frame, array[7])
+    assert np.shares_memory(frame, array.images[0].frame(7))
+    assert not frame.flags.writeable
+    with pytest.raises(ValueError, match="read-only"):
+        frame[0] = 0
+
+
+def test_a_map_gives_copies_where_bytes_are_not_the_values(tmp_path: Path) -> None:
+    path = tmp_path / "big.dcm"
+    path.write_bytes(make_native(transfer_syntax=EXPLICIT_BIG, **GEOMETRY))
+    array = lazydicom.open_image(path, local="mmap")
+
+    frame = array[7]
+
+    assert np.array_equal(frame, PIXELS[7])
+    assert not np.shares_memory(frame, array[7])
+    assert np.array_equal(array, PIXELS)
+
+
+def test_a_frame_that_was_read_is_the_readers_own(path: Path) -> None:
+    array = lazydicom.open_image(path)
+
+    frame = array[7]
+    frame[...] = 0
+
+    assert np.array_equal(array[7], PIXELS[7])
+
+
+@pytest.mark.parametrize("local", ["pread", "mmap"])
+@pytest.mark.parametrize("transfer_syntax", ["1.2.840.10008.1.2.1", DEFLATED])
+def test_no_descriptor_is_left_open(
+    tmp_path: Path, local: Literal["pread", "mmap"], transfer_syntax: str
+) -> None:
+    good, bad = tmp_path / "good.dcm", tmp_path / "bad.dcm"
+    good.write_bytes(make_native(transfer_syntax=transfer_syntax))
+    bad.write_bytes(good.read_bytes()[:-70])
+
+    def use() -> None:
+        np.asarray(lazydicom.open_image(good, local=local))
+        with pytest.raises(LazyDicomError):
+            lazydicom.open_image(bad, local=local)
+
+    use()
+    before = _descriptors()
+    for _ in range(10):
+        use()
+
+    assert _descriptors() <= before
+
+
+def test_many_open_arrays_hold_no_descriptor(path: Path) -> None:
+    before = _descriptors()
+
+    arrays = [lazydicom.open_image(path) for _ in range(50)]
+    for array in arrays:
+        array[5]
+
+    assert _descriptors() <= before
+
+
+def _descriptors() -> int:
+    gc.collect()
+    return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - iterdir holds one open

@@ -1,0 +1,201 @@
+"""The same pixels from every server."""
+
+import multiprocessing
+import pickle
+import time
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import fsspec
+import numpy as np
+import pytest
+from dicom_files import make_native
+from instance_uids import uids
+from numpy.typing import NDArray
+from orthanc import orthanc
+from servers import SERVERS, Place, nginx, require_module
+
+import lazydicom
+from lazydicom import DicomArray
+from lazydicom.errors import SourceChangedError, SourceError
+
+FILE = make_native(rows=96, columns=64, number_of_frames=60)
+PIXELS = np.asarray(lazydicom.open_image(FILE))
+
+
+@pytest.fixture(scope="module", params=sorted(SERVERS))
+def place(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Place]:
+    folder = tmp_path_factory.mktemp(request.param)
+    with SERVERS[request.param](folder) as running:
+        running.put("a.dcm", FILE)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+    with nginx(tmp_path_factory.mktemp("web")) as running:
+        running.put("a.dcm", FILE)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Any]:
+    """Start a scheduler and two worker processes that talk over TCP."""
+    require_module("distributed")
+    from distributed import Client
+
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
+    with Client(set_as_default=False, protocol="tcp", **options) as client:  # type: ignore[no-untyped-call]
+        yield client
+
+
+def hash_of(array: DicomArray) -> str:
+    return sha256(np.asarray(array).tobytes()).hexdigest()
+
+
+def test_every_server_gives_the_same_pixels(place: Place) -> None:
+    array = lazydicom.open_image(f"{place.url}/a.dcm", place.storage_options)
+
+    assert hash_of(array) == sha256(PIXELS.tobytes()).hexdigest()
+    assert np.array_equal(array[[3, 50, 7]], PIXELS[[3, 50, 7]])
+
+
+def test_threads_and_processes_of_any_kind_read_the_same(
+    place: Place,
+    cluster: Any,  # noqa: ANN401 (of dask.distributed)
+) -> None:
+    array = lazydicom.open_image(f"{place.url}/a.dcm", place.storage_options)
+
+    check_hashes(array, cluster)
+
+
+def test_they_read_the_same_from_orthanc(
+    tmp_path: Path,
+    cluster: Any,  # noqa: ANN401
+) -> None:
+    with orthanc(tmp_path) as server:
+        server.put(make_native(PIXELS, elements=uids("1.1")))
+
+        check_hashes(lazydicom.open_image(server.url("1.1")), cluster)
+
+
+def check_hashes(array: DicomArray, cluster: Any) -> None:  # noqa: ANN401
+    expected = sha256(PIXELS.tobytes()).hexdigest()
+
+    with ThreadPoolExecutor(4) as threads:
+        assert set(threads.map(hash_of, [array] * 4)) == {expected}
+    for method in ("fork", "spawn"):
+        with multiprocessing.get_context(method).Pool(2) as pool:
+            hashes = pool.map_async(hash_of, [array] * 4).get(timeout=60)
+        assert set(hashes) == {expected}, method
+    frames = cluster.compute(lazydicom.to_dask(array, frames_per_chunk=9))
+    assert sha256(frames.result(timeout=60).tobytes()).hexdigest() == expected
+
+
+@pytest.mark.parametrize(
+    "other",
+    [np.flip(PIXELS), np.concatenate([PIXELS, PIXELS[:1]])],
+    ids=["same", "longer"],
+)
+def test_an_object_replaced_after_opening_is_an_error(
+    place: Place, other: NDArray[Any]
+) -> None:
+    place.put("replaced.dcm", FILE)
+    array = lazydicom.open_image(f"{place.url}/replaced.dcm", place.storage_options)
+    assert np.array_equal(array[1], PIXELS[1])
+    time.sleep(1.01)  # some servers tell the time of change in whole seconds
+    place.put("replaced.dcm", make_native(other))
+
+    with pytest.raises(SourceChangedError, match="changed since it was opened"):
+        array[2]
+    with pytest.raises(SourceChangedError, match="changed since it was opened"):
+        np.asarray(array)
+
+
+def test_an_object_that_is_not_there_is_an_error(place: Place) -> None:
+    with pytest.raises(SourceError, match=r"absent\.dcm"):
+        lazydicom.open_image(f"{place.url}/absent.dcm", place.storage_options)
+
+
+@pytest.mark.parametrize(
+    "place", sorted(SERVERS.keys() - {"nginx", "webdav"}), indirect=True
+)
+def test_a_folder_of_a_server_that_lists_is_a_series(place: Place) -> None:
+    place.put("series/1.dcm", make_native(PIXELS[:1]))
+    place.put("series/2.dcm", make_native(PIXELS[1:2]))
+
+    for folder in ("series", "series/", "series/*.dcm"):
+        url = f"{place.url}/{folder}"
+        study = lazydicom.open_study(url, place.storage_options)
+        urls = {image.url for array in study.values() for image in array.images}
+        assert urls == {f"{place.url}/series/{number}.dcm" for number in (1, 2)}
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_member_of_a_zip_file_is_read_inside_it(place: Place, method: int) -> None:
+    packed = BytesIO()
+    with zipfile.ZipFile(packed, "w", method) as archive:
+        archive.writestr("folder/a.dcm", FILE)
+    place.put("packed.zip", packed.getvalue())
+    protocol = place.url.partition(":")[0]
+
+    url = f"zip://folder/a.dcm::{place.url}/packed.zip"
+    array = lazydicom.open_image(url, {protocol: place.storage_options})
+
+    assert np.array_equal(array[[5, 6]], PIXELS[[5, 6]])
+    assert hash_of(pickle.loads(pickle.dumps(array))) == hash_of(array)
+
+
+def test_simplecache_keeps_a_copy(place: Place, tmp_path: Path) -> None:
+    protocol = place.url.partition(":")[0]
+    options = {
+        "simplecache": {"cache_storage": str(tmp_path)},
+        protocol: place.storage_options,
+    }
+
+    array = lazydicom.open_image(f"simplecache::{place.url}/a.dcm", options)
+
+    assert np.array_equal(array[[5, 6]], PIXELS[[5, 6]])
+
+
+def test_memory_gives_the_same_pixels() -> None:
+    fsspec.filesystem("memory").pipe_file("/same.dcm", FILE)
+
+    array = lazydicom.open_image("memory://same.dcm")
+
+    assert np.array_equal(array[10:20], PIXELS[10:20])
+
+
+def test_a_slow_server_is_waited_for(web: Place) -> None:
+    array = lazydicom.open_image(web.url.replace("files", "slow") + "/a.dcm")
+
+    assert np.array_equal(array[9], PIXELS[9])
+
+
+def test_a_redirect_is_followed(web: Place) -> None:
+    array = lazydicom.open_image(web.url.replace("files", "redirect") + "/a.dcm")
+
+    assert np.array_equal(array[9], PIXELS[9])
+
+
+@pytest.mark.parametrize(
+    ("folder", "reason"),
+    [
+        ("norange", "ignores Range"),
+        ("503", "gave up"),
+        ("401", "credentials"),
+        ("login", "a login"),
+    ],
+)
+def test_a_server_that_cannot_serve_is_an_error(
+    web: Place, folder: str, reason: str
+) -> None:
+    with pytest.raises(SourceError, match=reason):
+        lazydicom.open_image(web.url.replace("files", folder) + "/a.dcm")

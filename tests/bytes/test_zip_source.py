@@ -1,0 +1,146 @@
+"""A member of a zip file is read where it lies."""
+
+import pickle
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+from dicom_files import DEFLATED, make_native
+from range_server import RangeServer
+
+import lazydicom
+from lazydicom._bytes.inflate import _shared_spill
+from lazydicom.errors import (
+    LazyDicomError,
+    SourceChangedError,
+    SourceError,
+    UnsupportedError,
+)
+
+FILE = make_native(rows=256, columns=256, number_of_frames=20)
+PIXELS = np.asarray(lazydicom.open_image(FILE))
+
+
+def packed(method: int = zipfile.ZIP_STORED, name: str = "study/a.dcm") -> bytes:
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w", method) as file:
+        file.writestr("readme.txt", "other things " * 100)
+        file.writestr(name, FILE)
+    return archive.getvalue()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_member_of_a_local_zip_file_opens(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "b.zip"
+    path.write_bytes(packed(method))
+
+    array = lazydicom.open_image(f"zip://study/a.dcm::{path}")
+
+    assert np.array_equal(array[3:9], PIXELS[3:9])
+
+
+def test_a_stored_frame_far_away_costs_its_bytes() -> None:
+    with RangeServer({"b.zip": packed()}) as server:
+        array = lazydicom.open_image(f"zip://study/a.dcm::{server.url('b.zip')}")
+        server.forget()
+
+        frame = array[7]
+
+        assert np.array_equal(frame, PIXELS[7])
+        assert server.bytes_sent == frame.nbytes
+
+
+def test_opening_a_member_far_away_takes_four_requests() -> None:
+    with RangeServer({"b.zip": packed()}) as server:
+        lazydicom.open_image(f"zip://study/a.dcm::{server.url('b.zip')}")
+
+        assert len(server.requests) == 4  # version, directory, place, header
+        assert server.bytes_sent <= 200_000
+
+
+def test_reads_inside_a_zip_file_are_checked() -> None:
+    with RangeServer({"b.zip": packed()}) as server:
+        array = lazydicom.open_image(f"zip://study/a.dcm::{server.url('b.zip')}")
+
+        server.fault = lambda _: "other-range"
+        with pytest.raises(SourceError, match="Expected bytes"):
+            array[3]
+        server.fault = lambda _: None
+        server.files["b.zip"] = packed(name="study/b.dcm")
+        with pytest.raises(SourceChangedError):
+            array[3]
+
+
+def test_a_fault_while_the_directory_is_read_is_named() -> None:
+    with RangeServer({"b.zip": packed()}) as server:
+        server.fault = lambda q: "401" if q.offset else None
+
+        with pytest.raises(SourceError, match="credentials"):
+            lazydicom.open_image(f"zip://study/a.dcm::{server.url('b.zip')}")
+
+
+def test_a_zip_file_inside_a_zip_file_opens(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as outer:
+        outer.writestr("b.zip", packed(zipfile.ZIP_DEFLATED))
+
+    url = f"zip://study/a.dcm::zip://b.zip::{tmp_path / 'outer.zip'}"
+
+    assert np.array_equal(lazydicom.open_image(url)[2], PIXELS[2])
+
+
+@pytest.mark.timeout(20)
+def test_a_deflated_file_in_a_deflated_member_opens_wherever_it_travels(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "b.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a.dcm", make_native(PIXELS, transfer_syntax=DEFLATED))
+    url = f"zip://a.dcm::{path}"
+    lazydicom.save_index(url, tmp_path / "a.index")
+    travelled = pickle.loads(pickle.dumps(lazydicom.open_image(url)))
+    _shared_spill.cache_clear()
+
+    assert np.array_equal(travelled[7], PIXELS[7])
+    _shared_spill.cache_clear()
+    by_index = lazydicom.open_image(url, index=tmp_path / "a.index")
+    assert np.array_equal(by_index[7], PIXELS[7])
+
+
+def test_what_is_no_member_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "b.zip").write_bytes(packed())
+    (tmp_path / "a.dcm").write_bytes(FILE)
+    (tmp_path / "c.zip").write_bytes(packed(zipfile.ZIP_BZIP2))
+
+    later = bytearray(packed())
+    later[later.index(b"PK\1\2") + 6] = 255  # version needed to extract
+    (tmp_path / "d.zip").write_bytes(later)
+
+    with pytest.raises(SourceError, match="no such member"):
+        lazydicom.open_image(f"zip://absent.dcm::{tmp_path / 'b.zip'}")
+    with pytest.raises(SourceError, match="Expected a zip file"):
+        lazydicom.open_image(f"zip://a.dcm::{tmp_path / 'a.dcm'}")
+    with pytest.raises(UnsupportedError, match="Compression 12"):
+        lazydicom.open_image(f"zip://study/a.dcm::{tmp_path / 'c.zip'}")
+    with pytest.raises(UnsupportedError, match=r"version 25\.5"):
+        lazydicom.open_image(f"zip://study/a.dcm::{tmp_path / 'd.zip'}")
+
+
+def test_a_damaged_deflated_member_is_an_error(tmp_path: Path) -> None:
+    archive = bytearray(packed(zipfile.ZIP_DEFLATED))
+    with zipfile.ZipFile(BytesIO(archive)) as file:
+        info = file.getinfo("study/a.dcm")
+    begin = info.header_offset + 30 + len(info.filename)
+    found = 0
+    for at in range(begin + 2000, begin + info.compress_size, info.compress_size // 40):
+        bad = archive.copy()
+        bad[at] ^= 4
+        path = tmp_path / f"{at}.zip"
+        path.write_bytes(bad)
+
+        with pytest.raises(LazyDicomError) as raised:
+            lazydicom.open_image(f"zip://study/a.dcm::{path}")
+        found += "checksum" in str(raised.value)
+
+    assert found

@@ -1,0 +1,86 @@
+"""The same pixels by every road, over files of every transfer syntax."""
+
+from __future__ import annotations
+
+import warnings
+from collections import defaultdict
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import pytest
+from codec_files import codec_file
+from codec_frames import CASES
+from kinds_of_files import FILES
+from real_files import _transfer_syntax, files_of, real_file
+from roads import COPIES_AND_VIEWS, REFERENCES, fingerprint
+
+import lazydicom
+from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES
+from lazydicom.errors import LazyDicomError, LazyDicomWarning, UnsupportedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from lazydicom import DicomArray
+
+_LARGEST = 1 << 21
+
+
+def sample() -> list[str]:
+    """Take the two smallest real files of each syntax that is decoded."""
+    found = files_of(*TRANSFER_SYNTAXES)
+    small = {n: path for n, path in found.items() if path.stat().st_size < _LARGEST}
+    by_syntax = defaultdict(list)
+    for name in sorted(small, key=lambda name: small[name].stat().st_size):
+        by_syntax[_transfer_syntax(small[name])].append(name)
+    return [
+        name
+        for names in by_syntax.values()
+        for name in islice((one for one in names if opens(small[one])), 2)
+    ]
+
+
+def opens(path: Path) -> bool:
+    try:
+        open_quietly(path)[0]
+    except LazyDicomError:
+        return False
+    return True
+
+
+def open_quietly(path: Path) -> DicomArray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LazyDicomWarning)
+        return lazydicom.open_image(path)
+
+
+@pytest.fixture(params=[*FILES, *CASES, *sample()])
+def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param not in FILES and request.param not in CASES:
+        return real_file(request.param)
+    made = FILES.get(request.param) or codec_file(request.param)
+    path = tmp_path / "made.dcm"
+    path.write_bytes(made)
+    return path
+
+
+@pytest.mark.filterwarnings("ignore::lazydicom.errors.LazyDicomWarning")
+def test_every_road_gives_the_same_pixels(path: Path, tmp_path: Path) -> None:
+    array = open_quietly(path)
+    roads = COPIES_AND_VIEWS
+    if not array.images[0].format.transfer_syntax.deflated:
+        roads = {**roads, **REFERENCES}
+
+    found = {name: fingerprint(road(array, tmp_path)) for name, road in roads.items()}
+
+    assert set(found.values()) == {found["numpy"]}, found
+
+
+def test_a_deflated_file_is_refused_with_what_to_do_instead(tmp_path: Path) -> None:
+    path = tmp_path / "deflated.dcm"
+    path.write_bytes(FILES["deflated"])
+
+    for name, road in REFERENCES.items():
+        with pytest.raises(UnsupportedError, match="to_zarr copies it"):
+            road(lazydicom.open_image(path), tmp_path)
+        assert name

@@ -1,0 +1,92 @@
+"""What is loaded, and when."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from dicom_files import DEFLATED, EXPLICIT_BIG, make_native
+
+import lazydicom
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+HEAVY: Final = ("dask", "zarr", "xarray", "imagecodecs", "pydicom", "numcodecs")
+REMOTE: Final = (
+    "fsspec.implementations.http",
+    "fsspec.implementations.sftp",
+    "fsspec.implementations.ftp",
+    "aiohttp",
+    "s3fs",
+    "gcsfs",
+    "adlfs",
+    "requests",
+)
+OPTIONAL: Final = ("rich", "click", "dicomweb_client", "pandas", "pyarrow", "highdicom")
+
+LOADED: Final = "import json, sys; print(json.dumps(sorted(sys.modules)))"
+
+
+def loaded_after(code: str, *arguments: object) -> set[str]:
+    """Run `code` in a fresh interpreter and give the modules it has loaded."""
+    command = [sys.executable, "-c", f"{code}\n{LOADED}", *map(str, arguments)]
+    output = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return set(json.loads(output))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import lazydicom",
+        "import lazydicom; dir(lazydicom)",
+        "from lazydicom import errors",
+        "from lazydicom import open_image",
+    ],
+)
+def test_importing_is_light(code: str) -> None:
+    loaded = loaded_after(code)
+
+    assert loaded.isdisjoint(HEAVY + REMOTE + OPTIONAL)
+
+
+@pytest.mark.parametrize("transfer_syntax", [EXPLICIT_BIG, DEFLATED])
+def test_reading_a_native_frame_needs_numpy_alone(
+    tmp_path: Path, transfer_syntax: str
+) -> None:
+    path = tmp_path / "native.dcm"
+    path.write_bytes(make_native(transfer_syntax=transfer_syntax))
+    code = (
+        "import sys, lazydicom\n"
+        "array = lazydicom.open_image(sys.argv[1])\n"
+        "repr(array), array.attrs, array[1], array[:]"
+    )
+
+    loaded = loaded_after(code, path)
+
+    assert "numpy" in loaded
+    assert loaded.isdisjoint(HEAVY + REMOTE + OPTIONAL)
+
+
+def test_pydicom_is_loaded_when_a_dataset_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "native.dcm"
+    path.write_bytes(make_native())
+    code = (
+        "import sys, lazydicom\n"
+        "lazydicom.open_image(sys.argv[1]).images[0].header.dataset"
+    )
+
+    loaded = loaded_after(code, path)
+
+    assert "pydicom" in loaded
+    assert loaded.isdisjoint({"dask", "zarr", "imagecodecs"})
+
+
+def test_every_public_name_is_there() -> None:
+    names = dir(lazydicom)
+
+    assert {"open_image", "to_dask", "DicomArray", "errors"} <= set(names)
+    assert all(getattr(lazydicom, name) is not None for name in names)

@@ -1,0 +1,130 @@
+"""What README and docs promise is run."""
+
+import doctest
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import imagecodecs
+import numpy as np
+import pytest
+from pydicom.data import get_testdata_file
+from tools import REPOSITORY
+
+README = REPOSITORY / "README.md"
+PAGES = [README, *sorted((REPOSITORY / "docs").rglob("*.md"))]
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+PICTURE = re.compile(r"!\[[^]]+\]\((pictures/[^)]+)\)")
+OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+class Block(NamedTuple):
+    language: str
+    code: str
+    line: int
+    """Lines of the page that precede the code."""
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    text = page.read_text()
+    for match in FENCE.finditer(text):
+        language, code = match.groups()
+        yield Block(language, code, text.count("\n", 0, match.start(2)))
+
+
+def run_session(block: Block, page: Path, namespace: dict[str, Any]) -> None:
+    parser = doctest.DocTestParser()
+    session = parser.get_doctest(
+        block.code, namespace, page.name, str(page), block.line
+    )
+    session.globs = namespace  # later blocks see the names of this one
+    report: list[str] = []
+    result = doctest.DocTestRunner(optionflags=OPTIONS).run(
+        session, out=report.append, clear_globs=False
+    )
+    assert result.failed == 0, "".join(report)
+
+
+def run_script(block: Block, page: Path, namespace: dict[str, Any]) -> None:
+    padded = "\n" * block.line + block.code  # so that errors name the page's line
+    exec(compile(padded, str(page), "exec"), namespace)  # noqa: S102
+
+
+def run_console(block: Block, page: Path) -> None:
+    """Run each line that begins with "$ ", and compare what it prints on stdout."""
+    programs = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    for example in block.code.removeprefix("$ ").split("\n$ "):
+        command, _, expected = example.partition("\n")
+        done = subprocess.run(
+            ["bash", "-c", command],
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=True,
+            env={**os.environ, "PATH": programs},
+        )
+        same = doctest.OutputChecker().check_output(expected, done.stdout, OPTIONS)
+        assert same, f"{page}:{block.line}: {command}\n{done.stdout}{done.stderr}"
+
+
+@pytest.fixture
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lay out what every page may use: the RT Dose that pydicom ships."""
+    shipped = get_testdata_file("rtdose.dcm", download=False)
+    assert isinstance(shipped, str)
+    shutil.copy(shipped, tmp_path / "rtdose.dcm")
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.usefixtures("files")
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_on_a_page_runs(page: Path) -> None:
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+
+    Path("pictures").mkdir()
+    for block in blocks_of(page):
+        if ">>> " in block.code:
+            run_session(block, page, namespace)
+        elif block.language == "python":
+            run_script(block, page, namespace)
+        elif block.language == "console":
+            run_console(block, page)
+    for name in PICTURE.findall(page.read_text()):
+        assert_same_picture(page.parent / name, Path(name))
+
+
+def assert_same_picture(shown: Path, made: Path) -> None:
+    """Compare the picture on a page with what its code makes; rounding may differ."""
+    pictures = [
+        np.asarray(imagecodecs.png_decode(p.read_bytes())) for p in (shown, made)
+    ]
+    expected, found = (one.astype(int) for one in pictures)
+    assert shown.stat().st_size < 60_000
+    assert found.shape == expected.shape
+    assert np.abs(found - expected).max() <= 2
+
+
+def test_readme_shows_each_command_alone_on_its_line_and_ci_runs_the_same() -> None:
+    commands = [block.code for block in blocks_of(README) if block.language == "sh"]
+    ci = (REPOSITORY / ".ci" / "run").read_text().splitlines()
+
+    demo, tests = (command.removesuffix("\n") for command in commands)
+
+    assert demo.endswith("lazydicom demo")
+    assert tests.endswith("-m pytest -n 2")
+    assert demo in ci
+    assert tests in ci
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_local_links_of_a_page_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text())
+
+    missing = [link for link in links if not (page.parent / link).exists()]
+
+    assert not missing

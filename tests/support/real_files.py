@@ -1,0 +1,53 @@
+"""Real files: those that pydicom and pydicom-data ship, and the shared data."""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
+
+from dicom_elements import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
+from pydicom.errors import InvalidDicomError
+from pydicom.filereader import read_file_meta_info
+from tools import SHARED_DATA
+
+NATIVE: Final = (EXPLICIT_LITTLE, EXPLICIT_BIG, IMPLICIT_LITTLE, DEFLATED)
+
+
+def _package_folder(name: str) -> Path:
+    spec = find_spec(name)
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+ROOTS: Final = {
+    "pydicom": _package_folder("pydicom") / "data",
+    "pydicom-data": _package_folder("data_store") / "data",
+    "shared": SHARED_DATA,
+}
+
+
+@cache
+def files_of(*transfer_syntaxes: str) -> dict[str, Path]:
+    """Find the files that are declared to be in these syntaxes, by a short name."""
+    return {
+        f"{root}/{path.relative_to(folder)}": path
+        for root, folder in ROOTS.items()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and _transfer_syntax(path) in transfer_syntaxes
+    }
+
+
+def real_file(name: str) -> Path:
+    """Give the path of a file by its short name."""
+    root, _, rest = name.partition("/")
+    return ROOTS[root] / rest
+
+
+def _transfer_syntax(path: Path) -> str | None:
+    try:
+        return str(read_file_meta_info(path).get("TransferSyntaxUID"))
+    except (InvalidDicomError, EOFError):
+        return None
