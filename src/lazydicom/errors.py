@@ -102,7 +102,7 @@ class LazyDicomError(Exception):
         )
 
     def __str__(self) -> str:
-        """Give the message with the place it speaks of."""
+        """Return the message with the place it speaks of."""
         parts = [self.message]
         if self.frame is not None:
             parts.append(f"frame {self.frame}")

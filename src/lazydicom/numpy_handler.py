@@ -70,7 +70,7 @@ def get_pixeldata(
     ds: "Dataset",
     read_only: bool = False,  # noqa: FBT001, FBT002 (pydicom's signature)
 ) -> NDArray[Any]:
-    """Give the values of all frames in one row, in the order and the words of the file.
+    """Return the values of all frames in one row, in the order and the words of the file.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Computed values on the roads that stored ones take, and not taken for these."""
+"""Computed values on the routes that stored ones take, and not taken for these."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def test_only_attributes_of_the_table_that_json_knows_are_exported(
     assert dict(zarr.open_array(tmp_path / "x").attrs) == {"pixel_spacing": [1, 2.5]}
 
 
-def test_no_canary_is_in_any_other_road_or_label(file: bytes, tmp_path: Path) -> None:
+def test_no_canary_is_in_any_other_route_or_label(file: bytes, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.dcm").write_bytes(file)
     array = lazydicom.open_image(tmp_path / "in" / "a.dcm")
@@ -226,7 +226,7 @@ def twisted(file: bytes) -> bytes:
     return file[:at] + b"\xff\x7f" + file[at + 2 :]
 
 
-def test_burned_in_text_is_a_warning_on_every_road_of_pixels(tmp_path: Path) -> None:
+def test_burned_in_text_is_a_warning_on_every_route_of_pixels(tmp_path: Path) -> None:
     burned = {0x00280301: element(0x00280301, "CS", b"YES")}
     path = tmp_path / "a.dcm"
     path.write_bytes(make_native(elements=burned))

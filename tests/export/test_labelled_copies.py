@@ -1,4 +1,4 @@
-"""Labels of a series on every road to Zarr: axes, coordinates, the affine."""
+"""Labels of a series on every route to Zarr: axes, coordinates, the affine."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ def by_references(array: DicomArray, folder: Path) -> xr.Dataset:
 ROADS = [by_view, by_copy, by_zip, by_references]
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("route", ROADS)
 def test_coordinates_and_affine_travel(
-    array: DicomArray, tmp_path: Path, road: Callable[[DicomArray, Path], xr.Dataset]
+    array: DicomArray, tmp_path: Path, route: Callable[[DicomArray, Path], xr.Dataset]
 ) -> None:
     expected = lazydicom.to_xarray(array)
 
-    pixels = road(array, tmp_path)["pixels"]
+    pixels = route(array, tmp_path)["pixels"]
 
     assert pixels.dims == ("time", "echo", "z", "y", "x")
     np.testing.assert_array_equal(pixels, np.asarray(array))
@@ -80,9 +80,9 @@ def test_coordinates_and_affine_travel(
     assert pixels.attrs["orientation"] == array.attrs["orientation"]
 
 
-@pytest.mark.parametrize("road", ROADS)
+@pytest.mark.parametrize("route", ROADS)
 def test_words_along_an_axis_travel_as_flags(
-    tmp_path: Path, road: Callable[[DicomArray, Path], xr.Dataset]
+    tmp_path: Path, route: Callable[[DicomArray, Path], xr.Dataset]
 ) -> None:
     (tmp_path / "kinds").mkdir()
     for number in range(6):
@@ -91,7 +91,7 @@ def test_words_along_an_axis_travel_as_flags(
         path = tmp_path / "kinds" / str(number)
         write_instance(path, z=2.0 * plane, number=number + 1, texts=texts)
 
-    component = road(lazydicom.open_series(tmp_path / "kinds"), tmp_path)["component"]
+    component = route(lazydicom.open_series(tmp_path / "kinds"), tmp_path)["component"]
 
     assert component.values.tolist() == [0, 1]
     assert component.attrs["flag_meanings"] == "M P"

@@ -37,7 +37,7 @@ from hypothesis import strategies as st
 from numcodecs.registry import get_codec
 from PIL import Image
 from pydicom._dicom_dict import DicomDictionary
-from roads import COPIES_AND_VIEWS, by_json, by_parquet
+from routes import COPIES_AND_VIEWS, by_json, by_parquet
 from series_files import write_volume
 from tiled_codestreams import tiles_of_htj2k, tiles_of_jpeg_2000
 
@@ -319,8 +319,8 @@ def test_files_of_one_encoding_become_one_array_with_coordinates(
         },
     )
 
-    for road in (by_json, by_parquet):
-        np.testing.assert_array_equal(road(array, tmp_path), np.asarray(array))
+    for route in (by_json, by_parquet):
+        np.testing.assert_array_equal(route(array, tmp_path), np.asarray(array))
     store = fsspec.get_mapper("reference://", fo=str(tmp_path / "references.json"))
     group = zarr.open_group(store, mode="r", zarr_format=2)
     np.testing.assert_array_equal(group["z"][...], [1.5, 4.5])  # type: ignore[index]
@@ -458,13 +458,13 @@ def canaries() -> dict[int, bytes | None]:
     }
 
 
-def test_no_text_of_the_header_leaves_by_any_road(tmp_path: Path) -> None:
+def test_no_text_of_the_header_leaves_by_any_route(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     array = write(tmp_path, make_native(elements=canaries()))
     store = lazydicom.ZarrStore(array, name="pixels")
 
-    for road in (*COPIES_AND_VIEWS.values(), by_json, by_parquet):
-        road(array, tmp_path / "out")
+    for route in (*COPIES_AND_VIEWS.values(), by_json, by_parquet):
+        route(array, tmp_path / "out")
 
     assert len(canaries()) > 800
     written = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]

@@ -1,4 +1,4 @@
-"""The same pixels by every road, over files of every transfer syntax."""
+"""The same pixels by every route, over files of every transfer syntax."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from codec_files import codec_file
 from codec_frames import CASES
 from kinds_of_files import FILES
 from real_files import _transfer_syntax, files_of, real_file
-from roads import COPIES_AND_VIEWS, REFERENCES, fingerprint
+from routes import COPIES_AND_VIEWS, REFERENCES, fingerprint
 
 import lazydicom
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES
@@ -65,13 +65,15 @@ def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 
 @pytest.mark.filterwarnings("ignore::lazydicom.errors.LazyDicomWarning")
-def test_every_road_gives_the_same_pixels(path: Path, tmp_path: Path) -> None:
+def test_every_route_gives_the_same_pixels(path: Path, tmp_path: Path) -> None:
     array = open_quietly(path)
-    roads = COPIES_AND_VIEWS
+    routes = COPIES_AND_VIEWS
     if not array.images[0].format.transfer_syntax.deflated:
-        roads = {**roads, **REFERENCES}
+        routes = {**routes, **REFERENCES}
 
-    found = {name: fingerprint(road(array, tmp_path)) for name, road in roads.items()}
+    found = {
+        name: fingerprint(route(array, tmp_path)) for name, route in routes.items()
+    }
 
     assert set(found.values()) == {found["numpy"]}, found
 
@@ -80,7 +82,7 @@ def test_a_deflated_file_is_refused_with_what_to_do_instead(tmp_path: Path) -> N
     path = tmp_path / "deflated.dcm"
     path.write_bytes(FILES["deflated"])
 
-    for name, road in REFERENCES.items():
+    for name, route in REFERENCES.items():
         with pytest.raises(UnsupportedError, match="to_zarr copies it"):
-            road(lazydicom.open_image(path), tmp_path)
+            route(lazydicom.open_image(path), tmp_path)
         assert name

@@ -445,7 +445,7 @@ def test_a_url_that_names_no_instance_is_an_error() -> None:
 def test_a_server_that_is_not_there_is_an_error() -> None:
     url = "dicomweb+http://127.0.0.1:9/studies/1/series/2/instances/3"
 
-    with pytest.raises(SourceError, match="No answer: ConnectionError"):
+    with pytest.raises(SourceError, match="No response: ConnectionError"):
         lazydicom.open_image(url)
 
 

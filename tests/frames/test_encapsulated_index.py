@@ -34,7 +34,7 @@ from tools import require_shared_data
 from lazydicom._bytes.local import open_local
 from lazydicom._bytes.source import MemorySource
 from lazydicom._frames.fragment_reader import open_fragments
-from lazydicom._header import window as _window
+from lazydicom._header import lookahead as _window
 from lazydicom._header.header import header_of_dataset, read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning, UnsupportedError
 

@@ -31,7 +31,7 @@ from tiff_files import make_dual
 from lazydicom._bytes.source import MemorySource
 from lazydicom._frames import encapsulated as _encapsulated_index
 from lazydicom._frames.fragment_reader import open_fragments
-from lazydicom._header import window as _window
+from lazydicom._header import lookahead as _window
 from lazydicom._header.header import read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomError, LazyDicomWarning
 

@@ -18,7 +18,7 @@ from remote_files import KIB, encapsulated
 import lazydicom
 from lazydicom._array.parallel import run
 from lazydicom._bytes.ranges import FIRST_BLOCK
-from lazydicom._frames import streamed_index as _item_stream
+from lazydicom._frames import fragment_stream as _item_stream
 from lazydicom.errors import (
     InvalidDicomError,
     SourceChangedError,

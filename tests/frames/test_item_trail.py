@@ -15,9 +15,9 @@ from range_server import RangeServer
 
 import lazydicom
 from lazydicom._bytes.source import MemorySource
-from lazydicom._frames import growing_index as _item_trail
+from lazydicom._frames import partial_index as _item_trail
 from lazydicom._frames.fragment_reader import FragmentReader, open_fragments
-from lazydicom._frames.growing_reader import TrailReader, open_trail
+from lazydicom._frames.partial_reader import PartialReader, open_partial
 from lazydicom._header.header import Header, read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomError, LazyDicomWarning
 
@@ -26,8 +26,8 @@ def far(file: bytes) -> Header:
     return read_header(FarMemory(file))
 
 
-def followed(file: bytes) -> TrailReader:
-    reader = open_trail(far(file))
+def followed(file: bytes) -> PartialReader:
+    reader = open_partial(far(file))
     assert reader is not None
     return reader
 
@@ -134,7 +134,7 @@ def test_a_frame_number_never_stands_for_two_frames_of_a_table() -> None:
     fragments = [*([one] for one in frames[:3]), [frames[3][:100], frames[3][100:]]]
     value = encapsulate(fragments, offsets=offsets)
     reader = opened(make_encapsulated(frames, value=value, transfer_syntax=JPEG))
-    assert isinstance(reader, TrailReader)
+    assert isinstance(reader, PartialReader)
     assert reader.read(1) == frames[2]  # as the table says
 
     for frame in (0, 1):
@@ -144,9 +144,9 @@ def test_a_frame_number_never_stands_for_two_frames_of_a_table() -> None:
         pickle.dumps(reader)
 
 
-def opened(file: bytes) -> TrailReader | FragmentReader:
+def opened(file: bytes) -> PartialReader | FragmentReader:
     header = far(file)
-    trail = open_trail(header)
+    trail = open_partial(header)
     if trail is not None:
         return trail
     return open_fragments(header, allow_truncated=False, on_extra_frames="warn")
@@ -196,7 +196,7 @@ def test_more_frames_than_a_file_has_room_for_are_an_error_at_once() -> None:
         declared_frames="2147483647",
     )
 
-    assert open_trail(far(file)) is None
+    assert open_partial(far(file)) is None
     with pytest.raises(InvalidDicomError, match="2147483647 are declared"):
         opened(file)
 

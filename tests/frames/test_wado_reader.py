@@ -202,7 +202,7 @@ def test_a_frame_of_another_instance_is_an_error(server: WadoServer) -> None:
         (Answer(b"", status=304), "the server sent 0"),
         (Answer(b"", status=403), "refuses access"),
         (Answer(b"", status=410), "no such instance any more"),
-        (Answer(b"", status=502), r"not answer as it should \(status 502\)"),
+        (Answer(b"", status=502), r"not respond as it should \(status 502\)"),
         (Answer(b"", status=503), "busy"),
         (Answer(PIXELS[0].tobytes(), "application/octet-stream"), "multipart/related"),
     ],

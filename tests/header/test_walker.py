@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lazydicom._bytes.source import MemorySource
+from lazydicom._header.lookahead import Lookahead, open_lookahead
 from lazydicom._header.walker import MAX_DEPTH, UNDEFINED, Framing, read_element, walk
-from lazydicom._header.window import Window, open_window
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning, LimitError
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def framing_of(form: str) -> Framing:
 
 
 def steps(data: bytes, form: str = "explicit") -> list[Step]:
-    with open_window(MemorySource(data)) as window:
+    with open_lookahead(MemorySource(data)) as window:
         return [Step(*step) for step in walk(window, 0, framing_of(form))]
 
 
@@ -100,9 +100,9 @@ def test_each_step_ends_where_the_next_element_begins(
 
 def _walk_by_blocks(data: bytes, form: str, block: int) -> Iterator[Step]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lazydicom._header.window.FIRST_BLOCK", block)
-        patch.setattr("lazydicom._header.window.BLOCK_AFTER_JUMP", block)
-        window = Window(MemorySource(data), None)
+        patch.setattr("lazydicom._header.lookahead.FIRST_BLOCK", block)
+        patch.setattr("lazydicom._header.lookahead.BLOCK_AFTER_JUMP", block)
+        window = Lookahead(MemorySource(data), None)
         for step in walk(window, 0, framing_of(form)):
             yield Step(*step)
 
@@ -172,7 +172,7 @@ def test_an_item_outside_a_sequence_is_odd_and_stepped_over() -> None:
 def test_an_element_knows_its_value(form: str, vr: str) -> None:
     file = element(LAST, vr, b"abcd", **FORMS[form])
 
-    with open_window(MemorySource(file)) as window:
+    with open_lookahead(MemorySource(file)) as window:
         found = read_element(window, 0, framing_of(form))
 
     assert (found.tag, found.length) == (LAST, 4)

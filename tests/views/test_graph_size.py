@@ -13,8 +13,8 @@ from dicom_files import make_encapsulated
 from enhanced_files import write_enhanced
 
 import lazydicom
+from lazydicom._array.computed import ComputedArray, FrameFunction
 from lazydicom._array.coordinate import Coordinate
-from lazydicom._array.mapped import FrameFunction, MappedArray
 from lazydicom._views.lut.kernels import rescale
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def test_labels_and_numbers_of_each_frame_do_not_travel_with_each_task(
         rescale, (slopes, np.array(0.0)), np.dtype(np.float64), "Modality LUT"
     )
 
-    for one in (labelled, MappedArray(labelled, function)):
+    for one in (labelled, ComputedArray(labelled, function)):
         values = lazydicom.to_dask(one, frames_per_chunk=64)
 
         assert sum(len(pickle.dumps(task)) for task in values.dask.values()) <= MOST

@@ -20,7 +20,7 @@ from dicom_files import (
 )
 from obspec_utils.registry import ObjectStoreRegistry
 from obstore.store import LocalStore
-from roads import commit_to_icechunk, read_icechunk
+from routes import commit_to_icechunk, read_icechunk
 from virtualizarr.manifests import ManifestArray
 
 import lazydicom

@@ -94,14 +94,14 @@ def find_axes(table: FrameTable, planes: Codes) -> list[Axis]:
 
 
 def _are_times(ranks: Axis, table: FrameTable, planes: Codes) -> bool:
-    """Tell whether ranks are the same times in all planes: none may lack the first."""
+    """Return whether ranks are the same times in all planes: none may lack the first."""
     times = _coded(table.numbers(ranks.source))
     once = _determined(times, ranks.codes)
     return once and not intervals_contradict(ranks, table, planes)
 
 
 def _new_name(name: str, axes: list[Axis]) -> str:
-    """Give the second axis of one kind a number: several columns may tell a time."""
+    """Return the second axis of one kind a number: several columns may tell a time."""
     same = sum(_kind(axis.name) == name for axis in axes)
     return f"{name}_{same + 1}" if same else name
 
@@ -111,7 +111,7 @@ def _kind(name: str) -> str:
 
 
 def _candidates(table: FrameTable, planes: Codes) -> Iterator[tuple[str, str, Codes]]:
-    """Give name, column and codes of all that may be an axis, what says most first."""
+    """Return name, column and codes of all that may be an axis, what says most first."""
     components = (_coded(table.text(n)) for n in ("frame_type", "complex_component"))
     yield "component", "frame_type", _combine(*components)
     for name, (column, _) in _VALUE_AXES.items():
@@ -140,7 +140,7 @@ def diffusion_codes(table: FrameTable) -> Codes:
 
 
 def indices_contradict(table: FrameTable, planes: Codes) -> bool:
-    """Tell whether one position in a stack means several planes, or the other way round."""
+    """Return whether one position in a stack means several planes, or the other way round."""
     stacks = _coded(table.text("stack_id"))
     places = _combine(stacks, _coded(table.numbers("in_stack_position")))
     told = bool(np.isfinite(table.numbers("in_stack_position")).all())
@@ -148,7 +148,7 @@ def indices_contradict(table: FrameTable, planes: Codes) -> bool:
 
 
 def mixed_segments(table: FrameTable, axes: list[Axis]) -> Codes | None:
-    """Give the segment of each frame, ``None`` where the axes tell segments apart."""
+    """Return the segment of each frame, ``None`` where the axes tell segments apart."""
     segments = _coded(table.numbers("segment_number"))
     volumes = _volumes(table, axes)
     return None if _determined(volumes, segments) else segments
@@ -166,12 +166,12 @@ def mixed_kinds(table: FrameTable, axes: list[Axis]) -> list[str]:
 
 
 def _volumes(table: FrameTable, axes: list[Axis]) -> Codes:
-    """Give each frame the number of its volume: its place on all axes."""
+    """Return each frame the number of its volume: its place on all axes."""
     return _combine(np.zeros(len(table), np.int64), *(axis.codes for axis in axes))
 
 
 def intervals_contradict(axis: Axis, table: FrameTable, planes: Codes) -> bool:
-    """Tell whether planes that were taken in turn have other intervals: some lack a frame.
+    """Return whether planes that were taken in turn have other intervals: some lack a frame.
 
     Planes taken one after the other, gated ones above all, may well differ.
     """
@@ -206,12 +206,12 @@ def _combine(*codes: Codes) -> Codes:
 
 
 def _determined(cells: Codes, codes: Codes) -> bool:
-    """Tell whether `codes` is the same for all frames of a cell."""
+    """Return whether `codes` is the same for all frames of a cell."""
     return int(_combine(cells, codes).max()) == int(cells.max())
 
 
 def _is_axis(cells: Codes, codes: Codes, planes: Codes, axes: list[Axis]) -> bool:
-    """Tell whether `codes` cuts the cells evenly, holes apart."""
+    """Return whether `codes` cuts the cells evenly, holes apart."""
     if codes.max() == 0 or _determined(cells, codes):
         return False
     counts = np.bincount(_combine(cells, codes))

@@ -107,7 +107,7 @@ def _column(values: list[tuple[Any, ...]], vr: str, width: int) -> NDArray[Any]:
 def _seconds(
     dates: NDArray[Any], clocks: NDArray[Any], series: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Give seconds since 1970, or since an unknown midnight if a series lacks a date."""
+    """Return seconds since 1970, or since an unknown midnight if a series lacks a date."""
     dates = np.char.replace(dates, ".", "")  # as ACR-NEMA wrote them
     undated = (np.char.str_len(dates) != len("YYYYMMDD")) & (clocks != "")
     dateless = np.isin(series, series[undated])

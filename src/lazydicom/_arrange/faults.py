@@ -42,7 +42,7 @@ class Fault:
 
 
 def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
-    """Give every reason why frames are no full grid."""
+    """Return every reason why frames are no full grid."""
     segments = mixed_segments(placed.table, placed.axes)
     if segments is not None:  # a pixel of one means something else than of another
         firsts = np.unique(segments, return_index=True)[1]

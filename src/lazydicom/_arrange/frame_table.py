@@ -33,25 +33,25 @@ class FrameTable:
     """What holds for whole instances, a row per image."""
 
     def __len__(self) -> int:
-        """Give the number of frames."""
+        """Return the number of frames."""
         return len(self.image)
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """Give a column of numbers, NaN where nothing is known: (frames, values)."""
+        """Return a column of numbers, NaN where nothing is known: (frames, values)."""
         if name in self.instances:
             return self.instances[name][self.image]
         column = self.columns.get(name)
         return np.full((len(self), 1), np.nan) if column is None else column
 
     def text(self, name: str) -> NDArray[np.str_]:
-        """Give a column of text, empty where nothing is known."""
+        """Return a column of text, empty where nothing is known."""
         if name in self.instances:
             return self.instances[name][self.image]
         column = self.columns.get(name)
         return np.zeros(len(self), "U1") if column is None else column
 
     def take(self, which: NDArray[np.int64]) -> "FrameTable":
-        """Give the table of some frames, and of the images that they are of."""
+        """Return the table of some frames, and of the images that they are of."""
         used, image = np.unique(self.image[which], return_inverse=True)
         images = tuple(self.images[k] for k in used)
         columns = {name: column[which] for name, column in self.columns.items()}

@@ -72,7 +72,7 @@ def group_spacings(pixel_spacing: NDArray[np.float64]) -> NDArray[np.int64]:
 
 
 def has_spacing(pixel_spacing: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell where the size of a pixel is given, and is one."""
+    """Return where the size of a pixel is given, and is one."""
     if pixel_spacing.shape[1] != 2:
         return np.zeros(len(pixel_spacing), np.bool_)
     sizes = np.isfinite(pixel_spacing) & (pixel_spacing > 0)
@@ -104,7 +104,7 @@ def _group(
 
 
 def spans_plane(orientation: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell where two directions are given, and are not one and the same."""
+    """Return where two directions are given, and are not one and the same."""
     if orientation.shape[1] != 6:
         return np.zeros(len(orientation), np.bool_)
     known = np.nan_to_num(orientation, nan=0.0, posinf=0.0, neginf=0.0)
@@ -114,7 +114,7 @@ def spans_plane(orientation: NDArray[np.float64]) -> NDArray[np.bool_]:
 
 
 def normal_of(orientation: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the unit normal of a plane.
+    """Return the unit normal of a plane.
 
     >>> normal_of(np.array([1.0, 0, 0, 0, 1, 0]))
     array([0., 0., 1.])
@@ -125,7 +125,7 @@ def normal_of(orientation: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def has_position(position: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell where a position is given that a patient may have."""
+    """Return where a position is given that a patient may have."""
     if position.shape[1] != 3:
         return np.zeros(len(position), np.bool_)
     near: NDArray[np.bool_] = np.abs(position).max(axis=1) < _FARTHEST  # NaN is not
@@ -135,7 +135,7 @@ def has_position(position: NDArray[np.float64]) -> NDArray[np.bool_]:
 def find_planes(
     position: NDArray[np.float64], normal: NDArray[np.float64], pixel_mm: float
 ) -> Planes:
-    """Tell which frames lie in one plane."""
+    """Return which frames lie in one plane."""
     heights = position @ normal
     order = np.argsort(heights, kind="stable")
     apart = np.diff(heights[order]) > SAME_PLANE * pixel_mm
@@ -188,7 +188,7 @@ def affine_of(
     pixel_spacing: NDArray[np.float64],
     stack: Stack,
 ) -> NDArray[np.float64]:
-    """Give the matrix from (x, y, z, 1), counted in pixels, to mm in LPS."""
+    """Return the matrix from (x, y, z, 1), counted in pixels, to mm in LPS."""
     affine = np.eye(4)
     affine[:3, 0] = orientation[:3] * pixel_spacing[1]  # along a row, column by column
     affine[:3, 1] = orientation[3:] * pixel_spacing[0]
@@ -198,7 +198,7 @@ def affine_of(
 
 
 def gantry_tilt(step: NDArray[np.float64], normal: NDArray[np.float64]) -> float | None:
-    """Give the angle between the step and the normal in degrees, ``None`` without tilt."""
+    """Return the angle between the step and the normal in degrees, ``None`` without tilt."""
     cosine = float(step @ normal / np.linalg.norm(step))
     angle = float(np.degrees(np.arccos(min(1.0, cosine))))
     return angle if angle > _TILTED else None

@@ -74,7 +74,7 @@ _COMPONENTS: Final = frozenset(
 def geometry_labels(
     table: FrameTable, planes: Planes, stack: Stack, frame_shape: tuple[int, ...]
 ) -> tuple[dict[str, Coordinate], dict[str, Any]]:
-    """Give the coordinates z, y, x in mm, and the attributes that say where they are."""
+    """Return the coordinates z, y, x in mm, and the attributes that say where they are."""
     orientation = table.numbers("orientation")[0]
     spacings = table.numbers("pixel_spacing")[:1]
     spacing = spacings[0]
@@ -100,7 +100,7 @@ def geometry_labels(
 
 
 def axis_labels(axis: Axis, table: FrameTable) -> dict[str, Coordinate]:
-    """Give the coordinates along one axis."""
+    """Return the coordinates along one axis."""
     if axis.name == "time":
         return {"time": _time(axis, table)}
     if axis.name == "component":
@@ -121,7 +121,7 @@ def axis_labels(axis: Axis, table: FrameTable) -> dict[str, Coordinate]:
 def frame_labels(
     table: FrameTable, places: NDArray[np.int64], dims: tuple[str, ...], *, source: bool
 ) -> tuple[dict[str, Coordinate], dict[str, Any]]:
-    """Give what is known of every frame: as attribute where it is the same in all.
+    """Return what is known of every frame: as attribute where it is the same in all.
 
     `places` holds the row of the frame at each grid position.
     """
@@ -187,7 +187,7 @@ def _uids(image: DicomImage) -> dict[str, str]:
 
 
 def _along(axis: Axis, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Give the smallest value at each position of an axis, NaN where there is none."""
+    """Return the smallest value at each position of an axis, NaN where there is none."""
     smallest = np.full(axis.length, np.inf)
     known = np.isfinite(values)
     np.minimum.at(smallest, axis.codes[known], values[known])

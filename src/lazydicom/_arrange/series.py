@@ -85,7 +85,7 @@ def uniform_parts(table: FrameTable) -> list[FrameTable]:
 
 
 def _look(format_: FrameFormat) -> tuple[object, ...]:
-    """Give what decoded frames of one array have in common."""
+    """Return what decoded frames of one array have in common."""
     pixel = format_.pixel
     meaning = "RGB" if format_.converts_to_rgb else pixel.photometric_interpretation
     return (pixel.frame_shape, pixel.dtype, meaning)

@@ -36,7 +36,7 @@ def mosaics_as_tiles(images: Sequence[DicomImage]) -> list[DicomImage]:
 
 
 def tile_positions(image: MosaicImage) -> NDArray[np.float64]:
-    """Give the centre of the first pixel of each tile, NaN where it is not told.
+    """Return the centre of the first pixel of each tile, NaN where it is not told.
 
     Image Position (Patient) is that of a plane as large as the mosaic, around the centre of
     the first tile.
@@ -86,7 +86,7 @@ def _number_of_tiles(elements: Elements) -> int | None:
 def _slice_normal(
     elements: Elements, normal: NDArray[np.float64]
 ) -> NDArray[np.float64]:
-    """Give the direction of the planes: only the CSA header says which way they count."""
+    """Return the direction of the planes: only the CSA header says which way they count."""
     told = _csa_numbers(elements, "SliceNormalVector")
     ways = (normal, -normal) if len(told) == 3 else ()
     parallel = any(np.allclose(told, way, rtol=0, atol=_NEARLY) for way in ways)

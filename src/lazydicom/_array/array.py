@@ -90,7 +90,7 @@ class DicomArray:
         return self.size * self.dtype.itemsize
 
     def __len__(self) -> int:
-        """Give the length of the first axis."""
+        """Return the length of the first axis."""
         return self.shape[0]
 
     def __repr__(self) -> str:
@@ -134,7 +134,7 @@ class DicomArray:
             yield from block
 
     def _block(self, start: int, length: int) -> "partial[NDArray[Any]]":
-        """Give the reading of a block; its memory is taken here, on the thread that frees it.
+        """Return the reading of a block; its memory is taken here, on the thread that frees it.
 
         Memory freed on another thread than its own goes back to the system, and its pages
         cost as much as the copy when they are taken again.
@@ -150,7 +150,7 @@ class DicomArray:
         return ("lazydicom", sources, grid.shape, grid.digest(), fill)
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Give what dask prints and hashes to name these values."""
+        """Return what dask prints and hashes to name these values."""
         return self.identity()
 
     def read(
@@ -210,7 +210,7 @@ class DicomArray:
         return out
 
     def plan(self, key: Any = ...) -> ReadPlan:  # noqa: ANN401
-        """Tell what `read` of an index expression will cost; no pixel is read.
+        """Return what `read` of an index expression will cost; no pixel is read.
 
         Where a distant file has no offset table, the frames are looked for as the read
         would do it.
@@ -270,7 +270,7 @@ class DicomArray:
         return box
 
     def _wanted(self, selection: Selection) -> NDArray[np.int64]:
-        """Give the frame number at each grid position of the box.
+        """Return the frame number at each grid position of the box.
 
         `NOT_READ` stands where an expression with several lists asks for nothing.
         """
@@ -304,7 +304,7 @@ class DicomArray:
         return image.frame(own)
 
     def image_of(self, number: int) -> tuple[DicomImage, int]:
-        """Tell which image a frame number of the grid belongs to, and its number there."""
+        """Return which image a frame number of the grid belongs to, and its number there."""
         which = bisect_right(self._first_numbers, number) - 1
         return self.images[which], number - self._first_numbers[which]
 
@@ -314,7 +314,7 @@ class DicomArray:
         part: tuple[Positions, ...] | None,
         out: NDArray[Any],
     ) -> Iterator[Job | Fetch]:
-        """Give the jobs that fill `out[i]` with frame `numbers[i]`, or a part of it."""
+        """Return the jobs that fill `out[i]` with frame `numbers[i]`, or a part of it."""
         for image, wanted, rows in self._by_image(numbers):
             if part is None:
                 yield from image.jobs(wanted, out[rows])
@@ -324,7 +324,7 @@ class DicomArray:
     def _by_image(
         self, numbers: NDArray[np.int64]
     ) -> Iterator[tuple[DicomImage, NDArray[np.int64], slice]]:
-        """Give the runs of frames of one image: its frame numbers and where they stand."""
+        """Return the runs of frames of one image: its frame numbers and where they stand."""
         if len(self.images) == 1 and numbers.min() >= 0:
             yield self.images[0], numbers, slice(None)
             return

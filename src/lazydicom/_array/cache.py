@@ -28,7 +28,7 @@ class FrameCache:
         self._lock = threading.Lock()
 
     def get(self, number: int) -> NDArray[Any] | None:
-        """Give a copy of a frame, ``None`` where it is not kept."""
+        """Return a copy of a frame, ``None`` where it is not kept."""
         with self._lock:
             frame = self._frames.get(number)
             if frame is None:

@@ -22,7 +22,7 @@ class Coordinate:
     """Empty for numbers that only count, and for text."""
 
     def __len__(self) -> int:
-        """Give the length of the first axis."""
+        """Return the length of the first axis."""
         return len(self.values)
 
     def __array__(
@@ -30,5 +30,5 @@ class Coordinate:
         dtype: DTypeLike | None = None,
         copy: bool | None = None,  # noqa: FBT001 (NumPy's own signature)
     ) -> NDArray[Any]:
-        """Give the values."""
+        """Return the values."""
         return np.array(self.values, dtype, copy=copy)

@@ -16,9 +16,9 @@ from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decode_frame
 from lazydicom._decode.native import finish_in_place
+from lazydicom._frames.fragment_stream import StreamRead
 from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.reader import FrameReader
-from lazydicom._frames.streamed_index import StreamRead
 from lazydicom._header.header import Header
 from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url
 
@@ -43,7 +43,7 @@ class DicomImage:
     """Decoded frames to give again, where the caller wants that."""
 
     def __len__(self) -> int:
-        """Give the number of frames."""
+        """Return the number of frames."""
         return len(self.reader)
 
     def __repr__(self) -> str:
@@ -120,7 +120,7 @@ class DicomImage:
         return out
 
     def reads_alone(self, number: int) -> bool:
-        """Tell whether reading a frame takes no more than its own bytes."""
+        """Return whether reading a frame takes no more than its own bytes."""
         return self.reader.knows(number)
 
     def encoded_frame(self, number: int) -> bytes:
@@ -142,7 +142,7 @@ class DicomImage:
     def jobs(
         self, numbers: NDArray[np.int64], out: NDArray[Any]
     ) -> Iterator[Job | Fetch]:
-        """Give the jobs that fill `out[i]` with frame `numbers[i]`.
+        """Return the jobs that fill `out[i]` with frame `numbers[i]`.
 
         Native frames that follow each other are read together, some MiB at a time; over
         a network all neighbours are.
@@ -159,7 +159,7 @@ class DicomImage:
             yield partial(self._read_run, int(numbers[start]), out[start:stop])
 
     def plan(self, numbers: NDArray[np.int64], *, whole: bool) -> ReadPlan:
-        """Tell what reading frames will cost; `whole`: as `jobs` does, not parts of them.
+        """Return what reading frames will cost; `whole`: as `jobs` does, not parts of them.
 
         A cache of decoded frames is not asked.
         """
@@ -176,7 +176,7 @@ class DicomImage:
     def _groups(
         self, numbers: NDArray[np.int64], *, whole: bool
     ) -> Sequence[Sequence[int]]:
-        """Tell which frames are read together, by their places in `numbers`."""
+        """Return which frames are read together, by their places in `numbers`."""
         if self.reader.distant or (whole and not self.format.in_place):
             return self.reader.together(numbers.tolist())
         most = self._frames_per_read if whole and self.format.in_place else 1
@@ -189,7 +189,7 @@ class DicomImage:
     def fetches(
         self, numbers: Sequence[int], use: Callable[[int, BytesLike], None]
     ) -> Iterator[Fetch]:
-        """Give the fetches of frames; `use(i, data)` gets the encoded `numbers[i]`."""
+        """Return the fetches of frames; `use(i, data)` gets the encoded `numbers[i]`."""
         given = range(0)
         stream = self.reader.stream(numbers)
         if stream is not None:
@@ -282,7 +282,7 @@ class DicomImage:
 
 
 def _places(numbers: Sequence[int]) -> dict[int, list[int]]:
-    """Tell where each number stands.
+    """Return where each number stands.
 
     >>> _places([5, 6, 5])
     {5: [0, 2], 6: [1]}

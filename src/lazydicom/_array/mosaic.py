@@ -30,7 +30,7 @@ class MosaicImage(DicomImage):
     """How many there are; the last ones of the mosaic may be empty."""
 
     def __len__(self) -> int:
-        """Give the number of tiles."""
+        """Return the number of tiles."""
         return self.tiles
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -54,7 +54,7 @@ class MosaicImage(DicomImage):
         return self._cut(self.mosaic.frame(0), number).copy()
 
     def reads_alone(self, number: int) -> bool:
-        """Tell that reading a tile takes the mosaic."""
+        """Return whether reading a tile takes the mosaic."""
         del number
         return self.tiles == 1
 
@@ -70,18 +70,18 @@ class MosaicImage(DicomImage):
     def jobs(
         self, numbers: NDArray[np.int64], out: NDArray[Any]
     ) -> Iterator[Job | Fetch]:
-        """Give the one job that fills `out[i]` with tile `numbers[i]`."""
+        """Return the one job that fills `out[i]` with tile `numbers[i]`."""
         yield partial(self._cut_all, numbers.tolist(), out)
 
     def plan(self, numbers: NDArray[np.int64], *, whole: bool) -> ReadPlan:
-        """Tell what reading tiles costs: the one frame that holds them."""
+        """Return what reading tiles costs: the one frame that holds them."""
         del whole
         return self.mosaic.plan(numbers[:1] * 0, whole=True)
 
     def fetches(
         self, numbers: Sequence[int], use: Callable[[int, BytesLike], None]
     ) -> Iterator[Fetch]:
-        """Give the one fetch that all tiles need."""
+        """Return the one fetch that all tiles need."""
 
         def read() -> list[Job]:
             data = self.mosaic.reader.read(0)

@@ -39,7 +39,7 @@ def run(jobs: Iterable[Job | Fetch], *, threads: int | None, requests: int) -> N
 def _fetches(
     jobs: Iterable[Job | Fetch], others: list[Job]
 ) -> Generator[Fetch, None, None]:
-    """Give the fetches one by one: some are only known once others came to their end."""
+    """Return the fetches one by one: some are only known once others came to their end."""
     try:
         for job in jobs:
             if isinstance(job, Fetch):
@@ -123,7 +123,7 @@ def _let_end(running: Iterable[Future[T]]) -> list[Future[T]]:
 
 
 def read_ahead(jobs: Iterable[Callable[[], T]], *, threads: int) -> Iterator[T]:
-    """Give the results of jobs in order, with as many under way as there are threads."""
+    """Return the results of jobs in order, with as many under way as there are threads."""
     pool, waiting = _pool(threads, os.getpid()), deque[Future[T]]()
     try:
         for job in jobs:

@@ -12,7 +12,7 @@ Picture: TypeAlias = NDArray[np.uint8]
 def to_picture(
     values: NDArray[Any], dtype: np.dtype[Any], *, color: bool, inverted: bool
 ) -> Picture:
-    """Give grey levels to values between the 1st and the 99th percentile.
+    """Return grey levels to values between the 1st and the 99th percentile.
 
     Parameters
     ----------
@@ -67,7 +67,7 @@ def resize(frame: NDArray[Any], height: int, width: int) -> NDArray[np.float64]:
 
 
 def is_inverted(attrs: Mapping[str, Any]) -> bool:
-    """Tell whether the lowest value is white: MONOCHROME1 (PS3.3 section C.7.6.3.1.2)."""
+    """Return whether the lowest value is white: MONOCHROME1 (PS3.3 section C.7.6.3.1.2)."""
     return bool(attrs.get("photometric_interpretation") == "MONOCHROME1")
 
 

@@ -62,7 +62,7 @@ class Shown(Protocol):
         ...
 
     def image_of(self, number: int) -> tuple[DicomImage, int]:
-        """Tell which image a frame belongs to, and its number there."""
+        """Return which image a frame belongs to, and its number there."""
         ...
 
 

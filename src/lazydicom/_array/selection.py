@@ -43,7 +43,7 @@ class Selection:
         return tuple(len(positions) for positions in self.positions)
 
     def box_in(self, out: NDArray[Any]) -> NDArray[Any] | None:
-        """Give `out` as the box, where the box has its values in the same order.
+        """Return `out` as the box, where the box has its values in the same order.
 
         Raises
         ------
@@ -78,7 +78,7 @@ def select(key: Any, shape: tuple[int, ...]) -> Selection:  # noqa: ANN401
 
 
 def as_slice(positions: Positions) -> slice | NDArray[np.int64]:
-    """Give positions as an index; a range as a slice, so that NumPy takes a view."""
+    """Return positions as an index; a range as a slice, so that NumPy takes a view."""
     if not isinstance(positions, range):
         return positions
     if not positions:

@@ -104,7 +104,7 @@ def _list_local(path: Path) -> list[Listed]:
 
 
 def _walk(folder: str) -> list[str]:
-    """Give all files below a folder; symbolic links to folders are not followed."""
+    """Return all files below a folder; symbolic links to folders are not followed."""
     names = []
     for parent, folders, files in os.walk(folder, onerror=_refuse):
         folders.sort()
@@ -128,7 +128,7 @@ def _list_remote(url: str, storage_options: Mapping[str, Any]) -> list[Listed]:
 
 
 def _place(url: str) -> str:
-    """Give the part of a URL that may be a folder, a pattern or a zip file.
+    """Return the part of a URL that may be a folder, a pattern or a zip file.
 
     >>> _place("zip://x/*.dcm::s3://bucket/b.zip"), _place("simplecache::s3://bucket/x")
     ('zip://x/*.dcm', 's3://bucket/x')

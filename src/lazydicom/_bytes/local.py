@@ -158,7 +158,7 @@ class MappedSource:
         return self.file.file_size
 
     def read(self, span: ByteRange) -> BytesLike:
-        """Give a view of `span`."""
+        """Return a view of `span`."""
         check_span(self, span)
         self.file.check_unchanged()
         return self._memory[span.offset : span.stop]

@@ -76,7 +76,7 @@ def name_of(url: Url) -> str:
 
 
 def local_path(name: str) -> str:
-    """Give the absolute path; symbolic links are kept, a ``file://`` URL is decoded."""
+    """Return the absolute path; symbolic links are kept, a ``file://`` URL is decoded."""
     if name.startswith("file://"):
         name = unquote(name.removeprefix("file://"))
     path = str(Path(name).expanduser())

@@ -49,7 +49,7 @@ def coalesce(
 def group(
     ranges: Sequence[ByteRange], *, max_gap: int, max_block: int
 ) -> list[list[int]]:
-    """Tell which ranges to read together, each group by its places in `ranges`.
+    """Return which ranges to read together, each group by its places in `ranges`.
 
     >>> group([ByteRange(50, 1), ByteRange(0, 4), ByteRange(6, 2)], max_gap=2, max_block=9)
     [[1, 2], [0]]
@@ -69,7 +69,7 @@ def group(
 
 
 def span_of(ranges: Iterable[ByteRange]) -> ByteRange:
-    """Give the range that holds all of `ranges`.
+    """Return the range that holds all of `ranges`.
 
     >>> span_of([ByteRange(6, 2), ByteRange(0, 4)])
     ByteRange(offset=0, length=8)

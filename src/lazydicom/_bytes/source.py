@@ -66,7 +66,7 @@ class DistantSource(ByteSource, Protocol):
 
 
 def is_distant(source: ByteSource) -> TypeGuard[DistantSource]:
-    """Tell whether reads should be made together; `isinstance` would take 40 µs."""
+    """Return whether reads should be made together; `isinstance` would take 40 µs."""
     return hasattr(source, "read_many")
 
 
@@ -85,7 +85,7 @@ def read_many(source: ByteSource, spans: Sequence[ByteRange]) -> list[BytesLike]
 
 
 def together(source: ByteSource, spans: Sequence[ByteRange]) -> list[list[int]]:
-    """Tell which `spans` one read should fetch, by their places."""
+    """Return which `spans` one read should fetch, by their places."""
     if is_distant(source):
         return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
     return group(spans, max_gap=0, max_block=LOCAL_BLOCK)
@@ -103,7 +103,7 @@ class MemorySource:
         return len(self.data)
 
     def read(self, span: ByteRange) -> BytesLike:
-        """Give a view of `span`; nothing is copied."""
+        """Return a view of `span`; nothing is copied."""
         check_span(self, span)
         return memoryview(self.data)[span.offset : span.stop]
 

@@ -22,7 +22,7 @@ class SeriesChoice(TypedDict):
 
 
 def series_options(command: _Command) -> _Command:
-    """Give a subcommand the options of `SeriesChoice`."""
+    """Return a subcommand the options of `SeriesChoice`."""
     options = (
         click.option("--series", help="Which one, where a folder holds several."),
         click.option(

@@ -22,5 +22,5 @@ debug_option = click.option(
 
 
 def wants_traceback(ctx: click.Context) -> bool:
-    """Tell whether ``--debug`` was given anywhere on the line."""
+    """Return whether ``--debug`` was given anywhere on the line."""
     return bool(ctx.meta.get(_KEY))

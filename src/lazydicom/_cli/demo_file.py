@@ -21,7 +21,7 @@ MOST_FRAMES: Final = 8000
 
 
 def shipped_file() -> str:
-    """Give the path of a real RT Dose of 15 frames; it is part of pydicom's wheel."""
+    """Return the path of a real RT Dose of 15 frames; it is part of pydicom's wheel."""
     import pydicom.data
 
     path = pydicom.data.get_testdata_file("rtdose.dcm", download=False)
@@ -41,7 +41,7 @@ def write_enhanced(path: Path, *, frames: int) -> None:
 
 
 def made_frame(number: int) -> NDArray[np.uint16]:
-    """Give the pixels of one frame: a phantom on its way round, and the frame's number."""
+    """Return the pixels of one frame: a phantom on its way round, and the frame's number."""
     frame = np.roll(_phantom(), 3 * number, axis=1)
     frame[0, 0] = number
     return frame

@@ -8,7 +8,7 @@ import click
 
 import lazydicom
 from lazydicom._array.array import DicomArray
-from lazydicom._array.mapped import FrameArray
+from lazydicom._array.computed import FrameArray
 from lazydicom._array.picture import Picture, encode_png
 from lazydicom._cli.array_of import SeriesChoice, series_options
 from lazydicom._cli.debug import debug_option
@@ -79,7 +79,7 @@ def _of_series(
 
 
 def _in_colour(array: DicomArray) -> FrameArray:
-    """Give indices the colours of their palette; one that is no palette is left out."""
+    """Return indices the colours of their palette; one that is no palette is left out."""
     if array.attrs.get("photometric_interpretation") == "PALETTE COLOR":
         with suppress(LazyDicomError):
             coloured: FrameArray = lazydicom.apply_palette(array)

@@ -14,7 +14,7 @@ _HEADINGS: Final = ("Series", "Axes", "Values", "Spacing, mm", "Files", "Size")
 
 
 def series_facts(url: str) -> list[dict[str, Any]]:
-    """Tell what each series is, and each piece of one that is cut."""
+    """Return what each series is, and each piece of one that is cut."""
     study = lazydicom.open_study(url)
     return [_facts_of(key, array) for key, array in study.items()]
 

@@ -30,7 +30,7 @@ UNMARKED: Final = frozenset(("deflate", "uncompressed"))
 
 
 def begin(codec: str, heads: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Tell which fragments begin as a codestream does, by their first 8 bytes.
+    """Return which fragments begin as a codestream does, by their first 8 bytes.
 
     Never, for a codec whose codestream has no mark of its own.
     """
@@ -42,7 +42,7 @@ def begin(codec: str, heads: NDArray[np.uint64]) -> NDArray[np.bool_]:
 
 
 def end(codec: str, tails: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Tell which fragments end as a codestream does, by their last 8 bytes.
+    """Return which fragments end as a codestream does, by their last 8 bytes.
 
     Up to six bytes of padding may follow the marker.
     """
@@ -54,14 +54,14 @@ def end(codec: str, tails: NDArray[np.uint64]) -> NDArray[np.bool_]:
 
 
 def after_end(codec: str, tails: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Tell which fragments follow the end of a codestream; the first one does."""
+    """Return which fragments follow the end of a codestream; the first one does."""
     return np.concatenate((np.ones(1, np.bool_), end(codec, tails)[:-1]))
 
 
 def frame_starts(
     codec: str, heads: NDArray[np.uint64], tails: NDArray[np.uint64]
 ) -> NDArray[np.intp] | None:
-    """Tell at which fragments frames begin, ``None`` where the bytes leave a doubt.
+    """Return at which fragments frames begin, ``None`` where the bytes leave a doubt.
 
     A frame must begin as a codestream does, right after the end of another one, and
     nowhere else: both marks have to agree at every fragment.
@@ -74,7 +74,7 @@ def frame_starts(
 
 
 def is_one_codestream(codec: str, fragments: list[memoryview]) -> bool:
-    """Tell whether fragments are one whole codestream, as far as it shows."""
+    """Return whether fragments are one whole codestream, as far as it shows."""
     if len(fragments) != 1 and codec not in _ENDED:
         return False
     if len(fragments) == 1:

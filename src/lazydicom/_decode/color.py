@@ -19,7 +19,7 @@ _BLOCK: Final = 1 << 16
 
 
 def expand_422(frame: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    """Give both pixels of a pair (Y1 Y2 Cb Cr) the chrominance of the pair.
+    """Return both pixels of a pair (Y1 Y2 Cb Cr) the chrominance of the pair.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def ybr_422_to_rgb(frame: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
 def _chroma(
     cb: NDArray[np.uint8], cr: NDArray[np.uint8]
 ) -> tuple[NDArray[np.int16], ...]:
-    """Give what chrominance adds to luminance in red, green and blue."""
+    """Return what chrominance adds to luminance in red, green and blue."""
     blue, red = cb.astype(np.int32), cr.astype(np.int32)
     blue -= 128
     red -= 128
@@ -96,7 +96,7 @@ def _rounded(scaled: NDArray[np.int32]) -> NDArray[np.int16]:
 def _add_luma(
     luma: NDArray[np.uint8], chroma: tuple[NDArray[np.int16], ...]
 ) -> tuple[NDArray[np.int16], ...]:
-    """Give red, green and blue, from 0 to 255."""
+    """Return red, green and blue, from 0 to 255."""
     wide = luma.astype(np.int16)
     colors = tuple(wide + one for one in chroma)
     for color in colors:

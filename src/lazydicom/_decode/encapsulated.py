@@ -10,7 +10,7 @@ from lazydicom._decode.codecs.jpeg import decode_jpeg, preflight_jpeg
 from lazydicom._decode.codecs.jpeg_2000 import decode_jpeg_2000, preflight_jpeg_2000
 from lazydicom._decode.codecs.jpeg_ls import decode_jpeg_ls, preflight_jpeg_ls
 from lazydicom._decode.codecs.jpeg_xl import decode_jpeg_xl, preflight_jpeg_xl
-from lazydicom._decode.codecs.native_items import (
+from lazydicom._decode.codecs.native_fragments import (
     decode_deflated,
     decode_uncompressed,
     frame_length,

@@ -94,23 +94,25 @@ class Worker:
         out[...] = np.ndarray(out.shape, out.dtype, memory)
 
     def _ask(self, request: tuple[Any, ...]) -> LazyDicomError | None:
-        answer: LazyDicomError | None = None
+        response: LazyDicomError | None = None
         try:
             self._pipe.send_bytes(pickle.dumps(request))
             answered = self._pipe.poll(TIMEOUT_S)
             if answered:
-                answer = self._pipe.recv()
+                response = self._pipe.recv()
         except (EOFError, OSError) as error:
             raise self._lost("died") from error
-        except BaseException:  # Ctrl-C: an answer nobody took would be the next frame's
+        except (
+            BaseException
+        ):  # Ctrl-C: a response nobody took would be the next frame's
             self._lost("was left")
             raise
         if not answered:
             raise self._lost(f"takes more than {TIMEOUT_S:g} s")
-        return answer
+        return response
 
     def _shared(self, length: int) -> mmap:
-        """Give memory of at least `length` bytes; it grows."""
+        """Return memory of at least `length` bytes; it grows."""
         if self._memory is None or len(self._memory) < length:
             size = -(-length * 3 // 2 // _PAGE) * _PAGE
             os.ftruncate(self._file, size)

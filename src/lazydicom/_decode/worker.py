@@ -23,7 +23,7 @@ _MEMORY: Final = 4 << 30
 
 
 def serve(pipe: "Connection[Any, Any]", file: int) -> None:
-    """Answer requests with what went wrong, or `None`."""
+    """Return for each request what went wrong, or `None`."""
     memory = None
     while True:
         try:
@@ -59,5 +59,5 @@ def _limit() -> None:
 
 if __name__ == "__main__":
     _limit()
-    with suppress(OSError):  # nobody waits for the answer any more
+    with suppress(OSError):  # nobody waits for the response any more
         serve(Connection(int(sys.argv[1])), int(sys.argv[2]))

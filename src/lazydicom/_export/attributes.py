@@ -5,8 +5,8 @@ from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
 from lazydicom._array.array import DicomArray
+from lazydicom._array.computed import FrameArray
 from lazydicom._array.image import DicomImage
-from lazydicom._array.mapped import FrameArray
 from lazydicom._views.zarr_metadata import (
     auxiliary_names,
     check_name,

@@ -79,7 +79,7 @@ def encode_json(array: DicomArray, plan: ChunkReferences, name: str) -> bytes:
 def encode_parquet(
     array: DicomArray, plan: ChunkReferences, name: str
 ) -> Iterator[tuple[str, bytes]]:
-    """Give the files of a Parquet store; the last one makes it complete.
+    """Return the files of a Parquet store; the last one makes it complete.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def _chunk_lines(plan: ChunkReferences, name: str) -> Iterator[str]:
 
 
 def _inline_chunks(array: DicomArray) -> Iterator[tuple[str, bytes]]:
-    """Give coordinates: they are in no file as they are."""
+    """Return coordinates: they are in no file as they are."""
     for name, coordinate in numeric_coordinates(array).items():
         values = _little(coordinate.values)
         yield f"{name}/{'.'.join('0' * values.ndim)}", values.tobytes()

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.mapped import FrameArray, MappedArray
+from lazydicom._array.computed import ComputedArray, FrameArray
 from lazydicom._views.lut.parameters import frame_columns, rescale_columns
 from lazydicom.errors import UnsupportedError
 
@@ -99,7 +99,7 @@ def _axis(array: FrameArray, position: int, name: str, kind: str) -> OmeAxis:
 
 
 def _thickness(array: FrameArray, dim: str) -> float:
-    """Give the extent of the only plane; nothing is known of the distance to another."""
+    """Return the extent of the only plane; nothing is known of the distance to another."""
     thickness = array.attrs.get("slice_thickness", 1.0) if dim == "z" else 1.0
     return thickness if isinstance(thickness, float) and thickness > 0 else 1.0
 
@@ -175,7 +175,7 @@ def _translations(
 
 
 def omero(array: FrameArray, axes: Sequence[OmeAxis]) -> dict[str, Any] | None:
-    """Give each channel the window that the file asks for; ``None`` where it asks none."""
+    """Return each channel the window that the file asks for; ``None`` where it asks none."""
     channel = next((axis for axis in axes if axis.kind == "channel"), None)
     if channel is not None and channel.dim == "sample":
         return _colors(array)
@@ -191,7 +191,7 @@ def _colors(array: FrameArray) -> dict[str, Any] | None:
     """Show red, green and blue in full; with alpha they are more than channels."""
     if array.shape[-1] != len(_RGB):
         return None
-    if isinstance(array, MappedArray):  # the entries of a palette
+    if isinstance(array, ComputedArray):  # the entries of a palette
         highest = float(np.iinfo(array.dtype).max)
     else:
         _, highest = _stored_limits(array) or (0.0, 1.0)
@@ -213,14 +213,14 @@ def _labels(array: FrameArray, axis: OmeAxis) -> list[str]:
 
 
 def _window(array: FrameArray) -> dict[str, float] | None:
-    """Give the widest of the first windows, in the units of the values."""
+    """Return the widest of the first windows, in the units of the values."""
     centers, widths = frame_columns(array, "window_center", "window_width")
     if np.isnan(centers[:, 0]).all() or np.isnan(widths[:, 0]).all():
         return None
     start = float(np.nanmin(centers[:, 0] - widths[:, 0] / 2))
     end = float(np.nanmax(centers[:, 0] + widths[:, 0] / 2))
-    stored = not isinstance(array, MappedArray)
-    if isinstance(array, MappedArray) and array.function.name != "Modality LUT":
+    stored = not isinstance(array, ComputedArray)
+    if isinstance(array, ComputedArray) and array.function.name != "Modality LUT":
         return None
     slope, intercept = _scaling(array)
     if stored:

@@ -16,7 +16,7 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
-from lazydicom._array.mapped import FrameArray
+from lazydicom._array.computed import FrameArray
 from lazydicom._export.attributes import warn_of_burned_in_text, warn_of_tilt
 from lazydicom._export.ome_metadata import (
     VERSION,
@@ -28,10 +28,10 @@ from lazydicom._export.ome_metadata import (
     omero,
 )
 from lazydicom._export.pyramid import Level, Method, Transposed
-from lazydicom._export.store.copying import Progress
 from lazydicom._export.store.folder import LocalFolder
 from lazydicom._export.store.layout import METADATA, plan_layout
 from lazydicom._export.store.manifest import MANIFEST
+from lazydicom._export.store.run import Progress
 from lazydicom._export.store.target import (
     StoreLike,
     Target,
@@ -89,7 +89,7 @@ def to_ome_zarr(
 
     Parameters
     ----------
-    array_or_levels : DicomArray, MappedArray, or a list of them
+    array_or_levels : DicomArray, ComputedArray, or a list of them
         An array, of which coarser levels are made, or levels that are there already, the
         finest first.
     store : str or os.PathLike
@@ -243,7 +243,7 @@ class _Writing:
         return f"{folder}/{number}"
 
     def _store(self, number: int) -> str | FsspecStore:
-        """Give the store of a level; newer zarr keeps ``memory://`` for its own."""
+        """Return the store of a level; newer zarr keeps ``memory://`` for its own."""
         url = self.url(number)
         if isinstance(self.target.staging, LocalFolder):
             return url
@@ -251,7 +251,7 @@ class _Writing:
         return FsspecStore.from_url(url, storage_options=options, read_only=True)
 
     def level(self, number: int) -> Level:
-        """Give a level, read from the one before it."""
+        """Return a level, read from the one before it."""
         pyramid = self.pyramid
         names = tuple(axis.name for axis in pyramid.axes)
         if number == 0 or pyramid.given:
@@ -338,7 +338,7 @@ def _factors(
 
 
 def _chunks(level: Level) -> tuple[int, ...]:
-    """Give all samples of a pixel to one chunk, and as many planes as are 1 MiB."""
+    """Return all samples of a pixel to one chunk, and as many planes as are 1 MiB."""
     *outer, rows, columns = level.shape
     plane = rows * columns * level.dtype.itemsize
     samples = level.array.shape[-1] if level.array.dims[-1] == "sample" else 1

@@ -14,10 +14,10 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._array.computed import FrameArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.grid import FrameGrid
 from lazydicom._array.image import DicomImage
-from lazydicom._array.mapped import FrameArray
 
 Method: TypeAlias = Literal["mean", "nearest"]
 
@@ -147,7 +147,7 @@ def reduce_values(
 
 
 def _means(values: NDArray[Any], factors: tuple[int, ...]) -> NDArray[np.float64]:
-    """Give the means of blocks in double precision; of integers, the nearest ones."""
+    """Return the means of blocks in double precision; of integers, the nearest ones."""
     parts = [
         values[tuple(slice(at, None, n) for at, n in zip(start, factors, strict=True))]
         for start in product(*map(range, factors))

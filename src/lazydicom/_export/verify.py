@@ -7,11 +7,11 @@ from typing import Any, Final
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.parallel import available_cores
-from lazydicom._export.store.checking import Difference, StoreCheck
-from lazydicom._export.store.copying import Progress
+from lazydicom._export.store.compare import Difference, StoreCheck
 from lazydicom._export.store.folder import Folder
 from lazydicom._export.store.layout import METADATA, ZarrLayout, read_layout
 from lazydicom._export.store.manifest import MANIFEST, decode_manifest
+from lazydicom._export.store.run import Progress
 from lazydicom._export.store.target import StoreLike, Target, open_target
 from lazydicom.errors import ExportError, LazyDicomError, redact_url
 

@@ -19,9 +19,9 @@ from lazydicom._export.attributes import (
 from lazydicom._export.memory import plan_workers
 from lazydicom._export.source_labels import source_labels
 from lazydicom._export.store.cluster import find_cluster
-from lazydicom._export.store.copying import Copy, Progress
 from lazydicom._export.store.layout import METADATA, Axes, plan_layout
 from lazydicom._export.store.prepare import Known, make_plan, prepare
+from lazydicom._export.store.run import Copy, Progress
 from lazydicom._export.store.target import (
     StoreLike,
     Target,
@@ -228,7 +228,7 @@ def _report(
 def codecs_of(
     compressors: str | BytesBytesCodec | Sequence[BytesBytesCodec],
 ) -> Sequence[BytesBytesCodec]:
-    """Give the codecs of a name, or those given.
+    """Return the codecs of a name, or those given.
 
     Raises
     ------

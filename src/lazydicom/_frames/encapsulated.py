@@ -12,15 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._decode.codestream_marks import ONE_FRAGMENT
-from lazydicom._frames.fragments import PIXEL_DATA, PixelItems, walk_items
+from lazydicom._frames.fragments import PIXEL_DATA, FragmentArea, walk_fragments
 from lazydicom._frames.grouping import group_fragments, last_is_complete
 from lazydicom._frames.index import FrameIndex, OnExtraFrames, index_edges
 from lazydicom._frames.offset_tables import index_basic, index_extended
 from lazydicom._frames.tiff import index_tiff
 from lazydicom._header.header import Header
+from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.pydicom import DatasetElements
 from lazydicom._header.walker import ITEM, UNDEFINED, Framing, read_element
-from lazydicom._header.window import Window
 from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
 
 _EXTENDED_OFFSETS: Final = 0x7FE00001
@@ -37,9 +37,9 @@ class EncapsulatedIndex:
     """The frames, and how sure that is."""
 
     index: FrameIndex
-    items: PixelItems
+    fragments: FragmentArea
     proven: bool
-    """Whether all items were looked at."""
+    """Whether all fragments were looked at."""
 
 
 def encapsulated_index(
@@ -62,49 +62,51 @@ def encapsulated_index(
     Raises
     ------
     InvalidDicomError
-        If items contradict the standard, frames are missing, or nothing tells which
+        If fragments contradict the standard, frames are missing, or nothing tells which
         fragments make a frame.
     UnsupportedError
         If the frames are video, one stream for all.
     """
-    with header.open_at_pixels() as window:
-        items = find_items(header, window)
-        table, doubts = read_table(header, window, items)
-        proven = _can_prove(window, items)
+    with header.open_at_pixels() as lookahead:
+        fragments = find_fragments(header, lookahead)
+        table, doubts = read_table(header, lookahead, fragments)
+        proven = _can_prove(lookahead, fragments)
         index = None
         if table is not None and not proven:
-            index = _close_table(window, items, table)
+            index = _close_table(lookahead, fragments, table)
         if index is None:
             proven = True
-            index = index_scanned(window, items, table, allow_truncated=allow_truncated)
+            index = index_scanned(
+                lookahead, fragments, table, allow_truncated=allow_truncated
+            )
             if table is not None and index.origin != table.origin:
                 if on_extra_frames == "warn":
-                    check_rebuilt(index, table, items.frames)
+                    check_rebuilt(index, table, fragments.frames)
                 name = table.origin.capitalize()
-                doubts.append(f"{name} Offset Table does not fit the items")
+                doubts.append(f"{name} Offset Table does not fit the fragments")
     index = declared_frames(
         header, index, allow_truncated=allow_truncated, on_extra_frames=on_extra_frames
     )
     for doubt in doubts:
-        warn(f"{doubt}; frames are found by their items", url=header.url)
-    return EncapsulatedIndex(index, items, proven)
+        warn(f"{doubt}; frames are found by their fragments", url=header.url)
+    return EncapsulatedIndex(index, fragments, proven)
 
 
 def index_scanned(
-    window: Window,
-    items: PixelItems,
+    lookahead: Lookahead,
+    fragments: FragmentArea,
     table: FrameIndex | None = None,
     *,
     allow_truncated: bool = False,
 ) -> FrameIndex:
-    """Index frames by a walk over all items.
+    """Index frames by a walk over all fragments.
 
     Parameters
     ----------
-    window : Window
+    lookahead : Lookahead
         On the file.
-    items : PixelItems
-        Where the items lie.
+    fragments : FragmentArea
+        Where the fragments lie.
     table : FrameIndex, optional
         What a table says. Where the walk agrees, its origin is kept; where codestreams
         leave a doubt about which fragments make a frame, it may decide.
@@ -114,21 +116,21 @@ def index_scanned(
     Raises
     ------
     InvalidDicomError
-        If items contradict the standard, or nothing tells which ones make a frame.
+        If fragments contradict the standard, or nothing tells which ones make a frame.
     """
     guess = None if table is None else table.offsets
-    found = walk_items(window, items, items.first, guess=guess)
+    found = walk_fragments(lookahead, fragments, fragments.first, guess=guess)
     if found.fault is not None and not allow_truncated:
         raise InvalidDicomError(
-            found.fault, url=window.url, offset=found.stop, tag=PIXEL_DATA
+            found.fault, url=lookahead.url, offset=found.stop, tag=PIXEL_DATA
         )
     if found.fault is not None:
-        warn(found.fault, url=window.url)
+        warn(found.fault, url=lookahead.url)
     holding = found.lengths > 0
     found = found._replace(starts=found.starts[holding], lengths=found.lengths[holding])
-    firsts = group_fragments(window, items, found, table)
+    firsts = group_fragments(lookahead, fragments, found, table)
     edges = np.append(found.starts[firsts], found.stop)
-    if found.fault is not None and not last_is_complete(window, items, found):
+    if found.fault is not None and not last_is_complete(lookahead, fragments, found):
         edges = edges[:-1]
     fits = table is not None and _agrees(table, edges, cut=found.fault is not None)
     return index_edges(edges, table.origin if table and fits else "scanned")
@@ -147,18 +149,18 @@ def check_rebuilt(index: FrameIndex, table: FrameIndex, declared: int) -> None:
         name = table.origin.capitalize()
         message = (
             f"{len(index)} frames are stored, {declared} are declared, and the {name}"
-            " Offset Table that should tell which does not fit the items"
+            " Offset Table that should tell which does not fit the fragments"
         )
         raise InvalidDicomError(message, offset=int(index.offsets[0]), tag=PIXEL_DATA)
 
 
-def find_items(header: Header, window: Window) -> PixelItems:
-    """Tell where the items of Pixel Data lie.
+def find_fragments(header: Header, lookahead: Lookahead) -> FragmentArea:
+    """Return where the fragments of Pixel Data lie.
 
     Raises
     ------
     InvalidDicomError
-        If Pixel Data does not begin with an item.
+        If Pixel Data does not begin with a fragment.
     UnsupportedError
         If the frames are video.
     """
@@ -167,29 +169,29 @@ def find_items(header: Header, window: Window) -> PixelItems:
         message = f"Frames of {header.transfer_syntax.name} have no bytes of their own"
         raise UnsupportedError(message, url=header.url, tag=element.tag)
     delimited = element.length == UNDEFINED
-    stop = window.size if delimited else element.offset + element.length
+    stop = lookahead.size if delimited else element.offset + element.length
     if element.tag != PIXEL_DATA or element.offset + 8 > stop:
         found = f"{stop - element.offset} bytes in this element"
-        raise _no_item(window, element.offset, found)
-    table = read_element(window, element.offset, Framing())
+        raise _no_fragment(lookahead, element.offset, found)
+    table = read_element(lookahead, element.offset, Framing())
     first = table.offset + table.length
     if table.tag != ITEM or table.length == UNDEFINED or first > stop:
-        found = bytes(window.bytes_at(element.offset, 8)).hex(" ")
-        raise _no_item(window, element.offset, found)
+        found = bytes(lookahead.bytes_at(element.offset, 8)).hex(" ")
+        raise _no_fragment(lookahead, element.offset, found)
     if not delimited and not isinstance(header.elements, DatasetElements):
         message = "Encapsulated Pixel Data of defined length"
         warn(message, url=header.url)
     frames = header.image_pixel.number_of_frames
-    return PixelItems(element.offset, first, stop, delimited, codec, frames)
+    return FragmentArea(element.offset, first, stop, delimited, codec, frames)
 
 
-def _no_item(window: Window, offset: int, found: str) -> InvalidDicomError:
+def _no_fragment(lookahead: Lookahead, offset: int, found: str) -> InvalidDicomError:
     message = f"Expected Item (FFFE,E000) of the Basic Offset Table, found {found}"
-    return InvalidDicomError(message, url=window.url, offset=offset, tag=PIXEL_DATA)
+    return InvalidDicomError(message, url=lookahead.url, offset=offset, tag=PIXEL_DATA)
 
 
 def read_table(
-    header: Header, window: Window, items: PixelItems
+    header: Header, lookahead: Lookahead, fragments: FragmentArea
 ) -> tuple[FrameIndex | None, list[str]]:
     """Read the first table that can be true, and say what is wrong with the others."""
     doubts: list[str] = []
@@ -197,36 +199,42 @@ def read_table(
     if extended:
         lengths = header.elements.read(_EXTENDED_LENGTHS) or b""
         try:
-            return index_extended(extended, lengths, items), doubts
+            return index_extended(extended, lengths, fragments), doubts
         except InvalidDicomError as error:
             doubts.append(error.message)
-    basic = window.bytes_at(items.start + 8, items.first - items.start - 8)
+    basic = lookahead.bytes_at(
+        fragments.start + 8, fragments.first - fragments.start - 8
+    )
     if basic:
         try:
-            return index_basic(basic, items), doubts
+            return index_basic(basic, fragments), doubts
         except InvalidDicomError as error:
             doubts.append(error.message)
-    return index_tiff(window, items), doubts
+    return index_tiff(lookahead, fragments), doubts
 
 
-def _can_prove(window: Window, items: PixelItems) -> bool:
-    """Tell whether all item headers can be looked at when the file is opened."""
-    length = items.stop - items.start
-    cost = min(length, items.frames * _READ_AHEAD)
-    return window.holds(items.start, items.stop) and cost <= _LARGEST_PROOF
+def _can_prove(lookahead: Lookahead, fragments: FragmentArea) -> bool:
+    """Return whether all item headers can be looked at when the file is opened."""
+    length = fragments.stop - fragments.start
+    cost = min(length, fragments.frames * _READ_AHEAD)
+    return lookahead.holds(fragments.start, fragments.stop) and cost <= _LARGEST_PROOF
 
 
 def _close_table(
-    window: Window, items: PixelItems, table: FrameIndex
+    lookahead: Lookahead, fragments: FragmentArea, table: FrameIndex
 ) -> FrameIndex | None:
-    """Find the end of the last frame; ``None`` if its items do not fit the table."""
+    """Find the end of the last frame; ``None`` if its fragments do not fit the table."""
     start, length = int(table.offsets[-1]), int(table.lengths[-1])
     try:
-        found = walk_items(window, items, start)
-        frames = len(group_fragments(window, replace(items, frames=1), found, None))
+        found = walk_fragments(lookahead, fragments, start)
+        frames = len(
+            group_fragments(lookahead, replace(fragments, frames=1), found, None)
+        )
     except InvalidDicomError:
         return None
-    one = frames == 1 and not (items.codec in ONE_FRAGMENT and len(found.starts) > 1)
+    one = frames == 1 and not (
+        fragments.codec in ONE_FRAGMENT and len(found.starts) > 1
+    )
     ends = table.origin == "basic" or found.stop == start + length
     if found.fault is not None or not one or not ends:
         return None
@@ -234,7 +242,7 @@ def _close_table(
 
 
 def _agrees(table: FrameIndex, edges: NDArray[np.int64], *, cut: bool) -> bool:
-    """Tell that a table has the frames that a walk found, from the first one on."""
+    """Return whether a table has the frames that a walk found, from the first one on."""
     both = min(len(table), len(edges) - 1)
     return np.array_equal(table.offsets[:both], edges[:both]) and (
         cut or both == len(table)

@@ -1,7 +1,7 @@
 """Reading the frames of encapsulated Pixel Data: one read each, item headers stripped.
 
-Where a table was believed unseen, the items of each frame are checked against it; the first
-frame that does not fit makes the reader walk over all items, once.
+Where a table was believed unseen, the fragments of each frame are checked against it; the first
+frame that does not fit makes the reader walk over all fragments, once.
 """
 
 from collections.abc import Sequence
@@ -28,7 +28,7 @@ from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS, PIXEL_DATA
 from lazydicom._frames.given_frames import GivenFrames
 from lazydicom._frames.index import FrameIndex, OnExtraFrames
 from lazydicom._header.header import Header
-from lazydicom._header.window import open_window
+from lazydicom._header.lookahead import open_lookahead
 from lazydicom.errors import InvalidDicomError, UnsupportedError, format_tag, warn
 
 
@@ -85,12 +85,12 @@ class FragmentReader:
 
     @property
     def found(self) -> EncapsulatedIndex:
-        """The index, the place of the items, and how sure that is."""
+        """The index, the place of the fragments, and how sure that is."""
         return self._found
 
     @property
     def proven(self) -> bool:
-        """Whether all items were looked at, so that no frame needs another look."""
+        """Whether all fragments were looked at, so that no frame needs another look."""
         return self._found.proven
 
     @property
@@ -99,11 +99,11 @@ class FragmentReader:
         return is_distant(self.source)
 
     def __len__(self) -> int:
-        """Give the number of frames."""
+        """Return the number of frames."""
         return len(self._found.index)
 
     def knows(self, frame: int) -> bool:
-        """Tell that all frames are indexed."""
+        """Return whether all frames are indexed."""
         return 0 <= frame < len(self)
 
     def read(self, frame: int) -> BytesLike:
@@ -112,7 +112,7 @@ class FragmentReader:
         Raises
         ------
         InvalidDicomError
-            If its items are not what they were when the file was opened, or no table and
+            If its fragments are not what they were when the file was opened, or no table and
             no walk can tell where it lies.
         """
         found = self._found
@@ -120,7 +120,7 @@ class FragmentReader:
         return self._codestream(frame, span, memoryview(self.source.read(span)), found)
 
     def spans(self, frames: Sequence[int]) -> list[ByteRange]:
-        """Give the byte ranges of some frames, item headers included."""
+        """Return the byte ranges of some frames, item headers included."""
         return self._spans(frames, self._found)
 
     def together(self, frames: Sequence[int]) -> list[list[int]]:
@@ -138,17 +138,17 @@ class FragmentReader:
         ]
 
     def stream(self, frames: Sequence[int]) -> None:
-        """Look for nothing: all items are known, or a table is."""
+        """Look for nothing: all fragments are known, or a table is."""
         del frames
 
     def read_run(self, first: int, out: memoryview) -> None:
-        """Refuse: encoded frames do not follow each other without items."""
+        """Refuse: encoded frames do not follow each other without fragments."""
         del out
         message = "Encapsulated frames are read one by one"
         raise UnsupportedError(message, url=self.url, frame=first)
 
     def identity(self) -> tuple[object, ...]:
-        """Give that of the file."""
+        """Return that of the file."""
         return self.source.identity()
 
     def _spans(
@@ -193,7 +193,7 @@ class FragmentReader:
             return True
 
     def _prove(self) -> EncapsulatedIndex:
-        """Look at all items, once; a table that does not fit them is replaced."""
+        """Look at all fragments, once; a table that does not fit them is replaced."""
         with self._lock:
             if self._refusal is not None:
                 raise self._refusal.again()
@@ -206,27 +206,27 @@ class FragmentReader:
             return self._found
 
     def _proof(self, believed: EncapsulatedIndex) -> EncapsulatedIndex:
-        items, table = believed.items, believed.index
-        with open_window(self.source) as window:
-            index = index_scanned(window, items, table)
+        fragments, table = believed.fragments, believed.index
+        with open_lookahead(self.source) as lookahead:
+            index = index_scanned(lookahead, fragments, table)
         if len(index) < len(table):
             message = f"{len(index)} frames are stored, {len(table)} are declared"
-            raise InvalidDicomError(message, offset=items.start, tag=PIXEL_DATA)
+            raise InvalidDicomError(message, offset=fragments.start, tag=PIXEL_DATA)
         check_rebuilt(index, table, len(table))
         self._given.check(index)
         if index.origin != table.origin:
             message = f"{table.origin.capitalize()} Offset Table does not fit"
-            warn(f"{message}; frames are found by their items", url=self.url)
-        return EncapsulatedIndex(index.head(len(table)), items, proven=True)
+            warn(f"{message}; frames are found by their fragments", url=self.url)
+        return EncapsulatedIndex(index.head(len(table)), fragments, proven=True)
 
 
 def split_items(data: memoryview, offset: int) -> list[memoryview]:
-    """Give the values of the items that fill `data`, which begins at byte `offset`.
+    """Return the values of the fragments that fill `data`, which begins at byte `offset`.
 
     Raises
     ------
     InvalidDicomError
-        If there is anything but items, or the last one does not end with `data`.
+        If there is anything but fragments, or the last one does not end with `data`.
     """
     fragments, position = [], 0
     while position < len(data):
@@ -252,11 +252,11 @@ def _believed(
     except InvalidDicomError:
         return None
     holding = [fragment for fragment in fragments if len(fragment)]
-    return fragments if is_one_codestream(found.items.codec, holding) else None
+    return fragments if is_one_codestream(found.fragments.codec, holding) else None
 
 
 def join_fragments(fragments: list[memoryview]) -> BytesLike:
-    """Give the codestream that fragments make."""
+    """Return the codestream that fragments make."""
     return fragments[0] if len(fragments) == 1 else b"".join(fragments)
 
 

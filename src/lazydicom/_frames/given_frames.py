@@ -1,6 +1,6 @@
 """Frames that were given while a table was only believed.
 
-A frame that went out cannot be called back. Should the items show later that the table is
+A frame that went out cannot be called back. Should the fragments show later that the table is
 wrong, the same number must not stand for another frame: that is an error, once and for all.
 """
 
@@ -31,7 +31,7 @@ class GivenFrames:
         self.offsets[frame] = offset
 
     def check(self, index: FrameIndex) -> None:
-        """Compare with what the items show.
+        """Compare with what the fragments show.
 
         Raises
         ------

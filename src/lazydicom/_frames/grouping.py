@@ -11,49 +11,52 @@ from lazydicom._decode.codestream_marks import (
     end,
     frame_starts,
 )
-from lazydicom._frames.fragments import PIXEL_DATA, Fragments, PixelItems, peek
+from lazydicom._frames.fragments import PIXEL_DATA, FragmentArea, Fragments, peek
 from lazydicom._frames.index import FrameIndex
-from lazydicom._header.window import Window
+from lazydicom._header.lookahead import Lookahead
 from lazydicom.errors import InvalidDicomError
 
 
 def group_fragments(
-    window: Window, items: PixelItems, found: Fragments, table: FrameIndex | None
+    lookahead: Lookahead,
+    fragments: FragmentArea,
+    found: Fragments,
+    table: FrameIndex | None,
 ) -> NDArray[np.intp]:
-    """Tell at which fragments frames begin.
+    """Return at which fragments frames begin.
 
     As many fragments as frames are one each; else the codestreams tell. Only where they
     leave a doubt one frame takes all, or a table decides that has all their beginnings,
     or all that follow an end: a thumbnail inside a frame is none of its own.
     """
-    codec, count, whole = items.codec, len(found.starts), found.fault is None
+    codec, count, whole = fragments.codec, len(found.starts), found.fault is None
     if count == 0:
         message = "Pixel Data holds no complete fragment"
-        raise _ungrouped(window, items, message)
-    one_each = whole and count == items.frames
+        raise _ungrouped(lookahead, fragments, message)
+    one_each = whole and count == fragments.frames
     if one_each and codec in ONE_FRAGMENT:
         return np.arange(count)
-    heads = peek(window, found.starts + 8)
+    heads = peek(lookahead, found.starts + 8)
     begins = begin(codec, heads)
     if one_each and begins.all() | ~begins.any():
         return np.arange(count)
-    tails = peek(window, found.starts + found.lengths)
+    tails = peek(lookahead, found.starts + found.lengths)
     firsts = frame_starts(codec, heads, tails)
     if firsts is not None:
         return firsts
-    if whole and items.frames == 1:
+    if whole and fragments.frames == 1:
         return np.zeros(1, np.intp)
-    if codec in UNMARKED and items.frames > 1 and _one_each(found, table):
+    if codec in UNMARKED and fragments.frames > 1 and _one_each(found, table):
         return np.arange(count)
     for places in (begins, begins & after_end(codec, tails)):
         if whole and table and np.array_equal(table.offsets, found.starts[places]):
             return np.flatnonzero(places)
-    message = f"Nothing tells which of {count} fragments make {items.frames} frames"
-    raise _ungrouped(window, items, message)
+    message = f"Nothing tells which of {count} fragments make {fragments.frames} frames"
+    raise _ungrouped(lookahead, fragments, message)
 
 
 def _one_each(found: Fragments, table: FrameIndex | None) -> bool:
-    """Tell that no table says otherwise."""
+    """Return whether no table says otherwise."""
     if table is None:
         return True
     return np.array_equal(
@@ -61,13 +64,17 @@ def _one_each(found: Fragments, table: FrameIndex | None) -> bool:
     )
 
 
-def _ungrouped(window: Window, items: PixelItems, message: str) -> InvalidDicomError:
+def _ungrouped(
+    lookahead: Lookahead, fragments: FragmentArea, message: str
+) -> InvalidDicomError:
     return InvalidDicomError(
-        message, url=window.url, offset=items.first, tag=PIXEL_DATA
+        message, url=lookahead.url, offset=fragments.first, tag=PIXEL_DATA
     )
 
 
-def last_is_complete(window: Window, items: PixelItems, found: Fragments) -> bool:
-    """Tell that no more fragments of the last frame can have been cut off."""
-    last = peek(window, found.starts[-1:] + found.lengths[-1:])
-    return items.codec in ONE_FRAGMENT or bool(end(items.codec, last)[0])
+def last_is_complete(
+    lookahead: Lookahead, fragments: FragmentArea, found: Fragments
+) -> bool:
+    """Return whether no more fragments of the last frame can have been cut off."""
+    last = peek(lookahead, found.starts[-1:] + found.lengths[-1:])
+    return fragments.codec in ONE_FRAGMENT or bool(end(fragments.codec, last)[0])

@@ -16,7 +16,7 @@ class FrameIndex:
     """The byte range of every frame.
 
     Native: the bytes that the frame touches; bits may belong to its neighbours.
-    Encapsulated: from the tag of the frame's first item to the end of its last one.
+    Encapsulated: from the tag of the frame's first fragment to the end of its last one.
     """
 
     offsets: NDArray[np.int64]
@@ -29,7 +29,7 @@ class FrameIndex:
     """What native frames are counted from; it says the same in three numbers."""
 
     def __len__(self) -> int:
-        """Give the number of frames."""
+        """Return the number of frames."""
         return len(self.offsets)
 
     @property

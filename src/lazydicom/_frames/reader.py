@@ -12,8 +12,8 @@ from lazydicom._bytes.source import (
     read_many,
     together,
 )
+from lazydicom._frames.fragment_stream import FragmentStream
 from lazydicom._frames.index import FrameIndex
-from lazydicom._frames.streamed_index import ItemStream
 from lazydicom.errors import InvalidDicomError
 
 
@@ -41,11 +41,11 @@ class FrameReader(Protocol):
         ...
 
     def __len__(self) -> int:
-        """Give the number of frames."""
+        """Return the number of frames."""
         ...
 
     def knows(self, frame: int) -> bool:
-        """Tell whether a frame can be read without looking at others first."""
+        """Return whether a frame can be read without looking at others first."""
         ...
 
     def read(self, frame: int) -> BytesLike:
@@ -53,18 +53,18 @@ class FrameReader(Protocol):
         ...
 
     def together(self, frames: Sequence[int]) -> list[list[int]]:
-        """Tell which frames one request should read, by their places in `frames`."""
+        """Return which frames one request should read, by their places in `frames`."""
         ...
 
     def spans(self, frames: Sequence[int]) -> list[ByteRange] | None:
-        """Tell what is read for each of `frames`, where that is known beforehand."""
+        """Return what is read for each of `frames`, where that is known beforehand."""
         ...
 
     def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
         """Read encoded frames, together where they are neighbours."""
         ...
 
-    def stream(self, frames: Sequence[int]) -> ItemStream | None:
+    def stream(self, frames: Sequence[int]) -> FragmentStream | None:
         """Read frames while they are looked for, ``None`` where that saves nothing."""
         ...
 
@@ -97,15 +97,15 @@ class RangeReader:
         return is_distant(self.source)
 
     def __len__(self) -> int:
-        """Give the number of frames."""
+        """Return the number of frames."""
         return len(self.index)
 
     def knows(self, frame: int) -> bool:
-        """Tell that each frame is a range of bytes."""
+        """Return whether each frame is a range of bytes."""
         return 0 <= frame < len(self)
 
     def span(self, frame: int) -> ByteRange:
-        """Give the byte range of one frame."""
+        """Return the byte range of one frame."""
         if not 0 <= frame < len(self.index):
             message = f"Expected a frame below {len(self.index)}, asked for {frame}"
             raise InvalidDicomError(message, url=self.url, frame=frame)
@@ -117,7 +117,7 @@ class RangeReader:
         return self.source.read(self.span(frame))
 
     def spans(self, frames: Sequence[int]) -> list[ByteRange]:
-        """Give the byte ranges of some frames."""
+        """Return the byte ranges of some frames."""
         return [self.span(frame) for frame in frames]
 
     def together(self, frames: Sequence[int]) -> list[list[int]]:

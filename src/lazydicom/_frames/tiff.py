@@ -11,10 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._frames.fragments import PixelItems
+from lazydicom._frames.fragments import FragmentArea
 from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.offset_tables import index_table
-from lazydicom._header.window import Window
+from lazydicom._header.lookahead import Lookahead
 from lazydicom.errors import InvalidDicomError
 
 _TILE_OFFSETS: Final = 324
@@ -25,22 +25,22 @@ _MOST_ENTRIES: Final = 1024
 _ORDERS: Final = {b"II": "<", b"MM": ">"}
 
 
-def index_tiff(window: Window, items: PixelItems) -> FrameIndex | None:
+def index_tiff(lookahead: Lookahead, fragments: FragmentArea) -> FrameIndex | None:
     """Index frames by the first directory whose tiles can be all of them.
 
-    Tiles may stand in any order there; frames are counted as the items stand.
+    Tiles may stand in any order there; frames are counted as the fragments stand.
 
     Returns
     -------
     FrameIndex or None
         ``None`` if the file is no TIFF, or no directory fits.
     """
-    layout = _layout(window)
+    layout = _layout(lookahead)
     if layout is None:
         return None
-    for directory in _directories(window, layout):
+    for directory in _directories(lookahead, layout):
         try:
-            index = _index_directory(window, layout, directory, items)
+            index = _index_directory(lookahead, layout, directory, fragments)
         except InvalidDicomError:  # these are not the frames
             continue
         if index is not None:
@@ -64,10 +64,10 @@ class _Layout:
         return int.from_bytes(data, "little" if self.order == "<" else "big")
 
 
-def _layout(window: Window) -> _Layout | None:
-    if window.size < 16:
+def _layout(lookahead: Lookahead) -> _Layout | None:
+    if lookahead.size < 16:
         return None
-    head = window.bytes_at(0, 16)
+    head = lookahead.bytes_at(0, 16)
     order = _ORDERS.get(head[:2])
     if order is None:
         return None
@@ -78,20 +78,20 @@ def _layout(window: Window) -> _Layout | None:
     }.get(version)
 
 
-def _directories(window: Window, layout: _Layout) -> Iterator[dict[int, bytes]]:
-    """Give the entries of each directory by tag; a chain that is cut ends."""
+def _directories(lookahead: Lookahead, layout: _Layout) -> Iterator[dict[int, bytes]]:
+    """Return the entries of each directory by tag; a chain that is cut ends."""
     word, size = layout.word, 4 + 2 * layout.word
     at, seen = layout.first, set[int]()
     while len(seen) < _MOST_DIRECTORIES:
         try:
-            start = layout.number(window.bytes_at(at, word))
+            start = layout.number(lookahead.bytes_at(at, word))
             if start == 0 or start in seen:
                 return
             seen.add(start)
-            entries = layout.number(window.bytes_at(start, layout.count))
+            entries = layout.number(lookahead.bytes_at(start, layout.count))
             if entries > _MOST_ENTRIES:
                 return
-            data = window.bytes_at(start + layout.count, entries * size)
+            data = lookahead.bytes_at(start + layout.count, entries * size)
         except InvalidDicomError:  # beyond the end of the file
             return
         cut = (data[k : k + size] for k in range(0, len(data), size))
@@ -100,26 +100,29 @@ def _directories(window: Window, layout: _Layout) -> Iterator[dict[int, bytes]]:
 
 
 def _index_directory(
-    window: Window, layout: _Layout, directory: dict[int, bytes], items: PixelItems
+    lookahead: Lookahead,
+    layout: _Layout,
+    directory: dict[int, bytes],
+    fragments: FragmentArea,
 ) -> FrameIndex | None:
     if not {_TILE_OFFSETS, _TILE_BYTE_COUNTS} <= directory.keys():
         return None
-    offsets = _values(window, layout, directory[_TILE_OFFSETS], items.frames)
-    counts = _values(window, layout, directory[_TILE_BYTE_COUNTS], items.frames)
+    offsets = _values(lookahead, layout, directory[_TILE_OFFSETS], fragments.frames)
+    counts = _values(lookahead, layout, directory[_TILE_BYTE_COUNTS], fragments.frames)
     if (
         offsets is None
         or counts is None
-        or max(offsets.max(), counts.max()) > (items.stop)
+        or max(offsets.max(), counts.max()) > (fragments.stop)
     ):
         return None
     order = np.argsort(offsets)
     starts = offsets.astype(np.int64)[order] - 8
     stops = starts + 8 + counts.astype(np.int64)[order]
-    return index_table("tiff", starts, items, stops=stops + stops % 2)
+    return index_table("tiff", starts, fragments, stops=stops + stops % 2)
 
 
 def _values(
-    window: Window, layout: _Layout, entry: bytes, frames: int
+    lookahead: Lookahead, layout: _Layout, entry: bytes, frames: int
 ) -> NDArray[np.unsignedinteger] | None:
     """Read the values of an entry, ``None`` where they are not one a frame."""
     word = layout.word
@@ -130,5 +133,5 @@ def _values(
     data = entry[4 + word : 4 + word + frames * dtype.itemsize]
     if frames * dtype.itemsize > word:
         start = layout.number(entry[4 + word :])
-        data = window.bytes_at(start, frames * dtype.itemsize)
+        data = lookahead.bytes_at(start, frames * dtype.itemsize)
     return np.frombuffer(data, dtype)

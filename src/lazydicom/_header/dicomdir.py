@@ -5,12 +5,12 @@ import re
 from typing import Final
 
 from lazydicom._bytes.source import ByteSource
-from lazydicom._header.columns.items import ItemSequence, read_items
+from lazydicom._header.columns.items import SequenceItems, read_items
 from lazydicom._header.columns.layout import wanted_tree
 from lazydicom._header.columns.values import text_column
 from lazydicom._header.file_meta import read_file_meta
+from lazydicom._header.lookahead import open_lookahead
 from lazydicom._header.walker import UNDEFINED, read_element, walk
-from lazydicom._header.window import open_window
 from lazydicom.errors import InvalidDicomError
 
 _DIRECTORY_RECORDS: Final = 0x00041220
@@ -29,7 +29,7 @@ def is_dicomdir(name: str) -> bool:
 
 
 def read_dicomdir(source: ByteSource) -> list[tuple[str, ...]]:
-    """Give the components of each File ID, in the order of the records.
+    """Return the components of each File ID, in the order of the records.
 
     Raises
     ------
@@ -37,15 +37,15 @@ def read_dicomdir(source: ByteSource) -> list[tuple[str, ...]]:
         If the bytes contradict the standard, or a component leads elsewhere.
     """
     tree = wanted_tree([(_REFERENCED_FILE_ID,)])
-    with open_window(source) as window:
-        meta = read_file_meta(window)
-        starts = {tag: at for tag, at, _ in walk(window, meta.start, meta.framing)}
+    with open_lookahead(source) as lookahead:
+        meta = read_file_meta(lookahead)
+        starts = {tag: at for tag, at, _ in walk(lookahead, meta.start, meta.framing)}
         if _DIRECTORY_RECORDS not in starts:
             raise InvalidDicomError("No directory records", url=source.url)
-        records = read_element(window, starts[_DIRECTORY_RECORDS], meta.framing)
+        records = read_element(lookahead, starts[_DIRECTORY_RECORDS], meta.framing)
     undefined = records.length == UNDEFINED
     stop = source.size() if undefined else records.offset + records.length
-    items = ItemSequence(source, meta.framing, records.offset, stop, tree, 1)
+    items = SequenceItems(source, meta.framing, records.offset, stop, tree, 1)
     found = []
     for batch in read_items(items):
         offsets, lengths = batch.places.offsets[0], batch.places.lengths[0]
@@ -54,7 +54,7 @@ def read_dicomdir(source: ByteSource) -> list[tuple[str, ...]]:
 
 
 def files_of_dicomdir(path: str, source: ByteSource) -> list[str]:
-    """Give the paths or URLs that a DICOMDIR refers to.
+    """Return the paths or URLs that a DICOMDIR refers to.
 
     Raises
     ------

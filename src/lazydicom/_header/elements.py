@@ -15,9 +15,9 @@ from lazydicom._header.image_pixel import (
     Attributes,
     make_image_pixel,
 )
+from lazydicom._header.lookahead import Block, Lookahead
 from lazydicom._header.values import Values, decode_values
 from lazydicom._header.walker import UNDEFINED, Element, Framing, read_element, walk
-from lazydicom._header.window import Block, Window
 from lazydicom.errors import InvalidDicomError, LazyDicomError
 
 LONGEST_HEADER: Final = 12
@@ -40,7 +40,7 @@ class Elements(Protocol):
         ...
 
     def holds(self, tag: int) -> bool:
-        """Tell whether an element is there, empty or not."""
+        """Return whether an element is there, empty or not."""
         ...
 
     def position(self, tag: int) -> int | None:
@@ -84,37 +84,39 @@ class FileElements:
         element = self.find(tag)
         if element is None or element.length == UNDEFINED:
             return None
-        return self.window(element.start).bytes_at(element.offset, element.length)
+        return self.lookahead(element.start).bytes_at(element.offset, element.length)
 
     def find(self, tag: int) -> Element | None:
-        """Tell where an element lies, ``None`` where it is absent."""
+        """Return where an element lies, ``None`` where it is absent."""
         start = self.starts.get(tag)
         if start is None:
             return None
-        return read_element(self.window(start), start, self.framing)
+        return read_element(self.lookahead(start), start, self.framing)
 
     def holds(self, tag: int) -> bool:
-        """Tell whether an element is there, empty or not."""
+        """Return whether an element is there, empty or not."""
         return tag in self.starts
 
     def position(self, tag: int) -> int | None:
         """Tell the byte at which an element begins."""
         return self.starts.get(tag)
 
-    def last(self, window: Window) -> Element | None:
+    def last(self, lookahead: Lookahead) -> Element | None:
         """Look where the walker stands, at the last element: it holds the pixels."""
         start = max(self.starts.values(), default=None)
-        return None if start is None else read_element(window, start, self.framing)
+        return None if start is None else read_element(lookahead, start, self.framing)
 
-    def window(self, start: int) -> Window:
+    def lookahead(self, start: int) -> Lookahead:
         """Look at the block that holds `start`, where there is one."""
         for offset, data in self.head:
             if offset <= start < offset + len(data):
-                return Window(self.source, data, offset)
-        return Window(self.source, None)
+                return Lookahead(self.source, data, offset)
+        return Lookahead(self.source, None)
 
 
-def read_elements(source: ByteSource, window: Window, meta: FileMeta) -> FileElements:
+def read_elements(
+    source: ByteSource, lookahead: Lookahead, meta: FileMeta
+) -> FileElements:
     """Walk over the top level up to the element that holds the pixels.
 
     Raises
@@ -124,20 +126,20 @@ def read_elements(source: ByteSource, window: Window, meta: FileMeta) -> FileEle
         stands twice.
     """
     starts: dict[int, int] = {}
-    for tag, start, length in walk(window, meta.start, meta.framing):
+    for tag, start, length in walk(lookahead, meta.start, meta.framing):
         if tag in starts and tag >> 16 in _GROUPS_ONCE:
             message = "Element stands twice"
-            raise InvalidDicomError(message, url=window.url, offset=start, tag=tag)
+            raise InvalidDicomError(message, url=lookahead.url, offset=start, tag=tag)
         starts[tag] = start
         if tag in PIXEL_TAGS:
             break
         if length == UNDEFINED and tag in _FUNCTIONAL_GROUPS:
-            ahead = _look_ahead(source, window, meta, starts)
+            ahead = _look_ahead(source, lookahead, meta, starts)
             if ahead is not None:
                 starts[ahead.tag] = ahead.start
                 break
     stop = max(starts.values(), default=0) + LONGEST_HEADER
-    return FileElements(source, meta.framing, starts, window.keep(meta.start, stop))
+    return FileElements(source, meta.framing, starts, lookahead.keep(meta.start, stop))
 
 
 def image_pixel_attributes(elements: Elements) -> Attributes:
@@ -154,7 +156,7 @@ def image_pixel_attributes(elements: Elements) -> Attributes:
 
 
 def _look_ahead(
-    source: ByteSource, window: Window, meta: FileMeta, starts: Mapping[int, int]
+    source: ByteSource, lookahead: Lookahead, meta: FileMeta, starts: Mapping[int, int]
 ) -> Element | None:
     """Look for native Pixel Data where it must begin if it ends the file.
 
@@ -166,7 +168,7 @@ def _look_ahead(
     if not meta.transfer_syntax.native:
         return None
     after = max(starts.values())
-    head = window.keep(meta.start, after)
+    head = lookahead.keep(meta.start, after)
     try:
         elements = FileElements(source, meta.framing, starts, head)
         attributes = image_pixel_attributes(elements)
@@ -175,9 +177,9 @@ def _look_ahead(
         return None  # whoever asks for the Image Pixel module hears of it
     length = (pixel.frame_bits * pixel.number_of_frames + 7) // 8
     length += length % 2
-    start = window.size - length - (8 if meta.framing.implicit_vr else 12)
+    start = lookahead.size - length - (8 if meta.framing.implicit_vr else 12)
     if not after <= start < after + length:
         return None
-    found = read_element(window, start, meta.framing)
-    exact = found.length == length and found.offset + length == window.size
+    found = read_element(lookahead, start, meta.framing)
+    exact = found.length == length and found.offset + length == lookahead.size
     return found if found.tag == _PIXEL_DATA and exact else None

@@ -7,6 +7,7 @@ them, and some writers lie in them. What the first data element looks like decid
 from dataclasses import dataclass
 from typing import Final
 
+from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.transfer_syntax import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,
@@ -16,7 +17,6 @@ from lazydicom._header.transfer_syntax import (
 )
 from lazydicom._header.values import decode_values
 from lazydicom._header.walker import UNDEFINED, Framing, read_element
-from lazydicom._header.window import Window
 from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
 
 _PREAMBLE: Final = 128
@@ -37,7 +37,7 @@ class FileMeta:
     """First byte of the File Meta Information."""
 
 
-def read_file_meta(window: Window) -> FileMeta:
+def read_file_meta(lookahead: Lookahead) -> FileMeta:
     """Read the File Meta Information, or tell from the data set what it would say.
 
     Raises
@@ -47,62 +47,70 @@ def read_file_meta(window: Window) -> FileMeta:
     UnsupportedError
         If the transfer syntax is not known.
     """
-    meta_start = _find_start(window)
-    uid, start = _read_group_2(window, meta_start)
-    found = _look_at_data_set(window, start)
+    meta_start = _find_start(lookahead)
+    uid, start = _read_group_2(lookahead, meta_start)
+    found = _look_at_data_set(lookahead, start)
     if uid is None:
-        warn("No transfer syntax in the File Meta Information", url=window.url)
+        warn("No transfer syntax in the File Meta Information", url=lookahead.url)
         uid = found or EXPLICIT_LITTLE
     syntax = TRANSFER_SYNTAXES.get(uid)
     if syntax is None:
         message = f"Transfer syntax {uid!r} is not known"
         tag = _TRANSFER_SYNTAX_UID
-        raise UnsupportedError(message, url=window.url, offset=start, tag=tag)
-    return FileMeta(syntax, _framing(window, syntax, found), start, meta_start)
+        raise UnsupportedError(message, url=lookahead.url, offset=start, tag=tag)
+    return FileMeta(syntax, _framing(lookahead, syntax, found), start, meta_start)
 
 
-def _find_start(window: Window) -> int:
+def _find_start(lookahead: Lookahead) -> int:
     """Find the first data element: after the prefix, or at once where there is none."""
     start = _PREAMBLE + len(_PREFIX)
-    if window.size >= start and window.bytes_at(_PREAMBLE, len(_PREFIX)) == _PREFIX:
+    if (
+        lookahead.size >= start
+        and lookahead.bytes_at(_PREAMBLE, len(_PREFIX)) == _PREFIX
+    ):
         return start
-    if window.size >= _SHORTEST:
-        group = window.bytes_at(0, 2)
+    if lookahead.size >= _SHORTEST:
+        group = lookahead.bytes_at(0, 2)
         if group in {b"\x02\x00", b"\x08\x00", b"\x00\x08"}:
             return 0
     message = "Expected prefix 'DICM' or a data element: this is no DICOM file"
-    raise InvalidDicomError(message, url=window.url, offset=0)
+    raise InvalidDicomError(message, url=lookahead.url, offset=0)
 
 
-def _read_group_2(window: Window, start: int) -> tuple[str | None, int]:
+def _read_group_2(lookahead: Lookahead, start: int) -> tuple[str | None, int]:
     """Read elements as long as they are of group 0002; its length element may be wrong."""
     uid = None
-    while start + _SHORTEST <= window.size and window.bytes_at(start, 2) == b"\x02\x00":
-        element = read_element(window, start, Framing())
+    while (
+        start + _SHORTEST <= lookahead.size
+        and lookahead.bytes_at(start, 2) == b"\x02\x00"
+    ):
+        element = read_element(lookahead, start, Framing())
         end = element.offset + element.length
-        if element.length == UNDEFINED or end > window.size:
+        if element.length == UNDEFINED or end > lookahead.size:
             message = f"Value of {element.length} bytes runs over the end of the file"
             raise InvalidDicomError(
-                message, url=window.url, offset=start, tag=element.tag
+                message, url=lookahead.url, offset=start, tag=element.tag
             )
         if element.tag == _TRANSFER_SYNTAX_UID:
-            value = window.bytes_at(element.offset, element.length)
+            value = lookahead.bytes_at(element.offset, element.length)
             uid = "".join(str(part) for part in decode_values("UI", value)[:1]) or None
         start = end
     return uid, start
 
 
-def _look_at_data_set(window: Window, start: int) -> str | None:
+def _look_at_data_set(lookahead: Lookahead, start: int) -> str | None:
     """Tell the native syntax that the first data element is written in."""
-    if start + _SHORTEST > window.size:
+    if start + _SHORTEST > lookahead.size:
         return None
-    first = window.bytes_at(start, _SHORTEST)
+    first = lookahead.bytes_at(start, _SHORTEST)
     if not _is_vr(first[4:6]):
         return IMPLICIT_LITTLE
     return EXPLICIT_BIG if first[0] == 0 and first[1] != 0 else EXPLICIT_LITTLE
 
 
-def _framing(window: Window, syntax: TransferSyntax, found: str | None) -> Framing:
+def _framing(
+    lookahead: Lookahead, syntax: TransferSyntax, found: str | None
+) -> Framing:
     """Believe the data set where it contradicts the declared VR form."""
     declared = Framing(syntax.little_endian, syntax.implicit_vr)
     if found is None or syntax.deflated or not syntax.little_endian:
@@ -110,11 +118,11 @@ def _framing(window: Window, syntax: TransferSyntax, found: str | None) -> Frami
     implicit = found == IMPLICIT_LITTLE
     if implicit != syntax.implicit_vr and found != EXPLICIT_BIG:
         form = "implicit" if implicit else "explicit"
-        warn(f"Data set is in {form} VR, {syntax.name} declared", url=window.url)
+        warn(f"Data set is in {form} VR, {syntax.name} declared", url=lookahead.url)
         return Framing(implicit_vr=implicit)
     return declared
 
 
 def _is_vr(code: bytes) -> bool:
-    """Tell whether two bytes can be a VR: two capital letters."""
+    """Return whether two bytes can be a VR: two capital letters."""
     return code.isalpha() and code.isupper()

@@ -27,6 +27,7 @@ from lazydicom._header.image_pixel import (
     make_image_pixel,
     oddities,
 )
+from lazydicom._header.lookahead import Lookahead, open_lookahead
 from lazydicom._header.pydicom import (
     DATASET_URL,
     DatasetElements,
@@ -35,7 +36,6 @@ from lazydicom._header.pydicom import (
 )
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
 from lazydicom._header.walker import UNDEFINED, Element, Framing, end_of, read_element
-from lazydicom._header.window import Window, open_window
 from lazydicom.errors import (
     InvalidDicomError,
     LazyDicomError,
@@ -76,13 +76,13 @@ class Header:
         return self.source.url
 
     @contextmanager
-    def open_at_pixels(self) -> Iterator[Window]:
+    def open_at_pixels(self) -> Iterator[Lookahead]:
         """Look at Pixel Data; what is here already is not fetched again."""
         with self.source.mapped() as memory:
             if memory is None and isinstance(self.elements, FileElements):
-                yield self.elements.window(self.pixel_data.start)
+                yield self.elements.lookahead(self.pixel_data.start)
             else:
-                yield Window(self.source, memory)
+                yield Lookahead(self.source, memory)
 
     @cached_property
     def dataset(self) -> "Dataset":
@@ -102,13 +102,13 @@ def read_header(source: ByteSource) -> Header:
     UnsupportedError
         If the transfer syntax or the pixel format is not known.
     """
-    with open_window(source) as window:
-        meta = read_file_meta(window)
+    with open_lookahead(source) as lookahead:
+        meta = read_file_meta(lookahead)
         if not meta.transfer_syntax.deflated:
-            return _read_data_set(source, window, meta)
+            return _read_data_set(source, lookahead, meta)
     inflated = InflatedSource(source, meta.start)
-    with open_window(inflated) as window:
-        return _read_data_set(inflated, window, meta)
+    with open_lookahead(inflated) as lookahead:
+        return _read_data_set(inflated, lookahead, meta)
 
 
 def header_of_dataset(dataset: "Dataset") -> Header:
@@ -143,8 +143,8 @@ def read_sequence(header: Header, tag: int) -> "Sequence[Dataset]":
     element = elements.find(tag)
     if element is None:
         return ()
-    with open_window(header.source) as window:
-        end = end_of(window, element, framing, header.pixel_data.start)
+    with open_lookahead(header.source) as lookahead:
+        end = end_of(lookahead, element, framing, header.pixel_data.start)
     data = header.source.read(ByteRange(element.start, end - element.start))
     items: Sequence[Dataset] = parse_data_set(
         b"", bytes(data), framing, url=header.url
@@ -158,33 +158,35 @@ def _known_syntax(uid: str) -> TransferSyntax:
     return TRANSFER_SYNTAXES[uid]
 
 
-def _read_data_set(source: ByteSource, window: Window, meta: FileMeta) -> Header:
-    elements = read_elements(source, window, meta)
-    pixel_data = _pixel_element(window, elements)
-    _check_after(window, pixel_data, meta.framing)
+def _read_data_set(source: ByteSource, lookahead: Lookahead, meta: FileMeta) -> Header:
+    elements = read_elements(source, lookahead, meta)
+    pixel_data = _pixel_element(lookahead, elements)
+    _check_after(lookahead, pixel_data, meta.framing)
     pixel = _image_pixel(elements, pixel_data, source.url)
     return Header(source, meta, elements, pixel_data, pixel)
 
 
-def _pixel_element(window: Window, elements: FileElements) -> Element:
-    last = elements.last(window)
+def _pixel_element(lookahead: Lookahead, elements: FileElements) -> Element:
+    last = elements.last(lookahead)
     if last is None or last.tag not in PIXEL_TAGS:
         message = "No Pixel Data, Float Pixel Data or Double Float Pixel Data"
         raise InvalidDicomError(
-            message, url=window.url, offset=window.size, tag=_PIXEL_DATA
+            message, url=lookahead.url, offset=lookahead.size, tag=_PIXEL_DATA
         )
     return last
 
 
-def _check_after(window: Window, pixel_data: Element, framing: Framing) -> None:
+def _check_after(lookahead: Lookahead, pixel_data: Element, framing: Framing) -> None:
     """Refuse a second element of pixels: nobody can tell which one is meant."""
     end = pixel_data.offset + pixel_data.length
-    if pixel_data.length == UNDEFINED or end + LONGEST_HEADER > window.size:
+    if pixel_data.length == UNDEFINED or end + LONGEST_HEADER > lookahead.size:
         return
-    following = read_element(window, end, framing)
+    following = read_element(lookahead, end, framing)
     if following.tag in PIXEL_TAGS:
         message = "A second element of pixels"
-        raise InvalidDicomError(message, url=window.url, offset=end, tag=following.tag)
+        raise InvalidDicomError(
+            message, url=lookahead.url, offset=end, tag=following.tag
+        )
 
 
 def _image_pixel(elements: Elements, pixel_data: Element, url: str) -> ImagePixel:
@@ -213,9 +215,9 @@ def _read_dataset(header: Header) -> "Dataset":
 def _read_trailing(header: Header) -> bytes:
     """Read what follows the pixels; nothing where their end cannot be found."""
     source, size = header.source, header.source.size()
-    with open_window(source) as window:
+    with open_lookahead(source) as lookahead:
         try:
-            end = end_of(window, header.pixel_data, header.meta.framing, size)
+            end = end_of(lookahead, header.pixel_data, header.meta.framing, size)
         except LazyDicomError:
             return b""
     return bytes(source.read(ByteRange(end, size - end)))

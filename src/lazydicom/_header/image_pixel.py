@@ -134,7 +134,7 @@ def make_image_pixel(attributes: Attributes, *, pixel_keyword: str) -> ImagePixe
 
 
 def oddities(attributes: Attributes, pixel: ImagePixel) -> list[str]:
-    """Say what is odd about attributes that can be read all the same."""
+    """Return what is odd about attributes that can be read all the same."""
     odd = []
     high_bit = attributes.get("high_bit")
     if high_bit is not None and high_bit != pixel.bits_stored - 1:
@@ -145,7 +145,7 @@ def oddities(attributes: Attributes, pixel: ImagePixel) -> list[str]:
 
 
 def contradicts_pairs(pixel: ImagePixel) -> str | None:
-    """Say why native pixels cannot share chrominance in pairs (PS3.3 C.7.6.3.1.2)."""
+    """Return why native pixels cannot share chrominance in pairs (PS3.3 C.7.6.3.1.2)."""
     if pixel.bits_allocated != 8:
         return f"YBR_FULL_422 of {pixel.bits_allocated} bits"
     if pixel.planar_configuration != 0:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from lazydicom._header.window import Window
+from lazydicom._header.lookahead import Lookahead
 
 _PATTERNS_KEPT: Final = 64
 """Lengths of decimal strings vary, so that a series has some tens of framings."""
@@ -32,7 +32,7 @@ class Step(NamedTuple):
         return self.start + self.header + self.value
 
 
-class ItemPatterns:
+class SequenceItemPatterns:
     """The framings of a sequence's items, the one used last first."""
 
     def __init__(self) -> None:
@@ -44,16 +44,16 @@ class ItemPatterns:
         """Remember a step of the walk through an item."""
         self._steps.append(step)
 
-    def skip(self, window: Window, position: int) -> int:
+    def skip(self, lookahead: Lookahead, position: int) -> int:
         """Step over the items at `position` that match; called between two items."""
-        self._learn(window)
-        for end in self._matches(window, position):
+        self._learn(lookahead)
+        for end in self._matches(lookahead, position):
             position = end
         return position
 
-    def _matches(self, window: Window, position: int) -> Iterator[int]:
-        """Give the end of each item in turn."""
-        patterns, buffer, base = self._patterns, window.buffer, window.base
+    def _matches(self, lookahead: Lookahead, position: int) -> Iterator[int]:
+        """Return the end of each item in turn."""
+        patterns, buffer, base = self._patterns, lookahead.buffer, lookahead.base
         searching = bool(patterns)
         while searching:
             searching = False
@@ -68,22 +68,26 @@ class ItemPatterns:
                 yield position
                 break
 
-    def _learn(self, window: Window) -> None:
+    def _learn(self, lookahead: Lookahead) -> None:
         """Make a pattern of the item that was just walked; a lone item needs none."""
         steps, self._steps = self._steps, []
         self._walked += bool(steps)
         if not steps or not 1 < self._walked <= _PATTERNS_KEPT:
             return
         start, stop = steps[0].start, steps[-1].stop
-        if start < window.base or stop > window.stop or stop - start > _LARGEST_ITEM:
+        if (
+            start < lookahead.base
+            or stop > lookahead.stop
+            or stop - start > _LARGEST_ITEM
+        ):
             return
-        self._patterns.insert(0, _pattern(window, steps))
+        self._patterns.insert(0, _pattern(lookahead, steps))
 
 
-def _pattern(window: Window, steps: list[Step]) -> re.Pattern[bytes]:
+def _pattern(lookahead: Lookahead, steps: list[Step]) -> re.Pattern[bytes]:
     parts = []
     for start, header, value in steps:
-        at = start - window.base
-        parts.append(re.escape(bytes(window.buffer[at : at + header])))
+        at = start - lookahead.base
+        parts.append(re.escape(bytes(lookahead.buffer[at : at + header])))
         parts.append(b".{%d}" % value if value else b"")
     return re.compile(b"".join(parts), re.DOTALL)

@@ -35,7 +35,7 @@ class DatasetElements:
     dataset: "Dataset" = field(repr=False)
 
     def get(self, tag: int, vr: str) -> Values:
-        """Give plain values; none where the element is absent or empty.
+        """Return plain values; none where the element is absent or empty.
 
         Raises
         ------
@@ -50,13 +50,13 @@ class DatasetElements:
         return (_plain(value, tag, vr),)
 
     def read(self, tag: int) -> bytes | None:
-        """Give the bytes of a value, ``None`` where the element is absent."""
+        """Return the bytes of a value, ``None`` where the element is absent."""
         if tag not in self.dataset:
             return None
         return bytes(self.dataset[tag].value or b"")
 
     def pixels(self, tag: int) -> BytesLike:
-        """Give the bytes that hold the pixels, without a copy.
+        """Return the bytes that hold the pixels, without a copy.
 
         Raises
         ------
@@ -75,7 +75,7 @@ class DatasetElements:
         return element.value
 
     def without_pixels(self) -> "Dataset":
-        """Give a shallow copy without the elements that hold pixels.
+        """Return a shallow copy without the elements that hold pixels.
 
         Not `Dataset.copy`: that one shares its elements with the caller's.
         """
@@ -85,7 +85,7 @@ class DatasetElements:
         return dataset
 
     def holds(self, tag: int) -> bool:
-        """Tell whether an element is there, empty or not."""
+        """Return whether an element is there, empty or not."""
         return tag in self.dataset
 
     def written(self, tags: Iterable[int], *, url: str) -> bytes:
@@ -114,7 +114,7 @@ class DatasetElements:
         return file.getvalue()
 
     def position(self, tag: int) -> int | None:
-        """Give ``None``: a `Dataset` has no bytes to point at."""
+        """Return ``None``: a `Dataset` has no bytes to point at."""
         del tag
         return None
 
@@ -155,7 +155,7 @@ def is_dataset(value: object) -> "TypeGuard[Dataset]":
 
 
 def transfer_syntax_uid(dataset: "Dataset") -> str:
-    """Tell how the Pixel Data of a `Dataset` is encoded.
+    """Return how the Pixel Data of a `Dataset` is encoded.
 
     Raises
     ------

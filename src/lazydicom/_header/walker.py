@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final, NamedTuple
 
-from lazydicom._header.item_patterns import ItemPatterns, Step
-from lazydicom._header.window import Window
+from lazydicom._header.item_patterns import SequenceItemPatterns, Step
+from lazydicom._header.lookahead import Lookahead
 from lazydicom.errors import InvalidDicomError, LimitError, format_tag, warn
 
 UNDEFINED: Final = 0xFFFFFFFF
@@ -68,27 +68,27 @@ _FORMATS: Final = {
 }
 
 
-def read_element(window: Window, start: int, framing: Framing) -> Element:
+def read_element(lookahead: Lookahead, start: int, framing: Framing) -> Element:
     """Read tag, VR and length of the element at `start`."""
-    at = window.seek(start, 8)
+    at = lookahead.seek(start, 8)
     formats = _FORMATS[framing.little_endian]
-    group, number, code, short = formats.explicit.unpack_from(window.buffer, at)
+    group, number, code, short = formats.explicit.unpack_from(lookahead.buffer, at)
     tag = group << 16 | number
     vr = _VR_NAMES.get(code)
     if framing.implicit_vr or vr is None or tag in _ITEM_TAGS:
-        (length,) = formats.length.unpack_from(window.buffer, at + 4)
+        (length,) = formats.length.unpack_from(lookahead.buffer, at + 4)
         return Element(tag, "", start, start + 8, length)
     if code in _LONG_VR:
-        at = window.seek(start, 12)
-        (length,) = formats.length.unpack_from(window.buffer, at + 8)
+        at = lookahead.seek(start, 12)
+        (length,) = formats.length.unpack_from(lookahead.buffer, at + 8)
         return Element(tag, vr, start, start + 12, length)
     return Element(tag, vr, start, start + 8, short)
 
 
 def walk(
-    window: Window, start: int, framing: Framing
+    lookahead: Lookahead, start: int, framing: Framing
 ) -> Iterator[tuple[int, int, int]]:
-    """Give tag, first byte and length of each element from `start` to the end of the file.
+    """Return tag, first byte and length of each element from `start` to the end of the file.
 
     Each is stepped over as a whole. This loop meets every element of every file of a
     series, so it makes no `Element` of those that are read most: short VRs and implicit.
@@ -103,47 +103,49 @@ def walk(
     formats, implicit, size = (
         _FORMATS[framing.little_endian],
         framing.implicit_vr,
-        window.size,
+        lookahead.size,
     )
     while start < size:
-        at = window.seek(start, 8)
-        group, number, code, length = formats.explicit.unpack_from(window.buffer, at)
+        at = lookahead.seek(start, 8)
+        group, number, code, length = formats.explicit.unpack_from(lookahead.buffer, at)
         tag, offset = group << 16 | number, start + 8
         if implicit:
-            (length,) = formats.length.unpack_from(window.buffer, at + 4)
+            (length,) = formats.length.unpack_from(lookahead.buffer, at + 4)
         elif code not in _SHORT_VR:
-            offset, length = read_element(window, start, framing)[3:]
+            offset, length = read_element(lookahead, start, framing)[3:]
         yield tag, start, length
         end = offset + length
         if length == UNDEFINED or end > size or group == _ITEM_GROUP:
-            end = end_of(window, read_element(window, start, framing), framing, size)
+            end = end_of(
+                lookahead, read_element(lookahead, start, framing), framing, size
+            )
         start = end
 
 
-def end_of(window: Window, element: Element, framing: Framing, stop: int) -> int:
-    """Give the byte after an element."""
+def end_of(lookahead: Lookahead, element: Element, framing: Framing, stop: int) -> int:
+    """Return the byte after an element."""
     if element.tag == ITEM and element.length != UNDEFINED:
-        warn(f"Item outside a sequence at byte {element.start}", url=window.url)
+        warn(f"Item outside a sequence at byte {element.start}", url=lookahead.url)
     elif element.tag in _ITEM_TAGS:
         message = f"Expected a data element, found {format_tag(element.tag)}"
-        raise InvalidDicomError(message, url=window.url, offset=element.start)
+        raise InvalidDicomError(message, url=lookahead.url, offset=element.start)
     if element.length != UNDEFINED:
-        return end_of_value(window, element, stop)
-    return _end_of_undefined(window, element, framing, stop)
+        return end_of_value(lookahead, element, stop)
+    return _end_of_undefined(lookahead, element, framing, stop)
 
 
 def _end_of_undefined(
-    window: Window, outermost: Element, framing: Framing, stop: int
+    lookahead: Lookahead, outermost: Element, framing: Framing, stop: int
 ) -> int:
     """Step over an element of undefined length; items and sequences on a stack."""
     stack = [_inner_framing(outermost, framing)]
     in_item = False
     position = outermost.offset
-    patterns = ItemPatterns()
+    patterns = SequenceItemPatterns()
     while stack:
         if len(stack) == 1 and not in_item:
-            position = patterns.skip(window, position)
-        element = read_element(window, position, stack[-1])
+            position = patterns.skip(lookahead, position)
+        element = read_element(lookahead, position, stack[-1])
         tag, position = element.tag, element.offset
         if tag == SEQUENCE_DELIMITER and not in_item:
             stack.pop()
@@ -151,11 +153,11 @@ def _end_of_undefined(
         elif tag == ITEM_DELIMITER and in_item:
             in_item = False
         elif (tag == ITEM) == in_item or tag in _DELIMITERS:
-            raise _misplaced(window, element, in_item=in_item)
+            raise _misplaced(lookahead, element, in_item=in_item)
         elif element.length != UNDEFINED:
-            position = end_of_value(window, element, stop)
+            position = end_of_value(lookahead, element, stop)
         elif in_item:
-            _check_depth(window, element, len(stack))
+            _check_depth(lookahead, element, len(stack))
             stack.append(_inner_framing(element, stack[-1]))
             in_item = False
         else:
@@ -165,13 +167,13 @@ def _end_of_undefined(
     return position
 
 
-def end_of_value(window: Window, element: Element, stop: int) -> int:
-    """Give the byte after a value of defined length."""
+def end_of_value(lookahead: Lookahead, element: Element, stop: int) -> int:
+    """Return the byte after a value of defined length."""
     end = element.offset + element.length
     if end > stop:
         message = f"Value of {element.length} bytes runs over byte {stop}"
         raise InvalidDicomError(
-            message, url=window.url, offset=element.start, tag=element.tag
+            message, url=lookahead.url, offset=element.start, tag=element.tag
         )
     return end
 
@@ -181,13 +183,17 @@ def _inner_framing(element: Element, framing: Framing) -> Framing:
     return Framing(implicit_vr=True) if element.vr == "UN" else framing
 
 
-def _check_depth(window: Window, element: Element, depth: int) -> None:
+def _check_depth(lookahead: Lookahead, element: Element, depth: int) -> None:
     if depth >= MAX_DEPTH:
         message = f"Sequences nested deeper than {MAX_DEPTH}"
-        raise LimitError(message, url=window.url, offset=element.start, tag=element.tag)
+        raise LimitError(
+            message, url=lookahead.url, offset=element.start, tag=element.tag
+        )
 
 
-def _misplaced(window: Window, element: Element, *, in_item: bool) -> InvalidDicomError:
+def _misplaced(
+    lookahead: Lookahead, element: Element, *, in_item: bool
+) -> InvalidDicomError:
     expected = "a data element" if in_item else "Item (FFFE,E000)"
     message = f"Expected {expected}, found {format_tag(element.tag)}"
-    return InvalidDicomError(message, url=window.url, offset=element.start)
+    return InvalidDicomError(message, url=lookahead.url, offset=element.start)

@@ -22,10 +22,10 @@ from lazydicom._header.dicomdir import files_of_dicomdir, is_dicomdir
 from lazydicom._header.elements import FileElements, read_elements
 from lazydicom._header.file_meta import FileMeta, read_file_meta
 from lazydicom._header.header import Header, header_of_dataset, read_header
+from lazydicom._header.lookahead import Lookahead, open_lookahead
 from lazydicom._header.pydicom import is_dataset
 from lazydicom._header.walker import Framing, read_element
-from lazydicom._header.window import Window, open_window
-from lazydicom._open.alike import open_alike
+from lazydicom._open.batch_headers import open_batches
 from lazydicom._open.instance import open_instance
 from lazydicom.errors import (
     InvalidDicomError,
@@ -102,7 +102,7 @@ def _open_files(
     listed = list_files(urls, storage_options)
     files = _expand(listed, storage_options, set(), depth=0)
     open_one = partial(_open_listed, storage_options=storage_options, options=options)
-    batches, files_left = _open_alike(files, open_one, options)
+    batches, files_left = _open_batches(files, open_one, options)
     threads = min(2 * REQUESTS, len(files_left) or 1)  # half of them parse
     with ThreadPoolExecutor(threads, thread_name_prefix="lazydicom-open") as pool:
         images = [one for one in pool.map(open_one, files_left) if one is not None]
@@ -114,7 +114,7 @@ def _open_files(
     return batches
 
 
-def _open_alike(
+def _open_batches(
     files: list[Listed],
     open_one: Callable[[Listed], DicomImage | None],
     options: ReadOptions,
@@ -132,7 +132,7 @@ def _open_alike(
             continue
         batches.append(Batch(mosaics_as_tiles([first])))
         try:
-            found = list(open_alike(first, [str(file.url) for file in left]))
+            found = list(open_batches(first, [str(file.url) for file in left]))
         except ValueError:
             break  # the file by itself tells where
         batches += [Batch(one.images, (one.frames, one.instances)) for one in found]
@@ -159,7 +159,7 @@ def _is_local(file: Listed) -> bool:
 
 
 def _name_of(file: Listed) -> str:
-    """Give the path or URL of a file, nothing where its bytes were given."""
+    """Return the path or URL of a file, nothing where its bytes were given."""
     return os.fspath(file.url) if isinstance(file.url, str | os.PathLike) else ""
 
 
@@ -229,19 +229,19 @@ def _has_prefix(source: ByteSource) -> bool:
 
 
 def _is_named_as_image(source: ByteSource) -> bool:
-    """Tell what may be left of an image: a copy that failed is empty, or all zeros."""
+    """Return what may be left of an image: a copy that failed is empty, or all zeros."""
     name = source.url.rpartition("/")[2].lower()
     hidden = name.startswith(".")  # macOS writes ._1.dcm beside 1.dcm
     return not hidden and (name.endswith(_IMAGE_SUFFIXES) or source.size() == 0)
 
 
 def _should_be_image(source: ByteSource) -> bool:
-    """Tell whether a DICOM file without pixels is a broken image, or something else."""
+    """Return whether a DICOM file without pixels is a broken image, or something else."""
     try:
-        with open_window(source) as window:
-            meta = read_file_meta(window)
-            kind = _media_storage(window, meta)
-            kind = _sop_class(read_elements(source, window, meta)) or kind
+        with open_lookahead(source) as lookahead:
+            meta = read_file_meta(lookahead)
+            kind = _media_storage(lookahead, meta)
+            kind = _sop_class(read_elements(source, lookahead, meta)) or kind
     except LazyDicomError:
         return True
     return kind.startswith(_STORAGE) and not kind[len(_STORAGE) :].startswith(
@@ -253,13 +253,13 @@ def _sop_class(elements: FileElements) -> str:
     return "".join(map(str, elements.get(_SOP_CLASS_UID, "UI")))
 
 
-def _media_storage(window: Window, meta: FileMeta) -> str:
+def _media_storage(lookahead: Lookahead, meta: FileMeta) -> str:
     """Read the SOP class that the File Meta group names."""
     at = meta.meta_start
     while at < meta.start:
-        element = read_element(window, at, Framing())
+        element = read_element(lookahead, at, Framing())
         at = element.offset + element.length
         if element.tag == _MEDIA_STORAGE_SOP_CLASS:
-            value = window.bytes_at(element.offset, element.length)
+            value = lookahead.bytes_at(element.offset, element.length)
             return value.decode("latin-1").rstrip("\0 ")
     return ""

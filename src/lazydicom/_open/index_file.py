@@ -102,7 +102,7 @@ def may_be_replaced(path: Path) -> bool:
 
 
 def cached_index(name: str) -> Path:
-    """Tell where the index of an instance is cached; the file may not exist yet."""
+    """Return where the index of an instance is cached; the file may not exist yet."""
     folder = platformdirs.user_cache_path("lazydicom") / f"index-{_VERSION}"
     return folder / f"{name}{SUFFIX}"
 

@@ -17,9 +17,9 @@ from lazydicom._bytes.source import ByteSource
 from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.encapsulated import EncapsulatedIndex
 from lazydicom._frames.fragment_reader import FragmentReader
-from lazydicom._frames.fragments import PixelItems
-from lazydicom._frames.growing_reader import TrailReader
+from lazydicom._frames.fragments import FragmentArea
 from lazydicom._frames.index import FrameIndex, NativeStride, index_native
+from lazydicom._frames.partial_reader import PartialReader
 from lazydicom._frames.reader import FrameReader, RangeReader
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import PIXEL_TAGS, ImagePixel, make_image_pixel
@@ -66,7 +66,7 @@ class SavedInstance:
     start: int
     """First byte of the data set; of a deflated file, of the deflate stream."""
     index: FrameIndex
-    items: PixelItems | None
+    items: FragmentArea | None
     """Where encapsulated frames lie."""
     proven: bool
     """Whether all items were looked at."""
@@ -90,7 +90,7 @@ def save_instance(
     SourceError
         If nothing tells this version of the file from another.
     """
-    whole = reader.whole() if isinstance(reader, TrailReader) else reader
+    whole = reader.whole() if isinstance(reader, PartialReader) else reader
     fragments = isinstance(whole, FragmentReader)
     found = whole.found if isinstance(whole, FragmentReader) else None
     index = whole.index
@@ -105,7 +105,7 @@ def save_instance(
         attributes=attributes,
         start=header.meta.start,
         index=index,
-        items=found.items if found is not None else None,
+        items=found.fragments if found is not None else None,
         proven=not fragments or (found is not None and found.proven),
         warnings=warnings,
     )
@@ -117,7 +117,7 @@ def hash_name(url: str) -> str:
 
 
 def has_version(source: ByteSource) -> bool:
-    """Tell whether anything changes when the file does, besides its size."""
+    """Return whether anything changes when the file does, besides its size."""
     return "" not in source.identity()[1:]
 
 
@@ -234,13 +234,13 @@ def _pixel(values: Mapping[str, Any]) -> ImagePixel:
 
 def _items(
     values: Mapping[str, Any] | None, syntax: TransferSyntax
-) -> PixelItems | None:
+) -> FragmentArea | None:
     if syntax.native != (values is None):
         raise ValueError("items")
     if values is None:
         return None
-    _check_kinds(values, get_type_hints(PixelItems))
-    return PixelItems(**values)
+    _check_kinds(values, get_type_hints(FragmentArea))
+    return FragmentArea(**values)
 
 
 def _index(

@@ -16,9 +16,9 @@ from lazydicom._decode.format import (
 )
 from lazydicom._decode.preflight import check_size
 from lazydicom._frames.fragment_reader import open_fragments
-from lazydicom._frames.growing_reader import open_trail
 from lazydicom._frames.index import OnExtraFrames
 from lazydicom._frames.native import native_index
+from lazydicom._frames.partial_reader import open_partial
 from lazydicom._frames.reader import FrameReader, RangeReader
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS
@@ -118,10 +118,10 @@ def _frame_reader(
 ) -> FrameReader:
     if not header.transfer_syntax.native:
         plain = not allow_truncated and on_extra_frames == "warn"
-        trail = open_trail(header) if plain else None
+        partial = open_partial(header) if plain else None
         return (
-            trail
-            if trail is not None
+            partial
+            if partial is not None
             else open_fragments(
                 header, allow_truncated=allow_truncated, on_extra_frames=on_extra_frames
             )

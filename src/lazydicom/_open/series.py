@@ -161,14 +161,14 @@ def _choose(groups: Mapping[str, FrameTable], series: str | int | None) -> str:
 
 
 def _ids(table: FrameTable) -> set[str | int]:
-    """Give what else a series is called: its UID, its number as number and as text."""
+    """Return what else a series is called: its UID, its number as number and as text."""
     uid = str(table.instances["series_instance_uid"][0])
     number = float(table.instances["series_number"][0, 0])
     return {uid} if np.isnan(number) else {uid, int(number), str(int(number))}
 
 
 def _is_piece(series: str | int | None, name: str) -> bool:
-    """Tell whether the caller asks for a piece of a series."""
+    """Return whether the caller asks for a piece of a series."""
     return isinstance(series, str) and series.rpartition("-")[0] == name != series
 
 
@@ -190,7 +190,7 @@ def _arrange_all(
 
 
 def _describe(part: FrameTable) -> str:
-    """Tell what the frames of a part have in common, and where the first one is."""
+    """Return what the frames of a part have in common, and where the first one is."""
     image = part.images[part.image[0]]
     pixel = image.format.pixel
     look = f"{pixel.rows}×{pixel.columns} {pixel.dtype}"

@@ -31,7 +31,7 @@ class LoadHeader:
         return f"<LoadHeader {redact_url(self.url)}>"
 
     def __call__(self) -> Header:
-        """Give the header.
+        """Return the header.
 
         Raises
         ------

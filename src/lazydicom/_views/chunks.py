@@ -3,7 +3,7 @@
 import math
 from typing import Final, Literal
 
-from lazydicom._array.mapped import FrameArray
+from lazydicom._array.computed import FrameArray
 
 _CHUNK_BYTES: Final = 1 << 25
 """32 MiB: per-frame overhead falls from 40 to 2 microseconds, two chunks fit a cache."""
@@ -12,7 +12,7 @@ _CHUNK_BYTES: Final = 1 << 25
 def frame_chunks(
     array: FrameArray, frames_per_chunk: int | Literal["auto"]
 ) -> tuple[int, ...]:
-    """Give the chunk length of each axis: some frames, whole ones.
+    """Return the chunk length of each axis: some frames, whole ones.
 
     Raises
     ------

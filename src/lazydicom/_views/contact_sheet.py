@@ -5,7 +5,7 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.mapped import FrameArray
+from lazydicom._array.computed import FrameArray
 from lazydicom._array.picture import Picture, is_inverted, shrink, to_picture
 
 

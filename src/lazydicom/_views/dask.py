@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import dask.array as da
 import numpy as np
 
-from lazydicom._array.mapped import FrameArray, FrameFunction, MappedArray
+from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction
 from lazydicom._views.chunks import frame_chunks
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def to_dask(
 
     Parameters
     ----------
-    array : DicomArray or MappedArray
+    array : DicomArray or ComputedArray
         What `open_image` and its kin give, or a LUT makes of it.
     frames_per_chunk : int or "auto"
         Whole frames per chunk along the last grid axis. ``"auto"`` groups them to about
@@ -131,22 +131,22 @@ def map_frames(values: da.Array, function: FrameFunction) -> da.Array:
 
 def _without_labels(array: FrameArray) -> FrameArray:
     """Leave out what reading does not need: labels may be as long as the array."""
-    if isinstance(array, MappedArray):
+    if isinstance(array, ComputedArray):
         return replace(array, source=_without_labels(array.source))
     return replace(array, coords={}, attrs={})
 
 
 def _is_small(array: FrameArray) -> bool:
-    """Tell whether every task may carry the array, which lets dask push slices down faster."""
+    """Return whether every task may carry the array, which lets dask push slices down faster."""
     return len(array.images) == 1 and _carried_nbytes(array) <= _SMALL
 
 
 def _carried_nbytes(array: FrameArray) -> int:
-    """Give the bytes of what an array of one image knows of its frames.
+    """Return the bytes of what an array of one image knows of its frames.
 
     Native indexes are a start and a stride; others are 16 bytes per frame.
     """
-    if isinstance(array, MappedArray):
+    if isinstance(array, ComputedArray):
         return len(pickle.dumps(array.function)) + _carried_nbytes(array.source)
     image = array.images[0]
     index = 0 if image.format.transfer_syntax.native else 16 * len(image)

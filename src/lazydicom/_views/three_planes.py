@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.mapped import FrameArray
+from lazydicom._array.computed import FrameArray
 from lazydicom._array.picture import Picture, is_inverted, resize, to_picture
 from lazydicom.errors import UnsupportedError
 
@@ -21,7 +21,7 @@ _ACROSS: Final = (1, 0, 0)
 
 
 def is_volume(array: FrameArray) -> bool:
-    """Tell whether there are planes one behind the other, and where they are."""
+    """Return whether there are planes one behind the other, and where they are."""
     deep = "z" in array.dims and array.shape[array.dims.index("z")] > 1
     return deep and "affine" in array.attrs
 
@@ -34,7 +34,7 @@ def three_planes(array: FrameArray, *, tile: int) -> Picture:
 
     Parameters
     ----------
-    array : DicomArray or MappedArray
+    array : DicomArray or ComputedArray
         With the axes z, y and x, and an affine.
     tile : int
         Pixels of the longest edge of the volume.
@@ -72,7 +72,7 @@ def three_planes(array: FrameArray, *, tile: int) -> Picture:
 
 
 def _patient_axes(steps: NDArray[np.float64]) -> tuple[int, ...]:
-    """Tell which array axis runs along x, y and z of the patient, each used once."""
+    """Return which array axis runs along x, y and z of the patient, each used once."""
     cosines = np.abs(steps / np.linalg.norm(steps, axis=0))
     found = [-1, -1, -1]
     for _ in range(3):

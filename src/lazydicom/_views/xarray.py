@@ -19,7 +19,7 @@ from xarray.conventions import decode_cf_variable
 from xarray.core import indexing
 
 from lazydicom._arrange.series import OnGap
-from lazydicom._array.mapped import FrameArray, FrameFunction, MappedArray
+from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction
 from lazydicom._array.mosaic import MosaicImage
 from lazydicom._bytes.listing import Urls
 from lazydicom._open.series import open_series, open_study
@@ -47,7 +47,7 @@ def to_xarray(
 
     Parameters
     ----------
-    array : DicomArray or MappedArray
+    array : DicomArray or ComputedArray
         What `open_series` and its kin give, or a LUT makes of it.
     chunks : mapping, int or "auto", optional
         As in `xarray.open_dataset`: ``{}`` makes a dask array with one frame per chunk,
@@ -147,7 +147,7 @@ class LazyDicomBackend(BackendEntrypoint):
         )
 
     def guess_can_open(self, filename_or_obj: object) -> bool:
-        """Tell by the suffix; nothing is read."""
+        """Return by the suffix; nothing is read."""
         if not isinstance(filename_or_obj, str | os.PathLike):
             return False
         name = os.fspath(filename_or_obj)
@@ -193,7 +193,7 @@ def _dataset(
     *,
     mask_and_scale: bool,
 ) -> xr.Dataset:
-    scaling = None if isinstance(array, MappedArray) else frame_scaling(array)
+    scaling = None if isinstance(array, ComputedArray) else frame_scaling(array)
     per_frame = scaling is not None and scaling.per_frame
     pixels = _variable(array, scaling, mask_and_scale=mask_and_scale)
     coords = {
@@ -219,7 +219,7 @@ def _variable(
         "preferred_chunks": _stored_chunks(array),
         "source": _source(array),
     }
-    if isinstance(array, MappedArray) and array.function.name == "Modality LUT":
+    if isinstance(array, ComputedArray) and array.function.name == "Modality LUT":
         units = frame_scaling(array).units
         attrs |= {"units": units} if units else {}
     if scaling is not None:
@@ -229,7 +229,7 @@ def _variable(
             function = FrameFunction(
                 mask_and_rescale, parameters, np.dtype(np.float64), "Modality LUT"
             )
-            array = MappedArray(array, function)
+            array = ComputedArray(array, function)
         elif not scaling.per_frame:
             attrs |= _cf_attributes(array, scaling)
     data = indexing.LazilyIndexedArray(_LazyFrames(array))
@@ -242,7 +242,7 @@ def _variable(
 
 
 def _stored_chunks(array: FrameArray) -> dict[str, int]:
-    """Give the least that is decoded at once: a frame, or the tiles of a mosaic.
+    """Return the least that is decoded at once: a frame, or the tiles of a mosaic.
 
     xarray joins them with ``chunks="auto"``, and warns where a chunk cuts them.
     """
@@ -263,7 +263,7 @@ def _cf_attributes(array: FrameArray, scaling: FrameScaling) -> dict[str, Any]:
 
 
 def _scaling_coords(array: FrameArray, scaling: FrameScaling) -> dict[str, xr.Variable]:
-    """Say what each frame would be scaled with, next to its stored values."""
+    """Return what each frame would be scaled with, next to its stored values."""
     shape = array.grid.shape
     dims = array.dims[: len(shape)]
     columns = {

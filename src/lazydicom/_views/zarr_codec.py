@@ -79,7 +79,7 @@ class ChunkFormat:
         return b"".join(fragments)
 
     def _native_frames(self, data: memoryview) -> Iterator[tuple[int, memoryview]]:
-        """Give the bytes that each frame touches; the first begins at byte 0."""
+        """Return the bytes that each frame touches; the first begins at byte 0."""
         bits, unit = (
             self.format.pixel.frame_bits,
             16 if self.format.swapped_pairs else 8,

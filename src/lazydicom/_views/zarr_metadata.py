@@ -85,7 +85,7 @@ def group_metadata(arrays: Mapping[str, bytes]) -> bytes:
 
 
 def consolidated_metadata(group: bytes) -> dict[str, bytes] | None:
-    """Give what a group says of its arrays; ``None`` where it says nothing.
+    """Return what a group says of its arrays; ``None`` where it says nothing.
 
     Raises
     ------
@@ -105,7 +105,7 @@ def consolidated_metadata(group: bytes) -> dict[str, bytes] | None:
 
 
 def structure(metadata: bytes) -> bytes:
-    """Give what a ``zarr.json`` says besides attributes, which may be added later on.
+    """Return what a ``zarr.json`` says besides attributes, which may be added later on.
 
     Other writers space and order JSON in their own way.
     """
@@ -126,7 +126,7 @@ def grouped_frames(array: DicomArray) -> int:
 
 
 def chunk_lengths(array: DicomArray, frames: int) -> tuple[int, ...]:
-    """Give the length of a chunk on each axis: whole frames along the last grid axis.
+    """Return the length of a chunk on each axis: whole frames along the last grid axis.
 
     Raises
     ------
@@ -223,7 +223,7 @@ def numeric_coordinates(array: DicomArray) -> dict[str, Coordinate]:
 
 
 def coordinate_attributes(array: DicomArray, name: str) -> dict[str, Any]:
-    """Give the unit, and the words that numbers stand for, as the CF conventions do."""
+    """Return the unit, and the words that numbers stand for, as the CF conventions do."""
     coordinate = array.coords.get(name)
     if coordinate is None or coordinate.dims != (name,):
         return {"units": coordinate.units} if coordinate and coordinate.units else {}
@@ -243,7 +243,7 @@ def auxiliary_names(array: DicomArray) -> str:
 def _stored(
     coordinate: Coordinate, attributes: Mapping[str, Any]
 ) -> tuple[bytes, bytes]:
-    """Give the metadata of a coordinate and its only chunk."""
+    """Return the metadata of a coordinate and its only chunk."""
     values = np.asarray(coordinate.values)
     if values.dtype.kind == "U":
         return _stored_text(coordinate, attributes)

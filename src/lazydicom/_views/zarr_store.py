@@ -104,7 +104,7 @@ class ZarrStore(Store):
         return hash(self._identity())
 
     def __repr__(self) -> str:
-        """Tell what is looked at."""
+        """Return what is looked at."""
         return f"ZarrStore({self.array!r}, chunks={self._chunks}, name={self.name!r})"
 
     def __str__(self) -> str:
@@ -112,7 +112,7 @@ class ZarrStore(Store):
         return repr(self)
 
     def with_read_only(self, read_only: bool = False) -> Store:  # noqa: FBT001, FBT002 (zarr's)
-        """Give this store; there is no writable one."""
+        """Return this store; there is no writable one."""
         return self if read_only else super().with_read_only(read_only)
 
     async def get(
@@ -121,7 +121,7 @@ class ZarrStore(Store):
         prototype: BufferPrototype | None = None,
         byte_range: ByteRequest | None = None,
     ) -> Buffer | None:
-        """Give an object, decoded now if it is a chunk; ``None`` where there is none.
+        """Return an object, decoded now if it is a chunk; ``None`` where there is none.
 
         Raises
         ------
@@ -146,16 +146,16 @@ class ZarrStore(Store):
         prototype: BufferPrototype,
         key_ranges: Iterable[tuple[str, ByteRequest | None]],
     ) -> list[Buffer | None]:
-        """Give parts of objects, all read at once."""
+        """Return parts of objects, all read at once."""
         wanted = [self.get(key, prototype, span) for key, span in key_ranges]
         return list(await asyncio.gather(*wanted))
 
     async def exists(self, key: str) -> bool:
-        """Tell whether there is such an object; nothing is read."""
+        """Return whether there is such an object; nothing is read."""
         return key in self._objects or self._position(key) is not None
 
     async def getsize(self, key: str) -> int:
-        """Give the length of an object; nothing is read.
+        """Return the length of an object; nothing is read.
 
         Raises
         ------
@@ -239,7 +239,7 @@ class ZarrStore(Store):
 
 
 def _is_count(word: str) -> bool:
-    """Tell whether a word is a number that an axis can have."""
+    """Return whether a word is a number that an axis can have."""
     return word.isdecimal() and word.isascii() and len(word) <= _MOST_DIGITS
 
 

@@ -1,1 +1,1 @@
-"""Byte ranges over a network, each answer checked."""
+"""Byte ranges over a network, each response checked."""

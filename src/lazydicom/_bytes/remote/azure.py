@@ -1,12 +1,12 @@
-"""Ranges of Azure blobs, through the client of adlfs, each answer checked."""
+"""Ranges of Azure blobs, through the client of adlfs, each response checked."""
 
 from typing import Any
 
 from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.remote.answer import (
+from lazydicom._bytes.remote.response import (
     TransientError,
     Version,
-    check_answer,
+    check_response,
     collect,
     is_strong,
 )
@@ -22,21 +22,23 @@ async def fetch_azure(
     *,
     stall_s: float,
 ) -> Version:
-    """Fetch one range with one request; see `check_answer` for the errors."""
+    """Fetch one range with one request; see `check_response` for the errors."""
     from azure.core.exceptions import AzureError, HttpResponseError
 
     container, blob, version_id = filesystem.split_path(path)
     client = filesystem.service_client.get_blob_client(container, blob)
     try:
         async with client:
-            answer, body = await _download(client, version_id, span, known, stall_s)
-            version = check_answer(answer.status_code, answer.headers, span, known)
+            response, body = await _download(client, version_id, span, known, stall_s)
+            version = check_response(
+                response.status_code, response.headers, span, known
+            )
             length = min(span.length, version.size - span.offset)
             await collect(body, buffer(length))
     except HttpResponseError as error:
         refused: Any = error.response
         if error.status_code and refused is not None:
-            return check_answer(error.status_code, refused.headers, span, known)
+            return check_response(error.status_code, refused.headers, span, known)
         raise TransientError(f"Connection lost: {type(error).__name__}") from None
     except AzureError as error:
         raise TransientError(f"Connection lost: {type(error).__name__}") from None
@@ -50,7 +52,7 @@ async def _download(
     known: Version | None,
     stall_s: float,
 ) -> tuple[Any, Any]:
-    """Ask for a range: give the answer, and its body as it comes.
+    """Ask for a range: give the response, and its body as it comes.
 
     `download_blob` waits for the whole body, and asks again by itself; so this is the
     operation beneath it.

@@ -1,6 +1,6 @@
 """The door to fsspec: which filesystem a URL means, and how it fetches ranges.
 
-HTTP and the object stores tell with each answer which range of which version they send;
+HTTP and the object stores tell with each response which range of which version they send;
 so that is compared. Other filesystems show bytes only: there the length is exact and the
 object is looked at again (``docs/decisions/0006-checked-reads.md``).
 """
@@ -19,12 +19,12 @@ import fsspec
 import fsspec.asyn
 
 from lazydicom._bytes.ranges import REQUESTS, ByteRange
-from lazydicom._bytes.remote.answer import Version
 from lazydicom._bytes.remote.azure import fetch_azure
 from lazydicom._bytes.remote.gcs import fetch_gcs
 from lazydicom._bytes.remote.http import fetch_http
-from lazydicom._bytes.remote.origin import keep_to_origin
 from lazydicom._bytes.remote.other import fetch_rest, open_rest
+from lazydicom._bytes.remote.redirects import keep_to_origin
+from lazydicom._bytes.remote.response import Version
 from lazydicom._bytes.remote.retry import ask_again
 from lazydicom._bytes.remote.s3 import fetch_s3
 from lazydicom._bytes.source import Buffer
@@ -35,7 +35,7 @@ _inherited: Final[list[Any]] = []
 
 
 class Fetch(Protocol):
-    """Fetches one range with one request, and checks the answer."""
+    """Fetches one range with one request, and checks the response."""
 
     async def __call__(
         self,
@@ -174,7 +174,7 @@ def _part_from_parent() -> None:
     """Let a fork close the clients that it inherits, without harm to its parent.
 
     fsspec does so. But what watches connections is shared with the parent: one that is
-    closed here would be watched there no more, and no answer on it be seen.
+    closed here would be watched there no more, and no response on it be seen.
     """
     for loop in _inherited:
         if hasattr(loop, "_selector"):
@@ -193,7 +193,7 @@ def _slots(process: int) -> asyncio.Semaphore:
 
 
 def _always(memory: memoryview) -> Buffer:
-    """Give memory that is there already."""
+    """Return memory that is there already."""
     return lambda _: memory
 
 
@@ -212,7 +212,7 @@ def _located(
 
 @contextmanager
 def _typed(action: str) -> Iterator[None]:
-    """Give every error of a client one type."""
+    """Return every error of a client one type."""
     try:
         yield
     except (SourceError, MemoryError):
@@ -223,14 +223,14 @@ def _typed(action: str) -> Iterator[None]:
 
 
 def is_folder(url: str, storage_options: Mapping[str, Any]) -> bool:
-    """Tell whether files lie below a URL."""
+    """Return whether files lie below a URL."""
     client = remote_client(url, storage_options)
     with _located(url, action="list"):
         return bool(client.filesystem.isdir(client.path))
 
 
 def find_files(url: str, storage_options: Mapping[str, Any]) -> list[str]:
-    """Give the URLs of all files below a folder, or that match a pattern, sorted.
+    """Return the URLs of all files below a folder, or that match a pattern, sorted.
 
     Raises
     ------
@@ -247,7 +247,7 @@ def find_files(url: str, storage_options: Mapping[str, Any]) -> list[str]:
 
 
 def _url_of(name: str, folder: str, path: str) -> str:
-    """Give the URL of a file found in a folder, which its filesystem calls `path`.
+    """Return the URL of a file found in a folder, which its filesystem calls `path`.
 
     >>> _url_of("/data/a.dcm", "sftp://host/data/", "/data")
     'sftp://host/data/a.dcm'

@@ -1,13 +1,13 @@
-"""Ranges of Google Cloud Storage, through the session of gcsfs, each answer checked.
+"""Ranges of Google Cloud Storage, through the session of gcsfs, each response checked.
 
-The generation of an object is its version; each answer names it.
+The generation of an object is its version; each response names it.
 """
 
 from typing import Any
 
 from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.remote.answer import Version
-from lazydicom._bytes.remote.http import get, read_answer
+from lazydicom._bytes.remote.http import get, read_response
+from lazydicom._bytes.remote.response import Version
 from lazydicom._bytes.source import Buffer
 
 
@@ -20,16 +20,16 @@ async def fetch_gcs(
     *,
     stall_s: float,
 ) -> Version:
-    """Fetch one range with one request; see `check_answer` for the errors.
+    """Fetch one range with one request; see `check_response` for the errors.
 
     The request of gcsfs itself waits for the whole body, and asks again by itself.
     """
-    question = {"Range": f"bytes={span.offset}-{span.stop - 1}"}
+    request = {"Range": f"bytes={span.offset}-{span.stop - 1}"}
     await filesystem._set_session()  # noqa: SLF001 (what its own request is made of)
     options = {
-        "headers": filesystem._get_headers(question),  # noqa: SLF001
+        "headers": filesystem._get_headers(request),  # noqa: SLF001
         "params": filesystem._get_params({}),  # noqa: SLF001
     }
     url = filesystem.url(path)
     async with get(filesystem.session, url, options, stall_s=stall_s) as response:
-        return await read_answer(response, span, known, buffer)
+        return await read_response(response, span, known, buffer)

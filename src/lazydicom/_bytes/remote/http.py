@@ -1,14 +1,14 @@
-"""Ranges over HTTP, through the session of fsspec's filesystem, each answer checked."""
+"""Ranges over HTTP, through the session of fsspec's filesystem, each response checked."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
 from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.remote.answer import (
+from lazydicom._bytes.remote.response import (
     TransientError,
     Version,
-    check_answer,
+    check_response,
     collect,
     is_strong,
 )
@@ -25,23 +25,23 @@ async def fetch_http(
     *,
     stall_s: float,
 ) -> Version:
-    """Fetch one range with one request; see `check_answer` for the errors."""
+    """Fetch one range with one request; see `check_response` for the errors."""
     session = await filesystem.set_session()
     options = {**filesystem.kwargs}
     options["headers"] = _headers(options.get("headers") or {}, span, known)
     url = filesystem.encode_url(path)
     async with get(session, url, options, stall_s=stall_s) as response:
-        return await read_answer(response, span, known, buffer)
+        return await read_response(response, span, known, buffer)
 
 
-async def read_answer(
+async def read_response(
     response: Any,  # noqa: ANN401 (of aiohttp)
     span: ByteRange,
     known: Version | None,
     buffer: Buffer,
 ) -> Version:
-    """Check an answer, then read its body as it comes."""
-    version = check_answer(response.status, response.headers, span, known)
+    """Check a response, then read its body as it comes."""
+    version = check_response(response.status, response.headers, span, known)
     length = min(span.length, version.size - span.offset)
     await collect(response.content.iter_any(), buffer(length))
     return version

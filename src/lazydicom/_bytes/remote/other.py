@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.remote.answer import TransientError, Version
+from lazydicom._bytes.remote.response import TransientError, Version
 from lazydicom.errors import SourceChangedError, SourceError
 
 T = TypeVar("T")

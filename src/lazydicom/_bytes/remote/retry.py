@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from lazydicom._bytes.remote.answer import TransientError
+from lazydicom._bytes.remote.response import TransientError
 from lazydicom.errors import SourceError
 
 T = TypeVar("T")

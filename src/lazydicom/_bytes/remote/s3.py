@@ -1,4 +1,4 @@
-"""Ranges of S3 objects, through the client of s3fs, each answer checked."""
+"""Ranges of S3 objects, through the client of s3fs, each response checked."""
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
@@ -6,10 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.remote.answer import (
+from lazydicom._bytes.remote.response import (
     TransientError,
     Version,
-    check_answer,
+    check_response,
     collect,
     is_strong,
 )
@@ -28,14 +28,14 @@ async def fetch_s3(
     *,
     stall_s: float,
 ) -> Version:
-    """Fetch one range with one ``GetObject``; see `check_answer` for the errors."""
+    """Fetch one range with one ``GetObject``; see `check_response` for the errors."""
     async with _network_faults(stall_s):
         response = await _get_object(filesystem, path, span, known, stall_s)
         status, headers = _status(response)
         if "Body" not in response:
-            return check_answer(status, headers, span, known)  # raises: no success
+            return check_response(status, headers, span, known)  # raises: no success
         async with response["Body"] as body:
-            version = check_answer(status, headers, span, known)
+            version = check_response(status, headers, span, known)
             length = min(span.length, version.size - span.offset)
             await collect(_chunks(body, stall_s), buffer(length))
     return version
@@ -48,26 +48,26 @@ async def _get_object(
     known: Version | None,
     stall_s: float,
 ) -> Mapping[str, Any]:
-    """Ask for a range; an error that the server answered is an answer, too."""
+    """Ask for a range; an error that the server answered is a response, too."""
     from botocore.exceptions import ClientError
 
     bucket, key, version_id = filesystem.split_path(path)
-    question = {"Range": f"bytes={span.offset}-{span.stop - 1}"}
+    request = {"Range": f"bytes={span.offset}-{span.stop - 1}"}
     if version_id:
-        question["VersionId"] = version_id
+        request["VersionId"] = version_id
     if known is not None and is_strong(known.tag):
-        question["IfMatch"] = known.tag
+        request["IfMatch"] = known.tag
     await filesystem.set_session()
     client = await filesystem.get_s3(bucket)
     options = {**filesystem.s3_additional_kwargs, **filesystem.req_kw}
     allowed = {"SSECustomerAlgorithm", "SSECustomerKey", "RequestPayer"}
-    question |= {name: options[name] for name in allowed & options.keys()}
+    request |= {name: options[name] for name in allowed & options.keys()}
     try:
         async with asyncio.timeout(stall_s):
-            answer = await client.get_object(Bucket=bucket, Key=key, **question)
+            response = await client.get_object(Bucket=bucket, Key=key, **request)
     except ClientError as error:
-        answer = error.response
-    return dict(answer)
+        response = error.response
+    return dict(response)
 
 
 def _status(response: Mapping[str, Any]) -> tuple[int, Mapping[str, str]]:

@@ -14,8 +14,8 @@ from lazydicom._bytes.ranges import (
     group,
     span_of,
 )
-from lazydicom._bytes.remote.answer import Version
 from lazydicom._bytes.remote.client import remote_client
+from lazydicom._bytes.remote.response import Version
 from lazydicom._bytes.source import BytesLike, check_span
 from lazydicom.errors import redact_url
 

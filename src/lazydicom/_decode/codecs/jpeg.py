@@ -70,7 +70,7 @@ def decode_jpeg(
 
 
 def _may_be_made_up(data: BytesLike, header: JpegHeader, out: NDArray[Any]) -> bool:
-    """Tell whether EOI may have come before the last pixel.
+    """Return whether EOI may have come before the last pixel.
 
     Then libjpeg goes on in medium grey, without a word. What one of several scans lacks
     need not show there.
@@ -84,7 +84,7 @@ def _may_be_made_up(data: BytesLike, header: JpegHeader, out: NDArray[Any]) -> b
 
 
 def _has_one_scan(data: BytesLike, header: JpegHeader) -> bool:
-    """Tell whether the first scan of a sequential codestream has all components."""
+    """Return whether the first scan of a sequential codestream has all components."""
     return data[header.scan + 4] == header.codestream.samples
 
 
@@ -163,7 +163,7 @@ def _units(header: JpegHeader) -> int:
 
 
 def holds_ybr(header: JpegHeader, pixel: ImagePixel) -> bool:
-    """Tell whether the components are YCbCr, as pydicom does.
+    """Return whether the components are YCbCr, as pydicom does.
 
     Component names and markers of the codestream win over PhotometricInterpretation,
     which old encoders left as it was before compression.

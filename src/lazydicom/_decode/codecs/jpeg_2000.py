@@ -63,7 +63,7 @@ def preflight_jpeg_2000(data: BytesLike, format_: FrameFormat) -> Jpeg2000Header
 
 
 def is_for_openjph(header: Jpeg2000Header, format_: FrameFormat) -> bool:
-    """Tell whether a frame is high-throughput and lossless.
+    """Return whether a frame is high-throughput and lossless.
 
     OpenJPH is twice as fast as OpenJPEG; but a value that loss carries beyond its range
     begins anew at the other end there, and black becomes white.
@@ -73,5 +73,5 @@ def is_for_openjph(header: Jpeg2000Header, format_: FrameFormat) -> bool:
 
 
 def holds_planes(header: Jpeg2000Header) -> bool:
-    """Tell whether OpenJPH gives colour as one plane after the other."""
+    """Return whether OpenJPH gives colour as one plane after the other."""
     return header.codestream.samples > 1 and not header.mixed

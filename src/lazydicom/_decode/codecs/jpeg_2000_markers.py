@@ -131,7 +131,7 @@ def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> Jpeg2000Header:
 def _step_over_segments(
     data: BytesLike, at: int, header: Jpeg2000Header
 ) -> tuple[int, Jpeg2000Header]:
-    """Give where the segments from `at` on end: at SOT, or at the data behind SOD.
+    """Return where the segments from `at` on end: at SOT, or at the data behind SOD.
 
     And the header, with what they say.
     """

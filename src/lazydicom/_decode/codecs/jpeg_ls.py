@@ -37,7 +37,7 @@ def decode_jpeg_ls(
 
 
 def _holds_planes(data: BytesLike, header: JpegHeader) -> bool:
-    """Tell whether each component has a scan of its own (interleave mode 0)."""
+    """Return whether each component has a scan of its own (interleave mode 0)."""
     components_in_scan = data[header.scan + 4]
     return components_in_scan == 1 < header.codestream.samples
 

@@ -123,7 +123,7 @@ def _read_header(data: bytes) -> _Seen:
 
 
 def _segment(data: bytes, at: int) -> tuple[int, int, int]:
-    """Give where the marker segment at `at` begins, its code and where it ends."""
+    """Return where the marker segment at `at` begins, its code and where it ends."""
     try:
         if data[at] != 0xFF:
             message = f"Expected a marker, found {_print(data[at : at + 2])}"

@@ -50,7 +50,7 @@ def read_jpeg_xl_header(data: BytesLike) -> JpegXlHeader:
 
 
 def _unbox(data: BytesLike) -> tuple[bytes, bool]:
-    """Give the first bytes of the codestream, and whether a JPEG can be made of it.
+    """Return the first bytes of the codestream, and whether a JPEG can be made of it.
 
     A container has it in a box (jxlc), or in several (jxlp, each with a number before).
     """

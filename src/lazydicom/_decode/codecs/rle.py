@@ -84,7 +84,7 @@ def preflight_rle(data: BytesLike, format_: FrameFormat) -> tuple[int, ...]:
 def is_plainly_padded(
     data: BytesLike, offsets: tuple[int, ...], format_: FrameFormat
 ) -> bool:
-    """Tell whether imagecodecs alone decodes a gray frame, as readers without us do.
+    """Return whether imagecodecs alone decodes a gray frame, as readers without us do.
 
     It refuses more padding than the standard's one byte; only a frame with a segment that
     ends as if it had more is decoded to know.

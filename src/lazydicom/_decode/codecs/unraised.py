@@ -55,7 +55,7 @@ def _begin() -> None:
 
 
 def _end() -> None:
-    """Give the hook back, unless somebody has put another one in its place."""
+    """Return the hook back, unless somebody has put another one in its place."""
     others, ours = _hooks
     if sys.unraisablehook is ours:
         sys.unraisablehook = others

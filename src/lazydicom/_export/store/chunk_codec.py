@@ -57,7 +57,7 @@ class ChunkEncoder:
         return EncodedChunk((body, closing), ChunkRecord(length, stored, pixels))
 
     def _body(self, whole: NDArray[Any]) -> Part:
-        """Give the stored bytes, up to a closing checksum."""
+        """Return the stored bytes, up to a closing checksum."""
         if self.steps is None:
             data = _encode_by_zarr(whole, self.layout)
             return data[:-4] if self.layout.closes_with_checksum else data
@@ -81,7 +81,7 @@ def make_encoder(layout: ZarrLayout) -> ChunkEncoder:
 
 
 def is_recorded(data: memoryview, record: ChunkRecord, layout: ZarrLayout) -> bool:
-    """Tell whether stored bytes are those of a record."""
+    """Return whether stored bytes are those of a record."""
     if len(data) != record.length:
         return False
     if not layout.closes_with_checksum:

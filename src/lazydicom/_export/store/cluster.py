@@ -34,7 +34,7 @@ class Cluster:
         return self.client.scatter(array, broadcast=True, hash=False)
 
     def executor(self) -> Any:  # noqa: ANN401 (distributed has few types)
-        """Give an executor as those of `concurrent.futures`."""
+        """Return an executor as those of `concurrent.futures`."""
         return self.client.get_executor(pure=False, retries=_RETRIES)
 
 
@@ -58,7 +58,7 @@ def find_cluster(array: DicomArray, folder: Folder) -> Cluster | None:
 
 
 def _current_client() -> Any:  # noqa: ANN401
-    """Give the client of this process, ``None`` inside of a worker's task."""
+    """Return the client of this process, ``None`` inside of a worker's task."""
     distributed = sys.modules.get("distributed")
     if distributed is None:  # whoever made a client has imported it
         return None

@@ -40,7 +40,7 @@ class Folder(Protocol):
         ...
 
     def size(self, key: str) -> int | None:
-        """Give the length of an object, ``None`` where there is none."""
+        """Return the length of an object, ``None`` where there is none."""
         ...
 
     def put(self, key: str, data: bytes) -> None:

@@ -90,7 +90,7 @@ class ZarrLayout:
         return math.prod(map(_ceil, self.shape, self.chunks))
 
     def units(self) -> Iterator[Position]:
-        """Give the position of each unit among the frames."""
+        """Return the position of each unit among the frames."""
         counts = map(_ceil, self.shape, self.objects)
         return itertools.product(*map(range, itertools.islice(counts, self.grid_axes)))
 
@@ -113,31 +113,31 @@ class ZarrLayout:
             yield run
 
     def objects_of(self, unit: Position) -> Iterator[Position]:
-        """Give the position of each object of a unit."""
+        """Return the position of each object of a unit."""
         axes = range(self.grid_axes, len(self.shape))
         counts = [range(_ceil(self.shape[a], self.objects[a])) for a in axes]
         return (unit + plane for plane in itertools.product(*counts))
 
     def chunks_of(self, position: Position) -> Iterator[Position]:
-        """Give the chunks of an object that hold pixels, in the order they lie there."""
+        """Return the chunks of an object that hold pixels, in the order they lie there."""
         return itertools.product(*self._chunk_ranges(position))
 
     def slabs_of(self, unit: Position) -> Iterator[Position]:
-        """Give the positions, among the chunks, whose frames are read together."""
+        """Return the positions, among the chunks, whose frames are read together."""
         return itertools.product(*self._chunk_ranges(unit))
 
     def chunks_in(self, slab: Position, position: Position) -> Iterator[Position]:
-        """Give the chunks of an object that a slab holds."""
+        """Return the chunks of an object that a slab holds."""
         ranges = self._chunk_ranges(position)[self.grid_axes :]
         return (slab + plane for plane in itertools.product(*ranges))
 
     def region(self, chunk: Position) -> Region:
-        """Give what a chunk, or a slab, covers of the array."""
+        """Return what a chunk, or a slab, covers of the array."""
         lengths = zip(chunk, self.chunks, self.shape, strict=False)
         return tuple(slice(i * c, min((i + 1) * c, n)) for i, c, n in lengths)
 
     def region_of_run(self, slab: Position, length: int) -> Region:
-        """Give what a slab and those behind it cover of the array."""
+        """Return what a slab and those behind it cover of the array."""
         last = (*slab[:-1], slab[-1] + length - 1)
         *leading, along = self.region(slab)
         return (*leading, slice(along.start, self.region(last)[-1].stop))

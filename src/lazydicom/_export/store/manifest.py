@@ -98,7 +98,7 @@ def decode_manifest(data: bytes, url: str) -> Manifest:
 
 
 def checksum(data: bytes | memoryview | NDArray[Any], start: int = 0) -> int:
-    """Give the CRC-32C of bytes.
+    """Return the CRC-32C of bytes.
 
     >>> hex(checksum(b"123456789"))
     '0xe3069283'
@@ -108,7 +108,7 @@ def checksum(data: bytes | memoryview | NDArray[Any], start: int = 0) -> int:
 
 
 def label_checksum(key: str, data: bytes) -> int:
-    """Give the checksum of an object that is no chunk of pixels.
+    """Return the checksum of an object that is no chunk of pixels.
 
     Of metadata it leaves out attributes, which may be added later on.
     """

@@ -90,7 +90,7 @@ def _check_same_plan(found: ExportPlan, plan: ExportPlan, target: Target) -> Non
 def make_plan(
     array: DicomArray, layout: ZarrLayout, labels: Mapping[str, bytes]
 ) -> ExportPlan:
-    """Tell what an export is going to write."""
+    """Return what an export is going to write."""
     source = blake2b(repr(array.identity()).encode(), digest_size=16)
     return ExportPlan(
         source=source.hexdigest(),

@@ -58,7 +58,7 @@ class Target(Protocol):
         ...
 
     def published(self) -> Folder | None:
-        """Give what stands there already, ``None`` where nothing does."""
+        """Return what stands there already, ``None`` where nothing does."""
         ...
 
     def discard(self) -> None:
@@ -122,7 +122,7 @@ class LocalTarget:
         return only_export(self.url)
 
     def published(self) -> Folder | None:
-        """Give the folder if there is anything in it."""
+        """Return the folder if there is anything in it."""
         folder = LocalFolder(self.url)
         return None if folder.is_empty() else folder
 
@@ -160,7 +160,7 @@ class ZipTarget:
         return only_export(self.url)
 
     def published(self) -> Folder | None:
-        """Give the content of the zip."""
+        """Return the content of the zip."""
         path = Path(self.url)
         if not path.exists():
             return None
@@ -213,7 +213,7 @@ class ZipObjectTarget:
         return only_export(self.url)
 
     def published(self) -> Folder | None:
-        """Give the content of the zip."""
+        """Return the content of the zip."""
         folder = open_store(self.store)
         return None if folder.is_empty() else folder
 
@@ -257,7 +257,7 @@ class InPlaceTarget:
         return nullcontext()
 
     def published(self) -> Folder | None:
-        """Give what is there, unless it is an unfinished export of ours."""
+        """Return what is there, unless it is an unfinished export of ours."""
         if self.staging.get(METADATA) is None and self._is_unfinished():
             return None
         return None if self.staging.is_empty() else self.staging

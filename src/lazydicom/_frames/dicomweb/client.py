@@ -1,6 +1,6 @@
 """The door to DICOMweb: metadata and frames by WADO-RS (PS3.18 section 10.4).
 
-Several frames come with one request, and each answer is checked: status, media type, number
+Several frames come with one request, and each response is checked: status, media type, number
 of parts and their places.
 """
 
@@ -42,7 +42,7 @@ _FILE: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 _BEGINNING_KIB: Final = 4
 """Enough for the File Meta Information."""
 _HERE = threading.local()
-"""Clients, and the answer under way, of each thread."""
+"""Clients, and the response under way, of each thread."""
 
 
 class Place(NamedTuple):
@@ -75,7 +75,7 @@ def fetch_metadata(
     Raises
     ------
     SourceError
-        If the server does not answer, or with those of another instance.
+        If the server does not respond, or with those of another instance.
     ValueError
         If there is an option that is not known.
     """
@@ -110,7 +110,7 @@ def fetch_frames(
     RefusedError
         If the server does not know what `accept` means, or cannot do it.
     SourceError
-        If the answer is not one part for each frame, in order.
+        If the response is not one part for each frame, in order.
     """
     client = _client(place.service, options)
     numbers = [frame + 1 for frame in frames]
@@ -138,7 +138,7 @@ def fetch_beginning(url: str, place: Place, options: Mapping[str, Any]) -> bytes
     """
     session = _client(place.service, options)._session  # noqa: SLF001 (it streams)
 
-    def question() -> bytes:
+    def request() -> bytes:
         with session.get(
             "{}/studies/{}/series/{}/instances/{}".format(*place),
             headers={"Accept": _FILE, "Accept-Encoding": "identity"},
@@ -150,7 +150,7 @@ def fetch_beginning(url: str, place: Place, options: Mapping[str, Any]) -> bytes
             response.raise_for_status()
             return b"".join(islice(response.iter_content(1024), _BEGINNING_KIB))
 
-    return bytes(_ask(url, question))
+    return bytes(_ask(url, request))
 
 
 def _leave_alone(what: _T, **_: object) -> _T:
@@ -172,13 +172,13 @@ class RefusedError(SourceError):
     """The server does not send what was asked for in these words."""
 
 
-def _ask(url: str, question: Callable[[], Any]) -> Any:  # noqa: ANN401
+def _ask(url: str, request: Callable[[], Any]) -> Any:  # noqa: ANN401
     """Let errors name the instance; texts of the client, which may hold secrets, go."""
     from requests.exceptions import HTTPError, RequestException
     from retrying import RetryError
 
     try:
-        return question()
+        return request()
     except SourceError as error:
         raise error.locate(url=url) from None
     except HTTPError as error:
@@ -189,14 +189,14 @@ def _ask(url: str, question: Callable[[], Any]) -> Any:  # noqa: ANN401
     except RetryError:
         raise SourceError("The server is busy; gave up asking", url=url) from None
     except (RequestException, ValueError) as error:
-        raise SourceError(f"No answer: {type(error).__name__}", url=url) from None
+        raise SourceError(f"No response: {type(error).__name__}", url=url) from None
 
 
 def _status_error(status: int, url: str) -> SourceError:
     if status in _REFUSED:
         message = f"The server cannot send this (status {status})"
         return RefusedError(message, url=url)
-    reason = _STATUS.get(status, "The server does not answer as it should")
+    reason = _STATUS.get(status, "The server does not respond as it should")
     return SourceError(f"{reason} (status {status})", url=url)
 
 

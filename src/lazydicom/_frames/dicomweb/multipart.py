@@ -1,4 +1,4 @@
-"""Multipart answers of DICOMweb, taken apart and checked (RFC 2387, PS3.18 section 8.6.1).
+"""Multipart responses of DICOMweb, taken apart and checked (RFC 2387, PS3.18 section 8.6.1).
 
 A server may leave out the length of the whole, so that only the closing boundary tells that
 nothing is missing; and it may write the transfer syntax inside the quotes of the type.
@@ -37,7 +37,7 @@ class Part:
 
 
 def parse_multipart(content_type: str, body: bytes) -> list[Part]:
-    r"""Take an answer apart.
+    r"""Take a response apart.
 
     >>> body = b"--x\r\nContent-Type: image/jls\r\n\r\nframe\r\n--x--\r\n"
     >>> [part] = parse_multipart('multipart/related; type="image/jls"; boundary=x', body)
@@ -59,14 +59,14 @@ def parse_multipart(content_type: str, body: bytes) -> list[Part]:
     marker = b"\r\n--" + (boundary[1] or boundary[2]).encode()
     pieces = (b"\r\n" + body).split(marker)
     if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
-        raise SourceError("The answer is cut: its closing boundary is missing")
+        raise SourceError("The response is cut: its closing boundary is missing")
     return [_part(memoryview(piece), content_type) for piece in pieces[1:-1]]
 
 
 def _part(piece: memoryview, content_type: str) -> Part:
     head, found, _ = bytes(piece[:4096]).partition(b"\r\n\r\n")
     if not found:
-        raise SourceError("A part of the answer has no end of its header")
+        raise SourceError("A part of the response has no end of its header")
     lines = head.decode("latin-1").split("\r\n")
     pairs = (line.partition(":") for line in lines if line)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}

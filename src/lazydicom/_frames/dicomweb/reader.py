@@ -86,11 +86,11 @@ class WadoReader:
         return f"<WadoReader {redact_url(self.url)}: {len(self)} frames>"
 
     def __len__(self) -> int:
-        """Give the number of frames declared."""
+        """Return the number of frames declared."""
         return self.pixel.number_of_frames
 
     def knows(self, frame: int) -> bool:
-        """Tell that a server gives each frame by its number."""
+        """Return whether a server gives each frame by its number."""
         return 0 <= frame < len(self)
 
     def read(self, frame: int) -> BytesLike:
@@ -115,7 +115,7 @@ class WadoReader:
         Raises
         ------
         SourceError
-            If the answer is not exactly these frames, encoded as the first one was.
+            If the response is not exactly these frames, encoded as the first one was.
         """
         for frame in frames:
             if not 0 <= frame < len(self):
@@ -152,7 +152,7 @@ def open_dicomweb(
     Raises
     ------
     SourceError
-        If the server does not answer, or with something else.
+        If the server does not respond, or with something else.
     UnsupportedError
         If frames have no bytes of their own, or nobody can tell what their samples mean.
     """
@@ -180,7 +180,7 @@ def open_dicomweb(
 
 
 def _hash(metadata: Mapping[str, Any]) -> str:
-    """Hash what the metadata say; links to the rest may be new in each answer."""
+    """Hash what the metadata say; links to the rest may be new in each response."""
     text = dumps(without_bulk(metadata), sort_keys=True)
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
@@ -202,7 +202,7 @@ def _first_frame(
 def _check_byte_order(url: str, place: Place, options: Mapping[str, Any]) -> None:
     """Look into the file: Orthanc calls the words of a big endian one little endian.
 
-    It sends them as they stand, and nothing else that it answers tells.
+    It sends them as they stand, and nothing else that it responses tells.
     """
     found = _STORED_AS.search(fetch_beginning(url, place, options))
     if found is None:
@@ -251,7 +251,7 @@ def _check_meaning(
 
 
 def _stored_native(elements: DatasetElements, metadata: Mapping[str, Any]) -> bool:
-    """Tell what the server has, not what it sends: some decode without being asked.
+    """Return what the server has, not what it sends: some decode without being asked.
 
     Where it does not say so, as Orthanc: that names Pixel Data of native instances only.
     """

@@ -10,17 +10,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._bytes.source import MemorySource
-from lazydicom._header.columns.items import ItemBatch, ItemSequence, read_items
+from lazydicom._header.columns.items import SequenceItemBatch, SequenceItems, read_items
 from lazydicom._header.columns.layout import wanted_tree
 from lazydicom._header.columns.values import number_column, text_column
 from lazydicom._header.elements import FileElements, read_elements
 from lazydicom._header.file_meta import FileMeta
 from lazydicom._header.frame_attributes import FRAME_ATTRIBUTES, TEXT
 from lazydicom._header.header import Header
+from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.pydicom import DatasetElements
 from lazydicom._header.transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
 from lazydicom._header.walker import UNDEFINED, Element, Framing, end_of, read_element
-from lazydicom._header.window import Window
 from lazydicom.errors import InvalidDicomError
 
 Columns: TypeAlias = dict[str, NDArray[Any]]
@@ -78,10 +78,10 @@ def _as_file(header: Header, elements: DatasetElements) -> Header:
     groups = (_PIXEL_REPRESENTATION, SHARED_GROUPS, PER_FRAME_GROUPS)
     data = elements.written(groups, url=header.url) + _NO_PIXELS
     source = MemorySource(data, header.url)
-    window = Window(source, data)
+    lookahead = Lookahead(source, data)
     meta = FileMeta(TRANSFER_SYNTAXES[EXPLICIT_LITTLE], Framing(), 0, 0)
-    found = read_elements(source, window, meta)
-    pixel_data = found.last(window)
+    found = read_elements(source, lookahead, meta)
+    pixel_data = found.last(lookahead)
     assert pixel_data is not None
     return Header(source, meta, found, pixel_data, header.image_pixel)
 
@@ -97,8 +97,8 @@ def _read_groups(header: Header, tag: int) -> tuple[int, Columns]:
     return count, {name: _join(name, batches) for name in names}
 
 
-def _sequence(header: Header, tag: int) -> ItemSequence | None:
-    """Tell where the items of a sequence lie."""
+def _sequence(header: Header, tag: int) -> SequenceItems | None:
+    """Return where the items of a sequence lie."""
     element = _find(header, tag)
     if element is None or element.length == 0:
         return None
@@ -108,7 +108,7 @@ def _sequence(header: Header, tag: int) -> ItemSequence | None:
     un = element.vr == "UN"
     framing = Framing(implicit_vr=True) if un else header.meta.framing
     source = header.source
-    return ItemSequence(source, framing, element.offset, stop, _TREE, len(_PLACES))
+    return SequenceItems(source, framing, element.offset, stop, _TREE, len(_PLACES))
 
 
 def _find(header: Header, tag: int) -> Element | None:
@@ -119,13 +119,15 @@ def _find(header: Header, tag: int) -> Element | None:
     shared = elements.find(SHARED_GROUPS)
     if tag == SHARED_GROUPS or elements.find(tag) or shared is None:
         return elements.find(tag)
-    window = Window(header.source, None)
-    behind = end_of(window, shared, framing, header.pixel_data.start)
-    element = read_element(window, behind, framing)
+    lookahead = Lookahead(header.source, None)
+    behind = end_of(lookahead, shared, framing, header.pixel_data.start)
+    element = read_element(lookahead, behind, framing)
     return element if element.tag == tag else None
 
 
-def _read_batches(header: Header, items: ItemSequence) -> Iterator[tuple[int, Columns]]:
+def _read_batches(
+    header: Header, items: SequenceItems
+) -> Iterator[tuple[int, Columns]]:
     for batch in read_items(items):
         try:
             columns = _decode(batch, little_endian=items.framing.little_endian)
@@ -135,7 +137,7 @@ def _read_batches(header: Header, items: ItemSequence) -> Iterator[tuple[int, Co
         yield batch.places.offsets.shape[1], columns
 
 
-def _decode(batch: ItemBatch, *, little_endian: bool) -> Columns:
+def _decode(batch: SequenceItemBatch, *, little_endian: bool) -> Columns:
     """Decode what a batch of items holds; an absent column is left out."""
     columns: Columns = {}
     for number, (name, _) in enumerate(_PLACES):

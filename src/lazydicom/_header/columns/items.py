@@ -23,6 +23,7 @@ from lazydicom._header.columns.layout import (
     follow_layout,
     learn_layout,
 )
+from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.walker import (
     ITEM,
     ITEM_DELIMITER,
@@ -30,7 +31,6 @@ from lazydicom._header.walker import (
     UNDEFINED,
     Framing,
 )
-from lazydicom._header.window import Window
 
 _FIRST_BLOCK: Final = 1 << 16
 _LARGEST_BLOCK: Final = 1 << 22
@@ -39,7 +39,7 @@ _LENGTHS_KEPT: Final = 16
 _LAYOUTS_KEPT: Final = 32
 
 
-class ItemSequence(NamedTuple):
+class SequenceItems(NamedTuple):
     """Where items lie, and what is wanted of them."""
 
     source: ByteSource
@@ -53,7 +53,7 @@ class ItemSequence(NamedTuple):
     """How many elements the tree numbers."""
 
 
-class ItemBatch(NamedTuple):
+class SequenceItemBatch(NamedTuple):
     """Items that lie in memory."""
 
     data: NDArray[np.uint8]
@@ -61,7 +61,7 @@ class ItemBatch(NamedTuple):
     """Where the wanted values lie in it."""
 
 
-def read_items(items: ItemSequence) -> Iterator[ItemBatch]:
+def read_items(items: SequenceItems) -> Iterator[SequenceItemBatch]:
     """Read all items in turn, each byte about once.
 
     Raises
@@ -114,14 +114,14 @@ class _Found(NamedTuple):
     """Whether the sequence ends behind them."""
 
 
-def _read_block(items: ItemSequence, offset: int, length: int) -> _Block:
+def _read_block(items: SequenceItems, offset: int, length: int) -> _Block:
     data = items.source.read(ByteRange(offset, length))
     return _Block(offset, bytes(data) + bytes(HEADER_ROOM), length)
 
 
 def _follow(
-    items: ItemSequence, block: _Block, layouts: list[Layout], found: _Found
-) -> tuple[ItemBatch, int]:
+    items: SequenceItems, block: _Block, layouts: list[Layout], found: _Found
+) -> tuple[SequenceItemBatch, int]:
     """Find the wanted values of the items that a known layout fits, up to the first other."""
     data = block.data
     starts = np.array(found.starts, np.int64) - block.offset
@@ -143,15 +143,15 @@ def _follow(
             break
     count = int(waiting[0]) if len(waiting) else len(starts)
     kept = Places(places.offsets[:, :count], places.lengths[:, :count])
-    return ItemBatch(data, kept), count
+    return SequenceItemBatch(data, kept), count
 
 
 def _learn(
-    items: ItemSequence, start: int, layouts: list[Layout], guess: "_Guess"
-) -> tuple[ItemBatch, int]:
+    items: SequenceItems, start: int, layouts: list[Layout], guess: "_Guess"
+) -> tuple[SequenceItemBatch, int]:
     """Walk through one item, keep its layout, give its values and its end."""
     layout, end = learn_layout(
-        Window(items.source, None), start, items.framing, items.tree
+        Lookahead(items.source, None), start, items.framing, items.tree
     )
     guess.learn(end - start)
     layouts.insert(0, layout)

@@ -13,8 +13,9 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._header.columns.values import windows
+from lazydicom._header.columns.values import lookaheads
 from lazydicom._header.frame_attributes import Path
+from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.walker import (
     ITEM,
     ITEM_DELIMITER,
@@ -26,7 +27,6 @@ from lazydicom._header.walker import (
     end_of,
     read_element,
 )
-from lazydicom._header.window import Window
 from lazydicom.errors import InvalidDicomError, LimitError, format_tag
 
 HEADER_ROOM: Final = 16
@@ -87,7 +87,7 @@ def wanted_tree(paths: Iterable[Path]) -> Tree:
 
 
 def learn_layout(
-    window: Window, start: int, framing: Framing, tree: Tree
+    lookahead: Lookahead, start: int, framing: Framing, tree: Tree
 ) -> tuple[Layout, int]:
     """Walk through the item at `start`, give its layout and the byte after it.
 
@@ -98,28 +98,28 @@ def learn_layout(
     LimitError
         If sequences are nested deeper than 64.
     """
-    lesson = _Lesson(window)
-    element = read_element(window, start, framing)
+    lesson = _Lesson(lookahead)
+    element = read_element(lookahead, start, framing)
     if element.tag != ITEM:
-        raise InvalidDicomError("Expected Item", url=window.url, offset=start)
+        raise InvalidDicomError("Expected Item", url=lookahead.url, offset=start)
     end = lesson.enter(element, framing, tree, depth=0)
     return tuple(lesson.steps), end
 
 
 def learn_elements(
-    window: Window, sections: Sequence[tuple[int, int, Framing]], tree: Tree
+    lookahead: Lookahead, sections: Sequence[tuple[int, int, Framing]], tree: Tree
 ) -> Layout:
     """Walk through elements section by section: from a byte to a byte, framed alike.
 
     The element behind the last section ends the layout, with its header.
     """
-    lesson = _Lesson(window)
+    lesson = _Lesson(lookahead)
     for start, stop, framing in sections:
         at = start
         while at < stop:
-            element = read_element(window, at, framing)
-            at = lesson.pass_over(element, framing, tree, window.size, depth=0)
-    lesson.pass_into(read_element(window, at, framing), framing, tree)
+            element = read_element(lookahead, at, framing)
+            at = lesson.pass_over(element, framing, tree, lookahead.size, depth=0)
+    lesson.pass_into(read_element(lookahead, at, framing), framing, tree)
     return tuple(lesson.steps)
 
 
@@ -145,7 +145,7 @@ def follow_layout(
     """
     shape = (number_wanted, len(starts))
     places = Places(np.zeros(shape, np.int64), np.zeros(shape, np.int64))
-    heads, limit = windows(data, HEADER_ROOM), len(data) - HEADER_ROOM
+    heads, limit = lookaheads(data, HEADER_ROOM), len(data) - HEADER_ROOM
     cursor, good = starts.copy(), np.ones(len(starts), np.bool_)
     stops: list[NDArray[np.int64] | None] = []
     for step in layout:
@@ -172,7 +172,7 @@ def follow_layout(
 class _Lesson:
     """The walk through one item."""
 
-    window: Window
+    lookahead: Lookahead
     found: set[int] = field(default_factory=set)
     """Wanted elements met so far: the first of several items holds."""
     steps: list[Step | None] = field(default_factory=list)
@@ -185,10 +185,10 @@ class _Lesson:
         self._check_depth(element, depth)
         self.steps.append(self._step(element, framing, enters=True))
         inside = Framing(implicit_vr=True) if element.vr == "UN" else framing
-        stop = self.window.size if undefined else element.offset + element.length
+        stop = self.lookahead.size if undefined else element.offset + element.length
         at = element.offset
         while undefined or at < stop:
-            one = read_element(self.window, at, inside)
+            one = read_element(self.lookahead, at, inside)
             if undefined and one.tag == _CLOSING[element.tag == ITEM]:
                 self.steps.append(self._delimiter(one, inside))
                 at = one.offset
@@ -214,7 +214,7 @@ class _Lesson:
         wanted = -1 if branch in self.found else branch
         self.found.add(branch)
         self.steps.append(self._step(one, framing, wanted=wanted))
-        return end_of(self.window, one, framing, stop)
+        return end_of(self.lookahead, one, framing, stop)
 
     def pass_into(self, one: Element, framing: Framing, tree: Tree) -> None:
         """Stop behind the header of the last element."""
@@ -226,14 +226,14 @@ class _Lesson:
         self, one: Element, framing: Framing, *, enters: bool = False, wanted: int = -1
     ) -> Step:
         size = one.offset - one.start
-        head = self.window.bytes_at(one.start, 6 if one.vr else 4)
+        head = self.lookahead.bytes_at(one.start, 6 if one.vr else 4)
         length_bytes = 2 if one.vr and size == 8 else 4
         undefined = one.length == UNDEFINED
         little = framing.little_endian
         return Step(head, size, length_bytes, little, enters, undefined, wanted)
 
     def _delimiter(self, one: Element, framing: Framing) -> Step:
-        head = self.window.bytes_at(one.start, 8)
+        head = self.lookahead.bytes_at(one.start, 8)
         little = framing.little_endian
         return Step(head, 8, 0, little, enters=False, undefined=False)
 
@@ -245,12 +245,12 @@ class _Lesson:
     def _check_depth(self, element: Element, depth: int) -> None:
         if depth > 2 * MAX_DEPTH:
             message = f"Sequences nested deeper than {MAX_DEPTH}"
-            url, tag = self.window.url, element.tag
+            url, tag = self.lookahead.url, element.tag
             raise LimitError(message, url=url, offset=element.start, tag=tag)
 
     def _invalid(self, message: str, element: Element) -> InvalidDicomError:
         return InvalidDicomError(
-            message, url=self.window.url, offset=element.start, tag=element.tag
+            message, url=self.lookahead.url, offset=element.start, tag=element.tag
         )
 
 

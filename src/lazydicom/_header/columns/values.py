@@ -28,7 +28,7 @@ _UNDERSCORE: Final = ord("_")
 _SPACE: Final = ord(" ")
 
 
-def windows(data: NDArray[np.uint8], length: int) -> Bytes2D:
+def lookaheads(data: NDArray[np.uint8], length: int) -> Bytes2D:
     """View every stretch of `length` bytes, wherever it begins."""
     shape = (max(len(data) - length + 1, 0), length)
     return np.ndarray(shape, np.uint8, buffer=data, strides=(1, 1))
@@ -66,7 +66,7 @@ def number_column(
     parts = []
     for length in np.unique(lengths[lengths > 0]).tolist():
         which = np.flatnonzero(lengths == length)
-        rows = windows(data, length)[offsets[which]]
+        rows = lookaheads(data, length)[offsets[which]]
         values = _numbers(rows, vr, width, little_endian=little_endian)
         if vr == "IS" and (values != np.rint(values)).any():
             raise ValueError("a value of VR IS is no integer")
@@ -85,7 +85,7 @@ def text_column(
     texts = np.zeros(len(offsets), "U1")
     for length in np.unique(lengths[lengths > 0]).tolist():
         which = np.flatnonzero(lengths == length)
-        rows = windows(data, length)[offsets[which]]
+        rows = lookaheads(data, length)[offsets[which]]
         values = np.char.strip(_decode(rows[:1] if _all_equal(rows) else rows))
         if _has_padding_inside(rows):
             values = np.array([_without_padding(one) for one in values.tolist()])
@@ -96,7 +96,7 @@ def text_column(
 
 @lru_cache(maxsize=4096)
 def seconds_of(text: str) -> float:
-    """Give the seconds of a DT value, or of a date and a time written together.
+    """Return the seconds of a DT value, or of a date and a time written together.
 
     What is no time is NaN.
 

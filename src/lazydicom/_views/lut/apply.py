@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.mapped import FrameArray, FrameFunction, MappedArray, Name
+from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction, Name
 from lazydicom._views.dask import is_dask_array, map_frames
 from lazydicom._views.lut.kernels import (
     NARROWEST,
@@ -57,10 +57,10 @@ def apply_modality_lut(
 
     Returns
     -------
-    MappedArray, ndarray or dask.array.Array
+    ComputedArray, ndarray or dask.array.Array
         Of the kind that came in; float64 where Rescale Slope and Intercept are
         applied, integers of a Modality LUT, and the values as they are where the file has
-        neither. A `MappedArray` is lazy: it indexes like the `DicomArray`, and
+        neither. A `ComputedArray` is lazy: it indexes like the `DicomArray`, and
         `to_dask` and `to_xarray` take it.
 
     Raises
@@ -93,7 +93,7 @@ def apply_voi_lut(
 
     Parameters
     ----------
-    values : DicomArray, MappedArray, ndarray or dask.array.Array
+    values : DicomArray, ComputedArray, ndarray or dask.array.Array
         What `apply_modality_lut` gives. To a `DicomArray`, which holds stored values,
         the Modality LUT is applied first: windows count in its units.
     window : int or (center, width)
@@ -104,7 +104,7 @@ def apply_voi_lut(
 
     Returns
     -------
-    MappedArray, ndarray or dask.array.Array
+    ComputedArray, ndarray or dask.array.Array
         Of the kind that came in; float64 for windows, integers of a VOI LUT, and the
         values as they are where the file has neither.
 
@@ -146,7 +146,7 @@ def apply_palette(
 
     Returns
     -------
-    MappedArray, ndarray or dask.array.Array
+    ComputedArray, ndarray or dask.array.Array
         Of the kind that came in, with an axis ``'sample'`` at the end.
 
     Raises
@@ -182,7 +182,7 @@ def _parameters_of(values: Any, like: FrameArray | None) -> FrameArray:  # noqa:
 
 
 def _is_stored(values: Any) -> bool:  # noqa: ANN401
-    return isinstance(values, FrameArray) and not isinstance(values, MappedArray)
+    return isinstance(values, FrameArray) and not isinstance(values, ComputedArray)
 
 
 def _apply(
@@ -194,13 +194,13 @@ def _apply(
     """Apply a function in the way of each kind of array."""
     if function is None:
         return values
-    if isinstance(values, MappedArray) and not (
+    if isinstance(values, ComputedArray) and not (
         function.name == "VOI LUT" and values.function.name == "Modality LUT"
     ):
         message = f"a {values.function.name} is applied already"
         raise TypeError(f"A {function.name} is for stored values, {message}")
     if isinstance(values, FrameArray):
-        return MappedArray(values, function)
+        return ComputedArray(values, function)
     shape = np.broadcast_to(False, array.shape)[at].shape  # noqa: FBT003
     if any(one.ndim for one in function.parameters) and np.shape(values) != shape:
         message = f"Expected values of shape {shape}, found {np.shape(values)}"
@@ -245,7 +245,7 @@ def _voi(array: FrameArray, window: WindowChoice) -> FrameFunction | None:
 
 
 def _chosen(column: NDArray[Any], number: int, array: FrameArray) -> NDArray[Any]:
-    """Give one of several values of each frame, the only one where there is one."""
+    """Return one of several values of each frame, the only one where there is one."""
     several = column.shape[1] > 1 and not np.isnan(column[:, 1:]).all()
     if several and not 0 <= number < column.shape[1]:
         message = f"Expected window {number}, found {column.shape[1]}"
@@ -279,7 +279,7 @@ def _check_window(width: NDArray[Any], function: str, array: FrameArray) -> None
 
 
 def _output_range(array: FrameArray) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Give the range of what the modality LUT can give, of each frame."""
+    """Return the range of what the modality LUT can give, of each frame."""
     ranges = np.array([modality_range(image) for image in array.images], np.float64)
     lengths = [len(image) for image in array.images]
     lowest, highest = np.repeat(ranges, lengths, axis=0).T

@@ -99,7 +99,7 @@ def _look_up(values: NDArray[Any], table: LookupTable) -> NDArray[Any]:
 
 
 def _wide(values: NDArray[Any]) -> np.dtype[Any]:
-    """Give a type that holds the values and every first value of a table."""
+    """Return a type that holds the values and every first value of a table."""
     return np.result_type(values.dtype, np.int32)
 
 
@@ -219,7 +219,7 @@ def _byte_offset(words: list[int], word_bytes: int) -> int:
 
 
 def _line(start: int, stop: int, length: int) -> list[int]:
-    """Give the values after `start` up to `stop`."""
+    """Return the values after `start` up to `stop`."""
     first = start + (stop - start) / max(length, 1)
     values: list[int] = np.rint(np.linspace(first, stop, length)).astype(int).tolist()
     return values

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._array.computed import FrameArray
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
-from lazydicom._array.mapped import FrameArray
 from lazydicom._header.columns.functional_groups import (
     functional_group_columns,
     has_functional_groups,
@@ -35,7 +35,7 @@ _PIXEL_PRESENTATION: Final = 0x00089205
 
 
 def frame_columns(array: FrameArray, *names: str) -> tuple[NDArray[Any], ...]:
-    """Give attributes of each frame of all images: (frames, values), or text."""
+    """Return attributes of each frame of all images: (frames, values), or text."""
     images = [_image_columns(image, names) for image in array.images]
     return tuple(_join(list(pieces)) for pieces in zip(*images, strict=True))
 
@@ -88,7 +88,7 @@ def on_grid(column: NDArray[Any], array: FrameArray) -> NDArray[Any]:
 def rescale_columns(
     array: FrameArray,
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Give slope and intercept of each frame, ``None`` where no file rescales."""
+    """Return slope and intercept of each frame, ``None`` where no file rescales."""
     return complete_rescale(*frame_columns(array, "rescale_slope", "rescale_intercept"))
 
 
@@ -160,7 +160,7 @@ def sequence_table(image: DicomImage, tag: int, number: int = 0) -> LookupTable 
 
 
 def stored_range(image: DicomImage) -> tuple[int, int]:
-    """Give the least and the greatest value that Bits Stored allow."""
+    """Return the least and the greatest value that Bits Stored allow."""
     pixel = image.header.image_pixel
     span = 2**pixel.bits_stored
     lowest = -span // 2 if pixel.pixel_representation else 0
@@ -168,7 +168,7 @@ def stored_range(image: DicomImage) -> tuple[int, int]:
 
 
 def modality_range(image: DicomImage) -> tuple[int, int]:
-    """Give the range of what goes into a rescale, or what comes out of a Modality LUT."""
+    """Return the range of what goes into a rescale, or what comes out of a Modality LUT."""
     table = sequence_table(image, MODALITY_LUT_SEQUENCE)
     if table is None:
         return stored_range(image)
@@ -176,7 +176,7 @@ def modality_range(image: DicomImage) -> tuple[int, int]:
 
 
 def _voi_inputs(image: DicomImage) -> tuple[float, float]:
-    """Give the range of what the modality makes of the stored values of all frames."""
+    """Return the range of what the modality makes of the stored values of all frames."""
     limits = modality_range(image)
     names = ("rescale_slope", "rescale_intercept")
     columns = complete_rescale(*_image_columns(image, names))
@@ -203,7 +203,7 @@ def _first(word: int, vr: str | None, inputs: tuple[float, float]) -> int:
 
 
 def _item_bytes(item: "Dataset", tag: int, image: DicomImage) -> bytes:
-    """Give the bytes of an element as they stand in the file."""
+    """Return the bytes of an element as they stand in the file."""
     if tag not in item:
         raise InvalidDicomError("A LUT lacks an element", url=image.url, tag=tag)
     value: Any = item.get_item(tag).value

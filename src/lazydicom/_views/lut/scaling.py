@@ -6,8 +6,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._array.computed import FrameArray
 from lazydicom._array.image import DicomImage
-from lazydicom._array.mapped import FrameArray
 from lazydicom._views.lut.parameters import complete_rescale, frame_columns, on_grid
 
 _PADDING: Final = {
@@ -79,7 +79,7 @@ def _common_units(array: FrameArray, types: NDArray[Any]) -> str:
 
 
 def _units(image: DicomImage) -> str:
-    """Give the Units of a PET, and those of a CT that names none."""
+    """Return the Units of a PET, and those of a CT that names none."""
     get = image.header.elements.get
     named = "".join(map(str, get(_UNITS, "CS")[:1]))
     ct = get(0x00080016, "UI")[:1] == (_CT_IMAGE_STORAGE,)
@@ -87,7 +87,7 @@ def _units(image: DicomImage) -> str:
 
 
 def _padding(image: DicomImage) -> tuple[float, float]:
-    """Give the range of padding of an image; only gray ones have some."""
+    """Return the range of padding of an image; only gray ones have some."""
     header, pixel = image.header, image.header.image_pixel
     nothing = (float("nan"), float("nan"))
     if pixel.samples_per_pixel > 1:
@@ -101,7 +101,7 @@ def _padding(image: DicomImage) -> tuple[float, float]:
 
 
 def _fits(value: float, dtype: np.dtype[Any]) -> bool:
-    """Tell whether a stored value can be this one."""
+    """Return whether a stored value can be this one."""
     if dtype.kind == "f":
         return True
     limits = np.iinfo(dtype)

@@ -102,7 +102,7 @@ def _look(
 
 
 def _is_ended(data: NDArray[np.uint8], span: tuple[int, int]) -> bool:
-    """Tell whether EOI or EOC is there, with a byte of padding or without."""
+    """Return whether EOI or EOC is there, with a byte of padding or without."""
     tail = data[max(span[1] - 3, span[0]) : span[1]].tobytes()
     return tail.endswith(b"\xff\xd9") or tail == b"\xff\xd9\0"
 
@@ -171,7 +171,7 @@ def _look_at_rle(data: memoryview, format_: FrameFormat) -> _Seen:
 
 
 def _fits(found: Codestream, pixel: ImagePixel) -> bool:
-    """Tell whether samples come out in words of our size."""
+    """Return whether samples come out in words of our size."""
     itemsize = 1 if found.bits <= 8 else 2 if found.bits <= 16 else 4
     return itemsize == pixel.dtype.itemsize
 

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.array import DicomArray
+from lazydicom._array.computed import ComputedArray, FrameArray
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
-from lazydicom._array.mapped import FrameArray, MappedArray
 from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.fragment_reader import FragmentReader
 from lazydicom._views.references.codecs import Config, community_codec
@@ -62,7 +62,7 @@ def plan_references(array: FrameArray, *, community: bool = True) -> ChunkRefere
     UnsupportedError
         If there is something that references cannot say.
     """
-    if isinstance(array, MappedArray):
+    if isinstance(array, ComputedArray):
         message = (
             f"References lead to stored values, not behind a {array.function.name}"
         )
@@ -120,7 +120,7 @@ def _common_codec(images: Sequence[DicomImage]) -> Config | None:
 
 
 def _one_format(array: DicomArray) -> FrameFormat:
-    """Give the format of all frames.
+    """Return the format of all frames.
 
     Raises
     ------
@@ -165,7 +165,7 @@ def _frames_together(array: DicomArray, format_: FrameFormat) -> int:
 
 
 def _ranges(array: DicomArray, frames: int) -> dict[str, NDArray[np.int64]]:
-    """Give file, offset and length of each chunk of so many frames."""
+    """Return file, offset and length of each chunk of so many frames."""
     starts = np.concatenate([image.index.offsets for image in array.images])
     stops = starts + np.concatenate([image.index.lengths for image in array.images])
     counts = [len(image) for image in array.images]

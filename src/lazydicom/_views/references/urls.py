@@ -5,7 +5,7 @@ from typing import Any
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.source import MemorySource
 from lazydicom._frames.fragment_reader import FragmentReader
-from lazydicom._frames.growing_reader import TrailReader
+from lazydicom._frames.partial_reader import PartialReader
 from lazydicom._frames.reader import RangeReader
 from lazydicom.errors import UnsupportedError, redact_url
 
@@ -13,7 +13,7 @@ _INSTEAD = "to_zarr copies it, ZarrStore shows it without a copy"
 
 
 def referable_url(image: DicomImage) -> str:
-    """Give the URL of the file, with its protocol.
+    """Return the URL of the file, with its protocol.
 
     Raises
     ------
@@ -27,15 +27,15 @@ def referable_url(image: DicomImage) -> str:
 
 
 def source_facts(image: DicomImage) -> dict[str, Any]:
-    """Tell which version of the file is meant: size, and etag or time of change."""
+    """Return which version of the file is meant: size, and etag or time of change."""
     _, size, version, *_ = image.reader.identity()
     return {"url": referable_url(image), "size": size, "version": str(version)}
 
 
 def file_reader(image: DicomImage) -> RangeReader | FragmentReader | None:
-    """Give what knows where every frame of a file lies; ``None``: there is no file."""
+    """Return what knows where every frame of a file lies; ``None``: there is no file."""
     reader = image.reader
-    if isinstance(reader, TrailReader):
+    if isinstance(reader, PartialReader):
         return reader.whole()
     return reader if isinstance(reader, RangeReader | FragmentReader) else None
 

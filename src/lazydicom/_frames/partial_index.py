@@ -1,9 +1,9 @@
-"""The items of a distant file without an offset table, followed as far as somebody asks.
+"""The fragments of a distant file without an offset table, followed as far as somebody asks.
 
 Where frames are large, item headers are hopped to, several segments of the file at once;
 where they are small, the bytes between them cost less than the requests, and are streamed.
-Whatever way, the result is that of a walk from item to item: a segment that begins at what
-only looks like an item is dropped, because the walk before it does not end there.
+Whatever way, the result is that of a walk from fragment to fragment: a segment that begins
+at what only looks like a fragment is dropped, because the walk before it does not end there.
 """
 
 from array import array
@@ -17,51 +17,51 @@ from numpy.typing import NDArray
 from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, REQUESTS, ByteRange
 from lazydicom._bytes.source import ByteSource, read_many
 from lazydicom._decode.codestream_marks import ONE_FRAGMENT, begin, end
-from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS, PixelItems
+from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS, FragmentArea
 from lazydicom._header.walker import SEQUENCE_DELIMITER
 
 EVIDENT: Final = frozenset(("rle", "jpeg", "jpeg-ls", "jpeg-2000", "htj2k"))
-"""Codecs whose items show by themselves that they are whole frames."""
+"""Codecs whose fragments show by themselves that they are whole frames."""
 _END_WORDS: Final = (SEQUENCE_DELIMITER >> 16, SEQUENCE_DELIMITER & 0xFFFF)
 _ITEM_TAG: Final = ITEM_HEADER.pack(*ITEM_WORDS, 0)[:4]
 LOOK: Final = 24
-"""The last 8 bytes of an item, the header of the next, and its first 8 bytes."""
+"""The last 8 bytes of a fragment, the header of the next, and its first 8 bytes."""
 _LANE_ITEMS: Final = 8
-"""A segment must save more round trips than it takes to find its first item."""
+"""A segment must save more round trips than it takes to find its first fragment."""
 
 State = Literal["going", "ended", "doubt"]
 
 
 @dataclass(eq=False)
 class Lane:
-    """A walk from item to item that began somewhere."""
+    """A walk from fragment to fragment that began somewhere."""
 
     start: int
     position: int
-    """Where the next item must be."""
+    """Where the next fragment must be."""
     starts: "array[int]" = field(default_factory=lambda: array("q"))
     state: State = "going"
 
-    def step(self, look: bytes, items: PixelItems) -> None:
-        """Take the next item; `look` is what lies around its header."""
+    def step(self, look: bytes, fragments: FragmentArea) -> None:
+        """Take the next fragment; `look` is what lies around its header."""
         before, header, head = look[:8], look[8:16], look[16:]
-        if self.position != items.first and not _ends(before, items):
+        if self.position != fragments.first and not _ends(before, fragments):
             self.state = "doubt"
-        elif self.position == items.stop and not items.delimited:
+        elif self.position == fragments.stop and not fragments.delimited:
             self.state = "ended"
         elif len(header) < 8:
             self.state = "doubt"
         else:
-            self._take(header, head, items)
+            self._take(header, head, fragments)
 
-    def _take(self, header: bytes, head: bytes, items: PixelItems) -> None:
+    def _take(self, header: bytes, head: bytes, fragments: FragmentArea) -> None:
         group, element, length = ITEM_HEADER.unpack(header)
         if (group, element) == _END_WORDS:
             self.state = "ended"
         elif (
             (group, element) != ITEM_WORDS
-            or not _begins(head, length, items)
-            or self.position + 8 + length > items.stop
+            or not _begins(head, length, fragments)
+            or self.position + 8 + length > fragments.stop
         ):
             self.state = "doubt"
         else:
@@ -69,32 +69,32 @@ class Lane:
             self.position += 8 + length
 
 
-class ItemTrail:
+class PartialIndex:
     """Items known so far, from the first one on, each one whole frame by its marks."""
 
-    def __init__(self, source: ByteSource, items: PixelItems) -> None:
+    def __init__(self, source: ByteSource, fragments: FragmentArea) -> None:
         self.source = source
-        self.items = items
-        self._known = Lane(items.first, items.first)
+        self.fragments = fragments
+        self._known = Lane(fragments.first, fragments.first)
         self._lock = Lock()
 
     @property
     def state(self) -> State:
-        """Whether items go on, have ended, or one of them is no whole frame."""
+        """Whether fragments go on, have ended, or one of them is no whole frame."""
         return self._known.state
 
     def edges(self) -> NDArray[np.int64]:
-        """Give where each known item begins, and where the last one ends."""
+        """Return where each known fragment begins, and where the last one ends."""
         return np.array([*self._known.starts, self._known.position], np.int64)
 
     def branch(self) -> tuple[int, Lane]:
-        """Begin a walk where the known items end; tell how many these are."""
+        """Begin a walk where the known fragments end; tell how many these are."""
         with self._lock:
             position = self._known.position
             return len(self._known.starts), Lane(position, position)
 
     def learn(self, first: int, lane: Lane) -> None:
-        """Take over what a walk knows that began with item `first`."""
+        """Take over what a walk knows that began with fragment `first`."""
         with self._lock:
             more = first + len(lane.starts) - len(self._known.starts)
             if more >= 0:
@@ -102,7 +102,7 @@ class ItemTrail:
                 self._known.position, self._known.state = lane.position, lane.state
 
     def reach(self, count: int) -> None:
-        """Follow until `count` items are known, or the trail ends."""
+        """Follow until `count` fragments are known, or the index ends."""
         with self._lock:
             while self.state == "going" and len(self._known.starts) < count:
                 if not self._known.starts or self._missing(count) == 1:
@@ -113,32 +113,32 @@ class ItemTrail:
                     self._hop(count)
 
     def _mean(self) -> int:
-        """Give the mean length of the items known."""
+        """Return the mean length of the fragments known."""
         known = self._known
-        return (known.position - self.items.first) // len(known.starts)
+        return (known.position - self.fragments.first) // len(known.starts)
 
     def _missing(self, count: int) -> int:
         return count - len(self._known.starts)
 
     def _stream(self, count: int) -> None:
-        """Read everything up to where item `count` should be."""
+        """Read everything up to where fragment `count` should be."""
         known = self._known
         wanted = self._missing(count) * self._mean() + MAX_GAP
-        length = min(wanted, REQUESTS * MAX_BLOCK, self.items.stop - known.position)
+        length = min(wanted, REQUESTS * MAX_BLOCK, self.fragments.stop - known.position)
         base = known.position - 8
         data = memoryview(self.source.read(ByteRange(base, length + 8)))
-        whole = base + len(data) == self.items.stop
+        whole = base + len(data) == self.fragments.stop
         while known.state == "going":
             at = known.position - 8 - base
             if at + LOOK > len(data) and not whole:
                 break
-            known.step(bytes(data[at : at + LOOK]), self.items)
+            known.step(bytes(data[at : at + LOOK]), self.fragments)
 
     def _hop(self, count: int) -> None:
-        """Walk several segments at once, one item of each per round trip."""
+        """Walk several segments at once, one fragment of each per round trip."""
         known = self._known
         stop = known.position + self._missing(count) * self._mean()
-        lanes = [known, *self._lanes(count, min(stop, self.items.stop))]
+        lanes = [known, *self._lanes(count, min(stop, self.fragments.stop))]
         while True:
             walking = [
                 lane for lane in lanes if self._goes_on(lane, lanes, count, stop)
@@ -163,17 +163,17 @@ class ItemTrail:
         return found < count and (lane.position < stop or len(lanes) == 1)
 
     def _advance(self, lanes: list[Lane]) -> None:
-        last = self.items.stop
+        last = self.fragments.stop
         spans = [
             ByteRange(lane.position - 8, min(LOOK, last + 8 - lane.position))
             for lane in lanes
         ]
         looks = read_many(self.source, spans)
         for lane, look in zip(lanes, looks, strict=True):
-            lane.step(bytes(look), self.items)
+            lane.step(bytes(look), self.fragments)
 
     def _lanes(self, count: int, stop: int) -> list[Lane]:
-        """Find an item in each of some segments up to `stop`, as far as it shows."""
+        """Find a fragment in each of some segments up to `stop`, as far as it shows."""
         segments = min(REQUESTS, self._missing(count) // _LANE_ITEMS)
         if segments < 2:
             return []
@@ -182,7 +182,7 @@ class ItemTrail:
             begin_at + (stop - begin_at) * number // segments
             for number in range(1, segments)
         ]
-        spans = [ByteRange(at, min(width, self.items.stop - at)) for at in guesses]
+        spans = [ByteRange(at, min(width, self.fragments.stop - at)) for at in guesses]
         found = zip(spans, read_many(self.source, spans), strict=True)
         starts = [self._find_item(span, bytes(data)) for span, data in found]
         return [Lane(at, at) for at in sorted({at for at in starts if at is not None})]
@@ -191,8 +191,8 @@ class ItemTrail:
         at = data.find(_ITEM_TAG)
         while 0 <= at <= len(data) - 16:
             length = int.from_bytes(data[at + 4 : at + 8], "little")
-            fits = span.offset + at + 8 + length <= self.items.stop
-            if fits and _begins(data[at + 8 : at + 16], length, self.items):
+            fits = span.offset + at + 8 + length <= self.fragments.stop
+            if fits and _begins(data[at + 8 : at + 16], length, self.fragments):
                 return span.offset + at
             at = data.find(_ITEM_TAG, at + 1)
         return None
@@ -210,15 +210,15 @@ def _without_false_starts(lanes: list[Lane]) -> list[Lane]:
     return kept
 
 
-def _begins(head: bytes, length: int, items: PixelItems) -> bool:
+def _begins(head: bytes, length: int, fragments: FragmentArea) -> bool:
     if length < 8 or len(head) < 8:
         return False
     word = np.array([int.from_bytes(head, "little")], np.uint64)
-    return bool(begin(items.codec, word)[0])
+    return bool(begin(fragments.codec, word)[0])
 
 
-def _ends(tail: bytes, items: PixelItems) -> bool:
-    if items.codec in ONE_FRAGMENT:
+def _ends(tail: bytes, fragments: FragmentArea) -> bool:
+    if fragments.codec in ONE_FRAGMENT:
         return True
     word = np.array([int.from_bytes(tail, "little")], np.uint64)
-    return bool(end(items.codec, word)[0])
+    return bool(end(fragments.codec, word)[0])

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
     from yarl import URL
 
-_QUESTION: Final = frozenset(
+_REQUEST: Final = frozenset(
     ("accept", "accept-encoding", "host", "if-match", "range", "user-agent")
 )
 """Headers that any server may see."""
@@ -28,12 +28,12 @@ class OwnOrigin:
     async def __call__(
         self, request: "ClientRequest", handler: "ClientHandlerType"
     ) -> "ClientResponse":
-        """Send a request; to another server nothing but the question."""
+        """Send a request; to another server nothing of the caller but the address."""
         from yarl import URL
 
         if _place(request.url) != _place(URL(self.origin)):
             for name in set(request.headers):
-                if name.lower() not in _QUESTION:
+                if name.lower() not in _REQUEST:
                     del request.headers[name]
         return await handler(request)
 

@@ -18,7 +18,7 @@ from lazydicom._export.store.manifest import (
     Records,
     count_chunks,
 )
-from lazydicom._export.store.writing import WrittenUnit, unit_records, write_units
+from lazydicom._export.store.objects import WrittenUnit, unit_records, write_units
 
 Progress: TypeAlias = Callable[[int, int, int], None]
 """Called with chunks done, chunks in all, bytes of pixels done."""
@@ -67,7 +67,7 @@ class Copy:
         self.journal.remove()
 
     def _jobs(self, array: Any, known: Records) -> Iterator[Job]:  # noqa: ANN401
-        """Give jobs of one unit each, or of some small ones, as arguments of `write_units`.
+        """Return jobs of one unit each, or of some small ones, as arguments of `write_units`.
 
         The array may be a future of it.
         """
@@ -100,7 +100,7 @@ def _executor(workers: int) -> Executor:
 def _finished(
     executor: Executor, jobs: Iterator[Job], most: int
 ) -> Iterator[list[WrittenUnit]]:
-    """Give results as they come; at most so many jobs wait or run at any time."""
+    """Return results as they come; at most so many jobs wait or run at any time."""
     waiting = {executor.submit(write_units, *job) for job in islice(jobs, most)}
     try:
         while waiting:

@@ -1,8 +1,8 @@
 """Is it the range that was asked for, of the object that was opened (RFC 9110, 14).
 
 Clients of HTTP and of object stores hand out bytes whatever the server answered: the whole
-file, half of the range, another range, a login page. Here every answer is compared with
-the question before one byte of it is used.
+file, half of the range, another range, a login page. Here every response is compared with
+the request before one byte of it is used.
 """
 
 import re
@@ -23,7 +23,7 @@ _REFUSED: Final = {
     416: "The object is shorter than the range asked for (status 416)",
 }
 _GONE: Final = frozenset((404, 410, 412, 416))
-"""Answers that mean, for an object once opened, that it is not the same any more."""
+"""Responses that mean, for an object once opened, that it is not the same any more."""
 
 
 class Version(NamedTuple):
@@ -42,15 +42,15 @@ class TransientError(SourceError):
     """How long the server asks to wait."""
 
 
-def check_answer(
+def check_response(
     status: int, headers: Mapping[str, str], span: ByteRange, known: Version | None
 ) -> Version:
-    """Compare an answer with the question, before its body is read.
+    """Compare a response with the request, before its body is read.
 
     Parameters
     ----------
     status : int
-        Status of the answer.
+        Status of the response.
     headers : mapping
         Its headers, by name in lower case.
     span : ByteRange
@@ -63,7 +63,7 @@ def check_answer(
     SourceChangedError
         If the object is not the one that was opened.
     SourceError
-        If the answer is not the range that was asked for.
+        If the response is not the range that was asked for.
     TransientError
         If it may be, next time.
     """
@@ -85,7 +85,7 @@ def check_answer(
 
 
 def is_strong(tag: str) -> bool:
-    """Tell whether a tag may stand in If-Match: an entity tag that is not weak.
+    """Return whether a tag may stand in If-Match: an entity tag that is not weak.
 
     >>> is_strong('"5e0"'), is_strong('W/"5e0"'), is_strong("Sat, 21 Nov 2026")
     (True, False, False)
@@ -117,7 +117,7 @@ def _status_error(
     status: int, headers: Mapping[str, str], known: Version | None
 ) -> SourceError:
     if status in _TRY_AGAIN:
-        error = TransientError(f"The server is not able to answer (status {status})")
+        error = TransientError(f"The server is not able to respond (status {status})")
         error.wait_s = _retry_after(headers)
         return error
     if known is not None and status in _GONE:
@@ -129,12 +129,12 @@ def _status_error(
         message = f"Expected bytes, got a web page (status {status}): a login?"
         return SourceError(message)
     if status == 200:
-        return SourceError("The server ignores Range: it answers with the whole file")
+        return SourceError("The server ignores Range: it responds with the whole file")
     return SourceError(f"Unexpected status {status}")
 
 
 def _is_whole(headers: Mapping[str, str], span: ByteRange) -> bool:
-    """Tell that all there is was asked for; servers may then leave Range aside."""
+    """Return whether all there is was asked for; servers may then leave Range aside."""
     length = headers.get("content-length", "")
     web_page = "html" in headers.get("content-type", "")
     if span.offset != 0 or web_page or not length.isdigit():

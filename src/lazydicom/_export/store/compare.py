@@ -28,7 +28,7 @@ from lazydicom._export.store.manifest import (
     checksum,
     label_checksum,
 )
-from lazydicom._export.store.writing import differing_chunk
+from lazydicom._export.store.objects import differing_chunk
 from lazydicom._views.zarr_metadata import consolidated_metadata, structure
 from lazydicom.errors import ExportError
 
@@ -49,7 +49,7 @@ class Difference:
     reason: str
 
     def __str__(self) -> str:
-        """Say what is wrong, in one line."""
+        """Return what is wrong, in one line."""
         return f"frame {self.frame}: {self.reason} ({self.key})"
 
 
@@ -74,13 +74,13 @@ class StoreCheck:
         return tuple(name for name, value in given.items() if value is not None)
 
     def objects(self) -> Iterator[Position]:
-        """Give the positions of all objects."""
+        """Return the positions of all objects."""
         return itertools.chain.from_iterable(
             self.layout.objects_of(unit) for unit in self.layout.units()
         )
 
     def wrong_metadata(self) -> Difference | None:
-        """Tell whether ``zarr.json`` describes another array."""
+        """Return whether ``zarr.json`` describes another array."""
         found = (self.layout.shape, self.layout.dtype.str)
         if self.manifest is not None:
             plan = self.manifest.plan

@@ -139,7 +139,7 @@ def spans_in_shard(
 
 
 def object_nbytes(layout: ZarrLayout, records: list[ChunkRecord]) -> int:
-    """Give the length of a whole object."""
+    """Return the length of a whole object."""
     chunks = sum(record.length for record in records)
     return chunks + (len(shard_index(layout, {})) if layout.shards else 0)
 

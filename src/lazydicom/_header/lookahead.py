@@ -1,6 +1,6 @@
-"""A window on a file: the walker looks through it, whatever the source is.
+"""A lookahead on a file: the walker looks through it, whatever the source is.
 
-A local file is one window, its memory map. Elsewhere the window is a block that is
+A local file is one lookahead, its memory map. Elsewhere the lookahead is a block that is
 fetched where the walker stands: 64 KiB at first, a small one after a jump over what nobody
 asked for, and twice as much each time that the walker goes straight on.
 """
@@ -27,7 +27,7 @@ class Block(NamedTuple):
     data: BytesLike
 
 
-class Window:
+class Lookahead:
     """A buffer that holds the bytes of a file from `base` to `stop`."""
 
     __slots__ = ("_block", "_source", "base", "buffer", "kept", "size", "stop", "url")
@@ -58,7 +58,7 @@ class Window:
         return offset - self.base
 
     def holds(self, start: int, stop: int) -> bool:
-        """Tell whether the bytes from `start` to `stop` are in the buffer."""
+        """Return whether the bytes from `start` to `stop` are in the buffer."""
         return self.base <= start and stop <= self.stop
 
     def bytes_at(self, offset: int, length: int) -> bytes:
@@ -67,7 +67,7 @@ class Window:
         return bytes(self.buffer[start : start + length])
 
     def keep(self, start: int, stop: int) -> tuple[Block, ...]:
-        """Give the blocks seen so far; of a memory map a copy from `start` to `stop`."""
+        """Return the blocks seen so far; of a memory map a copy from `start` to `stop`."""
         if self.kept or self.stop < self.size:
             return tuple(self.kept)
         stop = min(stop, start + _KEPT)
@@ -91,7 +91,7 @@ class Window:
 
 
 @contextmanager
-def open_window(source: ByteSource) -> Iterator[Window]:
+def open_lookahead(source: ByteSource) -> Iterator[Lookahead]:
     """Look through a memory map where the source has one, else through blocks."""
     with source.mapped() as memory:
-        yield Window(source, memory)
+        yield Lookahead(source, memory)

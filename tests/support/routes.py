@@ -1,4 +1,4 @@
-"""Every road from DICOM to somebody else's pixels: each gives the pixels it arrives with."""
+"""Every route from DICOM to somebody else's pixels: each gives the pixels it arrives with."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from lazydicom import DicomArray
 
-    Road = Callable[[DicomArray, Path], NDArray[Any]]
+    Route = Callable[[DicomArray, Path], NDArray[Any]]
 
 imagecodecs.numcodecs.register_codecs(verbose=False)
 
@@ -124,7 +124,7 @@ def read_icechunk(repository: icechunk.Repository) -> NDArray[Any]:
     return values
 
 
-COPIES_AND_VIEWS: Final[dict[str, Road]] = {
+COPIES_AND_VIEWS: Final[dict[str, Route]] = {
     "numpy": by_numpy,
     "dask": by_dask,
     "ZarrStore": by_zarr_store,
@@ -133,7 +133,7 @@ COPIES_AND_VIEWS: Final[dict[str, Road]] = {
     "to_zarr, TensorStore": by_copy_in_tensorstore,
     "to_zarr sharded, TensorStore": by_sharded_copy_in_tensorstore,
 }
-REFERENCES: Final[dict[str, Road]] = {
+REFERENCES: Final[dict[str, Route]] = {
     "JSON": by_json,
     "JSON, xarray": by_json_in_xarray,
     "Parquet": by_parquet,

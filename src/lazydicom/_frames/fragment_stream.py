@@ -1,8 +1,9 @@
 """Frames of a distant file without an offset table, read while they are looked for.
 
-To look for the items first and to read the frames then fetches bytes twice. Where all frames
-up to some one are wanted, blocks of the file are fetched instead, several at once, and walked
-through in turn: what ends in a block is given with it, what goes on is completed by the next.
+To look for the fragments first and to read the frames then fetches bytes twice. Where all
+frames up to some one are wanted, blocks of the file are fetched instead, several at once, and
+walked through in turn: a frame that ends in a block comes with it, one that goes on is
+completed by the next.
 """
 
 from collections.abc import Callable, Generator
@@ -13,23 +14,23 @@ from typing import TypeAlias
 
 from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
 from lazydicom._bytes.source import BytesLike
-from lazydicom._frames.growing_index import LOOK, ItemTrail
+from lazydicom._frames.partial_index import LOOK, PartialIndex
 
 Accept: TypeAlias = Callable[[int, ByteRange, memoryview], BytesLike | None]
-"""Gives the codestream of a frame from its item, ``None`` where that is no whole frame."""
+"""Gives the codestream of a frame from its fragment, ``None`` where that is no whole frame."""
 StreamRead: TypeAlias = Callable[[], list[tuple[int, BytesLike]]]
 """Fetches one block, gives frames by number."""
 
 
-class ItemStream:
-    """A walk behind the known items of a trail, up to item `count`, that gives what it meets.
+class FragmentStream:
+    """A walk behind the known fragments of a partial index, up to fragment `count`.
 
     Each read waits for the one before it, so they have to be begun in their order.
     """
 
-    def __init__(self, trail: ItemTrail, count: int, accept: Accept) -> None:
-        self._trail, self._count, self._accept = trail, count, accept
-        self._first, self._lane = trail.branch()
+    def __init__(self, partial_index: PartialIndex, count: int, accept: Accept) -> None:
+        self._partial_index, self._count, self._accept = partial_index, count, accept
+        self._first, self._lane = partial_index.branch()
         self._given = self._first
         self._held: list[BytesLike] = []
         """What was fetched from `_base` on and is not given yet."""
@@ -39,7 +40,7 @@ class ItemStream:
         self._changed = Condition()
 
     def reads(self) -> Generator[StreamRead, None, None]:
-        """Give the reads; where the end is not in sight, begun ones are waited for.
+        """Return the reads; where the end is not in sight, begun ones are waited for.
 
         To close this ends those that wait for one that never began.
         """
@@ -59,7 +60,7 @@ class ItemStream:
                 self._changed.notify_all()
 
     def given(self) -> range:
-        """Tell which frames were given, once all reads came to their end."""
+        """Return which frames were given, once all reads came to their end."""
         return range(self._first, self._given)
 
     def _expected_stop(self) -> int:
@@ -68,10 +69,10 @@ class ItemStream:
             if not self._going:
                 return 0
             position, found = self._lane.position, self._first + len(self._lane.starts)
-            items = self._trail.items
+            fragments = self._partial_index.fragments
             missing = max(self._count - found, 0)
-            mean = (position - items.first) // found
-            return min(position + missing * max(mean, LOOK), items.stop)
+            mean = (position - fragments.first) // found
+            return min(position + missing * max(mean, LOOK), fragments.stop)
 
     def _wait_for(self, turn: int) -> None:
         with self._changed:
@@ -81,7 +82,7 @@ class ItemStream:
         data: BytesLike | None = None
         try:
             if self._going:
-                data = self._trail.source.read(block)
+                data = self._partial_index.source.read(block)
         finally:  # who comes next must not wait for ever
             self._wait_for(turn)
             found = self._end_turn(data)
@@ -98,34 +99,34 @@ class ItemStream:
 
     def _take(self, data: BytesLike) -> list[tuple[int, BytesLike]]:
         """Walk on through the next block, give the frames that end in it."""
-        lane, items = self._lane, self._trail.items
+        lane, fragments = self._lane, self._partial_index.fragments
         self._held.append(data)
         self._stop += len(data)
         found = self._first + len(lane.starts)
         needed = lane.position + (LOOK - 8 if found < self._count else 0)
-        if self._stop < min(needed, items.stop):
+        if self._stop < min(needed, fragments.stop):
             return []  # amid a long frame: to join the pieces each time would take long
         joined = memoryview(b"".join(self._held) if len(self._held) > 1 else data)
         while lane.state == "going" and self._first + len(lane.starts) < self._count:
             at = lane.position - 8 - self._base
-            if at + LOOK > len(joined) and self._stop < items.stop:
+            if at + LOOK > len(joined) and self._stop < fragments.stop:
                 break
-            lane.step(bytes(joined[at : at + LOOK]), items)
-        self._trail.learn(self._first, lane)
+            lane.step(bytes(joined[at : at + LOOK]), fragments)
+        self._partial_index.learn(self._first, lane)
         complete = self._complete(joined)
         self._let_go(joined)
         return complete
 
     def _complete(self, joined: memoryview) -> list[tuple[int, BytesLike]]:
-        """Give the frames that lie in memory as a whole, as long as they are whole ones."""
+        """Return the frames that lie in memory as a whole, as long as they are whole ones."""
         lane, found = self._lane, list[tuple[int, BytesLike]]()
         edges = [*lane.starts[self._given - self._first :], lane.position]
         for start, stop in pairwise(edges):
             if stop > self._stop:
                 break
-            item = joined[start - self._base : stop - self._base]
+            fragment = joined[start - self._base : stop - self._base]
             span = ByteRange(start, stop - start)
-            codestream = self._accept(self._given, span, item)
+            codestream = self._accept(self._given, span, fragment)
             if codestream is None:
                 self._going = False
                 return found

@@ -29,7 +29,7 @@ def decode_uncompressed(
 
 
 def frame_length(_: BytesLike, format_: FrameFormat) -> int:
-    """Give the bytes of a native frame; 1-bit pixels end with a byte of their own.
+    """Return the bytes of a native frame; 1-bit pixels end with a byte of their own.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""`MappedArray`: an array with a function on the values of each of its frames."""
+"""`ComputedArray`: an array with a function on the values of each of its frames."""
 
 import math
 import pickle
@@ -43,7 +43,7 @@ class FrameFunction:
     """Colours that it makes of a value; 0: it keeps the shape."""
 
     def at(self, key: Any, shape: tuple[int, ...]) -> "FrameFunction":  # noqa: ANN401
-        """Give the function of the values that an index expression names."""
+        """Return the function of the values that an index expression names."""
         if not any(one.ndim for one in self.parameters):
             return self
         selection = select(key, shape)
@@ -64,7 +64,7 @@ class FrameFunction:
 
 
 @dataclass(frozen=True, eq=False)
-class MappedArray:
+class ComputedArray:
     """An array whose values are computed when they are read; it indexes like the array.
 
     Views take it as they take a `DicomArray`.
@@ -143,14 +143,14 @@ class MappedArray:
         return self.source.fill_value
 
     def __len__(self) -> int:
-        """Give the length of the first axis."""
+        """Return the length of the first axis."""
         return self.shape[0]
 
     def __repr__(self) -> str:
         """Tell shape, type and where it comes from."""
         pairs = zip(self.dims, self.shape, strict=True)
         axes = ", ".join(f"{dim}: {length}" for dim, length in pairs)
-        return f"<MappedArray ({axes}) {self.dtype} of {self.source!r}>"
+        return f"<ComputedArray ({axes}) {self.dtype} of {self.source!r}>"
 
     def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 (NumPy's own signature)
         """Read and compute what an index expression of NumPy touches."""
@@ -169,7 +169,7 @@ class MappedArray:
             If ``copy=False``: the values are not there yet.
         """
         if copy is False:
-            raise ValueError("A MappedArray cannot become an array without a copy")
+            raise ValueError("A ComputedArray cannot become an array without a copy")
         values: NDArray[Any] = self.read(...)
         return values if dtype is None else values.astype(dtype, copy=False)
 
@@ -178,7 +178,7 @@ class MappedArray:
         return ("lazydicom-mapped", self.source.identity(), self.function.digest())
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Give what dask prints and hashes to name these values."""
+        """Return what dask prints and hashes to name these values."""
         return self.identity()
 
     def read(self, key: Any, *, threads: int | None = None) -> Any:  # noqa: ANN401
@@ -211,12 +211,12 @@ def _numbers_at(numbers: NDArray[Any], selection: Selection) -> NDArray[Any]:
     return taken
 
 
-FrameArray: TypeAlias = DicomArray | MappedArray
+FrameArray: TypeAlias = DicomArray | ComputedArray
 """What views take."""
 
 
 def _outer(positions: tuple[Positions, ...]) -> tuple[Any, ...]:
-    """Give the index expression of all these positions; it keeps every axis."""
+    """Return the index expression of all these positions; it keeps every axis."""
     keys = tuple(as_slice(one) for one in positions)
     if sum(isinstance(key, np.ndarray) for key in keys) < 2:
         return keys

@@ -27,7 +27,7 @@ from lazydicom._header.columns.layout import (
     learn_elements,
     wanted_tree,
 )
-from lazydicom._header.columns.values import number_column, text_column, windows
+from lazydicom._header.columns.values import lookaheads, number_column, text_column
 from lazydicom._header.elements import image_pixel_attributes
 from lazydicom._header.frame_attributes import (
     FRAME_ATTRIBUTES,
@@ -36,8 +36,8 @@ from lazydicom._header.frame_attributes import (
 )
 from lazydicom._header.header import read_header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, oddities
+from lazydicom._header.lookahead import open_lookahead
 from lazydicom._header.walker import Framing
-from lazydicom._header.window import open_window
 
 _LONGEST_HEADER: Final = 1 << 16
 _SLACK: Final = 1 << 10
@@ -59,7 +59,7 @@ _SAME: Final = (_TRANSFER_SYNTAX_UID, *(tag for tag, _ in IMAGE_PIXEL_TAGS.value
 """Elements that must have the same bytes as in the first file."""
 
 
-class AlikeFiles(NamedTuple):
+class HeaderBatch(NamedTuple):
     """Images of files like the first, and a row of columns for each."""
 
     images: list[DicomImage]
@@ -93,7 +93,7 @@ class _Heads(NamedTuple):
     """``None`` where a file could not be read."""
 
 
-def open_alike(first: DicomImage, paths: Sequence[str]) -> Iterator[AlikeFiles]:
+def open_batches(first: DicomImage, paths: Sequence[str]) -> Iterator[HeaderBatch]:
     """Open those files that are framed like the first one, some at a time.
 
     None is, unless the first is simple: one native frame at the end of a local file, with a
@@ -148,8 +148,8 @@ def _learn(image: DicomImage) -> _First | None:
     start, stop = header.meta.start, header.pixel_data.start
     sections = [(_META_AT, start, Framing()), (start, stop, header.meta.framing)]
     tree = wanted_tree((tag,) for tag in tags)
-    with open_window(header.source) as window:
-        layout = learn_elements(window, sections, tree)
+    with open_lookahead(header.source) as lookahead:
+        layout = learn_elements(lookahead, sections, tree)
     numbers = {tag: number for number, tag in enumerate(tags)}
     length = header.pixel_data.length
     alone = _First(image, layout, numbers, [], length, stop + _SLACK)
@@ -198,7 +198,7 @@ def _read_head(path: str, out: memoryview) -> LocalSource | None:
 
 
 def _follow(first: _First, heads: _Heads) -> tuple[NDArray[np.bool_], Places]:
-    """Tell which files are framed like the first, and where their values lie."""
+    """Return which files are framed like the first, and where their values lie."""
     data, width, sources = heads
     rows = np.arange(len(sources)) * width
     starts, ends = rows + _META_AT, rows + first.room
@@ -221,7 +221,7 @@ def _equal(
 ) -> NDArray[np.bool_]:
     if not value:
         return np.ones(len(offsets), np.bool_)
-    every = windows(data, len(value))
+    every = lookaheads(data, len(value))
     found = every[np.minimum(offsets, len(every) - 1)]
     equal: NDArray[np.bool_] = (found == np.frombuffer(value, np.uint8)).all(axis=1)
     return equal
@@ -229,7 +229,7 @@ def _equal(
 
 def _open_rows(
     first: _First, heads: _Heads, places: Places, rows: NDArray[np.int64], start: int
-) -> AlikeFiles:
+) -> HeaderBatch:
     frames = _columns(first, heads, places, rows, _FRAMES)
     if "frame_type" in frames:
         plain = np.char.find(frames["frame_type"], "MOSAIC") < 0
@@ -237,7 +237,7 @@ def _open_rows(
             return _open_rows(first, heads, places, rows[plain], start)
     instances = _columns(first, heads, places, rows, _INSTANCES)
     images = list(_images(first, heads, places, rows))
-    return AlikeFiles(images, frames, instances, (rows + start).tolist())
+    return HeaderBatch(images, frames, instances, (rows + start).tolist())
 
 
 def _columns(

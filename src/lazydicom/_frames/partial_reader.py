@@ -1,6 +1,6 @@
 """Frames of a distant file, indexed as far as somebody asks.
 
-Without an offset table ``array[3]`` needs four items, not all. That holds while each item
+Without an offset table ``array[3]`` needs four fragments, not all. That holds while each fragment
 shows by its own first and last bytes that it is one whole frame. A table tells where each
 frame ends but the last one. Whatever does not fit makes the reader index the file as a
 local one; and it does so before it is pickled.
@@ -20,7 +20,7 @@ from lazydicom._decode.codestream_marks import is_one_codestream
 from lazydicom._frames.encapsulated import (
     EncapsulatedIndex,
     declared_frames,
-    find_items,
+    find_fragments,
     read_table,
 )
 from lazydicom._frames.fragment_reader import (
@@ -29,26 +29,26 @@ from lazydicom._frames.fragment_reader import (
     open_fragments,
     split_items,
 )
-from lazydicom._frames.fragments import PixelItems
+from lazydicom._frames.fragment_stream import FragmentStream
+from lazydicom._frames.fragments import FragmentArea
 from lazydicom._frames.given_frames import GivenFrames
-from lazydicom._frames.growing_index import EVIDENT, ItemTrail, State
 from lazydicom._frames.index import FrameIndex, index_edges
-from lazydicom._frames.streamed_index import ItemStream
+from lazydicom._frames.partial_index import EVIDENT, PartialIndex, State
 from lazydicom._header.header import Header
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 _LEAST_ITEM: Final = 16
-"""Bytes of an item whose codestream shows where it begins."""
+"""Bytes of a fragment whose codestream shows where it begins."""
 _FEWEST_STREAMED: Final = 4
 """A stream begins with two round trips, which looking for fewer frames does not take."""
 
 
-class Trail(Protocol):
+class PartialOffsets(Protocol):
     """Says where frames lie, as far as it knows."""
 
     @property
-    def items(self) -> PixelItems:
-        """Where the items lie."""
+    def fragments(self) -> FragmentArea:
+        """Where the fragments lie."""
         ...
 
     @property
@@ -57,7 +57,7 @@ class Trail(Protocol):
         ...
 
     def edges(self) -> NDArray[np.int64]:
-        """Give where each known frame begins, and where the last one ends."""
+        """Return where each known frame begins, and where the last one ends."""
         ...
 
     def reach(self, count: int) -> None:
@@ -66,22 +66,22 @@ class Trail(Protocol):
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class TableTrail:
+class PartialTable:
     """What a table says: the end of its last frame is not in it."""
 
-    items: PixelItems
+    fragments: FragmentArea
     offsets: NDArray[np.int64]
     state: State = "doubt"
 
     def edges(self) -> NDArray[np.int64]:
-        """Give the beginnings: each but the first is the end of another frame."""
+        """Return the beginnings: each but the first is the end of another frame."""
         return self.offsets
 
     def reach(self, count: int) -> None:
         """Know all there is."""
 
 
-def open_trail(header: Header) -> "TrailReader | None":
+def open_partial(header: Header) -> "PartialReader | None":
     """Read the frames of a distant file, ``None`` where it is to be indexed at once.
 
     That is where a table cannot be true or counts other frames than the header, where
@@ -91,22 +91,26 @@ def open_trail(header: Header) -> "TrailReader | None":
     """
     if not is_distant(header.source):
         return None
-    with header.open_at_pixels() as window:
-        items = find_items(header, window)
-        table, doubts = read_table(header, window, items)
-    room = (items.stop - items.first) // _LEAST_ITEM
-    beyond = items.stop > header.source.size()
-    if items.frames == 1 or items.frames > room or beyond or doubts:
+    with header.open_at_pixels() as lookahead:
+        fragments = find_fragments(header, lookahead)
+        table, doubts = read_table(header, lookahead, fragments)
+    room = (fragments.stop - fragments.first) // _LEAST_ITEM
+    beyond = fragments.stop > header.source.size()
+    if fragments.frames == 1 or fragments.frames > room or beyond or doubts:
         return None
     if table is not None:
-        fits = len(table) == items.frames
-        return TrailReader(header, TableTrail(items, table.offsets)) if fits else None
-    if items.codec not in EVIDENT:
+        fits = len(table) == fragments.frames
+        return (
+            PartialReader(header, PartialTable(fragments, table.offsets))
+            if fits
+            else None
+        )
+    if fragments.codec not in EVIDENT:
         return None
-    return TrailReader(header, ItemTrail(header.source, items))
+    return PartialReader(header, PartialIndex(header.source, fragments))
 
 
-class TrailReader:
+class PartialReader:
     """Gives encoded frames while it learns where they lie."""
 
     lends = False
@@ -114,11 +118,11 @@ class TrailReader:
     distant = True
     """The file is elsewhere."""
 
-    def __init__(self, header: Header, trail: Trail) -> None:
+    def __init__(self, header: Header, partial_index: PartialOffsets) -> None:
         self._header = header
-        self._trail = trail
+        self._partial_index = partial_index
         self._complete: FragmentReader | None = None
-        self._given = GivenFrames(trail.items.frames)
+        self._given = GivenFrames(partial_index.fragments.frames)
         self._refusal: InvalidDicomError | None = None
         self._lock = Lock()
 
@@ -133,16 +137,18 @@ class TrailReader:
 
     @property
     def index(self) -> FrameIndex:
-        """Byte range of every frame; the items not seen yet are walked over now."""
+        """Byte range of every frame; the fragments not seen yet are walked over now."""
         return self.whole().index
 
     def __len__(self) -> int:
-        """Give the number of frames declared."""
-        return self._trail.items.frames
+        """Return the number of frames declared."""
+        return self._partial_index.fragments.frames
 
     def knows(self, frame: int) -> bool:
-        """Tell whether the trail has come to a frame."""
-        known = self._complete is not None or frame + 1 < len(self._trail.edges())
+        """Return whether the partial_index has come to a frame."""
+        known = self._complete is not None or frame + 1 < len(
+            self._partial_index.edges()
+        )
         return 0 <= frame < len(self) and known
 
     def read(self, frame: int) -> BytesLike:
@@ -150,7 +156,7 @@ class TrailReader:
         return self.read_many([frame])[0]
 
     def spans(self, frames: Sequence[int]) -> list[ByteRange]:
-        """Give the byte ranges of some frames; items not seen yet are looked for now."""
+        """Return the byte ranges of some frames; fragments not seen yet are looked for now."""
         spans = self._spans(frames)
         return self.whole().spans(frames) if spans is None else spans
 
@@ -175,42 +181,44 @@ class TrailReader:
                 return whole
         return self.whole().read_many(frames)
 
-    def stream(self, frames: Sequence[int]) -> ItemStream | None:
-        """Read frames while their items are looked for, where all up to some one are wanted.
+    def stream(self, frames: Sequence[int]) -> FragmentStream | None:
+        """Read frames while their fragments are looked for, where all up to some one are wanted.
 
-        ``None`` elsewhere, and where the first items show that they are no whole frames.
+        ``None`` elsewhere, and where the first fragments show that they are no whole frames.
         """
-        trail, count = self._trail, max(frames, default=-1) + 1
-        if self._complete is not None or not isinstance(trail, ItemTrail):
+        partial_index, count = self._partial_index, max(frames, default=-1) + 1
+        if self._complete is not None or not isinstance(partial_index, PartialIndex):
             return None
-        known = len(trail.edges()) - 1
+        known = len(partial_index.edges()) - 1
         wanted = {frame for frame in frames if frame >= known}
         if len(wanted) < max(count - known, _FEWEST_STREAMED) or count > len(self):
             return None
-        trail.reach(2)
+        partial_index.reach(2)
         return (
-            ItemStream(trail, count, self._accept) if trail.state == "going" else None
+            FragmentStream(partial_index, count, self._accept)
+            if partial_index.state == "going"
+            else None
         )
 
     def read_run(self, first: int, out: memoryview) -> None:
-        """Refuse: encoded frames do not follow each other without items."""
+        """Refuse: encoded frames do not follow each other without fragments."""
         del out
         message = "Encapsulated frames are read one by one"
         raise UnsupportedError(message, url=self.url, frame=first)
 
     def identity(self) -> tuple[object, ...]:
-        """Give that of the file."""
+        """Return that of the file."""
         return self._header.source.identity()
 
     def _spans(self, frames: Sequence[int]) -> list[ByteRange] | None:
-        """Tell where frames lie, ``None`` where the trail does not."""
+        """Return where frames lie, ``None`` where the partial_index does not."""
         if self._complete is not None or not frames:
             return None
         if not 0 <= min(frames) <= max(frames) < len(self):
             message = f"Expected frames below {len(self)}, asked for {max(frames)}"
             raise InvalidDicomError(message, url=self.url, frame=max(frames))
-        self._trail.reach(max(frames) + 1)
-        edges = self._trail.edges()
+        self._partial_index.reach(max(frames) + 1)
+        edges = self._partial_index.edges()
         if len(edges) < max(frames) + 2:
             return None
         starts, stops = edges[:-1].tolist(), edges[1:].tolist()
@@ -221,18 +229,18 @@ class TrailReader:
             fragments = split_items(data, span.offset)
         except InvalidDicomError:
             return None
-        codec = self._trail.items.codec
+        codec = self._partial_index.fragments.codec
         holding = [fragment for fragment in fragments if len(fragment)]
         return join_fragments(fragments) if is_one_codestream(codec, holding) else None
 
     def _accept(
-        self, frame: int, span: ByteRange, item: memoryview
+        self, frame: int, span: ByteRange, fragment: memoryview
     ) -> BytesLike | None:
-        found = self._codestream(item, span)
+        found = self._codestream(fragment, span)
         return found if found is not None and self._gives([frame], [span]) else None
 
     def _gives(self, frames: Sequence[int], spans: Sequence[ByteRange]) -> bool:
-        """Note frames found by the trail, unless all items were looked at meanwhile."""
+        """Note frames found by the partial_index, unless all fragments were looked at meanwhile."""
         with self._lock:
             if self._complete is not None or self._refusal is not None:
                 return False
@@ -241,7 +249,7 @@ class TrailReader:
             return True
 
     def whole(self) -> FragmentReader:
-        """Follow the trail to its end; where it is in doubt, walk as anywhere else.
+        """Follow the partial_index to its end; where it is in doubt, walk as anywhere else.
 
         Raises
         ------
@@ -261,14 +269,14 @@ class TrailReader:
             return self._complete
 
     def _finish(self) -> FragmentReader:
-        header, trail = self._header, self._trail
-        trail.reach(header.source.size())
-        if trail.state != "ended":
+        header, partial_index = self._header, self._partial_index
+        partial_index.reach(header.source.size())
+        if partial_index.state != "ended":
             whole = open_fragments(
                 header, allow_truncated=False, on_extra_frames="warn"
             )
             self._given.check(whole.index)
             return FragmentReader(header.source, whole.found, self._given)
-        index = declared_frames(header, index_edges(trail.edges(), "scanned"))
-        found = EncapsulatedIndex(index, trail.items, proven=True)
+        index = declared_frames(header, index_edges(partial_index.edges(), "scanned"))
+        found = EncapsulatedIndex(index, partial_index.fragments, proven=True)
         return FragmentReader(header.source, found)
