@@ -1,8 +1,8 @@
 """Frames of a distant file, indexed as far as somebody asks.
 
-Without an offset table ``array[3]`` needs four fragments, not all. That holds while each fragment
-shows by its own first and last bytes that it is one whole frame. A table tells where each
-frame ends but the last one. Whatever does not fit makes the reader index the file as a
+Without an offset table ``array[3]`` needs four fragments, not all. That holds while each
+fragment shows by its own first and last bytes that it is one whole frame. A table tells where
+each frame ends but the last one. Whatever does not fit makes the reader index the file as a
 local one; and it does so before it is pickled.
 """
 
@@ -182,7 +182,7 @@ class PartialReader:
         return self.whole().read_many(frames)
 
     def stream(self, frames: Sequence[int]) -> FragmentStream | None:
-        """Read frames while their fragments are looked for, where all up to some one are wanted.
+        """Read frames while their fragments are looked for, where all up to one are wanted.
 
         ``None`` elsewhere, and where the first fragments show that they are no whole frames.
         """
@@ -240,7 +240,7 @@ class PartialReader:
         return found if found is not None and self._gives([frame], [span]) else None
 
     def _gives(self, frames: Sequence[int], spans: Sequence[ByteRange]) -> bool:
-        """Note frames found by the partial_index, unless all fragments were looked at meanwhile."""
+        """Note frames that were found, unless all fragments were looked at meanwhile."""
         with self._lock:
             if self._complete is not None or self._refusal is not None:
                 return False

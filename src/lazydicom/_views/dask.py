@@ -137,7 +137,7 @@ def _without_labels(array: FrameArray) -> FrameArray:
 
 
 def _is_small(array: FrameArray) -> bool:
-    """Return whether every task may carry the array, which lets dask push slices down faster."""
+    """Return whether every task may carry the array: dask then pushes slices down faster."""
     return len(array.images) == 1 and _carried_nbytes(array) <= _SMALL
 
 
