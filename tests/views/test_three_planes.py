@@ -14,7 +14,7 @@ from series_files import write_volume
 
 import lazydicom
 from lazydicom._array.picture import resize
-from lazydicom._views.three_planes import three_planes
+from lazydicom._views.pictures import three_planes
 from lazydicom.errors import UnsupportedError
 
 if TYPE_CHECKING:

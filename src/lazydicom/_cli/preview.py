@@ -13,8 +13,7 @@ from lazydicom._array.picture import Picture, encode_png
 from lazydicom._cli.array_of import SeriesChoice, series_options
 from lazydicom._cli.debug import debug_option
 from lazydicom._open.files import is_one_file
-from lazydicom._views.contact_sheet import contact_sheet
-from lazydicom._views.three_planes import is_volume, three_planes
+from lazydicom._views.pictures import contact_sheet, is_volume, three_planes
 from lazydicom.errors import LazyDicomError
 
 

@@ -1,11 +1,15 @@
-"""Which attributes an export takes along."""
+"""What an export takes along besides pixels: attributes, and where each frame came from."""
 
 import math
 from collections.abc import Iterable
-from typing import Any, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
+from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
 from lazydicom._views.zarr_metadata import (
     auxiliary_names,
@@ -15,6 +19,8 @@ from lazydicom._views.zarr_metadata import (
 from lazydicom.errors import InvalidDicomError, warn
 
 Metadata: TypeAlias = Literal["none", "technical", "full"]
+
+_SOP_INSTANCE_UID: Final = 0x00080018
 
 
 def warn_of_burned_in_text(array: FrameArray) -> None:
@@ -77,6 +83,26 @@ def exported_attributes(
     if metadata == "full":
         attributes["dicom"] = [_dicom_json(image) for image in array.images]
     return attributes
+
+
+def source_labels(array: DicomArray) -> dict[str, Coordinate]:
+    """Return instance and frame of each grid position; nothing and -1 for holes.
+
+    The header of every instance is asked for its UID.
+    """
+    uids: list[str] = []
+    numbers: list[int] = []
+    for image in array.images:
+        found = image.header.elements.get(_SOP_INSTANCE_UID, "UI")
+        uids += [str(found[0]) if found else ""] * len(image)
+        numbers += range(len(image))
+    places = array.grid.numbers
+    names, frames = np.array([*uids, ""]), np.array([*numbers, HOLE], np.int64)
+    dims = array.dims[: places.ndim]
+    return {
+        "sop_instance_uid": Coordinate(dims, names[places]),
+        "frame_number": Coordinate(dims, frames[places]),
+    }
 
 
 def _dicom_json(image: DicomImage) -> dict[str, Any]:

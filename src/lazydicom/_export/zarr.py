@@ -14,10 +14,10 @@ from lazydicom._array.coordinate import Coordinate
 from lazydicom._export.attributes import (
     Metadata,
     exported_attributes,
+    source_labels,
     warn_of_burned_in_text,
 )
 from lazydicom._export.memory import plan_workers
-from lazydicom._export.source_labels import source_labels
 from lazydicom._export.store.cluster import find_cluster
 from lazydicom._export.store.layout import METADATA, Axes, plan_layout
 from lazydicom._export.store.prepare import Known, make_plan, prepare

@@ -1,9 +1,12 @@
-"""A picture of a volume: its axial, coronal and sagittal planes through the middle.
+"""Pictures of a whole file or volume, small and windowed.
 
-They look at the patient as radiologists do: from the feet and from the front, with the
-left side of the patient to the right; sagittal planes from the left, the front to the left.
+A contact sheet has evenly spaced frames side by side. Three planes are the axial, coronal and
+sagittal ones through the middle: they look at the patient as radiologists do, from the feet
+and from the front, with the left side of the patient to the right; sagittal planes from the
+left, the front to the left.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -11,13 +14,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.computed import FrameArray
-from lazydicom._array.picture import Picture, is_inverted, resize, to_picture
+from lazydicom._array.picture import Picture, is_inverted, resize, shrink, to_picture
 from lazydicom.errors import UnsupportedError
 
 _DOWN: Final = (2, 2, 1)
 """Patient axis (x, y, z: towards left, back, head) of the rows of each plane, the last
 plane first: sagittal and coronal z, axial y."""
 _ACROSS: Final = (1, 0, 0)
+
+
+def contact_sheet(array: FrameArray, *, frames: int, tile: int) -> Picture:
+    """Show up to `frames` evenly spaced frames, each at most `tile` pixels wide and high.
+
+    Large frames are averaged down, small ones magnified by a whole number. Values between
+    the 1st and the 99th percentile of what is shown become grey levels; 8-bit colour stays
+    as it is. Only these frames are read.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width) or (height, width, 3)
+    """
+    shape = array.grid.shape
+    positions = np.unravel_index(_evenly_spaced(math.prod(shape), frames), shape)
+    side = max(array.frame_shape[:2])
+    step, zoom = -(-side // tile), max(tile // side, 1)
+    tiles = np.stack([shrink(array[at], step) for at in zip(*positions, strict=True)])
+    color, inverted = tiles.ndim == 4, is_inverted(array.attrs)
+    picture = to_picture(tiles, array.dtype, color=color, inverted=inverted)
+    return _side_by_side(picture.repeat(zoom, axis=1).repeat(zoom, axis=2))
 
 
 def is_volume(array: FrameArray) -> bool:
@@ -69,6 +93,25 @@ def three_planes(array: FrameArray, *, tile: int) -> Picture:
         inverted=is_inverted(array.attrs),
     )
     return _beside(_cut(whole, planes), sizes)
+
+
+def _evenly_spaced(count: int, wanted: int) -> NDArray[np.intp]:
+    """Choose positions from the first to the last one.
+
+    >>> _evenly_spaced(100, 4)
+    array([ 0, 33, 66, 99])
+    """
+    return np.linspace(0, count - 1, min(count, wanted)).round().astype(np.intp)
+
+
+def _side_by_side(tiles: Picture) -> Picture:
+    count, height, width = tiles.shape[:3]
+    columns = math.ceil(math.sqrt(count))
+    rows = -(-count // columns)
+    sheet = np.zeros((rows * columns, *tiles.shape[1:]), np.uint8)
+    sheet[:count] = tiles
+    grid = sheet.reshape(rows, columns, height, width, -1).swapaxes(1, 2)
+    return grid.reshape(rows * height, columns * width, *tiles.shape[3:])
 
 
 def _patient_axes(steps: NDArray[np.float64]) -> tuple[int, ...]:

@@ -1,0 +1,242 @@
+"""Stores of this machine, staged in a folder beside their place, by one export at a time.
+
+A folder is renamed when it is complete; a zip is packed from it last, since a killed zip has
+no directory. The lock is one of the operating system, on an empty file beside the store: it
+goes with the process that holds it, however that ends.
+"""
+
+import os
+import shutil
+import sys
+import zipfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from zarr.storage import ZipStore
+
+from lazydicom._export.store.folder import Folder, LocalFolder
+from lazydicom._export.store.layout import METADATA
+from lazydicom._export.store.object_folder import open_store
+from lazydicom.errors import ExportError
+
+_STAGED: Final = ".partial"
+_REPLACED: Final = ".replaced"
+_LOCK: Final = ".lazydicom-lock"
+"""Callers have locks of their own, which are often called ``.lock``."""
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+"""No time goes into a zip, so that the same export gives the same bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class LocalTarget:
+    """A folder of this machine, staged beside its place."""
+
+    url: str
+    streams: bool = True
+
+    @property
+    def staging(self) -> LocalFolder:
+        """The folder beside."""
+        return LocalFolder(self.url + _STAGED)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold a lock beside it."""
+        return only_export(self.url)
+
+    def published(self) -> Folder | None:
+        """Return the folder if there is anything in it."""
+        folder = LocalFolder(self.url)
+        return None if folder.is_empty() else folder
+
+    def discard(self) -> None:
+        """Delete the folder beside."""
+        self.staging.clear()
+
+    def tidy(self) -> None:
+        """Delete the folder beside, and the one that was replaced."""
+        self.staging.clear()
+        shutil.rmtree(self.url + _REPLACED, ignore_errors=True)
+
+    def publish(self, metadata: bytes) -> None:
+        """Rename the folder."""
+        self.staging.put(METADATA, metadata)
+        with _replaced(Path(self.url), Path(self.url + _REPLACED)):
+            Path(self.staging.path).replace(self.url)
+        _sync_folder(Path(self.url).parent)
+
+
+@dataclass(frozen=True, slots=True)
+class ZipTarget:
+    """A zip file of this machine, staged in a folder beside it."""
+
+    url: str
+    streams: bool = True
+
+    @property
+    def staging(self) -> LocalFolder:
+        """The folder beside."""
+        return LocalFolder(self.url + _STAGED)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold a lock beside it."""
+        return only_export(self.url)
+
+    def published(self) -> Folder | None:
+        """Return the content of the zip."""
+        path = Path(self.url)
+        if not path.exists():
+            return None
+        if not zipfile.is_zipfile(path):
+            raise ExportError("Something else than a zip stands here", url=self.url)
+        return open_store(ZipStore(path, mode="r"))
+
+    def discard(self) -> None:
+        """Delete the folder beside."""
+        self.staging.clear()
+
+    def tidy(self) -> None:
+        """Delete the folder beside."""
+        self.staging.clear()
+
+    def publish(self, metadata: bytes) -> None:
+        """Pack the folder, and rename the zip."""
+        self.staging.put(METADATA, metadata)
+        packed = Path(self.url + ".packing")
+        with packed.open("wb") as file:
+            with zipfile.ZipFile(file, "w") as archive:
+                for name in _names(Path(self.staging.path)):
+                    _pack(archive, Path(self.staging.path), name)
+            file.flush()
+            os.fsync(file.fileno())
+        packed.replace(self.url)
+        self.staging.clear()
+
+
+@dataclass(frozen=True, slots=True)
+class ZipObjectTarget:
+    """An open `ZipStore` of the caller, staged in a folder beside its file."""
+
+    store: ZipStore
+    streams: bool = False
+    """A `ZipStore` takes objects whole."""
+
+    @property
+    def url(self) -> str:
+        """Path of the zip."""
+        return str(self.store.path)
+
+    @property
+    def staging(self) -> LocalFolder:
+        """The folder beside."""
+        return LocalFolder(self.url + _STAGED)
+
+    def alone(self) -> AbstractContextManager[None]:
+        """Hold a lock beside it."""
+        return only_export(self.url)
+
+    def published(self) -> Folder | None:
+        """Return the content of the zip."""
+        folder = open_store(self.store)
+        return None if folder.is_empty() else folder
+
+    def discard(self) -> None:
+        """Delete the folder beside."""
+        self.staging.clear()
+
+    def tidy(self) -> None:
+        """Delete the folder beside."""
+        self.staging.clear()
+
+    def publish(self, metadata: bytes) -> None:
+        """Pack the folder into the store, which cannot replace anything."""
+        if self.published():
+            raise ExportError("A ZipStore cannot be overwritten", url=self.url)
+        self.staging.put(METADATA, metadata)
+        folder = open_store(self.store)
+        for name in _names(Path(self.staging.path)):
+            folder.put(name, self.staging.get(name) or b"")
+        self.staging.clear()
+
+
+@contextmanager
+def only_export(url: str) -> Iterator[None]:
+    """Hold the lock of a local store.
+
+    Raises
+    ------
+    ExportError
+        If another export holds it.
+    """
+    if sys.platform == "win32":
+        yield  # has no flock
+        return
+    path = url + _LOCK
+    os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+    descriptor = _take_lock(path, url)
+    try:
+        yield
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)  # noqa: PTH108 (while it is held)
+        os.close(descriptor)
+
+
+def _take_lock(path: str, url: str) -> int:
+    import fcntl
+
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise ExportError("Another export writes here", url=url) from None
+        except OSError:  # a file system without locks
+            return descriptor
+        if _is_still_there(descriptor, path):
+            return descriptor
+        os.close(descriptor)  # the one before us removed it meanwhile
+
+
+def _is_still_there(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))  # noqa: PTH116
+    except FileNotFoundError:
+        return False
+
+
+@contextmanager
+def _replaced(path: Path, aside: Path) -> Iterator[None]:
+    """Move a folder aside while another takes its place."""
+    shutil.rmtree(aside, ignore_errors=True)
+    moved = path.exists() and any(path.iterdir())
+    if moved:
+        path.rename(aside)
+    yield
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _names(folder: Path) -> list[str]:
+    """Name all files, ``zarr.json`` last."""
+    files = (path for path in folder.rglob("*") if path.is_file())
+    names = (path.relative_to(folder).as_posix() for path in files)
+    return sorted(names, key=lambda name: (name == METADATA, name))
+
+
+def _pack(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
+    info = zipfile.ZipInfo(name, _EPOCH)
+    info.file_size = (folder / name).stat().st_size
+    info.external_attr = 0o644 << 16
+    with (folder / name).open("rb") as file, archive.open(info, "w") as packed:
+        shutil.copyfileobj(file, packed, 1 << 20)
+
+
+def _sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
