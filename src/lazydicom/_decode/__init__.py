@@ -1,1 +1,8 @@
-"""From the bytes of a frame to its stored values; nothing here knows of files."""
+"""From the bytes of a frame to its stored values.
+
+Nothing here knows of files, frames before or after, or look-up tables.
+
+For others: `frame.decode_frame`, `format.FrameFormat`, `preflight.check_codestream`,
+`samples.decode_samples`.
+Read `frame.py` first.
+"""

@@ -1,1 +1,8 @@
-"""Byte ranges over a network, each response checked."""
+"""Byte ranges over a network, each response checked.
+
+Nothing here is asked by name from another room: `_bytes.open` and `_bytes.listing` come
+here for a URL.
+
+For others: `source.open_remote`, `client.find_files`, `client.is_folder`.
+Read `source.py` first.
+"""

@@ -1,1 +1,7 @@
-"""Frames behind DICOMweb."""
+"""Frames behind DICOMweb.
+
+It is no client of everything: it asks for metadata and frames of one instance.
+
+For others: `reader.open_dicomweb`, `client.SCHEME`.
+Read `reader.py` first.
+"""

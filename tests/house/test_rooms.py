@@ -1,0 +1,84 @@
+"""The rooms of the house: small enough for one sitting, each with its door sign."""
+
+from __future__ import annotations
+
+import ast
+import re
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from tools import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+PACKAGE: Final = REPOSITORY / "src" / "lazydicom"
+MOST_FILES: Final = 12
+"""Of a room, beside its door sign and its sub-rooms."""
+CROWDED: Final = {"_frames": 13, "_header": 13}
+"""Rooms with more files than that. None may be added, and none may grow."""
+ROOMS: Final = sorted(
+    {path.parent for path in PACKAGE.rglob("__init__.py")} - {PACKAGE}
+)
+SIGNED_NAME: Final = re.compile(r"`([\w./]+)`")
+
+
+def room_name(room: Path) -> str:
+    return room.relative_to(PACKAGE).as_posix()
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=room_name)
+def test_a_room_is_read_in_one_sitting(room: Path) -> None:
+    files = [path.name for path in room.glob("*.py") if path.name != "__init__.py"]
+
+    assert len(files) <= CROWDED.get(room_name(room), MOST_FILES)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=room_name)
+def test_a_door_sign_holds_words_alone(room: Path) -> None:
+    (sign,) = ast.parse((room / "__init__.py").read_text()).body
+
+    assert isinstance(sign, ast.Expr)
+    assert isinstance(sign.value, ast.Constant)
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=room_name)
+def test_a_door_sign_says_what_to_read_first_and_names_what_is_there(
+    room: Path,
+) -> None:
+    sign = ast.get_docstring(ast.parse((room / "__init__.py").read_text())) or ""
+
+    first = re.search(r"Read\s+`(\w+\.py)`", sign)
+    missing = [name for name in SIGNED_NAME.findall(sign) if not is_there(name, room)]
+
+    assert first is not None
+    assert (room / first[1]).is_file()
+    assert not missing
+
+
+def is_there(name: str, room: Path) -> bool:
+    """Return whether a name on a sign is a file, a room or a definition."""
+    path = name.replace(".", "/").removesuffix("/py").rstrip("/")
+    places = (place / path for place in (room, room.parent, PACKAGE))
+    if any(place.is_dir() or place.with_suffix(".py").is_file() for place in places):
+        return True
+    return name == "lazydicom" or name in set(defined_names(room))
+
+
+def defined_names(room: Path) -> Iterator[str]:
+    """Yield `module.name`, and the name alone, for all that a room defines."""
+    for path in room.rglob("*.py"):
+        for node in ast.parse(path.read_text()).body:
+            for name in names_of(node):
+                yield name
+                yield f"{path.stem}.{name}"
+
+
+def names_of(node: ast.stmt) -> list[str]:
+    if isinstance(node, ast.FunctionDef | ast.ClassDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else []
+    if isinstance(node, ast.AnnAssign):
+        targets = [node.target]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
