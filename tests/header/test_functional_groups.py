@@ -27,12 +27,12 @@ from tools import SHARED_DATA
 from traced_memory import traced
 
 from lazydicom._bytes.open import open_source
+from lazydicom._header.attributes import FRAME_ATTRIBUTES, TEXT
 from lazydicom._header.columns.functional_groups import (
     functional_group_columns,
     has_functional_groups,
 )
 from lazydicom._header.columns.values import seconds_of
-from lazydicom._header.frame_attributes import FRAME_ATTRIBUTES, TEXT
 from lazydicom._header.header import header_of_dataset, read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomError
 

@@ -9,23 +9,24 @@ from numpy.typing import NDArray
 from lazydicom._arrange.siemens_mosaic import tile_positions
 from lazydicom._array.image import DicomImage
 from lazydicom._array.mosaic import MosaicImage
-from lazydicom._header.columns.functional_groups import Columns
-from lazydicom._header.columns.values import seconds_of
-from lazydicom._header.elements import Elements
-from lazydicom._header.frame_attributes import (
+from lazydicom._header import tags
+from lazydicom._header.attributes import (
     FRAME_ATTRIBUTES,
     INSTANCE_ATTRIBUTES,
     TEXT,
 )
+from lazydicom._header.columns.functional_groups import Columns
+from lazydicom._header.columns.values import seconds_of
+from lazydicom._header.elements import Elements
 from lazydicom._header.header import Header
 from lazydicom._header.values import Values
 from lazydicom.errors import InvalidDicomError, warn
 
-_PLACE: Final = frozenset((0x00200032, 0x00200037, 0x00280030))
+_PLACE: Final = frozenset(
+    (tags.IMAGE_POSITION_PATIENT, tags.IMAGE_ORIENTATION_PATIENT, tags.PIXEL_SPACING)
+)
 """Position, orientation, spacing: without them, pixels stand in the wrong place."""
 _HALF_A_DAY: Final = 43_200
-_FRAME_TIME: Final = 0x00181063
-_GRID_FRAME_OFFSETS: Final = 0x3004000C
 _B_VALUES: Final = (
     ("ge", "GEMS_PARM_01"),
     ("siemens", "SIEMENS MR HEADER"),
@@ -159,16 +160,16 @@ def _spread_frames(columns: Columns, images: Sequence[DicomImage]) -> None:
 
 
 def _frame_seconds(elements: Elements) -> float:
-    values = elements.get(_FRAME_TIME, "DS")
+    values = elements.get(tags.FRAME_TIME, "DS")
     return float(values[0]) / 1000 if values else float("nan")
 
 
 def _dose_positions(header: Header, frames: int) -> NDArray[np.float64]:
     """Place the planes of a dose grid (PS3.3 section C.8.8.3.2), others nowhere."""
     get = header.elements.get
-    offsets = np.array(get(_GRID_FRAME_OFFSETS, "DS"), np.float64)
-    position = np.array(get(0x00200032, "DS"), np.float64)
-    orientation = np.array(get(0x00200037, "DS"), np.float64)
+    offsets = np.array(get(tags.GRID_FRAME_OFFSET_VECTOR, "DS"), np.float64)
+    position = np.array(get(tags.IMAGE_POSITION_PATIENT, "DS"), np.float64)
+    orientation = np.array(get(tags.IMAGE_ORIENTATION_PATIENT, "DS"), np.float64)
     if len(offsets) != frames or len(position) != 3 or len(orientation) != 6:
         return np.full((frames, 3), np.nan)
     normal = np.cross(orientation[:3], orientation[3:])

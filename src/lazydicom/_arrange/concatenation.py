@@ -4,16 +4,13 @@ Their frames find their places as any others; only whether a part is missing is 
 """
 
 from collections.abc import Sequence
-from typing import Final
 
 import numpy as np
 
 from lazydicom._arrange.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
+from lazydicom._header import tags
 from lazydicom.errors import InvalidDicomError, redact_url, warn
-
-_FRAME_OFFSET: Final = 0x00209228
-_TOTAL: Final = 0x00209163
 
 
 def check_concatenations(table: FrameTable, *, may_lack: bool) -> None:
@@ -44,7 +41,7 @@ def _fault(parts: Sequence[DicomImage]) -> str | None:
             text = f"Expected frame {expected} of a concatenation, found {offset}"
             return f"{text} in {redact_url(part.url)}"
         expected += len(part)
-    total = parts[0].header.elements.get(_TOTAL, "US")
+    total = parts[0].header.elements.get(tags.IN_CONCATENATION_TOTAL_NUMBER, "US")
     if total and int(total[0]) != len(parts):
         text = f"Expected {total[0]} parts of a concatenation, found {len(parts)}"
         return f"{text}, the last is {redact_url(parts[-1].url)}"
@@ -52,5 +49,5 @@ def _fault(parts: Sequence[DicomImage]) -> str | None:
 
 
 def _frame_offset(image: DicomImage) -> int:
-    values = image.header.elements.get(_FRAME_OFFSET, "UL")
+    values = image.header.elements.get(tags.CONCATENATION_FRAME_OFFSET_NUMBER, "UL")
     return int(values[0]) if values else 0

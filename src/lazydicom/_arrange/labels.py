@@ -20,6 +20,7 @@ from lazydicom._arrange.stack import technical_attributes
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
+from lazydicom._header import tags
 
 _PER_FRAME: Final = (
     "image_position_patient",
@@ -181,8 +182,11 @@ def _source_labels(
 
 def _uids(image: DicomImage) -> dict[str, str]:
     get = image.header.elements.get
-    tags = {"series_instance_uid": 0x0020000E, "frame_of_reference_uid": 0x00200052}
-    found = {name: get(tag, "UI") for name, tag in tags.items()}
+    wanted = {
+        "series_instance_uid": tags.SERIES_INSTANCE_UID,
+        "frame_of_reference_uid": tags.FRAME_OF_REFERENCE_UID,
+    }
+    found = {name: get(tag, "UI") for name, tag in wanted.items()}
     return {name: str(values[0]) for name, values in found.items() if values}
 
 

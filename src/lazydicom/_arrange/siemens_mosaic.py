@@ -15,13 +15,10 @@ from numpy.typing import NDArray
 from lazydicom._arrange.geometry import normal_of, spans_plane
 from lazydicom._array.image import DicomImage
 from lazydicom._array.mosaic import MosaicImage, cut_mosaic
+from lazydicom._header import tags
 from lazydicom._header.elements import Elements
 from lazydicom.errors import warn
 
-_IMAGE_TYPE: Final = 0x00080008
-_TILES: Final = 0x0019100A
-_CSA_IMAGE_HEADER: Final = 0x00291010
-_CSA_SERIES_HEADER: Final = 0x00291020
 _CSA_MARK: Final = b"SV10"
 _CSA_TAG: Final = struct.Struct("<64si4siii")
 _CSA_ITEM: Final = struct.Struct("<4i")
@@ -42,10 +39,10 @@ def tile_positions(image: MosaicImage) -> NDArray[np.float64]:
     the first tile.
     """
     elements = image.header.elements
-    position = _numbers(elements, 0x00200032, 3)
-    orientation = _numbers(elements, 0x00200037, 6)
-    spacing = _numbers(elements, 0x00280030, 2)
-    distance = _numbers(elements, 0x00180088, 1)
+    position = _numbers(elements, tags.IMAGE_POSITION_PATIENT, 3)
+    orientation = _numbers(elements, tags.IMAGE_ORIENTATION_PATIENT, 6)
+    spacing = _numbers(elements, tags.PIXEL_SPACING, 2)
+    distance = _numbers(elements, tags.SPACING_BETWEEN_SLICES, 1)
     if not spans_plane(orientation[None]).all():
         return np.full((image.tiles, 3), np.nan)
     normal = _slice_normal(elements, normal_of(orientation))
@@ -58,7 +55,7 @@ def tile_positions(image: MosaicImage) -> NDArray[np.float64]:
 
 
 def _is_mosaic(image: DicomImage) -> bool:
-    words = image.header.elements.get(_IMAGE_TYPE, "CS")
+    words = image.header.elements.get(tags.IMAGE_TYPE, "CS")
     return "MOSAIC" in words and len(image) == 1
 
 
@@ -71,13 +68,13 @@ def _as_tiles(image: DicomImage) -> DicomImage:
 
 
 def _number_of_tiles(elements: Elements) -> int | None:
-    told = elements.get(_TILES, "US")
+    told = elements.get(tags.SIEMENS_NUMBER_OF_IMAGES_IN_MOSAIC, "US")
     if told:
         return int(told[0])
     values = _csa_numbers(elements, "NumberOfImagesInMosaic")
     if len(values) and values.item(0).is_integer():
         return int(values[0])
-    protocol = _SLICES.search(elements.read(_CSA_SERIES_HEADER) or b"")
+    protocol = _SLICES.search(elements.read(tags.SIEMENS_CSA_SERIES_HEADER) or b"")
     if protocol is None:
         return None
     return int(protocol[1], 16 if protocol[1][:2] == b"0x" else 10)
@@ -95,7 +92,7 @@ def _slice_normal(
 
 def _csa_numbers(elements: Elements, name: str) -> NDArray[np.float64]:
     """Look a name up in the CSA image header, version 2; none if they are no numbers."""
-    data = elements.read(_CSA_IMAGE_HEADER) or b""
+    data = elements.read(tags.SIEMENS_CSA_IMAGE_HEADER) or b""
     if not data.startswith(_CSA_MARK):
         return np.empty(0)
     try:

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from lazydicom._array.computed import FrameArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
+from lazydicom._header import tags
 from lazydicom._views.zarr_metadata import (
     auxiliary_names,
     check_name,
@@ -19,8 +20,6 @@ from lazydicom._views.zarr_metadata import (
 from lazydicom.errors import InvalidDicomError, warn
 
 Metadata: TypeAlias = Literal["none", "technical", "full"]
-
-_SOP_INSTANCE_UID: Final = 0x00080018
 
 
 def warn_of_burned_in_text(array: FrameArray) -> None:
@@ -93,7 +92,7 @@ def source_labels(array: DicomArray) -> dict[str, Coordinate]:
     uids: list[str] = []
     numbers: list[int] = []
     for image in array.images:
-        found = image.header.elements.get(_SOP_INSTANCE_UID, "UI")
+        found = image.header.elements.get(tags.SOP_INSTANCE_UID, "UI")
         uids += [str(found[0]) if found else ""] * len(image)
         numbers += range(len(image))
     places = array.grid.numbers

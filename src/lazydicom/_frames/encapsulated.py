@@ -12,19 +12,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._decode.codestream_marks import ONE_FRAGMENT
-from lazydicom._frames.fragments import PIXEL_DATA, FragmentArea, walk_fragments
+from lazydicom._frames.fragments import FragmentArea, walk_fragments
 from lazydicom._frames.grouping import group_fragments, last_is_complete
 from lazydicom._frames.index import FrameIndex, OnExtraFrames, index_edges
 from lazydicom._frames.offset_tables import index_basic, index_extended
 from lazydicom._frames.tiff import index_tiff
+from lazydicom._header import tags
 from lazydicom._header.header import Header
 from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.pydicom import DatasetElements
-from lazydicom._header.walker import ITEM, UNDEFINED, Framing, read_element
+from lazydicom._header.walker import UNDEFINED, Framing, read_element
 from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
 
-_EXTENDED_OFFSETS: Final = 0x7FE00001
-_EXTENDED_LENGTHS: Final = 0x7FE00002
 _READ_AHEAD: Final = 1 << 17
 """What Linux reads around one item header of a mapped file that is not in memory."""
 _LARGEST_PROOF: Final = 1 << 62
@@ -122,7 +121,7 @@ def index_scanned(
     found = walk_fragments(lookahead, fragments, fragments.first, guess=guess)
     if found.fault is not None and not allow_truncated:
         raise InvalidDicomError(
-            found.fault, url=lookahead.url, offset=found.stop, tag=PIXEL_DATA
+            found.fault, url=lookahead.url, offset=found.stop, tag=tags.PIXEL_DATA
         )
     if found.fault is not None:
         warn(found.fault, url=lookahead.url)
@@ -151,7 +150,9 @@ def check_rebuilt(index: FrameIndex, table: FrameIndex, declared: int) -> None:
             f"{len(index)} frames are stored, {declared} are declared, and the {name}"
             " Offset Table that should tell which does not fit the fragments"
         )
-        raise InvalidDicomError(message, offset=int(index.offsets[0]), tag=PIXEL_DATA)
+        raise InvalidDicomError(
+            message, offset=int(index.offsets[0]), tag=tags.PIXEL_DATA
+        )
 
 
 def find_fragments(header: Header, lookahead: Lookahead) -> FragmentArea:
@@ -170,12 +171,12 @@ def find_fragments(header: Header, lookahead: Lookahead) -> FragmentArea:
         raise UnsupportedError(message, url=header.url, tag=element.tag)
     delimited = element.length == UNDEFINED
     stop = lookahead.size if delimited else element.offset + element.length
-    if element.tag != PIXEL_DATA or element.offset + 8 > stop:
+    if element.tag != tags.PIXEL_DATA or element.offset + 8 > stop:
         found = f"{stop - element.offset} bytes in this element"
         raise _no_fragment(lookahead, element.offset, found)
     table = read_element(lookahead, element.offset, Framing())
     first = table.offset + table.length
-    if table.tag != ITEM or table.length == UNDEFINED or first > stop:
+    if table.tag != tags.ITEM or table.length == UNDEFINED or first > stop:
         found = bytes(lookahead.bytes_at(element.offset, 8)).hex(" ")
         raise _no_fragment(lookahead, element.offset, found)
     if not delimited and not isinstance(header.elements, DatasetElements):
@@ -187,7 +188,9 @@ def find_fragments(header: Header, lookahead: Lookahead) -> FragmentArea:
 
 def _no_fragment(lookahead: Lookahead, offset: int, found: str) -> InvalidDicomError:
     message = f"Expected Item (FFFE,E000) of the Basic Offset Table, found {found}"
-    return InvalidDicomError(message, url=lookahead.url, offset=offset, tag=PIXEL_DATA)
+    return InvalidDicomError(
+        message, url=lookahead.url, offset=offset, tag=tags.PIXEL_DATA
+    )
 
 
 def read_table(
@@ -195,9 +198,9 @@ def read_table(
 ) -> tuple[FrameIndex | None, list[str]]:
     """Read the first table that can be true, and say what is wrong with the others."""
     doubts: list[str] = []
-    extended = header.elements.read(_EXTENDED_OFFSETS)
+    extended = header.elements.read(tags.EXTENDED_OFFSET_TABLE)
     if extended:
-        lengths = header.elements.read(_EXTENDED_LENGTHS) or b""
+        lengths = header.elements.read(tags.EXTENDED_OFFSET_TABLE_LENGTHS) or b""
         try:
             return index_extended(extended, lengths, fragments), doubts
         except InvalidDicomError as error:
@@ -265,7 +268,7 @@ def declared_frames(
                 message,
                 url=header.url,
                 offset=header.pixel_data.start,
-                tag=PIXEL_DATA,
+                tag=tags.PIXEL_DATA,
             )
         warn(message, url=header.url)
     elif stored > declared:

@@ -24,9 +24,10 @@ from lazydicom._frames.encapsulated import (
     encapsulated_index,
     index_scanned,
 )
-from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS, PIXEL_DATA
+from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS
 from lazydicom._frames.given_frames import GivenFrames
 from lazydicom._frames.index import FrameIndex, OnExtraFrames
+from lazydicom._header import tags
 from lazydicom._header.header import Header
 from lazydicom._header.lookahead import open_lookahead
 from lazydicom.errors import InvalidDicomError, UnsupportedError, format_tag, warn
@@ -211,7 +212,9 @@ class FragmentReader:
             index = index_scanned(lookahead, fragments, table)
         if len(index) < len(table):
             message = f"{len(index)} frames are stored, {len(table)} are declared"
-            raise InvalidDicomError(message, offset=fragments.start, tag=PIXEL_DATA)
+            raise InvalidDicomError(
+                message, offset=fragments.start, tag=tags.PIXEL_DATA
+            )
         check_rebuilt(index, table, len(table))
         self._given.check(index)
         if index.origin != table.origin:
@@ -262,4 +265,4 @@ def join_fragments(fragments: list[memoryview]) -> BytesLike:
 
 def _misplaced(found: str, offset: int) -> InvalidDicomError:
     message = f"Expected an Item (FFFE,E000) that fits the frame, found {found}"
-    return InvalidDicomError(message, offset=offset, tag=PIXEL_DATA)
+    return InvalidDicomError(message, offset=offset, tag=tags.PIXEL_DATA)

@@ -11,15 +11,14 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._header import tags
 from lazydicom._header.lookahead import Lookahead
-from lazydicom._header.walker import ITEM, SEQUENCE_DELIMITER, UNDEFINED
+from lazydicom._header.walker import UNDEFINED
 from lazydicom.errors import InvalidDicomError, format_tag
 
-PIXEL_DATA: Final = 0x7FE00010
-
 ITEM_HEADER: Final = Struct("<HHI")
-ITEM_WORDS: Final = (ITEM >> 16, ITEM & 0xFFFF)
-_END_WORDS: Final = (SEQUENCE_DELIMITER >> 16, SEQUENCE_DELIMITER & 0xFFFF)
+ITEM_WORDS: Final = (tags.ITEM >> 16, tags.ITEM & 0xFFFF)
+_END_WORDS: Final = (tags.SEQUENCE_DELIMITER >> 16, tags.SEQUENCE_DELIMITER & 0xFFFF)
 _ITEM_AS_READ: Final = 0xE000FFFE
 """The tag as one little-endian number."""
 
@@ -146,7 +145,9 @@ def _next_item(
     if length == UNDEFINED and (group, element) == ITEM_WORDS:
         found = "one of undefined length"
     message = f"Expected Item (FFFE,E000), found {found}"
-    raise InvalidDicomError(message, url=lookahead.url, offset=position, tag=PIXEL_DATA)
+    raise InvalidDicomError(
+        message, url=lookahead.url, offset=position, tag=tags.PIXEL_DATA
+    )
 
 
 def _lacks_end(fragments: FragmentArea, position: int) -> str | None:

@@ -11,8 +11,9 @@ from lazydicom._decode.codestream_marks import (
     end,
     frame_starts,
 )
-from lazydicom._frames.fragments import PIXEL_DATA, FragmentArea, Fragments, peek
+from lazydicom._frames.fragments import FragmentArea, Fragments, peek
 from lazydicom._frames.index import FrameIndex
+from lazydicom._header import tags
 from lazydicom._header.lookahead import Lookahead
 from lazydicom.errors import InvalidDicomError
 
@@ -68,7 +69,7 @@ def _ungrouped(
     lookahead: Lookahead, fragments: FragmentArea, message: str
 ) -> InvalidDicomError:
     return InvalidDicomError(
-        message, url=lookahead.url, offset=fragments.first, tag=PIXEL_DATA
+        message, url=lookahead.url, offset=fragments.first, tag=tags.PIXEL_DATA
     )
 
 

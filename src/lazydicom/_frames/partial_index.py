@@ -18,11 +18,11 @@ from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, REQUESTS, ByteRange
 from lazydicom._bytes.source import ByteSource, read_many
 from lazydicom._decode.codestream_marks import ONE_FRAGMENT, begin, end
 from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS, FragmentArea
-from lazydicom._header.walker import SEQUENCE_DELIMITER
+from lazydicom._header import tags
 
 EVIDENT: Final = frozenset(("rle", "jpeg", "jpeg-ls", "jpeg-2000", "htj2k"))
 """Codecs whose fragments show by themselves that they are whole frames."""
-_END_WORDS: Final = (SEQUENCE_DELIMITER >> 16, SEQUENCE_DELIMITER & 0xFFFF)
+_END_WORDS: Final = (tags.SEQUENCE_DELIMITER >> 16, tags.SEQUENCE_DELIMITER & 0xFFFF)
 _ITEM_TAG: Final = ITEM_HEADER.pack(*ITEM_WORDS, 0)[:4]
 LOOK: Final = 24
 """The last 8 bytes of a fragment, the header of the next, and its first 8 bytes."""

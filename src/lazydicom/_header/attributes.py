@@ -1,30 +1,291 @@
-"""The technical attributes that leave a file by default.
+"""The attributes that the library reads: of frames, of whole instances, and technical ones.
+
+Those of frames may differ from frame to frame. Enhanced objects hold them in functional groups
+(PS3.3 section C.7.6.16.2), classic ones at the top level of each instance.
+"""
+
+from typing import Final, NamedTuple, TypeAlias
+
+from lazydicom._header import tags
+
+Path: TypeAlias = tuple[int, ...]
+"""Tags of the sequences that lead to an element, and its own."""
+
+
+class FrameAttribute(NamedTuple):
+    """Where one attribute of a frame stands."""
+
+    paths: tuple[Path, ...]
+    """Inside an item of the functional groups; the first that is there holds."""
+    vr: str
+    width: int
+    """Values per frame, 0 where their number is not fixed."""
+    classic: tuple[int, str] | None = None
+    """Tag and VR at the top level of a classic instance."""
+
+
+FRAME_ATTRIBUTES: Final = {
+    "position": FrameAttribute(
+        ((tags.PLANE_POSITION_SEQUENCE, tags.IMAGE_POSITION_PATIENT),),
+        "DS",
+        3,
+        (tags.IMAGE_POSITION_PATIENT, "DS"),
+    ),
+    "orientation": FrameAttribute(
+        ((tags.PLANE_ORIENTATION_SEQUENCE, tags.IMAGE_ORIENTATION_PATIENT),),
+        "DS",
+        6,
+        (tags.IMAGE_ORIENTATION_PATIENT, "DS"),
+    ),
+    "pixel_spacing": FrameAttribute(
+        ((tags.PIXEL_MEASURES_SEQUENCE, tags.PIXEL_SPACING),),
+        "DS",
+        2,
+        (tags.PIXEL_SPACING, "DS"),
+    ),
+    "slice_thickness": FrameAttribute(
+        ((tags.PIXEL_MEASURES_SEQUENCE, tags.SLICE_THICKNESS),),
+        "DS",
+        1,
+        (tags.SLICE_THICKNESS, "DS"),
+    ),
+    "spacing_between_slices": FrameAttribute(
+        ((tags.PIXEL_MEASURES_SEQUENCE, tags.SPACING_BETWEEN_SLICES),),
+        "DS",
+        1,
+        (tags.SPACING_BETWEEN_SLICES, "DS"),
+    ),
+    "dimension_index_values": FrameAttribute(
+        ((tags.FRAME_CONTENT_SEQUENCE, tags.DIMENSION_INDEX_VALUES),), "UL", 0
+    ),
+    "stack_id": FrameAttribute(
+        ((tags.FRAME_CONTENT_SEQUENCE, tags.STACK_ID),), "SH", 0, (tags.STACK_ID, "SH")
+    ),
+    "in_stack_position": FrameAttribute(
+        ((tags.FRAME_CONTENT_SEQUENCE, tags.IN_STACK_POSITION_NUMBER),),
+        "UL",
+        1,
+        (tags.IN_STACK_POSITION_NUMBER, "UL"),
+    ),
+    "temporal_position": FrameAttribute(
+        ((tags.FRAME_CONTENT_SEQUENCE, tags.TEMPORAL_POSITION_INDEX),),
+        "UL",
+        1,
+        (tags.TEMPORAL_POSITION_IDENTIFIER, "IS"),
+    ),
+    "acquisition_time": FrameAttribute(
+        ((tags.FRAME_CONTENT_SEQUENCE, tags.FRAME_ACQUISITION_DATE_TIME),),
+        "DT",
+        1,
+        (tags.ACQUISITION_DATE_TIME, "DT"),
+    ),
+    "reference_time": FrameAttribute(
+        ((tags.FRAME_CONTENT_SEQUENCE, tags.FRAME_REFERENCE_DATE_TIME),), "DT", 1
+    ),
+    "acquisition_number": FrameAttribute(
+        ((tags.FRAME_CONTENT_SEQUENCE, tags.FRAME_ACQUISITION_NUMBER),),
+        "US",
+        1,
+        (tags.ACQUISITION_NUMBER, "IS"),
+    ),
+    "frame_type": FrameAttribute(
+        (
+            (tags.MR_IMAGE_FRAME_TYPE_SEQUENCE, tags.FRAME_TYPE),
+            (tags.CT_IMAGE_FRAME_TYPE_SEQUENCE, tags.FRAME_TYPE),
+            (tags.PET_FRAME_TYPE_SEQUENCE, tags.FRAME_TYPE),
+            (tags.XA_XRF_FRAME_CHARACTERISTICS_SEQUENCE, tags.FRAME_TYPE),
+        ),
+        "CS",
+        0,
+        (tags.IMAGE_TYPE, "CS"),
+    ),
+    "complex_component": FrameAttribute(
+        ((tags.MR_IMAGE_FRAME_TYPE_SEQUENCE, tags.COMPLEX_IMAGE_COMPONENT),),
+        "CS",
+        0,
+        (tags.COMPLEX_IMAGE_COMPONENT, "CS"),
+    ),
+    "b_value": FrameAttribute(
+        ((tags.MR_DIFFUSION_SEQUENCE, tags.DIFFUSION_B_VALUE),),
+        "FD",
+        1,
+        (tags.DIFFUSION_B_VALUE, "FD"),
+    ),
+    "diffusion_direction": FrameAttribute(
+        (
+            (
+                tags.MR_DIFFUSION_SEQUENCE,
+                tags.DIFFUSION_GRADIENT_DIRECTION_SEQUENCE,
+                tags.DIFFUSION_GRADIENT_ORIENTATION,
+            ),
+        ),
+        "FD",
+        3,
+        (tags.DIFFUSION_GRADIENT_ORIENTATION, "FD"),
+    ),
+    "diffusion_directionality": FrameAttribute(
+        ((tags.MR_DIFFUSION_SEQUENCE, tags.DIFFUSION_DIRECTIONALITY),),
+        "CS",
+        0,
+        (tags.DIFFUSION_DIRECTIONALITY, "CS"),
+    ),
+    "echo_time": FrameAttribute(
+        ((tags.MR_ECHO_SEQUENCE, tags.EFFECTIVE_ECHO_TIME),),
+        "FD",
+        1,
+        (tags.ECHO_TIME, "DS"),
+    ),
+    "inversion_time": FrameAttribute(
+        ((tags.MR_MODIFIER_SEQUENCE, tags.INVERSION_TIMES),),
+        "FD",
+        1,
+        (tags.INVERSION_TIME, "DS"),
+    ),
+    "trigger_delay": FrameAttribute(
+        (
+            (
+                tags.CARDIAC_SYNCHRONIZATION_SEQUENCE,
+                tags.NOMINAL_CARDIAC_TRIGGER_DELAY_TIME,
+            ),
+            (
+                tags.CARDIAC_SYNCHRONIZATION_SEQUENCE,
+                tags.ACTUAL_CARDIAC_TRIGGER_DELAY_TIME,
+            ),
+        ),
+        "FD",
+        1,
+    ),
+    "trigger_time": FrameAttribute((), "DS", 1, (tags.TRIGGER_TIME, "DS")),
+    "cardiac_phase": FrameAttribute(
+        (
+            (
+                tags.CARDIAC_SYNCHRONIZATION_SEQUENCE,
+                tags.NOMINAL_PERCENTAGE_OF_CARDIAC_PHASE,
+            ),
+        ),
+        "FL",
+        1,
+        (tags.NOMINAL_PERCENTAGE_OF_CARDIAC_PHASE, "FL"),
+    ),
+    "frame_reference_time": FrameAttribute(
+        (), "DS", 1, (tags.FRAME_REFERENCE_TIME, "DS")
+    ),
+    "kvp": FrameAttribute(
+        ((tags.CT_X_RAY_DETAILS_SEQUENCE, tags.KVP),), "DS", 1, (tags.KVP, "DS")
+    ),
+    "segment_number": FrameAttribute(
+        ((tags.SEGMENT_IDENTIFICATION_SEQUENCE, tags.REFERENCED_SEGMENT_NUMBER),),
+        "US",
+        1,
+    ),
+    "rescale_intercept": FrameAttribute(
+        ((tags.PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tags.RESCALE_INTERCEPT),),
+        "DS",
+        1,
+        (tags.RESCALE_INTERCEPT, "DS"),
+    ),
+    "rescale_slope": FrameAttribute(
+        ((tags.PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tags.RESCALE_SLOPE),),
+        "DS",
+        1,
+        (tags.RESCALE_SLOPE, "DS"),
+    ),
+    "rescale_type": FrameAttribute(
+        ((tags.PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tags.RESCALE_TYPE),),
+        "LO",
+        0,
+        (tags.RESCALE_TYPE, "LO"),
+    ),
+    "window_center": FrameAttribute(
+        ((tags.FRAME_VOI_LUT_SEQUENCE, tags.WINDOW_CENTER),),
+        "DS",
+        0,
+        (tags.WINDOW_CENTER, "DS"),
+    ),
+    "window_width": FrameAttribute(
+        ((tags.FRAME_VOI_LUT_SEQUENCE, tags.WINDOW_WIDTH),),
+        "DS",
+        0,
+        (tags.WINDOW_WIDTH, "DS"),
+    ),
+    "voi_lut_function": FrameAttribute(
+        ((tags.FRAME_VOI_LUT_SEQUENCE, tags.VOI_LUT_FUNCTION),),
+        "CS",
+        0,
+        (tags.VOI_LUT_FUNCTION, "CS"),
+    ),
+    "source_sop_instance_uid": FrameAttribute(
+        (
+            (
+                tags.DERIVATION_IMAGE_SEQUENCE,
+                tags.SOURCE_IMAGE_SEQUENCE,
+                tags.REFERENCED_SOP_INSTANCE_UID,
+            ),
+        ),
+        "UI",
+        0,
+    ),
+    "source_frame_number": FrameAttribute(
+        (
+            (
+                tags.DERIVATION_IMAGE_SEQUENCE,
+                tags.SOURCE_IMAGE_SEQUENCE,
+                tags.REFERENCED_FRAME_NUMBER,
+            ),
+        ),
+        "IS",
+        0,
+    ),
+}
+"""Every column, by name: numbers are float64, text is str, times are seconds."""
+
+INSTANCE_ATTRIBUTES: Final = {
+    "series_instance_uid": (tags.SERIES_INSTANCE_UID, "UI"),
+    "sop_instance_uid": (tags.SOP_INSTANCE_UID, "UI"),
+    "concatenation_uid": (tags.CONCATENATION_UID, "UI"),
+    "frame_of_reference_uid": (tags.FRAME_OF_REFERENCE_UID, "UI"),
+    "modality": (tags.MODALITY, "CS"),
+    "series_number": (tags.SERIES_NUMBER, "IS"),
+    "instance_number": (tags.INSTANCE_NUMBER, "IS"),
+    "acquisition_date": (tags.ACQUISITION_DATE, "DA"),
+    "acquisition_clock": (tags.ACQUISITION_TIME, "TM"),
+    "content_date": (tags.CONTENT_DATE, "DA"),
+    "content_clock": (tags.CONTENT_TIME, "TM"),
+    "manufacturer": (tags.MANUFACTURER, "LO"),
+    "ge_owner": (tags.GE_OWNER, "LO"),
+    "ge_b_value": (tags.GE_B_VALUE, "IS"),
+    "siemens_owner": (tags.SIEMENS_OWNER, "LO"),
+    "siemens_b_value": (tags.SIEMENS_B_VALUE, "IS"),
+    "philips_owner": (tags.PHILIPS_OWNER, "LO"),
+    "philips_b_value": (tags.PHILIPS_B_VALUE, "FL"),
+}
+"""What holds for a whole instance, with tag and VR; the first value counts."""
+
+TEXT: Final = frozenset(("SH", "LO", "CS", "UI", "DA", "TM"))
+
+TECHNICAL_ATTRIBUTES: Final = {
+    "sop_class_uid": (tags.SOP_CLASS_UID, "UI"),
+    "modality": (tags.MODALITY, "CS"),
+    "image_orientation_patient": (tags.IMAGE_ORIENTATION_PATIENT, "DS"),
+    "image_position_patient": (tags.IMAGE_POSITION_PATIENT, "DS"),
+    "photometric_interpretation": (tags.PHOTOMETRIC_INTERPRETATION, "CS"),
+    "pixel_spacing": (tags.PIXEL_SPACING, "DS"),
+    "imager_pixel_spacing": (tags.IMAGER_PIXEL_SPACING, "DS"),
+    "slice_thickness": (tags.SLICE_THICKNESS, "DS"),
+    "spacing_between_slices": (tags.SPACING_BETWEEN_SLICES, "DS"),
+    "frame_time": (tags.FRAME_TIME, "DS"),
+    "echo_time": (tags.ECHO_TIME, "DS"),
+    "repetition_time": (tags.REPETITION_TIME, "DS"),
+    "bits_stored": (tags.BITS_STORED, "US"),
+    "rescale_intercept": (tags.RESCALE_INTERCEPT, "DS"),
+    "rescale_slope": (tags.RESCALE_SLOPE, "DS"),
+    "window_center": (tags.WINDOW_CENTER, "DS"),
+    "window_width": (tags.WINDOW_WIDTH, "DS"),
+    "lossy_image_compression": (tags.LOSSY_IMAGE_COMPRESSION, "CS"),
+    "burned_in_annotation": (tags.BURNED_IN_ANNOTATION, "CS"),
+}
+"""The technical attributes that leave a file by default, with tag and VR.
 
 None of them stands in PS3.15 table E.1-1, and none is free text: patient data, UIDs of
 instances, dates and names are never in this table.
 """
-
-from typing import Final
-
-TECHNICAL_ATTRIBUTES: Final = {
-    "sop_class_uid": (0x00080016, "UI"),
-    "modality": (0x00080060, "CS"),
-    "image_orientation_patient": (0x00200037, "DS"),
-    "image_position_patient": (0x00200032, "DS"),
-    "photometric_interpretation": (0x00280004, "CS"),
-    "pixel_spacing": (0x00280030, "DS"),
-    "imager_pixel_spacing": (0x00181164, "DS"),
-    "slice_thickness": (0x00180050, "DS"),
-    "spacing_between_slices": (0x00180088, "DS"),
-    "frame_time": (0x00181063, "DS"),
-    "echo_time": (0x00180081, "DS"),
-    "repetition_time": (0x00180080, "DS"),
-    "bits_stored": (0x00280101, "US"),
-    "rescale_intercept": (0x00281052, "DS"),
-    "rescale_slope": (0x00281053, "DS"),
-    "window_center": (0x00281050, "DS"),
-    "window_width": (0x00281051, "DS"),
-    "lossy_image_compression": (0x00282110, "CS"),
-    "burned_in_annotation": (0x00280301, "CS"),
-}
-"""Tag and VR of each attribute, by keyword in snake case."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from lazydicom._bytes.source import ByteSource
+from lazydicom._header import tags
 from lazydicom._header.file_meta import FileMeta
 from lazydicom._header.image_pixel import (
     IMAGE_PIXEL_TAGS,
@@ -23,8 +24,9 @@ from lazydicom.errors import InvalidDicomError, LazyDicomError
 LONGEST_HEADER: Final = 12
 """Tag, VR, two bytes of nothing and a length of 32 bits."""
 _GROUPS_ONCE: Final = frozenset((0x0028, 0x7FE0))
-_PIXEL_DATA: Final = 0x7FE00010
-_FUNCTIONAL_GROUPS: Final = frozenset((0x52009229, 0x52009230))
+_FUNCTIONAL_GROUPS: Final = frozenset(
+    (tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE, tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
+)
 """Shared and per frame; no icon and no other Pixel Data stands in them."""
 
 
@@ -172,7 +174,7 @@ def _look_ahead(
     try:
         elements = FileElements(source, meta.framing, starts, head)
         attributes = image_pixel_attributes(elements)
-        pixel = make_image_pixel(attributes, pixel_keyword=PIXEL_TAGS[_PIXEL_DATA])
+        pixel = make_image_pixel(attributes, pixel_keyword=PIXEL_TAGS[tags.PIXEL_DATA])
     except LazyDicomError:
         return None  # whoever asks for the Image Pixel module hears of it
     length = (pixel.frame_bits * pixel.number_of_frames + 7) // 8
@@ -182,4 +184,4 @@ def _look_ahead(
         return None
     found = read_element(lookahead, start, meta.framing)
     exact = found.length == length and found.offset + length == lookahead.size
-    return found if found.tag == _PIXEL_DATA and exact else None
+    return found if found.tag == tags.PIXEL_DATA and exact else None

@@ -7,6 +7,7 @@ them, and some writers lie in them. What the first data element looks like decid
 from dataclasses import dataclass
 from typing import Final
 
+from lazydicom._header import tags
 from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.transfer_syntax import (
     EXPLICIT_BIG,
@@ -21,7 +22,6 @@ from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
 
 _PREAMBLE: Final = 128
 _PREFIX: Final = b"DICM"
-_TRANSFER_SYNTAX_UID: Final = 0x00020010
 _SHORTEST: Final = 8
 
 
@@ -56,7 +56,7 @@ def read_file_meta(lookahead: Lookahead) -> FileMeta:
     syntax = TRANSFER_SYNTAXES.get(uid)
     if syntax is None:
         message = f"Transfer syntax {uid!r} is not known"
-        tag = _TRANSFER_SYNTAX_UID
+        tag = tags.TRANSFER_SYNTAX_UID
         raise UnsupportedError(message, url=lookahead.url, offset=start, tag=tag)
     return FileMeta(syntax, _framing(lookahead, syntax, found), start, meta_start)
 
@@ -91,7 +91,7 @@ def _read_group_2(lookahead: Lookahead, start: int) -> tuple[str | None, int]:
             raise InvalidDicomError(
                 message, url=lookahead.url, offset=start, tag=element.tag
             )
-        if element.tag == _TRANSFER_SYNTAX_UID:
+        if element.tag == tags.TRANSFER_SYNTAX_UID:
             value = lookahead.bytes_at(element.offset, element.length)
             uid = "".join(str(part) for part in decode_values("UI", value)[:1]) or None
         start = end

@@ -8,11 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from lazydicom._bytes.inflate import InflatedSource
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import ByteSource, MemorySource
+from lazydicom._header import tags
 from lazydicom._header.elements import (
     LONGEST_HEADER,
     Elements,
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from pydicom import Dataset
-
-_PIXEL_DATA: Final = 0x7FE00010
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,7 +123,7 @@ def header_of_dataset(dataset: "Dataset") -> Header:
     found = [tag for tag in PIXEL_TAGS if tag in dataset]
     if len(found) != 1:
         message = f"Expected one element of pixels in the Dataset, found {len(found)}"
-        raise InvalidDicomError(message, tag=_PIXEL_DATA)
+        raise InvalidDicomError(message, tag=tags.PIXEL_DATA)
     source = MemorySource(memoryview(elements.pixels(found[0])), url=DATASET_URL)
     vr = "" if syntax.implicit_vr else dataset[found[0]].VR
     pixel_data = Element(found[0], vr, 0, 0, source.size())
@@ -154,7 +153,9 @@ def read_sequence(header: Header, tag: int) -> "Sequence[Dataset]":
 
 def _known_syntax(uid: str) -> TransferSyntax:
     if uid not in TRANSFER_SYNTAXES:
-        raise UnsupportedError(f"Transfer syntax {uid!r} is not known", tag=0x00020010)
+        raise UnsupportedError(
+            f"Transfer syntax {uid!r} is not known", tag=tags.TRANSFER_SYNTAX_UID
+        )
     return TRANSFER_SYNTAXES[uid]
 
 
@@ -171,7 +172,7 @@ def _pixel_element(lookahead: Lookahead, elements: FileElements) -> Element:
     if last is None or last.tag not in PIXEL_TAGS:
         message = "No Pixel Data, Float Pixel Data or Double Float Pixel Data"
         raise InvalidDicomError(
-            message, url=lookahead.url, offset=lookahead.size, tag=_PIXEL_DATA
+            message, url=lookahead.url, offset=lookahead.size, tag=tags.PIXEL_DATA
         )
     return last
 

@@ -7,26 +7,27 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
+from lazydicom._header import tags
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 IMAGE_PIXEL_TAGS: Final = {
-    "samples_per_pixel": (0x00280002, "US"),
-    "photometric_interpretation": (0x00280004, "CS"),
-    "planar_configuration": (0x00280006, "US"),
-    "number_of_frames": (0x00280008, "IS"),
-    "rows": (0x00280010, "US"),
-    "columns": (0x00280011, "US"),
-    "bits_allocated": (0x00280100, "US"),
-    "bits_stored": (0x00280101, "US"),
-    "high_bit": (0x00280102, "US"),
-    "pixel_representation": (0x00280103, "US"),
+    "samples_per_pixel": (tags.SAMPLES_PER_PIXEL, "US"),
+    "photometric_interpretation": (tags.PHOTOMETRIC_INTERPRETATION, "CS"),
+    "planar_configuration": (tags.PLANAR_CONFIGURATION, "US"),
+    "number_of_frames": (tags.NUMBER_OF_FRAMES, "IS"),
+    "rows": (tags.ROWS, "US"),
+    "columns": (tags.COLUMNS, "US"),
+    "bits_allocated": (tags.BITS_ALLOCATED, "US"),
+    "bits_stored": (tags.BITS_STORED, "US"),
+    "high_bit": (tags.HIGH_BIT, "US"),
+    "pixel_representation": (tags.PIXEL_REPRESENTATION, "US"),
 }
 """Tag and VR of each attribute, by keyword in snake case."""
 
 PIXEL_TAGS: Final = {
-    0x7FE00008: "FloatPixelData",
-    0x7FE00009: "DoubleFloatPixelData",
-    0x7FE00010: "PixelData",
+    tags.FLOAT_PIXEL_DATA: "FloatPixelData",
+    tags.DOUBLE_FLOAT_PIXEL_DATA: "DoubleFloatPixelData",
+    tags.PIXEL_DATA: "PixelData",
 }
 """The three elements that may hold pixels."""
 

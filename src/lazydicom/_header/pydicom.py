@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from lazydicom._bytes.source import BytesLike
+from lazydicom._header import tags
 from lazydicom._header.image_pixel import PIXEL_TAGS
 from lazydicom._header.values import Values
 from lazydicom._header.walker import Framing
@@ -88,7 +89,7 @@ class DatasetElements:
         """Return whether an element is there, empty or not."""
         return tag in self.dataset
 
-    def written(self, tags: Iterable[int], *, url: str) -> bytes:
+    def written(self, wanted: Iterable[int], *, url: str) -> bytes:
         """Write some elements as a file in Explicit VR Little Endian holds them.
 
         Raises
@@ -103,7 +104,7 @@ class DatasetElements:
         file = DicomBytesIO()
         file.is_little_endian, file.is_implicit_VR = True, False
         try:
-            elements = (self.dataset[tag] for tag in tags if self.holds(tag))
+            elements = (self.dataset[tag] for tag in wanted if self.holds(tag))
             some = Dataset({one.tag: one for one in elements})  # no parent changes
             for _ in some.iterall():  # parsed, whatever the order of their bytes was
                 pass
@@ -177,7 +178,7 @@ def transfer_syntax_uid(dataset: "Dataset") -> str:
     if uid:
         return str(uid)
     message = "The Dataset has no Transfer Syntax UID in its file_meta"
-    raise InvalidDicomError(message, tag=0x00020010)
+    raise InvalidDicomError(message, tag=tags.TRANSFER_SYNTAX_UID)
 
 
 def uid_name(uid: str) -> str:

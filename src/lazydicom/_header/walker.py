@@ -2,23 +2,25 @@
 
 The walker reads tags and lengths only. Elements and items of defined length are one step;
 inside undefined length it goes from delimiter to delimiter, with a stack of its own.
+
+The items of a sequence with 100,000 of them differ in their values, hardly in their framing.
+The tags, VRs and lengths of an item that was walked become a pattern; an item that matches it
+byte for byte has the same framing, so it ends where the pattern ends.
 """
 
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
 from typing import Final, NamedTuple
 
-from lazydicom._header.item_patterns import SequenceItemPatterns, Step
 from lazydicom._header.lookahead import Lookahead
+from lazydicom._header.tags import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
 from lazydicom.errors import InvalidDicomError, LimitError, format_tag, warn
 
 UNDEFINED: Final = 0xFFFFFFFF
 """Length of an element that ends with a delimiter."""
-ITEM: Final = 0xFFFEE000
-ITEM_DELIMITER: Final = 0xFFFEE00D
-SEQUENCE_DELIMITER: Final = 0xFFFEE0DD
 MAX_DEPTH: Final = 64
 """Nested sequences allowed, as in DCMTK."""
 
@@ -31,6 +33,9 @@ _VR_NAMES: Final = {
 """Any two capital letters may be a VR, those of a later edition too."""
 _SHORT_VR: Final = frozenset(_VR_NAMES) - _LONG_VR
 _ITEM_GROUP: Final = ITEM >> 16
+_PATTERNS_KEPT: Final = 64
+"""Lengths of decimal strings vary, so that a series has some tens of framings."""
+_LARGEST_ITEM: Final = 1 << 16
 
 
 class Element(NamedTuple):
@@ -141,7 +146,7 @@ def _end_of_undefined(
     stack = [_inner_framing(outermost, framing)]
     in_item = False
     position = outermost.offset
-    patterns = SequenceItemPatterns()
+    patterns = _SequenceItemPatterns()
     while stack:
         if len(stack) == 1 and not in_item:
             position = patterns.skip(lookahead, position)
@@ -163,7 +168,7 @@ def _end_of_undefined(
         else:
             in_item = True
         value = position - element.offset
-        patterns.note(Step(element.start, element.offset - element.start, value))
+        patterns.note(_Step(element.start, element.offset - element.start, value))
     return position
 
 
@@ -197,3 +202,80 @@ def _misplaced(
     expected = "a data element" if in_item else "Item (FFFE,E000)"
     message = f"Expected {expected}, found {format_tag(element.tag)}"
     return InvalidDicomError(message, url=lookahead.url, offset=element.start)
+
+
+class _Step(NamedTuple):
+    """One step of the walk: a header, and the value behind it that was stepped over."""
+
+    start: int
+    """First byte of the header."""
+    header: int
+    """Length of the header."""
+    value: int
+    """Length of the value; 0 where the walk goes into it."""
+
+    @property
+    def stop(self) -> int:
+        """The byte after header and value."""
+        return self.start + self.header + self.value
+
+
+class _SequenceItemPatterns:
+    """The framings of a sequence's items, the one used last first."""
+
+    def __init__(self) -> None:
+        self._patterns: list[re.Pattern[bytes]] = []
+        self._steps: list[_Step] = []
+        self._walked = 0
+
+    def note(self, step: _Step) -> None:
+        """Remember a step of the walk through an item."""
+        self._steps.append(step)
+
+    def skip(self, lookahead: Lookahead, position: int) -> int:
+        """_Step over the items at `position` that match; called between two items."""
+        self._learn(lookahead)
+        for end in self._matches(lookahead, position):
+            position = end
+        return position
+
+    def _matches(self, lookahead: Lookahead, position: int) -> Iterator[int]:
+        """Return the end of each item in turn."""
+        patterns, buffer, base = self._patterns, lookahead.buffer, lookahead.base
+        searching = bool(patterns)
+        while searching:
+            searching = False
+            for rank, pattern in enumerate(patterns):
+                match = pattern.match(buffer, position - base)
+                if match is None:
+                    continue
+                if rank:
+                    patterns.insert(0, patterns.pop(rank))
+                position = base + match.end()
+                searching = True
+                yield position
+                break
+
+    def _learn(self, lookahead: Lookahead) -> None:
+        """Make a pattern of the item that was just walked; a lone item needs none."""
+        steps, self._steps = self._steps, []
+        self._walked += bool(steps)
+        if not steps or not 1 < self._walked <= _PATTERNS_KEPT:
+            return
+        start, stop = steps[0].start, steps[-1].stop
+        if (
+            start < lookahead.base
+            or stop > lookahead.stop
+            or stop - start > _LARGEST_ITEM
+        ):
+            return
+        self._patterns.insert(0, _pattern(lookahead, steps))
+
+
+def _pattern(lookahead: Lookahead, steps: list[_Step]) -> re.Pattern[bytes]:
+    parts = []
+    for start, header, value in steps:
+        at = start - lookahead.base
+        parts.append(re.escape(bytes(lookahead.buffer[at : at + header])))
+        parts.append(b".{%d}" % value if value else b"")
+    return re.compile(b"".join(parts), re.DOTALL)

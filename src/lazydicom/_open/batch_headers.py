@@ -18,6 +18,12 @@ from lazydicom._array.image import DicomImage
 from lazydicom._bytes.local import LocalSource
 from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.reader import RangeReader
+from lazydicom._header import tags
+from lazydicom._header.attributes import (
+    FRAME_ATTRIBUTES,
+    INSTANCE_ATTRIBUTES,
+    TEXT,
+)
 from lazydicom._header.columns.functional_groups import Columns, has_functional_groups
 from lazydicom._header.columns.layout import (
     HEADER_ROOM,
@@ -29,11 +35,6 @@ from lazydicom._header.columns.layout import (
 )
 from lazydicom._header.columns.values import lookaheads, number_column, text_column
 from lazydicom._header.elements import image_pixel_attributes
-from lazydicom._header.frame_attributes import (
-    FRAME_ATTRIBUTES,
-    INSTANCE_ATTRIBUTES,
-    TEXT,
-)
 from lazydicom._header.header import read_header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, oddities
 from lazydicom._header.lookahead import open_lookahead
@@ -48,14 +49,16 @@ _FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
 _PREFIX: Final = b"DICM"
 _PREFIX_AT: Final = 128
 _META_AT: Final = 132
-_TRANSFER_SYNTAX_UID: Final = 0x00020010
 _FRAMES: Final = {
     name: (*one.classic, one.width)
     for name, one in FRAME_ATTRIBUTES.items()
     if one.classic is not None
 }
 _INSTANCES: Final = {name: (*one, 1) for name, one in INSTANCE_ATTRIBUTES.items()}
-_SAME: Final = (_TRANSFER_SYNTAX_UID, *(tag for tag, _ in IMAGE_PIXEL_TAGS.values()))
+_SAME: Final = (
+    tags.TRANSFER_SYNTAX_UID,
+    *(tag for tag, _ in IMAGE_PIXEL_TAGS.values()),
+)
 """Elements that must have the same bytes as in the first file."""
 
 
@@ -144,13 +147,13 @@ def _learn(image: DicomImage) -> _First | None:
     """Learn the layout of a header, ``None`` if an element stands in it twice."""
     header = image.header
     wanted = {tag for tag, _, _ in (*_FRAMES.values(), *_INSTANCES.values())}
-    tags = [*sorted(wanted | set(_SAME)), header.pixel_data.tag]
+    in_order = [*sorted(wanted | set(_SAME)), header.pixel_data.tag]
     start, stop = header.meta.start, header.pixel_data.start
     sections = [(_META_AT, start, Framing()), (start, stop, header.meta.framing)]
-    tree = wanted_tree((tag,) for tag in tags)
+    tree = wanted_tree((tag,) for tag in in_order)
     with open_lookahead(header.source) as lookahead:
         layout = learn_elements(lookahead, sections, tree)
-    numbers = {tag: number for number, tag in enumerate(tags)}
+    numbers = {tag: number for number, tag in enumerate(in_order)}
     length = header.pixel_data.length
     alone = _First(image, layout, numbers, [], length, stop + _SLACK)
     heads = _read_heads([image.url], alone.room)

@@ -18,7 +18,8 @@ from lazydicom._bytes.open import URL_TYPES, open_source
 from lazydicom._bytes.ranges import REQUESTS, ByteRange
 from lazydicom._bytes.source import ByteSource
 from lazydicom._decode.format import Color, Decoder, Isolation
-from lazydicom._header.dicomdir import files_of_dicomdir, is_dicomdir
+from lazydicom._header import tags
+from lazydicom._header.columns.dicomdir import files_of_dicomdir, is_dicomdir
 from lazydicom._header.elements import FileElements, read_elements
 from lazydicom._header.file_meta import FileMeta, read_file_meta
 from lazydicom._header.header import Header, header_of_dataset, read_header
@@ -49,8 +50,6 @@ _KINDS: Final = 8
 """Kinds of headers that are worth the trial."""
 _DEEPEST: Final = 8
 """A disk has directories of patients, studies and series."""
-_SOP_CLASS_UID: Final = 0x00080016
-_MEDIA_STORAGE_SOP_CLASS: Final = 0x00020002
 _STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
 _NO_IMAGES: Final = (
     "4.2", "9.", "11.", "66", "67", "68.", "78.", "79.", "80.", "81.", "88.", "104.",
@@ -250,7 +249,7 @@ def _should_be_image(source: ByteSource) -> bool:
 
 
 def _sop_class(elements: FileElements) -> str:
-    return "".join(map(str, elements.get(_SOP_CLASS_UID, "UI")))
+    return "".join(map(str, elements.get(tags.SOP_CLASS_UID, "UI")))
 
 
 def _media_storage(lookahead: Lookahead, meta: FileMeta) -> str:
@@ -259,7 +258,7 @@ def _media_storage(lookahead: Lookahead, meta: FileMeta) -> str:
     while at < meta.start:
         element = read_element(lookahead, at, Framing())
         at = element.offset + element.length
-        if element.tag == _MEDIA_STORAGE_SOP_CLASS:
+        if element.tag == tags.MEDIA_STORAGE_SOP_CLASS_UID:
             value = lookahead.bytes_at(element.offset, element.length)
             return value.decode("latin-1").rstrip("\0 ")
     return ""

@@ -1,7 +1,7 @@
 """From a header to the image whose frames it describes."""
 
 from collections.abc import Callable
-from typing import Final, get_args
+from typing import get_args
 
 import numpy as np
 
@@ -20,11 +20,10 @@ from lazydicom._frames.index import OnExtraFrames
 from lazydicom._frames.native import native_index
 from lazydicom._frames.partial_reader import open_partial
 from lazydicom._frames.reader import FrameReader, RangeReader
+from lazydicom._header import tags
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS
 from lazydicom.errors import LimitError, UnsupportedError
-
-_PHOTOMETRIC_INTERPRETATION: Final = 0x00280004
 
 
 def open_instance(
@@ -144,5 +143,5 @@ def check_color(format_: FrameFormat, *, url: str, offset: int | None) -> None:
             f'YCbCr of type {dtype} is not converted: open it with color="stored"',
             url=url,
             offset=offset,
-            tag=_PHOTOMETRIC_INTERPRETATION,
+            tag=tags.PHOTOMETRIC_INTERPRETATION,
         )

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from lazydicom._frames.dicomweb.multipart import Part, parse_multipart
+from lazydicom._header import tags
 from lazydicom.errors import SourceError
 
 if TYPE_CHECKING:
@@ -88,12 +89,12 @@ def fetch_metadata(
         found = _ask(url, lambda: client.retrieve_instance_metadata(*place[1:]))
     except (LookupError, TypeError, RecursionError):  # JSON of another shape
         found = None
-    match found:
-        case {"00080018": {"Value": [place.instance]}}:
-            return dict(found)
-        case {}:
-            raise SourceError("The metadata are those of another instance", url=url)
-    raise SourceError("Expected the metadata of one instance", url=url)
+    if not isinstance(found, dict):
+        raise SourceError("Expected the metadata of one instance", url=url)
+    match found.get(f"{tags.SOP_INSTANCE_UID:08X}"):
+        case {"Value": [place.instance]}:
+            return found
+    raise SourceError("The metadata are those of another instance", url=url)
 
 
 def fetch_frames(

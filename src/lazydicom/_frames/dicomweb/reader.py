@@ -23,6 +23,7 @@ from lazydicom._frames.dicomweb.client import (
     parse_url,
 )
 from lazydicom._frames.dicomweb.multipart import Part
+from lazydicom._header import tags
 from lazydicom._header.elements import image_pixel_attributes
 from lazydicom._header.file_meta import FileMeta
 from lazydicom._header.header import Header
@@ -58,10 +59,8 @@ _MOST_FRAMES: Final = 64
 """Numbers in one URL."""
 _STORED_AS: Final = re.compile(rb"DICM.*?\x02\0\x10\0UI..([0-9.]+)", re.DOTALL)
 """Transfer Syntax UID of the File Meta Information (PS3.10 section 7.1)."""
-_PIXEL_DATA: Final = 0x7FE00010
-_AVAILABLE_TRANSFER_SYNTAX_UID: Final = 0x00083002
 _NATIVE: Final = frozenset(s.uid for s in TRANSFER_SYNTAXES.values() if s.native)
-_FLOAT_TAGS: Final = ("7FE00008", "7FE00009")
+_FLOAT_TAGS: Final = (tags.FLOAT_PIXEL_DATA, tags.DOUBLE_FLOAT_PIXEL_DATA)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -169,7 +168,7 @@ def open_dicomweb(
     stored_native = _stored_native(elements, metadata)
     _check_meaning(pixel, syntax, stored_native=stored_native, url=url)
     meta = FileMeta(syntax, Framing(), start=0, meta_start=0)
-    element = Element(_PIXEL_DATA, "OB", 0, 0, 0)
+    element = Element(tags.PIXEL_DATA, "OB", 0, 0, 0)
     header = Header(MemorySource(b"", url), meta, elements, element, pixel)
     version = _hash(metadata)
     reader = WadoReader(
@@ -255,16 +254,16 @@ def _stored_native(elements: DatasetElements, metadata: Mapping[str, Any]) -> bo
 
     Where it does not say so, as Orthanc: that names Pixel Data of native instances only.
     """
-    available = elements.get(_AVAILABLE_TRANSFER_SYNTAX_UID, "UI")
+    available = elements.get(tags.AVAILABLE_TRANSFER_SYNTAX_UID, "UI")
     if available:
         return _NATIVE.issuperset(available)
-    return f"{_PIXEL_DATA:08X}" in metadata
+    return f"{tags.PIXEL_DATA:08X}" in metadata
 
 
 def _image_pixel(
     elements: DatasetElements, metadata: Mapping[str, Any], url: str
 ) -> ImagePixel:
-    if any(tag in metadata for tag in _FLOAT_TAGS):
+    if any(f"{tag:08X}" in metadata for tag in _FLOAT_TAGS):
         raise UnsupportedError("Float Pixel Data is not sent by frames", url=url)
     try:
         attributes = image_pixel_attributes(elements)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._bytes.source import MemorySource
+from lazydicom._header import tags
+from lazydicom._header.attributes import FRAME_ATTRIBUTES, TEXT
 from lazydicom._header.columns.items import SequenceItemBatch, SequenceItems, read_items
 from lazydicom._header.columns.layout import wanted_tree
 from lazydicom._header.columns.values import number_column, text_column
 from lazydicom._header.elements import FileElements, read_elements
 from lazydicom._header.file_meta import FileMeta
-from lazydicom._header.frame_attributes import FRAME_ATTRIBUTES, TEXT
 from lazydicom._header.header import Header
 from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.pydicom import DatasetElements
@@ -27,12 +28,8 @@ Columns: TypeAlias = dict[str, NDArray[Any]]
 """A row per frame: numbers of shape (frames, values), NaN where there is none; text of
 shape (frames,), empty where there is none."""
 
-_PIXEL_REPRESENTATION: Final = 0x00280103
-"""Without it, pydicom does not know whether "US or SS" has a sign."""
 _NO_PIXELS: Final = b"\xe0\x7f\x10\0OW\0\0\0\0\0\0"
 """An empty element of Pixel Data: where the header of a file ends."""
-SHARED_GROUPS: Final = 0x52009229
-PER_FRAME_GROUPS: Final = 0x52009230
 
 _PLACES: Final = [
     (name, path)
@@ -44,7 +41,15 @@ _TREE: Final = wanted_tree(path for _, path in _PLACES)
 
 def has_functional_groups(header: Header) -> bool:
     """Tell an Enhanced object from a classic one."""
-    return any(map(header.elements.holds, (SHARED_GROUPS, PER_FRAME_GROUPS)))
+    return any(
+        map(
+            header.elements.holds,
+            (
+                tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+                tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
+            ),
+        )
+    )
 
 
 def functional_group_columns(header: Header) -> Columns:
@@ -61,11 +66,11 @@ def functional_group_columns(header: Header) -> Columns:
     if isinstance(header.elements, DatasetElements):
         header = _as_file(header, header.elements)
     frames = header.image_pixel.number_of_frames
-    items, own = _read_groups(header, PER_FRAME_GROUPS)
+    items, own = _read_groups(header, tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
     if items not in {0, frames}:
         message = f"Expected functional groups of {frames} frames, found {items}"
         raise _invalid(header, message)
-    _, shared = _read_groups(header, SHARED_GROUPS)
+    _, shared = _read_groups(header, tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE)
     return {
         name: _merge(own.get(name), shared.get(name), frames)
         for name in FRAME_ATTRIBUTES
@@ -75,7 +80,11 @@ def functional_group_columns(header: Header) -> Columns:
 
 def _as_file(header: Header, elements: DatasetElements) -> Header:
     """Write the groups of a `Dataset` as a file holds them: there is one way to read."""
-    groups = (_PIXEL_REPRESENTATION, SHARED_GROUPS, PER_FRAME_GROUPS)
+    groups = (
+        tags.PIXEL_REPRESENTATION,
+        tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+        tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
+    )
     data = elements.written(groups, url=header.url) + _NO_PIXELS
     source = MemorySource(data, header.url)
     lookahead = Lookahead(source, data)
@@ -116,8 +125,12 @@ def _find(header: Header, tag: int) -> Element | None:
     elements, framing = header.elements, header.meta.framing
     if not isinstance(elements, FileElements):
         return None
-    shared = elements.find(SHARED_GROUPS)
-    if tag == SHARED_GROUPS or elements.find(tag) or shared is None:
+    shared = elements.find(tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE)
+    if (
+        tag == tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE
+        or elements.find(tag)
+        or shared is None
+    ):
         return elements.find(tag)
     lookahead = Lookahead(header.source, None)
     behind = end_of(lookahead, shared, framing, header.pixel_data.start)
@@ -203,7 +216,10 @@ def _widened(column: NDArray[Any], width: int) -> NDArray[Any]:
 
 
 def _invalid(header: Header, message: str) -> InvalidDicomError:
-    offset = header.elements.position(PER_FRAME_GROUPS)
+    offset = header.elements.position(tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
     return InvalidDicomError(
-        message, url=header.url, offset=offset, tag=PER_FRAME_GROUPS
+        message,
+        url=header.url,
+        offset=offset,
+        tag=tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import ByteSource
+from lazydicom._header import tags
 from lazydicom._header.columns.layout import (
     HEADER_ROOM,
     Layout,
@@ -24,13 +25,7 @@ from lazydicom._header.columns.layout import (
     learn_layout,
 )
 from lazydicom._header.lookahead import Lookahead
-from lazydicom._header.walker import (
-    ITEM,
-    ITEM_DELIMITER,
-    SEQUENCE_DELIMITER,
-    UNDEFINED,
-    Framing,
-)
+from lazydicom._header.walker import UNDEFINED, Framing
 
 _FIRST_BLOCK: Final = 1 << 16
 _LARGEST_BLOCK: Final = 1 << 22
@@ -226,7 +221,7 @@ class _Marks(NamedTuple):
 def _marks(order: str) -> _Marks:
     item, item_end, sequence_end = (
         Struct(order + "HH").pack(tag >> 16, tag & 0xFFFF)
-        for tag in (ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER)
+        for tag in (tags.ITEM, tags.ITEM_DELIMITER, tags.SEQUENCE_DELIMITER)
     )
     border = re.escape(item_end) + rb".{4}(?=" + re.escape(item) + rb")"
     pattern = re.compile(border, re.DOTALL)

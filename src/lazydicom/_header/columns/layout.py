@@ -13,14 +13,12 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._header import tags
+from lazydicom._header.attributes import Path
 from lazydicom._header.columns.values import lookaheads
-from lazydicom._header.frame_attributes import Path
 from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.walker import (
-    ITEM,
-    ITEM_DELIMITER,
     MAX_DEPTH,
-    SEQUENCE_DELIMITER,
     UNDEFINED,
     Element,
     Framing,
@@ -31,7 +29,7 @@ from lazydicom.errors import InvalidDicomError, LimitError, format_tag
 
 HEADER_ROOM: Final = 16
 """Bytes that must follow the last item in memory, so that a header can be looked at."""
-_CLOSING: Final = (SEQUENCE_DELIMITER, ITEM_DELIMITER)
+_CLOSING: Final = (tags.SEQUENCE_DELIMITER, tags.ITEM_DELIMITER)
 """What ends the value of a sequence, and of an item."""
 
 Tree: TypeAlias = "dict[int, Tree | int]"
@@ -100,7 +98,7 @@ def learn_layout(
     """
     lesson = _Lesson(lookahead)
     element = read_element(lookahead, start, framing)
-    if element.tag != ITEM:
+    if element.tag != tags.ITEM:
         raise InvalidDicomError("Expected Item", url=lookahead.url, offset=start)
     end = lesson.enter(element, framing, tree, depth=0)
     return tuple(lesson.steps), end
@@ -189,11 +187,11 @@ class _Lesson:
         at = element.offset
         while undefined or at < stop:
             one = read_element(self.lookahead, at, inside)
-            if undefined and one.tag == _CLOSING[element.tag == ITEM]:
+            if undefined and one.tag == _CLOSING[element.tag == tags.ITEM]:
                 self.steps.append(self._delimiter(one, inside))
                 at = one.offset
                 break
-            if element.tag == ITEM:
+            if element.tag == tags.ITEM:
                 at = self.pass_over(one, inside, tree, stop, depth=depth + 1)
             else:
                 self._check_item(one)
@@ -238,7 +236,7 @@ class _Lesson:
         return Step(head, 8, 0, little, enters=False, undefined=False)
 
     def _check_item(self, one: Element) -> None:
-        if one.tag != ITEM:
+        if one.tag != tags.ITEM:
             found = format_tag(one.tag)
             raise self._invalid(f"Expected Item (FFFE,E000), found {found}", one)
 

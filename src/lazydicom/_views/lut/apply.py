@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction, Name
+from lazydicom._header import tags
 from lazydicom._views.dask import is_dask_array, map_frames
 from lazydicom._views.lut.kernels import (
     NARROWEST,
@@ -20,8 +21,6 @@ from lazydicom._views.lut.kernels import (
     rescale,
 )
 from lazydicom._views.lut.parameters import (
-    MODALITY_LUT_SEQUENCE,
-    VOI_LUT_SEQUENCE,
     frame_columns,
     modality_range,
     on_grid,
@@ -167,7 +166,9 @@ def apply_palette(
     found = tables_of(array, palette_of, "palette")
     if found is None:
         url = array.images[0].url
-        raise InvalidDicomError("No palette", url=url, tag=0x00281101)
+        raise InvalidDicomError(
+            "No palette", url=url, tag=tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR
+        )
     return _apply(values, _look_up(found, "palette"), array, at)
 
 
@@ -212,7 +213,7 @@ def _apply(
 
 
 def _modality(array: FrameArray) -> FrameFunction | None:
-    read = partial(sequence_table, tag=MODALITY_LUT_SEQUENCE)
+    read = partial(sequence_table, tag=tags.MODALITY_LUT_SEQUENCE)
     found = tables_of(array, read, "Modality LUT")
     if found is not None:
         return _look_up(found, "Modality LUT")
@@ -225,7 +226,7 @@ def _modality(array: FrameArray) -> FrameFunction | None:
 
 def _voi(array: FrameArray, window: WindowChoice) -> FrameFunction | None:
     if isinstance(window, int):
-        read = partial(sequence_table, tag=VOI_LUT_SEQUENCE, number=window)
+        read = partial(sequence_table, tag=tags.VOI_LUT_SEQUENCE, number=window)
         found = tables_of(array, read, "VOI LUT")
         if found is not None:
             return _look_up(found, "VOI LUT")
@@ -249,7 +250,9 @@ def _chosen(column: NDArray[Any], number: int, array: FrameArray) -> NDArray[Any
     several = column.shape[1] > 1 and not np.isnan(column[:, 1:]).all()
     if several and not 0 <= number < column.shape[1]:
         message = f"Expected window {number}, found {column.shape[1]}"
-        raise InvalidDicomError(message, url=array.images[0].url, tag=0x00281050)
+        raise InvalidDicomError(
+            message, url=array.images[0].url, tag=tags.WINDOW_CENTER
+        )
     chosen = column[:, number if several else 0]
     if np.isnan(chosen).any():
         which = int(np.flatnonzero(np.isnan(chosen))[0])
@@ -263,11 +266,11 @@ def _window_function(functions: NDArray[Any], array: FrameArray) -> str:
     url = array.images[0].url
     if len(names) > 1 or not names <= WINDOWS.keys():
         message = f"VOI LUT Function {', '.join(sorted(names))}"
-        raise UnsupportedError(message, url=url, tag=0x00281056)
+        raise UnsupportedError(message, url=url, tag=tags.VOI_LUT_FUNCTION)
     kinds = {image.format.pixel.photometric_interpretation for image in array.images}
     if not kinds <= _GRAY:
         message = f"A window is for MONOCHROME1 and MONOCHROME2, not {sorted(kinds)}"
-        raise UnsupportedError(message, url=url, tag=0x00280004)
+        raise UnsupportedError(message, url=url, tag=tags.PHOTOMETRIC_INTERPRETATION)
     return names.pop()
 
 
@@ -275,7 +278,7 @@ def _check_window(width: NDArray[Any], function: str, array: FrameArray) -> None
     least = NARROWEST.get(function)
     if (width < least).any() if least else (width <= 0).any():
         message = f"{function} window of width {width.min():g}"
-        raise InvalidDicomError(message, url=array.images[0].url, tag=0x00281051)
+        raise InvalidDicomError(message, url=array.images[0].url, tag=tags.WINDOW_WIDTH)
 
 
 def _output_range(array: FrameArray) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 from lazydicom._array.computed import FrameArray
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
+from lazydicom._header import tags
+from lazydicom._header.attributes import FRAME_ATTRIBUTES, TEXT
 from lazydicom._header.columns.functional_groups import (
     functional_group_columns,
     has_functional_groups,
 )
-from lazydicom._header.frame_attributes import FRAME_ATTRIBUTES, TEXT
 from lazydicom._header.header import Header, read_sequence
 from lazydicom._views.lut.kernels import LookupTable, expand_segments
 from lazydicom.errors import InvalidDicomError, UnsupportedError
@@ -23,15 +24,7 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-MODALITY_LUT_SEQUENCE: Final = 0x00283000
-VOI_LUT_SEQUENCE: Final = 0x00283010
-_LUT_DESCRIPTOR: Final = 0x00283002
-_LUT_DATA: Final = 0x00283006
-_PALETTE_DESCRIPTOR: Final = 0x00281101
-_PALETTE: Final = 0x00281201
-_SEGMENTED_PALETTE: Final = 0x00281221
 _ALPHA: Final = 3
-_PIXEL_PRESENTATION: Final = 0x00089205
 
 
 def frame_columns(array: FrameArray, *names: str) -> tuple[NDArray[Any], ...]:
@@ -141,20 +134,22 @@ def sequence_table(image: DicomImage, tag: int, number: int = 0) -> LookupTable 
         message = f"Expected LUT {number}, found {len(items)}"
         raise InvalidDicomError(message, url=image.url, tag=tag)
     little = header.meta.framing.little_endian
-    descriptor = _item_bytes(items[number], _LUT_DESCRIPTOR, image)
+    descriptor = _item_bytes(items[number], tags.LUT_DESCRIPTOR, image)
     if len(descriptor) != 6:
         message = f"Expected a descriptor of 6 bytes, found {len(descriptor)}"
-        raise InvalidDicomError(message, url=image.url, tag=_LUT_DESCRIPTOR)
+        raise InvalidDicomError(message, url=image.url, tag=tags.LUT_DESCRIPTOR)
     words = np.frombuffer(descriptor, np.uint16 if little else ">u2")
-    data = _item_bytes(items[number], _LUT_DATA, image)
-    vr = items[number].get_item(_LUT_DESCRIPTOR).VR
-    inputs = stored_range(image) if tag == MODALITY_LUT_SEQUENCE else _voi_inputs(image)
+    data = _item_bytes(items[number], tags.LUT_DATA, image)
+    vr = items[number].get_item(tags.LUT_DESCRIPTOR).VR
+    inputs = (
+        stored_range(image) if tag == tags.MODALITY_LUT_SEQUENCE else _voi_inputs(image)
+    )
     count, first = int(words[0]) or 0x10000, _first(int(words[1]), vr, inputs)
     entries = _entries(data, count, header)
     if int(words[2]) <= 8:
         if (entries > 0xFF).any():
             message = f"Expected entries of {words[2]} bits, found {entries.max()}"
-            raise InvalidDicomError(message, url=image.url, tag=_LUT_DATA)
+            raise InvalidDicomError(message, url=image.url, tag=tags.LUT_DATA)
         entries = entries.astype(np.uint8)
     return LookupTable(first, _checked(entries, count, header, tag))
 
@@ -169,7 +164,7 @@ def stored_range(image: DicomImage) -> tuple[int, int]:
 
 def modality_range(image: DicomImage) -> tuple[int, int]:
     """Return the range of what goes into a rescale, or what comes out of a Modality LUT."""
-    table = sequence_table(image, MODALITY_LUT_SEQUENCE)
+    table = sequence_table(image, tags.MODALITY_LUT_SEQUENCE)
     if table is None:
         return stored_range(image)
     return 0, int(np.iinfo(table.entries.dtype).max)
@@ -230,36 +225,47 @@ def palette_of(image: DicomImage) -> LookupTable | None:
     """
     header = image.header
     get = header.elements.get
-    descriptor = [int(one) for one in get(_PALETTE_DESCRIPTOR, "US")]
+    descriptor = [
+        int(one) for one in get(tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR, "US")
+    ]
     if len(descriptor) != 3:
         return None
-    if set(get(_PIXEL_PRESENTATION, "CS")) & {"MIXED", "COLOR"}:
+    if set(get(tags.PIXEL_PRESENTATION, "CS")) & {"MIXED", "COLOR"}:
         raise UnsupportedError("A Supplemental Palette is not applied", url=image.url)
     count = descriptor[0] % 0x10000 or 0x10000
     first = _first(descriptor[1] % 0x10000, None, stored_range(image))
     colors = [
-        _checked(_color(header, color, count, descriptor[2]), count, header, _PALETTE)
+        _checked(
+            _color(header, color, count, descriptor[2]),
+            count,
+            header,
+            tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DATA,
+        )
         for color in range(4)
         if color != _ALPHA
-        or header.elements.read(_PALETTE + color)
-        or header.elements.read(_SEGMENTED_PALETTE + color)
+        or header.elements.read(tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DATA + color)
+        or header.elements.read(
+            tags.SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA + color
+        )
     ]
     return LookupTable(first, np.stack(colors, axis=-1))
 
 
 def _color(header: Header, color: int, count: int, bits: int) -> NDArray[Any]:
-    data = header.elements.read(_PALETTE + color)
+    data = header.elements.read(tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DATA + color)
     if data:
         return _entries(data, count, header)
-    segments = header.elements.read(_SEGMENTED_PALETTE + color)
+    segments = header.elements.read(
+        tags.SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA + color
+    )
     if not segments:
-        tag = _PALETTE + color
+        tag = tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DATA + color
         raise InvalidDicomError("A palette lacks a colour", url=header.url, tag=tag)
     words = _words(segments, header)
     try:
         return expand_segments(words if bits > 8 else words.view(np.uint8))
     except InvalidDicomError as error:
-        tag = _SEGMENTED_PALETTE + color
+        tag = tags.SEGMENTED_RED_PALETTE_COLOR_LOOKUP_TABLE_DATA + color
         raise InvalidDicomError(error.message, url=header.url, tag=tag) from None
 
 

@@ -8,16 +8,22 @@ from numpy.typing import NDArray
 
 from lazydicom._array.computed import FrameArray
 from lazydicom._array.image import DicomImage
+from lazydicom._header import tags
 from lazydicom._views.lut.parameters import complete_rescale, frame_columns, on_grid
 
 _PADDING: Final = {
-    "PixelData": (0x00280120, 0x00280121),
-    "FloatPixelData": (0x00280122, 0x00280124),
-    "DoubleFloatPixelData": (0x00280123, 0x00280125),
+    "PixelData": (tags.PIXEL_PADDING_VALUE, tags.PIXEL_PADDING_RANGE_LIMIT),
+    "FloatPixelData": (
+        tags.FLOAT_PIXEL_PADDING_VALUE,
+        tags.FLOAT_PIXEL_PADDING_RANGE_LIMIT,
+    ),
+    "DoubleFloatPixelData": (
+        tags.DOUBLE_FLOAT_PIXEL_PADDING_VALUE,
+        tags.DOUBLE_FLOAT_PIXEL_PADDING_RANGE_LIMIT,
+    ),
 }
 """Pixel Padding Value and its Range Limit, by the element that holds the pixels."""
 _PADDING_VRS: Final = {"FloatPixelData": "FL", "DoubleFloatPixelData": "FD"}
-_UNITS: Final = 0x00541001
 _CT_IMAGE_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
 _UNSPECIFIED: Final = "US"
 
@@ -81,8 +87,8 @@ def _common_units(array: FrameArray, types: NDArray[Any]) -> str:
 def _units(image: DicomImage) -> str:
     """Return the Units of a PET, and those of a CT that names none."""
     get = image.header.elements.get
-    named = "".join(map(str, get(_UNITS, "CS")[:1]))
-    ct = get(0x00080016, "UI")[:1] == (_CT_IMAGE_STORAGE,)
+    named = "".join(map(str, get(tags.UNITS, "CS")[:1]))
+    ct = get(tags.SOP_CLASS_UID, "UI")[:1] == (_CT_IMAGE_STORAGE,)
     return named or ("HU" if ct else "")
 
 

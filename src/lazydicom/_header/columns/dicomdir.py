@@ -5,6 +5,7 @@ import re
 from typing import Final
 
 from lazydicom._bytes.source import ByteSource
+from lazydicom._header import tags
 from lazydicom._header.columns.items import SequenceItems, read_items
 from lazydicom._header.columns.layout import wanted_tree
 from lazydicom._header.columns.values import text_column
@@ -13,8 +14,6 @@ from lazydicom._header.lookahead import open_lookahead
 from lazydicom._header.walker import UNDEFINED, read_element, walk
 from lazydicom.errors import InvalidDicomError
 
-_DIRECTORY_RECORDS: Final = 0x00041220
-_REFERENCED_FILE_ID: Final = 0x00041500
 _NAMES: Final = re.compile(r"[^/\\:\0]+")
 """One component of a File ID: no separator, no drive."""
 _CODED: Final = re.compile(r"[%?#]")
@@ -36,13 +35,15 @@ def read_dicomdir(source: ByteSource) -> list[tuple[str, ...]]:
     InvalidDicomError
         If the bytes contradict the standard, or a component leads elsewhere.
     """
-    tree = wanted_tree([(_REFERENCED_FILE_ID,)])
+    tree = wanted_tree([(tags.REFERENCED_FILE_ID,)])
     with open_lookahead(source) as lookahead:
         meta = read_file_meta(lookahead)
         starts = {tag: at for tag, at, _ in walk(lookahead, meta.start, meta.framing)}
-        if _DIRECTORY_RECORDS not in starts:
+        if tags.DIRECTORY_RECORD_SEQUENCE not in starts:
             raise InvalidDicomError("No directory records", url=source.url)
-        records = read_element(lookahead, starts[_DIRECTORY_RECORDS], meta.framing)
+        records = read_element(
+            lookahead, starts[tags.DIRECTORY_RECORD_SEQUENCE], meta.framing
+        )
     undefined = records.length == UNDEFINED
     stop = source.size() if undefined else records.offset + records.length
     items = SequenceItems(source, meta.framing, records.offset, stop, tree, 1)
@@ -70,7 +71,7 @@ def files_of_dicomdir(path: str, source: ByteSource) -> list[str]:
         coded = "://" in root and any(map(_CODED.search, components))
         if coded or not inside:
             message = "A file outside the folder of the DICOMDIR"
-            raise InvalidDicomError(message, url=path, tag=_REFERENCED_FILE_ID)
+            raise InvalidDicomError(message, url=path, tag=tags.REFERENCED_FILE_ID)
         names.append(name)
     return names
 
@@ -79,5 +80,5 @@ def _components(file_id: str, url: str) -> tuple[str, ...]:
     parts = tuple(part.strip() for part in file_id.split("\\"))
     if any(not _NAMES.fullmatch(part) or part in {".", ".."} for part in parts):
         message = "Expected names of folders and a file in Referenced File ID"
-        raise InvalidDicomError(message, url=url, tag=_REFERENCED_FILE_ID)
+        raise InvalidDicomError(message, url=url, tag=tags.REFERENCED_FILE_ID)
     return parts
