@@ -7,8 +7,6 @@ frame that does not fit makes the reader walk over all fragments, once.
 from collections.abc import Sequence
 from threading import Lock
 
-import numpy as np
-
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import (
     BytesLike,
@@ -26,7 +24,7 @@ from lazydicom._frames.encapsulated import (
 )
 from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS
 from lazydicom._frames.given_frames import GivenFrames
-from lazydicom._frames.index import FrameIndex, OnExtraFrames
+from lazydicom._frames.index import FrameIndex, OnExtraFrames, spans_of
 from lazydicom._header import tags
 from lazydicom._header.header import Header
 from lazydicom._header.lookahead import open_lookahead
@@ -155,20 +153,10 @@ class FragmentReader:
     def _spans(
         self, frames: Sequence[int], found: EncapsulatedIndex
     ) -> list[ByteRange]:
-        if len(frames) < 4:  # NumPy takes its time before the first number
-            return [self._span(frame, found) for frame in frames]
-        self._span(min(frames), found)
-        self._span(max(frames), found)
-        places, index = np.asarray(frames), found.index
-        edges = index.offsets[places].tolist(), index.lengths[places].tolist()
-        return list(map(ByteRange, *edges))
+        return spans_of(found.index, frames, url=self.url)
 
     def _span(self, frame: int, found: EncapsulatedIndex) -> ByteRange:
-        if not 0 <= frame < len(self):
-            message = f"Expected a frame below {len(self)}, asked for {frame}"
-            raise InvalidDicomError(message, url=self.url, frame=frame)
-        index = found.index
-        return ByteRange(int(index.offsets[frame]), int(index.lengths[frame]))
+        return self._spans([frame], found)[0]
 
     def _codestream(
         self, frame: int, span: ByteRange, data: memoryview, found: EncapsulatedIndex

@@ -68,7 +68,7 @@ class FragmentStream:
         with self._changed:
             if not self._going:
                 return 0
-            position, found = self._lane.position, self._first + len(self._lane.starts)
+            position, found = self._lane.position, self._first + len(self._lane)
             fragments = self._partial_index.fragments
             missing = max(self._count - found, 0)
             mean = (position - fragments.first) // found
@@ -102,12 +102,12 @@ class FragmentStream:
         lane, fragments = self._lane, self._partial_index.fragments
         self._held.append(data)
         self._stop += len(data)
-        found = self._first + len(lane.starts)
+        found = self._first + len(lane)
         needed = lane.position + (LOOK - 8 if found < self._count else 0)
         if self._stop < min(needed, fragments.stop):
             return []  # amid a long frame: to join the pieces each time would take long
         joined = memoryview(b"".join(self._held) if len(self._held) > 1 else data)
-        while lane.state == "going" and self._first + len(lane.starts) < self._count:
+        while lane.state == "going" and self._first + len(lane) < self._count:
             at = lane.position - 8 - self._base
             if at + LOOK > len(joined) and self._stop < fragments.stop:
                 break
@@ -120,7 +120,7 @@ class FragmentStream:
     def _complete(self, joined: memoryview) -> list[tuple[int, BytesLike]]:
         """Return the frames that lie in memory as a whole, as long as they are whole ones."""
         lane, found = self._lane, list[tuple[int, BytesLike]]()
-        edges = [*lane.starts[self._given - self._first :], lane.position]
+        edges = lane.edges[self._given - self._first :]
         for start, stop in pairwise(edges):
             if stop > self._stop:
                 break
@@ -137,7 +137,7 @@ class FragmentStream:
 
     def _let_go(self, joined: memoryview) -> None:
         """Keep what the next block completes, as a copy: a view would keep it all."""
-        starts, number = self._lane.starts, self._given - self._first
-        keep = min([*starts[number : number + 1], self._lane.position - 8])
+        edges, number = self._lane.edges, self._given - self._first
+        keep = min(edges[number], self._lane.position - 8)
         self._held = [bytes(joined[keep - self._base :])]
         self._base = keep

@@ -1,14 +1,51 @@
-"""Where every frame lies: offset and length in bytes (PS3.5 section 8.1.1, annex A.4)."""
+"""Where every frame lies: offset and length in bytes (PS3.5 section 8.1.1, annex A.4).
 
+Native frames are a start and a stride, encapsulated ones a column of edges. Columns of native
+offsets are made where somebody asks for them: a header may declare a thousand million frames.
+"""
+
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom.errors import InvalidDicomError
+
 Origin: TypeAlias = Literal["native", "basic", "extended", "tiff", "scanned"]
 OnExtraFrames: TypeAlias = Literal["warn", "keep"]
 """What to do with frames behind the declared ones."""
+
+_FEW: Final = 4
+"""NumPy takes its time before the first number."""
+
+
+class NativeStride(NamedTuple):
+    """Native frames follow each other without gaps."""
+
+    start: int
+    frame_bits: int
+    unit_bits: int
+
+    def span(self, frame: int) -> ByteRange:
+        """Return the bytes that a frame touches."""
+        start, frame_bits, unit_bits = self
+        first = frame * frame_bits // unit_bits
+        stop = -(-(frame + 1) * frame_bits // unit_bits)
+        unit = unit_bits // 8
+        return ByteRange(start + first * unit, (stop - first) * unit)
+
+    def columns(
+        self, frames: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return offset and length of some frames."""
+        start, frame_bits, unit_bits = self
+        first = frames * frame_bits // unit_bits
+        stop = -(-(frames + 1) * frame_bits // unit_bits)
+        unit = unit_bits // 8
+        return start + first * unit, (stop - first) * unit
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,50 +56,76 @@ class FrameIndex:
     Encapsulated: from the tag of the frame's first fragment to the end of its last one.
     """
 
-    offsets: NDArray[np.int64]
-    """Offset of each frame from the start of the file."""
-    lengths: NDArray[np.int64]
-    """Length of each frame in bytes."""
+    frames: int
+    """How many there are."""
     origin: Origin
     """Where the offsets come from."""
-    stride: "NativeStride | None" = None
-    """What native frames are counted from; it says the same in three numbers."""
+    place: NativeStride | NDArray[np.int64]
+    """What native frames are counted from; of others where each begins, and where the
+    last one ends."""
 
     def __len__(self) -> int:
         """Return the number of frames."""
-        return len(self.offsets)
+        return self.frames
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle as start and stride, or as edges: 8 bytes a frame."""
+        return (FrameIndex, (self.frames, self.origin, self.place))
+
+    @property
+    def stride(self) -> NativeStride | None:
+        """What native frames are counted from."""
+        return self.place if isinstance(self.place, NativeStride) else None
+
+    @property
+    def offsets(self) -> NDArray[np.int64]:
+        """Offset of each frame from the start of the file."""
+        return self._columns()[0]
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Length of each frame in bytes."""
+        return self._columns()[1]
 
     @property
     def nbytes(self) -> int:
         """Bytes that frames touch; one that two frames share counts once."""
-        order = np.argsort(self.offsets, kind="stable")
-        begins, stops = self.offsets[order], (self.offsets + self.lengths)[order]
-        seen = np.maximum.accumulate(np.append(begins[:1], stops[:-1]))
-        return int(np.maximum(stops - np.maximum(begins, seen), 0).sum())
+        if not self.frames:
+            return 0
+        return self.span(self.frames - 1).stop - self.span(0).offset
+
+    def span(self, frame: int) -> ByteRange:
+        """Return the byte range of one frame, which must be one of these."""
+        place = self.place
+        if isinstance(place, NativeStride):
+            return place.span(frame)
+        start = int(place[frame])
+        return ByteRange(start, int(place[frame + 1]) - start)
+
+    def spans(self, frames: Sequence[int]) -> list[ByteRange]:
+        """Return the byte ranges of some frames."""
+        if len(frames) < _FEW:
+            return [self.span(frame) for frame in frames]
+        offsets, lengths = self._columns(np.asarray(frames, np.int64))
+        return list(map(ByteRange, offsets.tolist(), lengths.tolist()))
 
     def head(self, frames: int) -> "FrameIndex":
         """Index the first frames only."""
-        offsets, lengths = self.offsets[:frames], self.lengths[:frames]
-        return FrameIndex(offsets, lengths, self.origin, self.stride)
+        place, count = self.place, min(frames, self.frames)
+        if not isinstance(place, NativeStride):
+            place = place[: count + 1]
+        return FrameIndex(count, self.origin, place)
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle as start and stride, or as edges, where that says it all."""
-        if self.stride is not None:
-            start, frame_bits, unit_bits = self.stride
-            return (index_native, (start, len(self), frame_bits, unit_bits))
-        stops = self.offsets + self.lengths
-        if len(self) and np.array_equal(self.offsets[1:], stops[:-1]):
-            edges = np.append(self.offsets, stops[-1])
-            return (index_edges, (edges, self.origin))
-        return (FrameIndex, (self.offsets, self.lengths, self.origin))
-
-
-class NativeStride(NamedTuple):
-    """Native frames follow each other without gaps."""
-
-    start: int
-    frame_bits: int
-    unit_bits: int
+    def _columns(
+        self, frames: NDArray[np.int64] | None = None
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        place = self.place
+        if isinstance(place, NativeStride):
+            every = np.arange(self.frames, dtype=np.int64) if frames is None else frames
+            return place.columns(every)
+        if frames is None:
+            return place[:-1], np.diff(place)
+        return place[frames], place[frames + 1] - place[frames]
 
 
 def index_native(
@@ -78,13 +141,8 @@ def index_native(
     >>> index_native(start=100, number_of_frames=3, frame_bits=12).lengths
     array([2, 2, 2])
     """
-    first_bits = np.arange(number_of_frames, dtype=np.int64) * frame_bits
-    first = first_bits // unit_bits
-    last = (first_bits + frame_bits - 1) // unit_bits
-    unit = unit_bits // 8
     stride = NativeStride(start, frame_bits, unit_bits)
-    offsets, lengths = start + first * unit, (last + 1 - first) * unit
-    return FrameIndex(offsets, lengths, "native", stride)
+    return FrameIndex(number_of_frames, "native", stride)
 
 
 def index_edges(edges: NDArray[np.int64], origin: Origin) -> FrameIndex:
@@ -93,4 +151,24 @@ def index_edges(edges: NDArray[np.int64], origin: Origin) -> FrameIndex:
     >>> index_edges(np.array([100, 120, 150]), "basic").lengths
     array([20, 30])
     """
-    return FrameIndex(edges[:-1], np.diff(edges), origin)
+    return FrameIndex(len(edges) - 1, origin, edges)
+
+
+def spans_of(index: FrameIndex, frames: Sequence[int], *, url: str) -> list[ByteRange]:
+    """Return the byte ranges of some frames.
+
+    Raises
+    ------
+    InvalidDicomError
+        If there is no such frame.
+    """
+    check_frames(frames, len(index), url=url)
+    return index.spans(frames)
+
+
+def check_frames(frames: Sequence[int], count: int, *, url: str) -> None:
+    """Raise `InvalidDicomError` unless all `frames` are among the first `count`."""
+    if len(frames) and not 0 <= min(frames) <= max(frames) < count:
+        wrong = next(frame for frame in frames if not 0 <= frame < count)
+        message = f"Expected a frame below {count}, asked for {wrong}"
+        raise InvalidDicomError(message, url=url, frame=wrong)

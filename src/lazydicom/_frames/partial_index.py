@@ -7,7 +7,7 @@ at what only looks like a fragment is dropped, because the walk before it does n
 """
 
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from threading import Lock
 from typing import Final, Literal
 
@@ -36,11 +36,24 @@ State = Literal["going", "ended", "doubt"]
 class Lane:
     """A walk from fragment to fragment that began somewhere."""
 
-    start: int
-    position: int
-    """Where the next fragment must be."""
-    starts: "array[int]" = field(default_factory=lambda: array("q"))
+    edges: "array[int]"
+    """Where each fragment begins, and where the next one must be. It only grows, by one
+    step at a time: who reads it meanwhile sees whole fragments."""
     state: State = "going"
+
+    def __len__(self) -> int:
+        """Return the number of fragments found."""
+        return len(self.edges) - 1
+
+    @property
+    def start(self) -> int:
+        """Where the first fragment begins."""
+        return self.edges[0]
+
+    @property
+    def position(self) -> int:
+        """Where the next fragment must be."""
+        return self.edges[-1]
 
     def step(self, look: bytes, fragments: FragmentArea) -> None:
         """Take the next fragment; `look` is what lies around its header."""
@@ -65,17 +78,21 @@ class Lane:
         ):
             self.state = "doubt"
         else:
-            self.starts.append(self.position)
-            self.position += 8 + length
+            self.edges.append(self.position + 8 + length)
+
+
+def lane_from(position: int) -> Lane:
+    """Return a walk that is about to begin."""
+    return Lane(array("q", [position]))
 
 
 class PartialIndex:
-    """Items known so far, from the first one on, each one whole frame by its marks."""
+    """Fragments known so far, from the first one on, each one whole frame by its marks."""
 
     def __init__(self, source: ByteSource, fragments: FragmentArea) -> None:
         self.source = source
         self.fragments = fragments
-        self._known = Lane(fragments.first, fragments.first)
+        self._known = lane_from(fragments.first)
         self._lock = Lock()
 
     @property
@@ -83,29 +100,37 @@ class PartialIndex:
         """Whether fragments go on, have ended, or one of them is no whole frame."""
         return self._known.state
 
+    def known(self) -> int:
+        """Return how many fragments are known, from the first one on."""
+        return len(self._known)
+
+    def span(self, number: int) -> ByteRange:
+        """Return where a known fragment lies, its header included."""
+        start, stop = self._known.edges[number : number + 2]
+        return ByteRange(start, stop - start)
+
     def edges(self) -> NDArray[np.int64]:
         """Return where each known fragment begins, and where the last one ends."""
-        return np.array([*self._known.starts, self._known.position], np.int64)
+        return np.array(self._known.edges.tolist(), np.int64)
 
     def branch(self) -> tuple[int, Lane]:
-        """Begin a walk where the known fragments end; tell how many these are."""
+        """Begin a walk where the known fragments end, and return how many these are."""
         with self._lock:
-            position = self._known.position
-            return len(self._known.starts), Lane(position, position)
+            return len(self._known), lane_from(self._known.position)
 
     def learn(self, first: int, lane: Lane) -> None:
         """Take over what a walk knows that began with fragment `first`."""
         with self._lock:
-            more = first + len(lane.starts) - len(self._known.starts)
+            more = first + len(lane) - len(self._known)
             if more >= 0:
-                self._known.starts.extend(lane.starts[len(lane.starts) - more :])
-                self._known.position, self._known.state = lane.position, lane.state
+                self._known.edges.extend(lane.edges[len(lane.edges) - more :])
+                self._known.state = lane.state
 
     def reach(self, count: int) -> None:
         """Follow until `count` fragments are known, or the index ends."""
         with self._lock:
-            while self.state == "going" and len(self._known.starts) < count:
-                if not self._known.starts or self._missing(count) == 1:
+            while self.state == "going" and len(self._known) < count:
+                if not len(self._known) or self._missing(count) == 1:
                     self._advance([self._known])
                 elif self._mean() < MAX_GAP:
                     self._stream(count)
@@ -115,10 +140,10 @@ class PartialIndex:
     def _mean(self) -> int:
         """Return the mean length of the fragments known."""
         known = self._known
-        return (known.position - self.fragments.first) // len(known.starts)
+        return (known.position - self.fragments.first) // len(known)
 
     def _missing(self, count: int) -> int:
-        return count - len(self._known.starts)
+        return count - len(self._known)
 
     def _stream(self, count: int) -> None:
         """Read everything up to where fragment `count` should be."""
@@ -150,8 +175,8 @@ class PartialIndex:
                 return
             lanes = _without_false_starts(lanes)
         for lane in lanes[1:]:
-            known.starts.extend(lane.starts)
-            known.position, known.state = lane.position, lane.state
+            known.edges.extend(lane.edges[1:])
+            known.state = lane.state
 
     def _goes_on(self, lane: Lane, lanes: list[Lane], count: int, stop: int) -> bool:
         if lane.state != "going":
@@ -159,7 +184,7 @@ class PartialIndex:
         after = lanes.index(lane) + 1
         if after < len(lanes):
             return lane.position < lanes[after].start
-        found = sum(len(one.starts) for one in lanes)
+        found = sum(map(len, lanes))
         return found < count and (lane.position < stop or len(lanes) == 1)
 
     def _advance(self, lanes: list[Lane]) -> None:
@@ -177,15 +202,18 @@ class PartialIndex:
         segments = min(REQUESTS, self._missing(count) // _LANE_ITEMS)
         if segments < 2:
             return []
-        begin_at, width = self._known.position, self._mean() * 5 // 4
+        begins, width = self._known.position, self._mean() * 5 // 4
         guesses = [
-            begin_at + (stop - begin_at) * number // segments
+            begins + (stop - begins) * number // segments
             for number in range(1, segments)
         ]
-        spans = [ByteRange(at, min(width, self.fragments.stop - at)) for at in guesses]
-        found = zip(spans, read_many(self.source, spans), strict=True)
-        starts = [self._find_item(span, bytes(data)) for span, data in found]
-        return [Lane(at, at) for at in sorted({at for at in starts if at is not None})]
+        last = self.fragments.stop
+        spans = [ByteRange(guess, min(width, last - guess)) for guess in guesses]
+        blocks = zip(spans, read_many(self.source, spans), strict=True)
+        starts = (self._find_item(span, bytes(data)) for span, data in blocks)
+        return list(
+            map(lane_from, sorted({start for start in starts if start is not None}))
+        )
 
     def _find_item(self, span: ByteRange, data: bytes) -> int | None:
         at = data.find(_ITEM_TAG)

@@ -56,6 +56,14 @@ class PartialOffsets(Protocol):
         """Whether there is more to learn."""
         ...
 
+    def known(self) -> int:
+        """Return how many frames are known, from the first one on."""
+        ...
+
+    def span(self, number: int) -> ByteRange:
+        """Return where a known frame lies."""
+        ...
+
     def edges(self) -> NDArray[np.int64]:
         """Return where each known frame begins, and where the last one ends."""
         ...
@@ -72,6 +80,15 @@ class PartialTable:
     fragments: FragmentArea
     offsets: NDArray[np.int64]
     state: State = "doubt"
+
+    def known(self) -> int:
+        """Return how many frames have both ends in the table."""
+        return len(self.offsets) - 1
+
+    def span(self, number: int) -> ByteRange:
+        """Return where a frame lies."""
+        start = int(self.offsets[number])
+        return ByteRange(start, int(self.offsets[number + 1]) - start)
 
     def edges(self) -> NDArray[np.int64]:
         """Return the beginnings: each but the first is the end of another frame."""
@@ -146,9 +163,7 @@ class PartialReader:
 
     def knows(self, frame: int) -> bool:
         """Return whether the partial_index has come to a frame."""
-        known = self._complete is not None or frame + 1 < len(
-            self._partial_index.edges()
-        )
+        known = self._complete is not None or frame < self._partial_index.known()
         return 0 <= frame < len(self) and known
 
     def read(self, frame: int) -> BytesLike:
@@ -189,7 +204,7 @@ class PartialReader:
         partial_index, count = self._partial_index, max(frames, default=-1) + 1
         if self._complete is not None or not isinstance(partial_index, PartialIndex):
             return None
-        known = len(partial_index.edges()) - 1
+        known = partial_index.known()
         wanted = {frame for frame in frames if frame >= known}
         if len(wanted) < max(count - known, _FEWEST_STREAMED) or count > len(self):
             return None
@@ -218,11 +233,9 @@ class PartialReader:
             message = f"Expected frames below {len(self)}, asked for {max(frames)}"
             raise InvalidDicomError(message, url=self.url, frame=max(frames))
         self._partial_index.reach(max(frames) + 1)
-        edges = self._partial_index.edges()
-        if len(edges) < max(frames) + 2:
+        if self._partial_index.known() <= max(frames):
             return None
-        starts, stops = edges[:-1].tolist(), edges[1:].tolist()
-        return [ByteRange(starts[at], stops[at] - starts[at]) for at in frames]
+        return list(map(self._partial_index.span, frames))
 
     def _codestream(self, data: memoryview, span: ByteRange) -> BytesLike | None:
         try:

@@ -276,14 +276,13 @@ def _images(
     first: _First, heads: _Heads, places: Places, rows: NDArray[np.int64]
 ) -> Iterator[DicomImage]:
     """Make the images; their headers are read where somebody asks for them."""
-    stride, lengths = first.image.index.stride, first.image.index.lengths
+    stride = first.image.index.stride
     assert stride is not None, "native"
     offsets = places.offsets[-1, rows] - rows * heads.width
     starts = offsets.tolist()
     for k, row in enumerate(rows.tolist()):
         source = heads.sources[row]
         assert source is not None, "it was read"
-        own = stride._replace(start=starts[k])
-        index = FrameIndex(offsets[k : k + 1], lengths, "native", own)
+        index = FrameIndex(1, "native", stride._replace(start=starts[k]))
         reader = RangeReader(source, index)
         yield DicomImage(reader, first.image.format, partial(read_header, source))

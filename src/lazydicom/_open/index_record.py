@@ -18,7 +18,7 @@ from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.encapsulated import EncapsulatedIndex
 from lazydicom._frames.fragment_reader import FragmentReader
 from lazydicom._frames.fragments import FragmentArea
-from lazydicom._frames.index import FrameIndex, NativeStride, index_native
+from lazydicom._frames.index import FrameIndex, NativeStride, index_edges, index_native
 from lazydicom._frames.partial_reader import PartialReader
 from lazydicom._frames.reader import FrameReader, RangeReader
 from lazydicom._header.header import Header
@@ -180,11 +180,7 @@ def to_record(saved: SavedInstance) -> tuple[dict[str, Any], dict[str, NDArray[A
     }
     if index.stride is not None:
         return record, {}
-    steps = np.diff(index.offsets, prepend=0)
-    columns = {"lengths": _narrow(index.lengths), "steps": steps}
-    if np.array_equal(steps[1:], index.lengths[:-1]):
-        columns["steps"] = steps[:1]  # frames follow each other
-    return record, columns
+    return record, {"lengths": _narrow(index.lengths), "steps": index.offsets[:1]}
 
 
 def from_record(
@@ -255,21 +251,24 @@ def _index(
         return index_native(stride.start, frames, stride.frame_bits, stride.unit_bits)
     lengths = columns["lengths"].astype(np.int64)
     steps = columns["steps"].astype(np.int64)
-    if len(steps) == 1:
-        steps = np.append(steps, lengths[:-1])
-    if len(lengths) != frames:
+    follow = len(steps) == 1 or np.array_equal(steps[1:], lengths[:-1])
+    if len(lengths) != frames or not len(steps) or not follow:
         raise ValueError("frames")
-    return FrameIndex(np.cumsum(steps), lengths, origin)
+    edges = np.cumsum(np.append(steps[:1], lengths))
+    if (edges[1:] < edges[:-1]).any():
+        raise ValueError("lengths")
+    return index_edges(edges, origin)
 
 
 def _check_frames(saved: SavedInstance) -> None:
     """Compare what a record says in two places, and with the size of the file."""
     index, pixel, items = saved.index, saved.pixel, saved.items
     frames = pixel.number_of_frames
-    if not len(index.offsets) == len(index.lengths) == frames:
+    if len(index) != frames:
         raise ValueError("frames")
     shape = (pixel.frame_bits, 16 if saved.swapped_pairs else 8)
-    if items is None and (index.stride is None or index.stride[1:] != shape):
+    stride = None if index.stride is None else index.stride[1:]
+    if stride != (shape if items is None else None):
         raise ValueError("stride")
     if items is not None and (items.codec, items.frames) != (
         saved.transfer_syntax.codec,
@@ -277,8 +276,7 @@ def _check_frames(saved: SavedInstance) -> None:
     ):
         raise ValueError("items")
     size = _MOST_BYTES if saved.transfer_syntax.deflated else saved.size
-    room = size - index.offsets
-    if min(index.offsets.min(), index.lengths.min(), (room - index.lengths).min()) < 0:
+    if index.span(0).offset < 0 or index.span(frames - 1).stop > size:
         raise ValueError("offsets")
 
 

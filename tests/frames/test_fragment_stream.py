@@ -18,7 +18,7 @@ from remote_files import KIB, encapsulated
 import lazydicom
 from lazydicom._array.parallel import run
 from lazydicom._bytes.ranges import FIRST_BLOCK
-from lazydicom._frames import fragment_stream as _item_stream
+from lazydicom._frames import fragment_stream as _fragment_stream
 from lazydicom.errors import (
     InvalidDicomError,
     SourceChangedError,
@@ -38,7 +38,7 @@ LOOKS = 1 * KIB
 
 @pytest.fixture
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_item_stream, "MAX_BLOCK", 1000)
+    monkeypatch.setattr(_fragment_stream, "MAX_BLOCK", 1000)
 
 
 def open_far(file: bytes) -> tuple[DicomImage, FarMemory]:
@@ -100,7 +100,7 @@ def test_it_gives_the_frames_that_were_stored(  # noqa: PLR0917 (of a strategy e
     wanted = list(range(len(frames)))[begin:end]
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_item_stream, "MAX_BLOCK", block)
+        patch.setattr(_fragment_stream, "MAX_BLOCK", block)
         assert read_all(image, wanted) == [frames[number] for number in wanted]
         assert read_all(image, range(len(frames))) == frames
 
@@ -120,7 +120,7 @@ def test_frames_of_several_fragments_are_walked_over_as_anywhere_else(
     image, _ = open_far(make_encapsulated(frames, value=value, transfer_syntax=JPEG))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_item_stream, "MAX_BLOCK", 200)
+        patch.setattr(_fragment_stream, "MAX_BLOCK", 200)
         assert read_all(image, range(len(frames))) == frames
 
 

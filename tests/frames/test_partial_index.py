@@ -1,7 +1,8 @@
-"""Following items as far as somebody asks gives what a walk over all of them gives."""
+"""Following fragments as far as somebody asks gives what a walk over all of them gives."""
 
 import pickle
 import struct
+import tracemalloc
 import warnings
 from typing import Literal
 
@@ -9,15 +10,20 @@ import numpy as np
 import pytest
 from encapsulated_files import encapsulate, make_encapsulated
 from far_memory import JPEG, RLE, FarMemory, jpeg, rle
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from range_server import RangeServer
 
 import lazydicom
 from lazydicom._bytes.source import MemorySource
-from lazydicom._frames import partial_index as _item_trail
+from lazydicom._frames import partial_index as _partial_index
 from lazydicom._frames.fragment_reader import FragmentReader, open_fragments
-from lazydicom._frames.partial_reader import PartialReader, open_partial
+from lazydicom._frames.fragments import FragmentArea
+from lazydicom._frames.partial_reader import (
+    PartialReader,
+    PartialTable,
+    open_partial,
+)
 from lazydicom._header.header import Header, read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomError, LazyDicomWarning
 
@@ -39,7 +45,7 @@ def walked(file: bytes) -> FragmentReader:
 
 @pytest.fixture(params=[0, 1 << 17], ids=["hops", "stream"])
 def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_item_trail, "MAX_GAP", request.param)
+    monkeypatch.setattr(_partial_index, "MAX_GAP", request.param)
 
 
 @given(
@@ -49,8 +55,11 @@ def _way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Non
     asked=st.lists(st.integers(0, 119), max_size=4),
     gap=st.sampled_from([0, 1 << 17]),
 )
+@example(lengths=[0] * 5, seed=0, codec="jpeg", asked=[], gap=0)
+@example(lengths=[0] * 12, seed=0, codec="jpeg", asked=[3], gap=1 << 17)
+@example(lengths=[0] * 2, seed=0, codec="jpeg", asked=[1], gap=0)
 @settings(max_examples=150)
-def test_it_equals_the_walk_over_all_items(
+def test_it_equals_the_walk_over_all_fragments(
     lengths: list[int], seed: int, codec: str, asked: list[int], gap: int
 ) -> None:
     frames = [
@@ -62,8 +71,8 @@ def test_it_equals_the_walk_over_all_items(
     syntax = RLE if codec == "rle" else JPEG
     file = make_encapsulated(frames, table="empty", transfer_syntax=syntax)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_item_trail, "MAX_GAP", gap)
-        reader, expected = followed(file), walked(file)
+        patch.setattr(_partial_index, "MAX_GAP", gap)
+        reader, expected = opened(file), walked(file)
 
         for at in (number for number in asked if number < len(frames)):
             assert reader.read(at) == frames[at] == expected.read(at)
@@ -146,14 +155,14 @@ def test_a_frame_number_never_stands_for_two_frames_of_a_table() -> None:
 
 def opened(file: bytes) -> PartialReader | FragmentReader:
     header = far(file)
-    trail = open_partial(header)
-    if trail is not None:
-        return trail
+    partial = open_partial(header)
+    if partial is not None:
+        return partial
     return open_fragments(header, allow_truncated=False, on_extra_frames="warn")
 
 
 @pytest.mark.usefixtures("_way")
-def test_a_frame_needs_no_item_behind_it() -> None:
+def test_a_frame_needs_no_fragment_behind_it() -> None:
     frames = [jpeg(300_000, at) for at in range(12)]
     reader = followed(make_encapsulated(frames, table="empty", transfer_syntax=JPEG))
     source = reader._header.source
@@ -162,6 +171,26 @@ def test_a_frame_needs_no_item_behind_it() -> None:
     assert reader.read(3) == frames[3]
 
     assert max(span.stop for span in source.reads) < 6 * 300_000
+
+
+def test_a_frame_by_a_table_costs_the_same_in_a_file_of_many() -> None:
+    columns = [np.arange(count) * 20 + 100 for count in (1_000, 300_000)]
+    made = [peak_of_a_span(PartialTable(AREA, offsets)) for offsets in columns]
+
+    assert made[1] <= made[0] + 200  # bytes: no column is copied or made a list
+
+
+AREA = FragmentArea(0, 100, 1 << 30, delimited=True, codec="jpeg", frames=1)
+
+
+def peak_of_a_span(table: PartialTable) -> int:
+    table.span(500)
+    tracemalloc.start()
+    try:
+        assert table.span(500) == (10_100, 20)
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.usefixtures("_way")
