@@ -19,6 +19,7 @@ from lazydicom._bytes.source import BytesLike, ByteSource, check_span
 from lazydicom._decode.format import Color
 from lazydicom._header.header import read_header
 from lazydicom._open.instance import open_instance
+from lazydicom._open.options import open_options
 from lazydicom._views.references.plan import ChunkReferences, plan_references
 from lazydicom._views.references.urls import source_facts
 from lazydicom._views.zarr_codec import CODEC_NAME
@@ -73,12 +74,7 @@ class DicomParser:
         store, path = registry.resolve(url)
         image = open_instance(
             partial(read_header, _open_object(url, store, str(path))),
-            color=self.color,
-            decoder="imagecodecs",
-            isolation="none",
-            lends=False,
-            allow_truncated=False,
-            on_extra_frames="warn",
+            open_options("DicomParser", {"color": self.color}),
         )
         array = stack_frames(image)
         check_name(array, self.name)

@@ -7,27 +7,27 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from lazydicom._arrange.frame_table import Batch
 from lazydicom._arrange.siemens_mosaic import mosaics_as_tiles
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
-from lazydicom._bytes.local import LocalAccess
 from lazydicom._bytes.open import URL_TYPES, open_source
 from lazydicom._bytes.ranges import REQUESTS, ByteRange
 from lazydicom._bytes.source import ByteSource
-from lazydicom._decode.format import Color, Decoder, Isolation
 from lazydicom._header import tags
 from lazydicom._header.columns.dicomdir import files_of_dicomdir, is_dicomdir
 from lazydicom._header.elements import FileElements, read_elements
 from lazydicom._header.file_meta import FileMeta, read_file_meta
-from lazydicom._header.header import Header, header_of_dataset, read_header
+from lazydicom._header.header import header_of_dataset, read_header
 from lazydicom._header.lookahead import Lookahead, open_lookahead
 from lazydicom._header.pydicom import is_dataset
 from lazydicom._header.walker import Framing, read_element
 from lazydicom._open.batch_headers import open_batches
+from lazydicom._open.indexed import open_indexed
 from lazydicom._open.instance import open_instance
+from lazydicom._open.options import OpenOptions
 from lazydicom.errors import (
     InvalidDicomError,
     LazyDicomError,
@@ -62,21 +62,14 @@ _PREFIX: Final = b"DICM"
 _PREFIX_SPAN: Final = ByteRange(128, 4)
 
 
-class ReadOptions(TypedDict, total=False):
-    """How frames are decoded and local files read; `open_image` explains."""
-
-    color: Color
-    decoder: Decoder
-    isolation: Isolation
-    local: LocalAccess
-
-
 def open_instances(
-    urls: Instances, storage_options: Mapping[str, Any], options: ReadOptions
+    urls: Instances, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> list[Batch]:
     """Open files by their names, and Datasets that are in memory."""
     datasets, names = _part(urls)
-    images = [_open_image(partial(header_of_dataset, d), options) for d in datasets]
+    if datasets and options.uses_index:
+        raise ValueError("An index is of files, not of Datasets")
+    images = [open_instance(partial(header_of_dataset, d), options) for d in datasets]
     batches = [Batch(mosaics_as_tiles(images))] if images else []
     if names or not datasets:
         batches += _open_files(names, storage_options, options)
@@ -95,7 +88,7 @@ def _part(urls: Instances) -> "tuple[list[Dataset], Urls]":
 
 
 def _open_files(
-    urls: Urls, storage_options: Mapping[str, Any], options: ReadOptions
+    urls: Urls, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> list[Batch]:
     """Read the headers of all files, many at once; no two wait for each other."""
     listed = list_files(urls, storage_options)
@@ -116,11 +109,13 @@ def _open_files(
 def _open_batches(
     files: list[Listed],
     open_one: Callable[[Listed], DicomImage | None],
-    options: ReadOptions,
+    options: OpenOptions,
 ) -> tuple[list[Batch], list[Listed]]:
     """Open local files that are framed like one among them together, give the others."""
     batches: list[Batch] = []
-    if options.get("local", "pread") != "pread" or not all(map(_is_local, files)):
+    plain = not options.lends and not options.frame_cache_bytes
+    plain = plain and not options.uses_index
+    if not plain or not all(map(_is_local, files)):
         return batches, files
     left = files
     for _ in range(_KINDS):
@@ -194,13 +189,14 @@ def _expand(
 
 
 def _open_listed(
-    file: Listed, *, storage_options: Mapping[str, Any], options: ReadOptions
+    file: Listed, *, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> DicomImage | None:
     """Open one file, ``None`` where it was found in a folder and is no image."""
-    local = options.get("local", "pread")
-    source = open_source(file.url, storage_options, local=local)
+    source = open_source(file.url, storage_options, local=options.local)
     try:
-        return _open_image(partial(read_header, source), options)
+        if options.uses_index:
+            return open_indexed(file.url, storage_options, options).images[0]
+        return open_instance(partial(read_header, source), options)
     except InvalidDicomError:
         dicom = _has_prefix(source)
         if file.named or (dicom and _should_be_image(source)):
@@ -209,18 +205,6 @@ def _open_listed(
             message = "Passed over as no DICOM file, maybe an image whose copy failed"
             warn(message, url=source.url)
         return None
-
-
-def _open_image(load_header: Callable[[], Header], options: ReadOptions) -> DicomImage:
-    return open_instance(
-        load_header,
-        color=options.get("color", "rgb"),
-        decoder=options.get("decoder", "imagecodecs"),
-        isolation=options.get("isolation", "none"),
-        lends=options.get("local", "pread") == "mmap",
-        allow_truncated=False,
-        on_extra_frames="warn",
-    )
 
 
 def _has_prefix(source: ByteSource) -> bool:

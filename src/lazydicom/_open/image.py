@@ -13,8 +13,9 @@ from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
 from lazydicom._frames.dicomweb.client import SCHEME
 from lazydicom._frames.index import OnExtraFrames
 from lazydicom._header.header import Header, header_of_dataset, read_header
-from lazydicom._open.indexed import FrameOptions, open_with_cache, open_with_index
+from lazydicom._open.indexed import open_indexed
 from lazydicom._open.instance import open_instance
+from lazydicom._open.options import OpenOptions, open_options
 from lazydicom._open.web import open_web_instance
 
 if TYPE_CHECKING:
@@ -98,45 +99,40 @@ def open_image(
     >>> array[3:5, 0].shape
     (2, 10)
     """
-    if index is not None or cache:
-        plain = not allow_truncated and on_extra_frames == "warn"
-        if not plain or _is_web(url) or not isinstance(url, URL_TYPES):
+    return open_array(
+        url,
+        storage_options or {},
+        open_options(
+            "open_image",
+            {
+                "color": color,
+                "decoder": decoder,
+                "isolation": isolation,
+                "local": local,
+                "allow_truncated": allow_truncated,
+                "on_extra_frames": on_extra_frames,
+                "frame_cache_bytes": frame_cache_bytes,
+                "max_frame_bytes": max_frame_bytes,
+                "index": index,
+                "cache": cache,
+            },
+        ),
+    )
+
+
+def open_array(
+    url: "Url | Dataset", storage_options: Mapping[str, Any], options: OpenOptions
+) -> DicomArray:
+    """Open one SOP Instance, with options that are checked."""
+    if options.uses_index:
+        if _is_web(url) or not isinstance(url, URL_TYPES):
             message = "An index holds the frames that a file declares, and is of a file"
             raise ValueError(message)
-        options = FrameOptions(
-            color=color,
-            decoder=decoder,
-            isolation=isolation,
-            local=local,
-            frame_cache_bytes=frame_cache_bytes,
-            max_frame_bytes=max_frame_bytes,
-        )
-        if index is not None:
-            return open_with_index(url, storage_options or {}, index, options)
-        return open_with_cache(url, storage_options or {}, options)
+        return open_indexed(url, storage_options, options)
     if _is_web(url):
-        web = open_web_instance(
-            url,
-            storage_options or {},
-            color=color,
-            decoder=decoder,
-            isolation=isolation,
-            frame_cache_bytes=frame_cache_bytes,
-            max_frame_bytes=max_frame_bytes,
-        )
-        return stack_frames(web)
-    image = open_instance(
-        _header_loader(url, storage_options or {}, local),
-        color=color,
-        decoder=decoder,
-        isolation=isolation,
-        lends=local == "mmap",
-        allow_truncated=allow_truncated,
-        on_extra_frames=on_extra_frames,
-        frame_cache_bytes=frame_cache_bytes,
-        max_frame_bytes=max_frame_bytes,
-    )
-    return stack_frames(image)
+        return stack_frames(open_web_instance(url, storage_options, options))
+    load_header = _header_loader(url, storage_options, options.local)
+    return stack_frames(open_instance(load_header, options))
 
 
 def _is_web(url: "Url | Dataset") -> TypeGuard[str]:

@@ -5,23 +5,14 @@ from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any
 
 from lazydicom._arrange.stack import stack_frames, technical_attributes
 from lazydicom._array.array import DicomArray
-from lazydicom._array.cache import FrameCache
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.listing import Urls, list_files
-from lazydicom._bytes.local import LocalAccess
 from lazydicom._bytes.open import Url, name_of, open_source
 from lazydicom._bytes.source import ByteSource
-from lazydicom._decode.format import (
-    MAX_FRAME_BYTES,
-    Color,
-    Decoder,
-    FrameFormat,
-    Isolation,
-)
 from lazydicom._decode.preflight import check_size
 from lazydicom._header.header import read_header
 from lazydicom._open.index_file import (
@@ -38,7 +29,8 @@ from lazydicom._open.index_record import (
     save_instance,
     saved_reader,
 )
-from lazydicom._open.instance import check_choices, check_color, open_instance
+from lazydicom._open.instance import check_color, open_instance
+from lazydicom._open.options import OpenOptions
 from lazydicom.errors import (
     ExportError,
     InvalidDicomError,
@@ -51,22 +43,28 @@ from lazydicom.errors import (
 )
 
 
-class FrameOptions(TypedDict):
-    """How frames are decoded and local files read; `open_image` explains."""
+def open_indexed(
+    url: Url, storage_options: Mapping[str, Any], options: OpenOptions
+) -> DicomArray:
+    """Open an instance by the index file that was named, or by the cached one.
 
-    color: Color
-    decoder: Decoder
-    isolation: Isolation
-    local: LocalAccess
-    frame_cache_bytes: int
-    max_frame_bytes: int
+    Raises
+    ------
+    InvalidDicomError
+        If the file that was named is no index or holds nothing about the instance.
+    SourceChangedError
+        If the instance changed since that index was made.
+    """
+    if options.index is not None:
+        return open_with_index(url, storage_options, options.index, options)
+    return open_with_cache(url, storage_options, options)
 
 
 def open_with_index(
     url: Url,
     storage_options: Mapping[str, Any],
     index: str | os.PathLike[str],
-    options: FrameOptions,
+    options: OpenOptions,
 ) -> DicomArray:
     """Open an instance of an index file.
 
@@ -81,24 +79,24 @@ def open_with_index(
     if saved is None:
         message = f"{redact_url(os.fspath(index))} is an index of other files"
         raise InvalidDicomError(message, url=name_of(url))
-    source = open_source(url, storage_options, local=options["local"], first_block=1)
+    source = open_source(url, storage_options, local=options.local, first_block=1)
     return _open_saved(saved, source, os.fspath(index), options)
 
 
 def open_with_cache(
-    url: Url, storage_options: Mapping[str, Any], options: FrameOptions
+    url: Url, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> DicomArray:
     """Open an instance by its cached index; without one, open it and keep its index."""
     name = hash_name(name_of(url))
     path = cached_index(name)
-    open_it = partial(open_source, url, storage_options, local=options["local"])
+    open_it = partial(open_source, url, storage_options, local=options.local)
     saved = _read_cached(path, name)
     if saved is not None:
         with suppress(SourceChangedError):
             return _open_saved(saved, open_it(first_block=1), str(path), options)
     source = open_it()
     if not has_version(source):
-        return stack_frames(_open_plain(source, options))
+        return stack_frames(open_instance(partial(read_header, source), options))
     array, saved = _open_and_save(source, options)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -158,14 +156,7 @@ def save_index(
     if not may_be_replaced(place):
         message = "Something else than an index stands here; it is not overwritten"
         raise ExportError(message, url=str(place))
-    plain = FrameOptions(
-        color="stored",
-        decoder="imagecodecs",
-        isolation="none",
-        local="pread",
-        frame_cache_bytes=0,
-        max_frame_bytes=MAX_FRAME_BYTES,
-    )
+    plain = OpenOptions(color="stored")
     found: list[SavedInstance] = []
     for file in list_files(urls, options):
         try:
@@ -183,25 +174,11 @@ def save_index(
     return len(found)
 
 
-def _open_plain(source: ByteSource, options: FrameOptions) -> DicomImage:
-    return open_instance(
-        partial(read_header, source),
-        color=options["color"],
-        decoder=options["decoder"],
-        isolation=options["isolation"],
-        lends=options["local"] == "mmap",
-        allow_truncated=False,
-        on_extra_frames="warn",
-        frame_cache_bytes=options["frame_cache_bytes"],
-        max_frame_bytes=options["max_frame_bytes"],
-    )
-
-
 def _open_and_save(
-    source: ByteSource, options: FrameOptions
+    source: ByteSource, options: OpenOptions
 ) -> tuple[DicomArray, SavedInstance]:
     with noted_warnings() as warnings:
-        image = _open_plain(source, options)
+        image = open_instance(partial(read_header, source), options)
         attributes = technical_attributes(image.header.elements, url=source.url)
         saved = save_instance(
             image.header,
@@ -215,25 +192,17 @@ def _open_and_save(
 
 
 def _open_saved(
-    saved: SavedInstance, source: ByteSource, index_name: str, options: FrameOptions
+    saved: SavedInstance, source: ByteSource, index_name: str, options: OpenOptions
 ) -> DicomArray:
-    check_choices(options["color"], options["decoder"], options["isolation"])
     check_version(saved, source, index_name=index_name)
-    check_size(saved.pixel.frame_nbytes, options["max_frame_bytes"])
-    format_ = FrameFormat(
-        saved.pixel,
-        saved.transfer_syntax,
-        options["color"],
-        saved.swapped_pairs,
-        options["decoder"],
-        options["isolation"],
-        options["max_frame_bytes"],
+    check_size(saved.pixel.frame_nbytes, options.max_frame_bytes)
+    format_ = options.frame_format(
+        saved.pixel, saved.transfer_syntax, swapped_pairs=saved.swapped_pairs
     )
     check_color(format_, url=source.url, offset=None)
-    reader = saved_reader(saved, source, lends=options["local"] == "mmap")
-    most = options["frame_cache_bytes"]
-    cache = FrameCache(most) if most > 0 else None
-    image = DicomImage(reader, format_, partial(read_header, source), cache)
+    reader = saved_reader(saved, source, lends=options.lends)
+    load_header = partial(read_header, source)
+    image = DicomImage(reader, format_, load_header, options.frame_cache())
     for message in saved.warnings:
         warn(message, url=source.url)
     return stack_frames(image, saved.attributes)

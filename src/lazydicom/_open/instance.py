@@ -1,42 +1,25 @@
 """From a header to the image whose frames it describes."""
 
 from collections.abc import Callable
-from typing import get_args
 
 import numpy as np
 
-from lazydicom._array.cache import FrameCache
 from lazydicom._array.image import DicomImage
-from lazydicom._decode.format import (
-    MAX_FRAME_BYTES,
-    Color,
-    Decoder,
-    FrameFormat,
-    Isolation,
-)
+from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import check_size
 from lazydicom._frames.fragment_reader import open_fragments
-from lazydicom._frames.index import OnExtraFrames
 from lazydicom._frames.native import native_index
 from lazydicom._frames.partial_reader import open_partial
 from lazydicom._frames.reader import FrameReader, RangeReader
 from lazydicom._header import tags
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS
+from lazydicom._open.options import OpenOptions
 from lazydicom.errors import LimitError, UnsupportedError
 
 
 def open_instance(
-    load_header: Callable[[], Header],
-    *,
-    color: Color,
-    decoder: Decoder,
-    isolation: Isolation,
-    lends: bool,
-    allow_truncated: bool,
-    on_extra_frames: OnExtraFrames,
-    frame_cache_bytes: int = 0,
-    max_frame_bytes: int = MAX_FRAME_BYTES,
+    load_header: Callable[[], Header], options: OpenOptions
 ) -> DicomImage:
     """Read a header and index the frames behind it.
 
@@ -44,31 +27,16 @@ def open_instance(
     ------
     LazyDicomError
         As `lazydicom.open_image` says.
-    ValueError
-        If an option is none of its choices.
     """
-    check_choices(color, decoder, isolation)
-    _check_choice("on_extra_frames", on_extra_frames, OnExtraFrames)
     header = load_header()
-    format_ = FrameFormat(
+    format_ = options.frame_format(
         header.image_pixel,
         header.transfer_syntax,
-        color,
-        _swapped_pairs(header),
-        decoder,
-        isolation,
-        max_frame_bytes,
+        swapped_pairs=_swapped_pairs(header),
     )
-    _check_size(header, max_frame_bytes)
-    reader = _frame_reader(
-        header,
-        format_,
-        lends=lends,
-        allow_truncated=allow_truncated,
-        on_extra_frames=on_extra_frames,
-    )
-    cache = FrameCache(frame_cache_bytes) if frame_cache_bytes > 0 else None
-    image = DicomImage(reader, format_, load_header, cache)
+    _check_size(header, options.max_frame_bytes)
+    reader = _frame_reader(header, format_, options)
+    image = DicomImage(reader, format_, load_header, options.frame_cache())
     vars(image)["header"] = header  # read already; it does not travel
     return image
 
@@ -82,23 +50,8 @@ def _check_size(header: Header, max_frame_bytes: int) -> None:
         raise error.locate(url=header.url, offset=header.pixel_data.start) from None
 
 
-def check_choices(color: Color, decoder: Decoder, isolation: Isolation) -> None:
-    """Refuse options of decoding that are none of their choices."""
-    _check_choice("color", color, Color)
-    _check_choice("decoder", decoder, Decoder)
-    _check_choice("isolation", isolation, Isolation)
-
-
-def _check_choice(name: str, value: str, choices: object) -> None:
-    """Refuse a slip of the pen: it would quietly mean another choice."""
-    if value not in get_args(choices):
-        expected = " or ".join(map(repr, get_args(choices)))
-        message = f"{name} must be {expected}, not {value!r}"
-        raise ValueError(message)
-
-
 def _swapped_pairs(header: Header) -> bool:
-    """Tell pixels smaller than the words they are written in (PS3.5 annex A.3).
+    """Return whether pixels are smaller than the words they are written in (PS3.5 annex A.3).
 
     A `Dataset` made in memory says "OB or OW": its bytes are still in their own order.
     """
@@ -108,31 +61,27 @@ def _swapped_pairs(header: Header) -> bool:
 
 
 def _frame_reader(
-    header: Header,
-    format_: FrameFormat,
-    *,
-    lends: bool,
-    allow_truncated: bool,
-    on_extra_frames: OnExtraFrames,
+    header: Header, format_: FrameFormat, options: OpenOptions
 ) -> FrameReader:
     if not header.transfer_syntax.native:
-        plain = not allow_truncated and on_extra_frames == "warn"
-        partial = open_partial(header) if plain else None
+        partial = open_partial(header) if options.keeps_declared else None
         return (
             partial
             if partial is not None
             else open_fragments(
-                header, allow_truncated=allow_truncated, on_extra_frames=on_extra_frames
+                header,
+                allow_truncated=options.allow_truncated,
+                on_extra_frames=options.on_extra_frames,
             )
         )
     index = native_index(
         header,
         swapped_pairs=format_.swapped_pairs,
-        allow_truncated=allow_truncated,
-        on_extra_frames=on_extra_frames,
+        allow_truncated=options.allow_truncated,
+        on_extra_frames=options.on_extra_frames,
     )
     check_color(format_, url=header.url, offset=header.pixel_data.start)
-    return RangeReader(header.source, index, lends=lends)
+    return RangeReader(header.source, index, lends=options.lends)
 
 
 def check_color(format_: FrameFormat, *, url: str, offset: int | None) -> None:

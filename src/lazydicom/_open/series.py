@@ -15,11 +15,14 @@ from lazydicom._arrange.series import (
     uniform_parts,
 )
 from lazydicom._array.array import DicomArray
-from lazydicom._open.files import Instances, ReadOptions, open_instances
+from lazydicom._open.files import Instances, open_instances
+from lazydicom._open.options import OpenKeywords, open_options
 from lazydicom.errors import InvalidDicomError, redact_url
 
 _NAMED: Final = 5
 """Parts that a message describes."""
+_STUDY_KEYWORDS: Final = ("on_gap", "fill_value", "source")
+_SERIES_KEYWORDS: Final = ("series", *_STUDY_KEYWORDS)
 
 
 def open_series(
@@ -30,7 +33,7 @@ def open_series(
     on_gap: OnGap = "error",
     fill_value: float | None = None,
     source: bool = False,
-    **options: Unpack[ReadOptions],
+    **options: Unpack[OpenKeywords],
 ) -> DicomArray:
     """Open the instances of one series as a labelled lazy array.
 
@@ -58,7 +61,7 @@ def open_series(
         Add the coordinates ``sop_instance_uid`` and ``frame_number`` of each frame, and
         the UIDs of series and frame of reference.
     **options
-        `color`, `decoder`, `isolation` and `local`, as in `open_image`.
+        All options of `open_image`: `color`, `decoder`, `isolation`, `local` …
 
     Returns
     -------
@@ -80,7 +83,8 @@ def open_series(
     (('z', 'y', 'x'), (15, 10, 10), [5.0, 10.0, 10.0])
     """
     choices = make_choices(on_gap, fill_value, source=source)
-    groups = _by_series(tabulate(open_instances(urls, storage_options or {}, options)))
+    checked = open_options("open_series", options, others=_SERIES_KEYWORDS)
+    groups = _by_series(tabulate(open_instances(urls, storage_options or {}, checked)))
     name = _choose(groups, series)
     pieces = _arrange_all(name, groups[name], choices)
     if isinstance(series, str) and series in pieces:
@@ -99,7 +103,7 @@ def open_study(
     on_gap: OnGap = "split",
     fill_value: float | None = None,
     source: bool = False,
-    **options: Unpack[ReadOptions],
+    **options: Unpack[OpenKeywords],
 ) -> dict[str, DicomArray]:
     """Open all series among files, each as `open_series` does.
 
@@ -113,7 +117,8 @@ def open_study(
         If a file cannot be read, or frames are no full grid and `on_gap` is another.
     """
     choices = make_choices(on_gap, fill_value, source=source)
-    groups = _by_series(tabulate(open_instances(urls, storage_options or {}, options)))
+    checked = open_options("open_study", options, others=_STUDY_KEYWORDS)
+    groups = _by_series(tabulate(open_instances(urls, storage_options or {}, checked)))
     return {
         key: array
         for name, table in groups.items()

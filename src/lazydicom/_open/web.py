@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from lazydicom._array.cache import FrameCache
 from lazydicom._array.image import DicomImage
-from lazydicom._decode.format import Color, Decoder, FrameFormat, Isolation
 from lazydicom._decode.preflight import check_size
 from lazydicom._frames.dicomweb.reader import open_dicomweb
 from lazydicom._header.header import Header
-from lazydicom._open.instance import check_choices, check_color
+from lazydicom._open.instance import check_color
+from lazydicom._open.options import OpenOptions
 from lazydicom.errors import LimitError, SourceChangedError, redact_url
 
 _MOST_FRAMES: Final = 1 << 24
@@ -46,14 +45,7 @@ class LoadHeader:
 
 
 def open_web_instance(
-    url: str,
-    storage_options: Mapping[str, Any],
-    *,
-    color: Color,
-    decoder: Decoder,
-    isolation: Isolation,
-    frame_cache_bytes: int,
-    max_frame_bytes: int,
+    url: str, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> DicomImage:
     """Open an instance by its metadata; frames come by WADO-RS.
 
@@ -62,22 +54,13 @@ def open_web_instance(
     LazyDicomError
         As `lazydicom.open_image` says.
     """
-    check_choices(color, decoder, isolation)
     header, reader = open_dicomweb(url, storage_options)
-    check_size(header.image_pixel.frame_nbytes, max_frame_bytes)
+    check_size(header.image_pixel.frame_nbytes, options.max_frame_bytes)
     _check_count(header.image_pixel.number_of_frames, url)
-    format_ = FrameFormat(
-        header.image_pixel,
-        header.transfer_syntax,
-        color,
-        decoder=decoder,
-        isolation=isolation,
-        max_frame_bytes=max_frame_bytes,
-    )
+    format_ = options.frame_format(header.image_pixel, header.transfer_syntax)
     check_color(format_, url=url, offset=None)
-    cache = FrameCache(frame_cache_bytes) if frame_cache_bytes > 0 else None
     load_header = LoadHeader(url, dict(storage_options), reader.version)
-    image = DicomImage(reader, format_, load_header, cache)
+    image = DicomImage(reader, format_, load_header, options.frame_cache())
     vars(image)["header"] = header
     return image
 

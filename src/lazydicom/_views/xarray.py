@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Iterable, Mapping
 from pathlib import PurePath
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, Unpack, cast
 
 import numpy as np
 import xarray as xr
@@ -22,6 +22,7 @@ from lazydicom._arrange.series import OnGap
 from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction
 from lazydicom._array.mosaic import MosaicImage
 from lazydicom._bytes.listing import Urls
+from lazydicom._open.options import OPTION_NAMES, OpenKeywords, open_options
 from lazydicom._open.series import open_series, open_study
 from lazydicom._views.chunks import frame_chunks
 from lazydicom._views.lut.kernels import mask_and_rescale
@@ -84,6 +85,17 @@ class LazyDicomBackend(BackendEntrypoint):
 
     description: ClassVar[str] = "DICOM series as labelled lazy arrays"
     supports_groups: ClassVar[bool] = True
+    open_dataset_parameters: ClassVar[tuple[str, ...]] = (
+        "filename_or_obj",
+        "drop_variables",
+        "mask_and_scale",
+        "storage_options",
+        "series",
+        "on_gap",
+        "fill_value",
+        "source",
+        *OPTION_NAMES,
+    )
 
     def open_dataset(  # type: ignore[override]
         self,
@@ -96,8 +108,10 @@ class LazyDicomBackend(BackendEntrypoint):
         on_gap: OnGap = "error",
         fill_value: float | None = None,
         source: bool = False,
+        **options: Unpack[OpenKeywords],
     ) -> xr.Dataset:
         """Open one series; options as those of `open_series`."""
+        open_options("open_dataset", options, others=self.open_dataset_parameters)
         array = (
             filename_or_obj
             if isinstance(filename_or_obj, FrameArray)
@@ -108,6 +122,7 @@ class LazyDicomBackend(BackendEntrypoint):
                 on_gap=on_gap,
                 fill_value=fill_value,
                 source=source,
+                **options,
             )
         )
         return _dataset(array, drop_variables, mask_and_scale=mask_and_scale)
@@ -122,6 +137,7 @@ class LazyDicomBackend(BackendEntrypoint):
         on_gap: OnGap = "split",
         fill_value: float | None = None,
         source: bool = False,
+        **options: Unpack[OpenKeywords],
     ) -> dict[str, xr.Dataset]:
         """Open all series of a study; options as those of `open_study`."""
         arrays = open_study(
@@ -130,6 +146,7 @@ class LazyDicomBackend(BackendEntrypoint):
             on_gap=on_gap,
             fill_value=fill_value,
             source=source,
+            **options,
         )
         return {
             f"/{name}": _dataset(array, drop_variables, mask_and_scale=mask_and_scale)

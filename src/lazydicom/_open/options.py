@@ -1,0 +1,175 @@
+"""How an instance is opened: one frozen value, checked once, that every opener takes."""
+
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Final, TypedDict, get_args
+
+from lazydicom._array.cache import FrameCache
+from lazydicom._bytes.local import LocalAccess
+from lazydicom._decode.format import (
+    MAX_FRAME_BYTES,
+    Color,
+    Decoder,
+    FrameFormat,
+    Isolation,
+)
+from lazydicom._frames.index import OnExtraFrames
+from lazydicom._header.image_pixel import ImagePixel
+from lazydicom._header.transfer_syntax import TransferSyntax
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOptions:
+    """What the caller of an opener decided; `lazydicom.open_image` explains each.
+
+    Values that nobody checked come from `open_options`.
+    """
+
+    color: Color = "rgb"
+    """``"stored"`` keeps YCbCr."""
+    decoder: Decoder = "imagecodecs"
+    """The library that decodes encapsulated frames."""
+    isolation: Isolation = "none"
+    """``"process"`` decodes encapsulated frames in a worker process."""
+    local: LocalAccess = "pread"
+    """``"mmap"`` lends single frames of a memory map."""
+    allow_truncated: bool = False
+    """Take the complete frames of a file that ends too early."""
+    on_extra_frames: OnExtraFrames = "warn"
+    """What to do with frames stored behind the declared ones."""
+    frame_cache_bytes: int = 0
+    """Decoded frames to keep, per instance."""
+    max_frame_bytes: int = MAX_FRAME_BYTES
+    """Largest decoded frame."""
+    index: str | os.PathLike[str] | None = None
+    """An index file of `save_index`."""
+    cache: bool = False
+    """Keep an index in the user's cache folder."""
+
+    @property
+    def lends(self) -> bool:
+        """Whether single frames are views of a memory map."""
+        return self.local == "mmap"
+
+    @property
+    def uses_index(self) -> bool:
+        """Whether a saved index says where the frames lie."""
+        return self.index is not None or self.cache
+
+    @property
+    def keeps_declared(self) -> bool:
+        """Whether the frames are those that the file declares, no more and no fewer."""
+        return not self.allow_truncated and self.on_extra_frames == "warn"
+
+    def frame_format(
+        self, pixel: ImagePixel, syntax: TransferSyntax, *, swapped_pairs: bool = False
+    ) -> FrameFormat:
+        """Return how frames are encoded, and what the caller wants of them."""
+        return FrameFormat(
+            pixel,
+            syntax,
+            self.color,
+            swapped_pairs,
+            self.decoder,
+            self.isolation,
+            self.max_frame_bytes,
+        )
+
+    def frame_cache(self) -> FrameCache | None:
+        """Return an empty cache for the frames of one instance, if one is asked for."""
+        return (
+            FrameCache(self.frame_cache_bytes) if self.frame_cache_bytes > 0 else None
+        )
+
+
+class OpenKeywords(TypedDict, total=False):
+    """The fields of `OpenOptions` as keyword arguments."""
+
+    color: Color
+    decoder: Decoder
+    isolation: Isolation
+    local: LocalAccess
+    allow_truncated: bool
+    on_extra_frames: OnExtraFrames
+    frame_cache_bytes: int
+    max_frame_bytes: int
+    index: str | os.PathLike[str] | None
+    cache: bool
+
+
+OPTION_NAMES: Final = tuple(field.name for field in fields(OpenOptions))
+_CHOICES: Final = {
+    "color": Color,
+    "decoder": Decoder,
+    "isolation": Isolation,
+    "local": LocalAccess,
+    "on_extra_frames": OnExtraFrames,
+}
+_NUMBERS: Final = ("frame_cache_bytes", "max_frame_bytes")
+
+
+def open_options(
+    opener: str, keywords: Mapping[str, Any], *, others: Iterable[str] = ()
+) -> OpenOptions:
+    """Check the keyword arguments of an opener.
+
+    Parameters
+    ----------
+    opener : str
+        The name of the function, for messages.
+    keywords : mapping
+        What it was called with.
+    others : iterable of str
+        Keywords that the function itself takes, to be named where one is misspelt.
+
+    Raises
+    ------
+    TypeError
+        If a keyword is unknown, or a number is none.
+    ValueError
+        If an option is none of its choices, or an index is asked for what it cannot hold.
+
+    Examples
+    --------
+    >>> open_options("open_image", {"color": "stored"}).color
+    'stored'
+    >>> open_options("open_image", {"colour": "stored"})
+    Traceback (most recent call last):
+    TypeError: open_image() got an unexpected keyword argument 'colour'; is it 'color'?
+    """
+    for name in keywords:
+        if name not in OPTION_NAMES:
+            raise TypeError(_unknown(opener, name, (*OPTION_NAMES, *others)))
+    options = OpenOptions(**keywords)
+    for name, choices in _CHOICES.items():
+        check_choice(name, getattr(options, name), choices)
+    for name in _NUMBERS:
+        if not isinstance(getattr(options, name), int):
+            kind = type(getattr(options, name)).__name__
+            raise TypeError(f"{name} must be a number of bytes, not {kind}")
+    if options.uses_index and not options.keeps_declared:
+        message = "An index holds the frames that a file declares, and is of a file"
+        raise ValueError(message)
+    return options
+
+
+def check_choice(name: str, value: object, choices: object) -> None:
+    """Refuse a slip of the pen: it would quietly mean another choice.
+
+    Raises
+    ------
+    ValueError
+        If `value` is none of the words of a `Literal`.
+    """
+    if value not in get_args(choices):
+        expected = " or ".join(map(repr, get_args(choices)))
+        raise ValueError(f"{name} must be {expected}, not {value!r}")
+
+
+def _unknown(opener: str, name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # deferred: only a slip needs it
+
+    close = get_close_matches(name, known, n=1)
+    hint = f"; is it {close[0]!r}?" if close else ""
+    return f"{opener}() got an unexpected keyword argument {name!r}{hint}"
