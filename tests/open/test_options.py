@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -13,15 +13,16 @@ import lazydicom
 from lazydicom._open.options import OPTION_NAMES, OpenKeywords, open_options
 
 CT = str(get_testdata_file("CT_small.dcm", download=False))
+RT_DOSE = str(get_testdata_file("rtdose.dcm", download=False))
 ENGINE: Any = "lazydicom"
 
 
-def _open_dataset(path: str, **options: Any) -> object:
-    return xr.open_dataset(path, engine=ENGINE, **options)
+def _open_dataset(path: str, **options: object) -> object:
+    return xr.open_dataset(path, engine=ENGINE, **cast("Any", options))
 
 
-def _open_datatree(path: str, **options: Any) -> object:
-    return xr.open_datatree(path, engine=ENGINE, **options)
+def _open_datatree(path: str, **options: object) -> object:
+    return xr.open_datatree(path, engine=ENGINE, **cast("Any", options))
 
 
 OPENERS: list[Callable[..., Any]] = [
@@ -78,7 +79,7 @@ def test_every_opener_limits_frames(opener: Callable[..., Any]) -> None:
 
 
 def test_a_series_takes_truncated_files_where_asked(tmp_path: Path) -> None:
-    whole = Path(get_testdata_file("rtdose.dcm", download=False)).read_bytes()
+    whole = Path(RT_DOSE).read_bytes()
     path = tmp_path / "cut.dcm"
     path.write_bytes(whole[:-500])
 
