@@ -28,7 +28,7 @@ from tiled_codestreams import tiles_of_htj2k, tiles_of_jpeg_2000
 from lazydicom._decode.codecs.jpeg_2000_markers import read_jpeg_2000_header
 from lazydicom._decode.codecs.jpeg_markers import read_jpeg_header
 from lazydicom._decode.codecs.jpeg_xl_header import read_jpeg_xl_header
-from lazydicom._decode.encapsulated import _CODECS
+from lazydicom._decode.codecs.registry import CODECS
 from lazydicom._decode.preflight import Codestream
 from lazydicom.errors import DecodeError, LazyDicomError, UnsupportedError
 
@@ -44,12 +44,12 @@ def _codec(uid: str) -> str | None:
     return format_of(uid, KINDS["8 bits"]).transfer_syntax.codec
 
 
-@given(st.binary(max_size=200), st.sampled_from(sorted(_CODECS)))
+@given(st.binary(max_size=200), st.sampled_from(sorted(CODECS)))
 def test_any_bytes_pass_or_are_refused_with_our_error(data: bytes, codec: str) -> None:
     uid = next(s.uid for s in SYNTAXES if _codec(s.uid) == codec)
     for start in (b"", b"\xff\xd8", b"\xff\x4f\xff\x51", b"\xff\x0a"):
         try:
-            _CODECS[codec].preflight(start + data, format_of(uid, KINDS["8 bits"]))
+            CODECS[codec].preflight(start + data, format_of(uid, KINDS["8 bits"]))
         except LazyDicomError:
             continue
 

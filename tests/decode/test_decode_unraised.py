@@ -11,7 +11,7 @@ import pytest
 from codec_frames import decode, make_frame
 from mutations import mutate
 
-from lazydicom._decode.codecs.unraised import call_and_listen
+from lazydicom._decode.codecs.unraised import call_and_raise
 from lazydicom.errors import LazyDicomError
 
 
@@ -60,7 +60,7 @@ def test_errors_of_others_go_where_they_went(heard: list[Any]) -> None:
         Broken()
         return 5
 
-    assert call_and_listen(fail) == 5
+    assert call_and_raise(fail) == 5
 
     assert heard == [ZeroDivisionError]
 
@@ -69,10 +69,10 @@ def test_the_hook_is_given_back_when_the_last_call_ends(heard: list[Any]) -> Non
     before = sys.unraisablehook
     begun, stop = Event(), Event()
 
-    thread = Thread(target=call_and_listen, args=[hold, begun, stop])
+    thread = Thread(target=call_and_raise, args=[hold, begun, stop])
     thread.start()
     begun.wait()
-    call_and_listen(int)
+    call_and_raise(int)
     during = sys.unraisablehook
     Broken()
     stop.set()
@@ -87,7 +87,7 @@ def test_a_hook_that_somebody_put_there_meanwhile_stays(heard: list[Any]) -> Non
     def put() -> None:
         sys.unraisablehook = heard.append
 
-    call_and_listen(put)
+    call_and_raise(put)
 
     assert sys.unraisablehook == heard.append
 
@@ -96,13 +96,13 @@ def test_a_hook_that_somebody_put_there_meanwhile_stays(heard: list[Any]) -> Non
 def test_a_fork_leaves_calls_of_other_threads_behind(heard: list[Any]) -> None:
     before = sys.unraisablehook
     begun, stop = Event(), Event()
-    thread = Thread(target=call_and_listen, args=[hold, begun, stop])
+    thread = Thread(target=call_and_raise, args=[hold, begun, stop])
     thread.start()
     begun.wait()
 
     child = os.fork()
     if child == 0:
-        free = sys.unraisablehook is before and call_and_listen(lambda: True)
+        free = sys.unraisablehook is before and call_and_raise(lambda: True)
         os._exit(0 if free else 1)
 
     assert os.waitpid(child, 0)[1] == 0

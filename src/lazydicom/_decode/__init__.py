@@ -1,8 +1,12 @@
-"""From the bytes of a frame to its stored values.
+"""From the bytes of one frame to its stored values.
 
-Nothing here knows of files, frames before or after, or look-up tables.
+This room knows how frames are encoded: native words, codestreams, colour, signs. It is not a
+place for files, offsets or offset tables: bytes come in, an array is filled.
 
-For others: `frame.decode_frame`, `format.FrameFormat`, `preflight.check_codestream`,
-`samples.decode_samples`.
-Read `frame.py` first.
+What others use: `frame.decode_frame` decodes any frame, `format.FrameFormat` says how frames
+are encoded, `native.finish_in_place` mends native words that were read into place,
+`codestream_marks` tells which fragments are a codestream, `frame.decoder_elsewhere` who else
+gives our values.
+
+Read `frame.py` first, then `codec.py`.
 """

@@ -3,30 +3,31 @@
 It tells which fragments belong together where no table does (PS3.5 annex A.4).
 """
 
-import struct
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-_JPEG: Final = (b"\xff\xd8\xff",)
-_JPEG_2000: Final = (b"\xff\x4f\xff\x51", b"\0\0\0\x0cjP  ")
-_FIRST_BYTES: Final = {
-    "jpeg": _JPEG,  # SOI and the next marker
-    "jpeg-ls": _JPEG,
-    "jpeg-2000": _JPEG_2000,  # SOC and SIZ, or a JP2 file
-    "htj2k": _JPEG_2000,
-    "jpeg-xl": (b"\xff\x0a", b"\0\0\0\x0cJXL "),
-    "rle": tuple(struct.pack("<II", segments, 64) for segments in range(1, 16)),
-}
+from lazydicom._decode.codec import Codec
+from lazydicom._decode.codecs.registry import CODECS
+
 _END_MARKER: Final = 0xD9FF
 """EOI of JPEG and JPEG-LS, EOC of JPEG 2000, as a little-endian number."""
-_ENDED: Final = frozenset(("jpeg", "jpeg-ls", "jpeg-2000", "htj2k"))
 
-ONE_FRAGMENT: Final = frozenset(("rle", "deflate", "uncompressed"))
-"""Each frame is one fragment by the standard (PS3.5 A.4.2, A.4.11, A.4.13)."""
-UNMARKED: Final = frozenset(("deflate", "uncompressed"))
-"""Neither begins nor ends with anything that can be told."""
+
+def is_one_fragment(codec: str) -> bool:
+    """Return whether each frame is one fragment by the standard."""
+    return codec in CODECS and CODECS[codec].one_fragment
+
+
+def is_marked(codec: str) -> bool:
+    """Return whether anything tells where a codestream begins or ends."""
+    return codec in CODECS and CODECS[codec].marked
+
+
+def is_evident(codec: str) -> bool:
+    """Return whether a fragment shows by itself that it is a whole frame."""
+    return codec in CODECS and CODECS[codec].evident
 
 
 def begin(codec: str, heads: NDArray[np.uint64]) -> NDArray[np.bool_]:
@@ -35,7 +36,7 @@ def begin(codec: str, heads: NDArray[np.uint64]) -> NDArray[np.bool_]:
     Never, for a codec whose codestream has no mark of its own.
     """
     found = np.zeros(len(heads), np.bool_)
-    for mark in _FIRST_BYTES.get(codec, ()):
+    for mark in CODECS[codec].first_bytes if codec in CODECS else ():
         mask = np.uint64((1 << 8 * len(mark)) - 1)
         found |= (heads & mask) == np.uint64(int.from_bytes(mark, "little"))
     return found
@@ -47,7 +48,7 @@ def end(codec: str, tails: NDArray[np.uint64]) -> NDArray[np.bool_]:
     Up to six bytes of padding may follow the marker.
     """
     found = np.zeros(len(tails), np.bool_)
-    if codec in _ENDED:
+    if codec in CODECS and CODECS[codec].ends_with_marker:
         for padding in range(7):
             found |= tails >> np.uint64(8 * (6 - padding)) == _END_MARKER
     return found
@@ -67,7 +68,7 @@ def frame_starts(
     nowhere else: both marks have to agree at every fragment.
     """
     begins = begin(codec, heads)
-    if codec in ONE_FRAGMENT:
+    if is_one_fragment(codec):
         return np.arange(len(heads)) if begins.all() else None
     sure = np.array_equal(begins, after_end(codec, tails))
     return np.flatnonzero(begins) if sure else None
@@ -75,10 +76,12 @@ def frame_starts(
 
 def is_one_codestream(codec: str, fragments: list[memoryview]) -> bool:
     """Return whether fragments are one whole codestream, as far as it shows."""
-    if len(fragments) != 1 and codec not in _ENDED:
+    if codec not in CODECS:
         return False
     if len(fragments) == 1:
-        return _is_whole(codec, fragments[0])
+        return _is_whole(CODECS[codec], fragments[0])
+    if not CODECS[codec].ends_with_marker:
+        return False
     heads = [int.from_bytes(part[:8], "little") for part in fragments]
     tails = [_high_bytes(part[-8:]) for part in fragments]
     ends = np.array(tails, np.uint64)
@@ -86,12 +89,12 @@ def is_one_codestream(codec: str, fragments: list[memoryview]) -> bool:
     return starts is not None and len(starts) == 1 and bool(end(codec, ends)[-1])
 
 
-def _is_whole(codec: str, codestream: memoryview) -> bool:
-    if codec in UNMARKED:
+def _is_whole(codec: Codec, codestream: memoryview) -> bool:
+    if not codec.marked:
         return True
-    begins = bytes(codestream[:8]).startswith(_FIRST_BYTES[codec])
+    begins = bytes(codestream[:8]).startswith(codec.first_bytes)
     last = bytes(codestream[-8:]).rstrip(b"\0")
-    return begins and (codec not in _ENDED or last.endswith(b"\xff\xd9"))
+    return begins and (not codec.ends_with_marker or last.endswith(b"\xff\xd9"))
 
 
 def _high_bytes(data: memoryview) -> int:

@@ -19,7 +19,7 @@ _BLOCK: Final = 1 << 16
 
 
 def expand_422(frame: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    """Return both pixels of a pair (Y1 Y2 Cb Cr) the chrominance of the pair.
+    """Write the chrominance of a pair (Y1 Y2 Cb Cr) to both of its pixels.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def ybr_to_rgb(frame: NDArray[np.uint8]) -> None:
 
 
 def ybr_422_to_rgb(frame: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
-    """Do what `expand_422` and `ybr_to_rgb` do; chrominance is converted once per pair.
+    """Expand pairs and convert them to RGB; chrominance is converted once per pair.
 
     The six bytes of a pair are written as three words: half the strided copies.
     """

@@ -1,15 +1,18 @@
-"""`decode_frame`: one door to all decoders."""
+"""`decode_frame`: one door to all decoders, and to what else is known of codecs."""
 
 from typing import Any
 
 from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
-from lazydicom._decode.encapsulated import decode_encapsulated
+from lazydicom._decode.codec import Codec, Elsewhere
+from lazydicom._decode.codecs.registry import CODECS
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.isolation import decode_isolated
 from lazydicom._decode.native import decode_native
-from lazydicom.errors import LazyDicomError
+from lazydicom._decode.plugins import decode_with_plugins
+from lazydicom._decode.preflight import check_size
+from lazydicom.errors import LazyDicomError, UnsupportedError
 
 
 def decode_frame(
@@ -44,3 +47,62 @@ def decode_frame(
         decode(data, format_, out)
     except LazyDicomError as error:
         raise error.locate(frame=frame) from error.__cause__
+
+
+def decode_encapsulated(
+    data: BytesLike, format_: FrameFormat, out: NDArray[Any]
+) -> None:
+    """Decode the codestream of one frame in this process; see `decode_frame`."""
+    check_size(out.nbytes, format_.max_frame_bytes)
+    codec = _codec_of(format_)
+    header = codec.preflight(data, format_)
+    if format_.decoder == "pydicom":
+        decode_with_plugins(data, format_, out)
+    else:
+        codec.decode(data, header, format_, out)
+
+
+def has_decoder_elsewhere(format_: FrameFormat) -> bool:
+    """Return whether anybody else may give our values, by the codec family alone."""
+    codec = CODECS.get(format_.transfer_syntax.codec or "")
+    return codec is not None and codec.elsewhere is not None
+
+
+def decoder_elsewhere(data: BytesLike, format_: FrameFormat) -> Elsewhere | None:
+    """Return which codec of numcodecs gives exactly our values, ``None`` without any.
+
+    A codestream that our decoder refuses is left to it.
+    """
+    codec = CODECS.get(format_.transfer_syntax.codec or "")
+    if codec is None or codec.elsewhere is None:
+        return None
+    try:
+        return codec.elsewhere(data, format_)
+    except LazyDicomError:
+        return None
+
+
+def media_types() -> dict[str, str]:
+    """Return the media types of all codecs, and what transfer syntax each means alone.
+
+    >>> media_types()["image/jls"]
+    '1.2.840.10008.1.2.4.80'
+    """
+    return {
+        name: uid
+        for codec in CODECS.values()
+        for name, uid in codec.media_types.items()
+    }
+
+
+def _codec_of(format_: FrameFormat) -> Codec:
+    name = format_.transfer_syntax.name
+    if format_.transfer_syntax.codec == "video":
+        raise UnsupportedError(
+            f"{name}: the frames of a video depend on each other, so none of them is a"
+            " range of bytes that decodes alone"
+        )
+    codec = CODECS.get(format_.transfer_syntax.codec or "")
+    if codec is None:
+        raise UnsupportedError(f"No decoder for {name}")
+    return codec

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from lazydicom._decode.encapsulated import decode_encapsulated
+from lazydicom._decode.frame import decode_encapsulated
 from lazydicom.errors import DecodeError, LazyDicomError
 
 _MEMORY: Final = 4 << 30
@@ -23,7 +23,7 @@ _MEMORY: Final = 4 << 30
 
 
 def serve(pipe: "Connection[Any, Any]", file: int) -> None:
-    """Return for each request what went wrong, or `None`."""
+    """Answer each request with what went wrong, or `None`."""
     memory = None
     while True:
         try:

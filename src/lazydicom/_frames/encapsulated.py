@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.codestream_marks import ONE_FRAGMENT
+from lazydicom._decode.codestream_marks import is_one_fragment
 from lazydicom._frames.fragments import FragmentArea, walk_fragments
 from lazydicom._frames.grouping import group_fragments, last_is_complete
 from lazydicom._frames.index import FrameIndex, OnExtraFrames, index_edges
@@ -236,7 +236,7 @@ def _close_table(
     except InvalidDicomError:
         return None
     one = frames == 1 and not (
-        fragments.codec in ONE_FRAGMENT and len(found.starts) > 1
+        is_one_fragment(fragments.codec) and len(found.starts) > 1
     )
     ends = table.origin == "basic" or found.stop == start + length
     if found.fault is not None or not one or not ends:

@@ -4,12 +4,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._decode.codestream_marks import (
-    ONE_FRAGMENT,
-    UNMARKED,
     after_end,
     begin,
     end,
     frame_starts,
+    is_marked,
+    is_one_fragment,
 )
 from lazydicom._frames.fragments import FragmentArea, Fragments, peek
 from lazydicom._frames.index import FrameIndex
@@ -35,7 +35,7 @@ def group_fragments(
         message = "Pixel Data holds no complete fragment"
         raise _ungrouped(lookahead, fragments, message)
     one_each = whole and count == fragments.frames
-    if one_each and codec in ONE_FRAGMENT:
+    if one_each and is_one_fragment(codec):
         return np.arange(count)
     heads = peek(lookahead, found.starts + 8)
     begins = begin(codec, heads)
@@ -47,7 +47,7 @@ def group_fragments(
         return firsts
     if whole and fragments.frames == 1:
         return np.zeros(1, np.intp)
-    if codec in UNMARKED and fragments.frames > 1 and _one_each(found, table):
+    if not is_marked(codec) and fragments.frames > 1 and _one_each(found, table):
         return np.arange(count)
     for places in (begins, begins & after_end(codec, tails)):
         if whole and table and np.array_equal(table.offsets, found.starts[places]):
@@ -78,4 +78,4 @@ def last_is_complete(
 ) -> bool:
     """Return whether no more fragments of the last frame can have been cut off."""
     last = peek(lookahead, found.starts[-1:] + found.lengths[-1:])
-    return fragments.codec in ONE_FRAGMENT or bool(end(fragments.codec, last)[0])
+    return is_one_fragment(fragments.codec) or bool(end(fragments.codec, last)[0])

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, REQUESTS, ByteRange
 from lazydicom._bytes.source import ByteSource, read_many
-from lazydicom._decode.codestream_marks import ONE_FRAGMENT, begin, end
+from lazydicom._decode.codestream_marks import (
+    begin,
+    end,
+    is_one_fragment,
+)
 from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS, FragmentArea
 from lazydicom._header import tags
 
-EVIDENT: Final = frozenset(("rle", "jpeg", "jpeg-ls", "jpeg-2000", "htj2k"))
-"""Codecs whose fragments show by themselves that they are whole frames."""
 _END_WORDS: Final = (tags.SEQUENCE_DELIMITER >> 16, tags.SEQUENCE_DELIMITER & 0xFFFF)
 _ITEM_TAG: Final = ITEM_HEADER.pack(*ITEM_WORDS, 0)[:4]
 LOOK: Final = 24
@@ -246,7 +248,7 @@ def _begins(head: bytes, length: int, fragments: FragmentArea) -> bool:
 
 
 def _ends(tail: bytes, fragments: FragmentArea) -> bool:
-    if fragments.codec in ONE_FRAGMENT:
+    if is_one_fragment(fragments.codec):
         return True
     word = np.array([int.from_bytes(tail, "little")], np.uint64)
     return bool(end(fragments.codec, word)[0])

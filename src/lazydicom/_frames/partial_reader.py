@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
 from lazydicom._bytes.source import BytesLike, is_distant, read_many
-from lazydicom._decode.codestream_marks import is_one_codestream
+from lazydicom._decode.codestream_marks import is_evident, is_one_codestream
 from lazydicom._frames.encapsulated import (
     EncapsulatedIndex,
     declared_frames,
@@ -33,7 +33,7 @@ from lazydicom._frames.fragment_stream import FragmentStream
 from lazydicom._frames.fragments import FragmentArea
 from lazydicom._frames.given_frames import GivenFrames
 from lazydicom._frames.index import FrameIndex, index_edges
-from lazydicom._frames.partial_index import EVIDENT, PartialIndex, State
+from lazydicom._frames.partial_index import PartialIndex, State
 from lazydicom._header.header import Header
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
@@ -122,7 +122,7 @@ def open_partial(header: Header) -> "PartialReader | None":
             if fits
             else None
         )
-    if fragments.codec not in EVIDENT:
+    if not is_evident(fragments.codec):
         return None
     return PartialReader(header, PartialIndex(header.source, fragments))
 

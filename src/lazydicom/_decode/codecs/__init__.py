@@ -1,8 +1,9 @@
-"""One file per codec family.
+"""One file per codec family: everything that a codec is, as one value.
 
-A codec is no reader: it gets the whole codestream of one frame.
+Each file checks a codestream against the header of the DICOM file, then calls the decoder of
+imagecodecs. It is not a place for choosing between codecs, isolation or plugins: that is
+`_decode.frame`. Only `_decode` enters; it uses `registry.CODECS`.
 
-For others: `jpeg.decode_jpeg`, `jpeg_2000.decode_jpeg_2000`, `jpeg_ls.decode_jpeg_ls`,
-`rle.decode_rle`.
-Read `jpeg_ls.py` first.
+Another codec is one file that makes a value, a row in `registry.py`, and a row in the table
+of transfer syntaxes. Read `registry.py` first, then `jpeg_xl.py`, the shortest one.
 """

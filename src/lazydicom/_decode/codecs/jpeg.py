@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
+from lazydicom._decode.codec import Codec, Elsewhere, is_plain
 from lazydicom._decode.codecs.jpeg_markers import (
+    FIRST_BYTES,
     SOF_LOSSLESS,
     SOF_PROGRESSIVE,
     JpegHeader,
@@ -51,9 +53,9 @@ def decode_jpeg(
     lossless = header.process == SOF_LOSSLESS  # libjpeg converts no lossless colour
     options: dict[str, Any] = {}
     marked = header.jfif or header.adobe_transform == 1
-    as_marked = color and marked and not lossless  # libjpeg sees it, and is 4 % faster
+    as_marked = color and marked and not lossless  # libjpeg does it, 4 % faster
     if format_.pixel.samples_per_pixel > 1 and not as_marked:
-        # Said aloud: without markers libjpeg takes RGB for YCbCr. "rgb" to "rgb" is
+        # Always given: without markers libjpeg takes RGB for YCbCr. "rgb" to "rgb" is
         # no conversion, whatever the components are.
         space = "ycbcr" if color and not lossless else "rgb"
         options = {"colorspace": space, "outcolorspace": "rgb"}
@@ -72,7 +74,7 @@ def decode_jpeg(
 def _may_be_made_up(data: BytesLike, header: JpegHeader, out: NDArray[Any]) -> bool:
     """Return whether EOI may have come before the last pixel.
 
-    Then libjpeg goes on in medium grey, without a word. What one of several scans lacks
+    Then libjpeg goes on in medium grey, without an error. What one of several scans lacks
     need not show there.
     """
     if header.process == SOF_PROGRESSIVE or not _has_one_scan(data, header):
@@ -103,7 +105,7 @@ def _check_pixels(
 
 
 def preflight_jpeg(data: BytesLike, format_: FrameFormat) -> JpegHeader:
-    """Check a codestream before libjpeg sees it."""
+    """Check a codestream before libjpeg decodes it."""
     header = read_jpeg_header(data)
     if header.process not in _HUFFMAN:
         raise UnsupportedError(
@@ -174,3 +176,22 @@ def holds_ybr(header: JpegHeader, pixel: ImagePixel) -> bool:
         return True
     marked = header.jfif or header.adobe_transform == 1
     return marked and not pixel.photometric_interpretation.startswith("YBR")
+
+
+def _elsewhere(data: BytesLike, format_: FrameFormat) -> Elsewhere | None:
+    header = preflight_jpeg(data, format_)
+    if not is_plain(header.codestream.bits, format_):
+        return None
+    prefix = 0 if header.restart_interval else header.scan  # an interval may be missing
+    return Elsewhere({"id": "imagecodecs_jpeg"}, prefix)
+
+
+JPEG: Final = Codec(
+    "jpeg",
+    preflight_jpeg,
+    decode_jpeg,
+    first_bytes=FIRST_BYTES,
+    ends_with_marker=True,
+    elsewhere=_elsewhere,
+    media_types={"image/jpeg": "1.2.840.10008.1.2.4.70"},
+)

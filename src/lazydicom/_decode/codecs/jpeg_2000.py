@@ -1,24 +1,27 @@
 """JPEG 2000 and High-Throughput JPEG 2000 (PS3.5 sections 8.2.4 and 8.2.14)."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
+from lazydicom._decode.codec import Codec, Elsewhere, fits
 from lazydicom._decode.codecs.jpeg_2000_markers import (
+    FIRST_BYTES,
     Jpeg2000Header,
     check_tile_parts,
     read_jpeg_2000_header,
 )
-from lazydicom._decode.codecs.unraised import call_and_listen
+from lazydicom._decode.codecs.unraised import call_and_raise
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import check_codestream
 from lazydicom._decode.samples import decode_planes, decode_samples, fit_bits, to_rgb
 from lazydicom.errors import UnsupportedError
 
 _OPENJPEG_BITS: Final = 24
-"""With 25 bits it gives other pixels than were encoded, without a word."""
+"""With 25 bits it gives other pixels than were encoded, and no error."""
 _LOSSLESS: Final = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202")
 
 
@@ -33,9 +36,9 @@ def decode_jpeg_2000(
 
     codestream = data[header.start :]  # without the boxes of a JP2 file
     bits, signed = header.codestream.bits, header.signed
-    if is_for_openjph(header, format_):
-        put = decode_planes if holds_planes(header) else decode_samples
-        decode = partial(call_and_listen, imagecodecs.htj2k_decode)
+    if _is_for_openjph(header, format_):
+        put = decode_planes if _holds_planes(header) else decode_samples
+        decode = partial(call_and_raise, imagecodecs.htj2k_decode)
         put(decode, codestream, out, bits=bits, signed=signed)
     else:
         decode = partial(imagecodecs.jpeg2k_decode, numthreads=1)
@@ -54,7 +57,7 @@ def preflight_jpeg_2000(data: BytesLike, format_: FrameFormat) -> Jpeg2000Header
         raise UnsupportedError("JPEG 2000 with extensions of Part 2 has no decoder")
     header = check_tile_parts(data, header)
     bits = header.codestream.bits
-    if bits > _OPENJPEG_BITS and not is_for_openjph(header, format_):
+    if bits > _OPENJPEG_BITS and not _is_for_openjph(header, format_):
         raise UnsupportedError(
             f"JPEG 2000 of {bits} bits has no decoder that is right: OpenJPEG is exact"
             f" up to {_OPENJPEG_BITS}"
@@ -62,7 +65,7 @@ def preflight_jpeg_2000(data: BytesLike, format_: FrameFormat) -> Jpeg2000Header
     return header
 
 
-def is_for_openjph(header: Jpeg2000Header, format_: FrameFormat) -> bool:
+def _is_for_openjph(header: Jpeg2000Header, format_: FrameFormat) -> bool:
     """Return whether a frame is high-throughput and lossless.
 
     OpenJPH is twice as fast as OpenJPEG; but a value that loss carries beyond its range
@@ -72,6 +75,36 @@ def is_for_openjph(header: Jpeg2000Header, format_: FrameFormat) -> bool:
     return header.high_throughput and lossless
 
 
-def holds_planes(header: Jpeg2000Header) -> bool:
+def _holds_planes(header: Jpeg2000Header) -> bool:
     """Return whether OpenJPH gives colour as one plane after the other."""
     return header.codestream.samples > 1 and not header.mixed
+
+
+def _elsewhere(data: BytesLike, format_: FrameFormat) -> Elsewhere | None:
+    header = preflight_jpeg_2000(data, format_)
+    signed = header.signed == bool(format_.pixel.pixel_representation)
+    exact = signed and fits(header.codestream.bits, format_) and not header.start
+    fast = _is_for_openjph(header, format_)
+    if not exact or format_.converts_to_rgb or (fast and _holds_planes(header)):
+        return None
+    # Tile-parts may be missing, which decoders make up: each frame is looked at.
+    return Elsewhere({"id": "imagecodecs_htj2k" if fast else "imagecodecs_jpeg2k"})
+
+
+JPEG_2000: Final = Codec(
+    "jpeg-2000",
+    preflight_jpeg_2000,
+    decode_jpeg_2000,
+    first_bytes=FIRST_BYTES,
+    ends_with_marker=True,
+    elsewhere=_elsewhere,
+    media_types={
+        "image/jp2": "1.2.840.10008.1.2.4.90",
+        "image/jpx": "1.2.840.10008.1.2.4.92",
+    },
+)
+HTJ2K: Final = replace(
+    JPEG_2000,
+    name="htj2k",
+    media_types={"image/jphc": "1.2.840.10008.1.2.4.201"},
+)

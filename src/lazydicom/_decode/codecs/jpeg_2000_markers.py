@@ -10,6 +10,8 @@ from lazydicom.errors import DecodeError, UnsupportedError
 
 _SOC_SIZ: Final = b"\xff\x4f\xff\x51"
 _JP2_SIGNATURE: Final = b"\x00\x00\x00\x0cjP  "
+FIRST_BYTES: Final = (_SOC_SIZ, _JP2_SIGNATURE)
+"""SOC and SIZ, or a JP2 file."""
 _SIZ: Final = struct.Struct(">HH8IH")
 _SOT: Final = b"\xff\x90"
 _SOT_LENGTH: Final = 12

@@ -6,8 +6,10 @@ from typing import Any, Final
 from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
+from lazydicom._decode.codec import Codec, Elsewhere, is_plain
 from lazydicom._decode.codecs.jpeg import holds_ybr
 from lazydicom._decode.codecs.jpeg_markers import (
+    FIRST_BYTES,
     SOF_JPEG_LS,
     JpegHeader,
     read_jpeg_header,
@@ -43,7 +45,7 @@ def _holds_planes(data: BytesLike, header: JpegHeader) -> bool:
 
 
 def preflight_jpeg_ls(data: BytesLike, format_: FrameFormat) -> JpegHeader:
-    """Check a codestream before CharLS sees it."""
+    """Check a codestream before CharLS decodes it."""
     header = read_jpeg_header(data)
     if header.process != SOF_JPEG_LS:
         found = f"FF{header.process:02X}"
@@ -55,7 +57,7 @@ def preflight_jpeg_ls(data: BytesLike, format_: FrameFormat) -> JpegHeader:
 
 
 def _check_for_charls(data: BytesLike, header: JpegHeader) -> None:
-    """Refuse what CharLS decodes to other pixels than were encoded, without a word."""
+    """Refuse what CharLS decodes to other pixels than were encoded, without an error."""
     full = (1 << header.codestream.bits) - 1
     if header.largest not in {0, full}:
         raise UnsupportedError(
@@ -69,3 +71,21 @@ def _check_for_charls(data: BytesLike, header: JpegHeader) -> None:
                 f"JPEG-LS with planes in the order {planes.hex(' ')} has no decoder:"
                 f" CharLS takes them for {header.component_ids.hex(' ')}"
             )
+
+
+def _elsewhere(data: BytesLike, format_: FrameFormat) -> Elsewhere | None:
+    header = preflight_jpeg_ls(data, format_)
+    if not is_plain(header.codestream.bits, format_):
+        return None
+    return Elsewhere({"id": "imagecodecs_jpegls"}, header.scan)
+
+
+JPEG_LS: Final = Codec(
+    "jpeg-ls",
+    preflight_jpeg_ls,
+    decode_jpeg_ls,
+    first_bytes=FIRST_BYTES,
+    ends_with_marker=True,
+    elsewhere=_elsewhere,
+    media_types={"image/jls": "1.2.840.10008.1.2.4.80"},
+)

@@ -10,6 +10,9 @@ SOF_LOSSLESS: Final = 0xC3
 SOF_PROGRESSIVE: Final = 0xC2
 SOF_JPEG_LS: Final = 0xF7
 
+FIRST_BYTES: Final = (b"\xff\xd8\xff",)
+"""SOI and the next marker."""
+
 _MOST_HEADERS: Final = 2048
 """Bytes that nearly every header has at most; the codestream need not be copied."""
 _SOI: Final = b"\xff\xd8"

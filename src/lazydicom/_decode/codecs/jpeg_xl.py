@@ -1,11 +1,16 @@
 """JPEG XL: lossless, recompressed JPEG, and lossy (PS3.5 section 8.2.15)."""
 
-from typing import Any
+from typing import Any, Final
 
 from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
-from lazydicom._decode.codecs.jpeg_xl_header import JpegXlHeader, read_jpeg_xl_header
+from lazydicom._decode.codec import Codec
+from lazydicom._decode.codecs.jpeg_xl_header import (
+    FIRST_BYTES,
+    JpegXlHeader,
+    read_jpeg_xl_header,
+)
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import clear_unused_bits
 from lazydicom._decode.preflight import check_codestream
@@ -15,7 +20,7 @@ JPEG_RECOMPRESSION = "1.2.840.10008.1.2.4.111"
 
 
 def preflight_jpeg_xl(data: BytesLike, format_: FrameFormat) -> JpegXlHeader:
-    """Check a codestream before libjxl sees it, which notices itself one that is cut."""
+    """Check a codestream before libjxl decodes it, which itself refuses one that is cut."""
     header = read_jpeg_xl_header(data)
     check_codestream(header.codestream, format_.pixel)
     return header
@@ -38,3 +43,12 @@ def decode_jpeg_xl(
     is_rgb = recompressed or header.decodes_to_rgb
     if format_.converts_to_rgb and not is_rgb:
         to_rgb(out)
+
+
+JPEG_XL: Final = Codec(
+    "jpeg-xl",
+    preflight_jpeg_xl,
+    decode_jpeg_xl,
+    first_bytes=FIRST_BYTES,
+    media_types={"image/jxl": "1.2.840.10008.1.2.4.110"},
+)

@@ -3,12 +3,12 @@
 from typing import Final, NamedTuple
 
 from lazydicom._bytes.source import BytesLike
-from lazydicom._decode.codecs.bits import BitReader
 from lazydicom._decode.preflight import Codestream
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _SIGNATURE: Final = b"\xff\x0a"
 _CONTAINER: Final = b"\x00\x00\x00\x0cJXL \r\n\x87\n"
+FIRST_BYTES: Final = (_SIGNATURE, _CONTAINER[:8])
 _HEADER_BYTES: Final = 64
 _CODESTREAM: Final = {b"jxlc": 0, b"jxlp": 4}
 """Boxes that hold it, and how many bytes stand before it there."""
@@ -24,6 +24,32 @@ class JpegXlHeader(NamedTuple):
     codestream: Codestream
     decodes_to_rgb: bool
     """Whether colour comes out as RGB: it is XYB, or that of a recompressed JPEG."""
+
+
+class BitReader:
+    """A cursor over the bits of a short header.
+
+    >>> bits = BitReader(bytes([0b_101_1]))
+    >>> bits.read(1), bits.read(3)
+    (1, 5)
+    """
+
+    def __init__(self, data: bytes) -> None:
+        self._left = int.from_bytes(data, "little")
+        self.spare = 8 * len(data)
+        """Bits that are left; negative when more were read than there are."""
+
+    def read(self, count: int) -> int:
+        """Read one number."""
+        value = self._left & ((1 << count) - 1)
+        self._left >>= count
+        self.spare -= count
+        return value
+
+    def choose(self, *kinds: tuple[int, int]) -> int:
+        """Read a number whose kind, an offset and a count of bits, is told by 2 bits."""
+        offset, count = kinds[self.read(2)]
+        return offset + self.read(count)
 
 
 def read_jpeg_xl_header(data: BytesLike) -> JpegXlHeader:

@@ -1,11 +1,12 @@
 """Native frames in items: as they are, or deflated one by one (PS3.5 annexes A.4.11, A.6)."""
 
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
+from lazydicom._decode.codec import Codec
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import decode_native, finish_in_place
 from lazydicom._decode.samples import call_codec
@@ -14,7 +15,7 @@ from lazydicom.errors import DecodeError
 
 
 def preflight_uncompressed(data: BytesLike, format_: FrameFormat) -> int:
-    """Check the length of a native frame, and give it without padding."""
+    """Check the length of a native frame; return it without padding."""
     length = frame_length(data, format_)
     if not length <= len(data) <= length + 1:
         raise DecodeError(f"Expected {length} bytes, found {len(data)}")
@@ -66,3 +67,17 @@ def _inflate(data: BytesLike, length: int, out: NDArray[np.uint8]) -> None:
         raise DecodeError(message) from error
     if not length <= got.nbytes <= len(out):
         raise DecodeError(f"Expected {length} bytes inflated, found {got.nbytes}")
+
+
+UNCOMPRESSED: Final = Codec(
+    "uncompressed",
+    preflight_uncompressed,
+    decode_uncompressed,
+    one_fragment=True,  # PS3.5 A.4.11
+)
+DEFLATE: Final = Codec(
+    "deflate",
+    frame_length,
+    decode_deflated,
+    one_fragment=True,  # PS3.5 A.4.13
+)

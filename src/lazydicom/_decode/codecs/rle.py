@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
+from lazydicom._decode.codec import Codec, Elsewhere
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import clear_unused_bits, unpack_bits
 from lazydicom._decode.samples import call_codec, to_rgb
@@ -46,7 +47,7 @@ def decode_rle(
 
 
 def preflight_rle(data: BytesLike, format_: FrameFormat) -> tuple[int, ...]:
-    """Check the RLE header and give where each segment begins, and the last one ends.
+    """Check the RLE header; return where each segment begins, and the last one ends.
 
     Raises
     ------
@@ -81,7 +82,7 @@ def preflight_rle(data: BytesLike, format_: FrameFormat) -> tuple[int, ...]:
     return offsets
 
 
-def is_plainly_padded(
+def _is_plainly_padded(
     data: BytesLike, offsets: tuple[int, ...], format_: FrameFormat
 ) -> bool:
     """Return whether imagecodecs alone decodes a gray frame, as readers without us do.
@@ -117,7 +118,7 @@ def _decode_segments(
 
 
 def _is_decoded(data: BytesLike, dtype: np.dtype[Any], flat: NDArray[np.uint8]) -> bool:
-    """Let imagecodecs decode, and tell whether it did."""
+    """Decode with imagecodecs; return whether it could."""
     import imagecodecs
 
     try:
@@ -160,3 +161,24 @@ def _unpack_bits(segment: bytes, size: int) -> NDArray[np.uint8]:
         found = "more" if len(decoded) >= size else str(len(decoded))
         raise DecodeError(f"Expected {size} bytes of an RLE segment, found {found}")
     return np.frombuffer(decoded, np.uint8)
+
+
+def _elsewhere(data: BytesLike, format_: FrameFormat) -> Elsewhere | None:
+    offsets, pixel = preflight_rle(data, format_), format_.pixel
+    used = pixel.bits_stored == 8 * pixel.dtype.itemsize
+    plain = pixel.samples_per_pixel == 1 and used
+    if not plain or not _is_plainly_padded(data, offsets, format_):
+        return None
+    dtype = pixel.dtype.newbyteorder("<").str
+    return Elsewhere({"id": "imagecodecs_dicomrle", "dtype": dtype})
+
+
+RLE: Final = Codec(
+    "rle",
+    preflight_rle,
+    decode_rle,
+    first_bytes=tuple(struct.pack("<II", segments, 64) for segments in range(1, 16)),
+    one_fragment=True,  # PS3.5 A.4.2
+    elsewhere=_elsewhere,
+    media_types={"image/dicom-rle": "1.2.840.10008.1.2.5"},
+)

@@ -16,13 +16,13 @@ _Hook: TypeAlias = "Callable[[sys.UnraisableHookArgs], Any]"
 
 _PACKAGE: Final = "imagecodecs."
 _lock: Final = Lock()
-_heard: Final[dict[int, list[str]]] = {}
+_unraised: Final[dict[int, list[str]]] = {}
 """By thread that has a call under way: what it could not raise."""
 _hooks: Final[list[_Hook]] = []
 """That of others and ours, while there is any such call."""
 
 
-def call_and_listen(function: Callable[..., T], *arguments: Any, **options: Any) -> T:  # noqa: ANN401
+def call_and_raise(function: Callable[..., T], *arguments: Any, **options: Any) -> T:  # noqa: ANN401
     """Call a function, and raise what it could not.
 
     Raises
@@ -32,15 +32,15 @@ def call_and_listen(function: Callable[..., T], *arguments: Any, **options: Any)
     """
     thread, errors = get_ident(), list[str]()
     with _lock:
-        if not _heard:
+        if not _unraised:
             _begin()
-        _heard[thread] = errors
+        _unraised[thread] = errors
     try:
         result = function(*arguments, **options)
     finally:
         with _lock:
-            del _heard[thread]
-            if not _heard:
+            del _unraised[thread]
+            if not _unraised:
                 _end()
     if errors:
         raise RuntimeError(errors[0])
@@ -48,14 +48,14 @@ def call_and_listen(function: Callable[..., T], *arguments: Any, **options: Any)
 
 
 def _begin() -> None:
-    """Hear what others would; a new hook each time, so that none calls itself."""
+    """Put our hook before that of others; a new one each time: none calls itself."""
     others = sys.unraisablehook
-    _hooks[:] = others, partial(_hear, others)
+    _hooks[:] = others, partial(_note, others)
     sys.unraisablehook = _hooks[1]
 
 
 def _end() -> None:
-    """Return the hook back, unless somebody has put another one in its place."""
+    """Restore the hook of others, unless somebody has put another one in its place."""
     others, ours = _hooks
     if sys.unraisablehook is ours:
         sys.unraisablehook = others
@@ -63,8 +63,8 @@ def _end() -> None:
 
 def _forget() -> None:
     """Forget calls of threads that a fork leaves behind."""
-    if _heard:
-        _heard.clear()
+    if _unraised:
+        _unraised.clear()
         _end()
     _lock.release()
 
@@ -75,8 +75,8 @@ if hasattr(os, "register_at_fork"):  # a lock that is held then would be held fo
     )
 
 
-def _hear(others: _Hook, found: "sys.UnraisableHookArgs", /) -> None:
-    errors = _heard.get(get_ident())
+def _note(others: _Hook, found: "sys.UnraisableHookArgs", /) -> None:
+    errors = _unraised.get(get_ident())
     if errors is None or not str(found.object).startswith(_PACKAGE):
         others(found)
     else:

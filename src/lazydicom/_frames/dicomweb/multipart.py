@@ -8,19 +8,15 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from lazydicom._decode.frame import media_types
+from lazydicom._header.transfer_syntax import EXPLICIT_LITTLE
 from lazydicom.errors import SourceError
 
 _BOUNDARY: Final = re.compile(r'boundary=(?:"([^"]+)"|([^";\s]+))', re.IGNORECASE)
 _SYNTAX: Final = re.compile(r'transfer-syntax="?([0-9.]+)', re.IGNORECASE)
 _DEFAULTS: Final = {
-    "application/octet-stream": "1.2.840.10008.1.2.1",
-    "image/dicom-rle": "1.2.840.10008.1.2.5",
-    "image/jpeg": "1.2.840.10008.1.2.4.70",
-    "image/jls": "1.2.840.10008.1.2.4.80",
-    "image/jp2": "1.2.840.10008.1.2.4.90",
-    "image/jpx": "1.2.840.10008.1.2.4.92",
-    "image/jphc": "1.2.840.10008.1.2.4.201",
-    "image/jxl": "1.2.840.10008.1.2.4.110",
+    "application/octet-stream": EXPLICIT_LITTLE,
+    **media_types(),
 }
 """What a media type means that names no transfer syntax (PS3.18 table 8.7.3-5)."""
 
