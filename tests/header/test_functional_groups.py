@@ -42,7 +42,8 @@ if TYPE_CHECKING:
 
     from pydicom import Dataset
 
-    from lazydicom._header.columns.functional_groups import Columns
+    from lazydicom._header.columns.column import Columns
+
 
 ENHANCED = sorted(
     path

@@ -13,9 +13,8 @@ from lazydicom._header import tags
 from lazydicom._header.attributes import (
     FRAME_ATTRIBUTES,
     INSTANCE_ATTRIBUTES,
-    TEXT,
 )
-from lazydicom._header.columns.functional_groups import Columns
+from lazydicom._header.columns.column import Columns, make_column
 from lazydicom._header.columns.values import seconds_of
 from lazydicom._header.elements import Elements
 from lazydicom._header.header import Header
@@ -40,7 +39,7 @@ _GE_FLAG: Final = 1_000_000_000
 def instance_columns(images: Sequence[DicomImage]) -> Columns:
     """Read what holds for whole instances, a row per image."""
     return {
-        name: _column([_values(image, tag, vr) for image in images], vr, width=1)
+        name: make_column([_values(image, tag, vr) for image in images], vr=vr, width=1)
         for name, (tag, vr) in INSTANCE_ATTRIBUTES.items()
     }
 
@@ -54,7 +53,7 @@ def frame_columns(images: Sequence[DicomImage]) -> Columns:
         tag, vr = attribute.classic
         values = [_values(image, tag, vr) for image in images]
         if any(values):
-            columns[name] = _column(values, vr, attribute.width)
+            columns[name] = make_column(values, vr=vr, width=attribute.width)
     lengths = [len(image) for image in images]
     if lengths != [1] * len(images):
         columns = {k: np.repeat(v, lengths, axis=0) for k, v in columns.items()}
@@ -91,18 +90,6 @@ def _values(image: DicomImage, tag: int, vr: str) -> Values:
             raise
         warn(str(error), url=image.url)
         return ()
-
-
-def _column(values: list[tuple[Any, ...]], vr: str, width: int) -> NDArray[Any]:
-    if vr in TEXT:
-        return np.array(["\\".join(map(str, one)) for one in values], np.str_)
-    if vr == "DT":
-        values = [tuple(seconds_of(str(text)) for text in one) for one in values]
-    widest = width or max(len(one) for one in values)
-    column = np.full((len(values), widest), np.nan)
-    for row, one in enumerate(values):
-        column[row, : len(one)] = one[:widest]
-    return column
 
 
 def _seconds(

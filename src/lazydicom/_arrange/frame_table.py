@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.classic import frame_columns, instance_columns, with_derived
 from lazydicom._array.image import DicomImage
+from lazydicom._header.columns.column import Columns, stack_columns
 from lazydicom._header.columns.functional_groups import (
-    Columns,
     functional_group_columns,
     has_functional_groups,
 )
@@ -83,9 +83,11 @@ def tabulate(batches: Sequence[Batch]) -> FrameTable:
         images,
         np.repeat(np.arange(len(images)), lengths),
         np.concatenate([np.arange(length) for length in lengths]),
-        _join([part.frames for part in parts], counts),
+        stack_columns([part.frames for part in parts], counts),
         with_derived(
-            _join([part.instances for part in parts], [len(p.images) for p in parts])
+            stack_columns(
+                [part.instances for part in parts], [len(p.images) for p in parts]
+            )
         ),
     )
     _complete(table, "acquisition_time", "instance_time")
@@ -133,30 +135,3 @@ def _complete(table: FrameTable, name: str, of_instance: str) -> None:
     missing = np.isnan(column[:, 0])
     column[missing] = table.numbers(of_instance)[missing]
     table.columns[name] = column
-
-
-def _join(parts: Sequence[Columns], counts: Sequence[int]) -> Columns:
-    """Put tables below each other; what one does not know is empty there."""
-    if len(parts) == 1:
-        return dict(parts[0])
-    joined: Columns = {}
-    for name in dict.fromkeys(name for part in parts for name in part):
-        known = [part[name] for part in parts if name in part]
-        width = max(1 if one.ndim == 1 else one.shape[1] for one in known)
-        pieces = [
-            _padded(part.get(name), count, width, text=known[0].ndim == 1)
-            for part, count in zip(parts, counts, strict=True)
-        ]
-        joined[name] = np.concatenate(pieces)
-    return joined
-
-
-def _padded(
-    column: NDArray[Any] | None, count: int, width: int, *, text: bool
-) -> NDArray[Any]:
-    if text:
-        return np.zeros(count, "U1") if column is None else column
-    whole = np.full((count, width), np.nan)
-    if column is not None:
-        whole[:, : column.shape[1]] = column
-    return whole

@@ -22,9 +22,9 @@ from lazydicom._header import tags
 from lazydicom._header.attributes import (
     FRAME_ATTRIBUTES,
     INSTANCE_ATTRIBUTES,
-    TEXT,
 )
-from lazydicom._header.columns.functional_groups import Columns, has_functional_groups
+from lazydicom._header.columns.column import Columns, read_column
+from lazydicom._header.columns.functional_groups import has_functional_groups
 from lazydicom._header.columns.layout import (
     HEADER_ROOM,
     Layout,
@@ -33,7 +33,7 @@ from lazydicom._header.columns.layout import (
     learn_elements,
     wanted_tree,
 )
-from lazydicom._header.columns.values import lookaheads, number_column, text_column
+from lazydicom._header.columns.values import lookaheads
 from lazydicom._header.elements import image_pixel_attributes
 from lazydicom._header.header import read_header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, oddities
@@ -258,17 +258,14 @@ def _columns(
         offsets, lengths = places.offsets[number, rows], places.lengths[number, rows]
         if wanted is _FRAMES and not lengths.any():
             continue
-        if vr in TEXT:
-            columns[name] = text_column(heads.data, offsets, lengths)
-        else:
-            columns[name] = number_column(
-                heads.data,
-                offsets,
-                lengths,
-                vr=vr,
-                width=width,
-                little_endian=little_endian,
-            )
+        columns[name] = read_column(
+            heads.data,
+            offsets,
+            lengths,
+            vr=vr,
+            width=width,
+            little_endian=little_endian,
+        )
     return columns
 
 

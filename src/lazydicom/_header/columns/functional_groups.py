@@ -4,17 +4,17 @@
 """
 
 from collections.abc import Iterator
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._bytes.source import MemorySource
 from lazydicom._header import tags
-from lazydicom._header.attributes import FRAME_ATTRIBUTES, TEXT
+from lazydicom._header.attributes import FRAME_ATTRIBUTES
+from lazydicom._header.columns.column import Columns, read_column, stack_columns
 from lazydicom._header.columns.items import SequenceItemBatch, SequenceItems, read_items
 from lazydicom._header.columns.layout import wanted_tree
-from lazydicom._header.columns.values import number_column, text_column
 from lazydicom._header.elements import FileElements, read_elements
 from lazydicom._header.file_meta import FileMeta
 from lazydicom._header.header import Header
@@ -23,10 +23,6 @@ from lazydicom._header.pydicom import DatasetElements
 from lazydicom._header.transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
 from lazydicom._header.walker import UNDEFINED, Element, Framing, end_of, read_element
 from lazydicom.errors import InvalidDicomError
-
-Columns: TypeAlias = dict[str, NDArray[Any]]
-"""A row per frame: numbers of shape (frames, values), NaN where there is none; text of
-shape (frames,), empty where there is none."""
 
 _NO_PIXELS: Final = b"\xe0\x7f\x10\0OW\0\0\0\0\0\0"
 """An empty element of Pixel Data: where the header of a file ends."""
@@ -101,9 +97,9 @@ def _read_groups(header: Header, tag: int) -> tuple[int, Columns]:
     if items is None:
         return 0, {}
     batches = list(_read_batches(header, items))
-    count = sum(frames for frames, _ in batches)
-    names = {name for _, columns in batches for name in columns}
-    return count, {name: _join(name, batches) for name in names}
+    counts = [count for count, _ in batches]
+    tables = [columns for _, columns in batches]
+    return sum(counts), stack_columns(tables, counts) if tables else {}
 
 
 def _sequence(header: Header, tag: int) -> SequenceItems | None:
@@ -158,36 +154,15 @@ def _decode(batch: SequenceItemBatch, *, little_endian: bool) -> Columns:
         if name in columns or not lengths.any():
             continue
         attribute = FRAME_ATTRIBUTES[name]
-        if attribute.vr in TEXT:
-            columns[name] = text_column(batch.data, offsets, lengths)
-        else:
-            columns[name] = number_column(
-                batch.data,
-                offsets,
-                lengths,
-                vr=attribute.vr,
-                width=attribute.width,
-                little_endian=little_endian,
-            )
+        columns[name] = read_column(
+            batch.data,
+            offsets,
+            lengths,
+            vr=attribute.vr,
+            width=attribute.width,
+            little_endian=little_endian,
+        )
     return columns
-
-
-def _join(name: str, batches: list[tuple[int, Columns]]) -> NDArray[Any]:
-    """Put the pieces of a column together, empty where a batch has none of it."""
-    pieces = [columns[name] for _, columns in batches if name in columns]
-    frames = sum(frames for frames, _ in batches)
-    if FRAME_ATTRIBUTES[name].vr in TEXT:
-        whole = np.zeros(frames, np.result_type(*pieces))
-    else:
-        whole = np.full((frames, max(piece.shape[1] for piece in pieces)), np.nan)
-    start = 0
-    for count, columns in batches:
-        if name in columns:
-            piece = columns[name]
-            part = (slice(start, start + count), *map(slice, piece.shape[1:]))
-            whole[part] = piece
-        start += count
-    return whole
 
 
 def _merge(

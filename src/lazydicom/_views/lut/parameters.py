@@ -10,7 +10,8 @@ from lazydicom._array.computed import FrameArray
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
-from lazydicom._header.attributes import FRAME_ATTRIBUTES, TEXT
+from lazydicom._header.attributes import FRAME_ATTRIBUTES
+from lazydicom._header.columns.column import Columns, make_column, stack_columns
 from lazydicom._header.columns.functional_groups import (
     functional_group_columns,
     has_functional_groups,
@@ -29,38 +30,29 @@ _ALPHA: Final = 3
 
 def frame_columns(array: FrameArray, *names: str) -> tuple[NDArray[Any], ...]:
     """Return attributes of each frame of all images: (frames, values), or text."""
-    images = [_image_columns(image, names) for image in array.images]
-    return tuple(_join(list(pieces)) for pieces in zip(*images, strict=True))
+    tables = [_image_columns(image, names) for image in array.images]
+    columns = stack_columns(tables, [len(image) for image in array.images])
+    return tuple(columns[name] for name in names)
 
 
-def _image_columns(image: DicomImage, names: Sequence[str]) -> list[NDArray[Any]]:
+def _image_columns(image: DicomImage, names: Sequence[str]) -> Columns:
     """Read the functional groups of an image, and what stands at its top level."""
     header, frames = image.header, len(image)
     enhanced = has_functional_groups(header)
     columns = functional_group_columns(header) if enhanced else {}
-    return [
-        columns[name][:frames] if name in columns else _at_top(header, name, frames)
+    return {
+        name: columns[name][:frames]
+        if name in columns
+        else _at_top(header, name, frames)
         for name in names
-    ]
+    }
 
 
 def _at_top(header: Header, name: str, frames: int) -> NDArray[Any]:
     attribute = FRAME_ATTRIBUTES[name]
     values = header.elements.get(*attribute.classic) if attribute.classic else ()
-    if attribute.vr in TEXT:
-        return np.full(frames, "\\".join(map(str, values)))
-    return np.tile(np.array([values or (np.nan,)], np.float64), (frames, 1))
-
-
-def _join(pieces: list[NDArray[Any]]) -> NDArray[Any]:
-    if pieces[0].ndim == 1:
-        return np.concatenate(pieces)
-    column = np.full((sum(map(len, pieces)), max(p.shape[1] for p in pieces)), np.nan)
-    start = 0
-    for piece in pieces:
-        column[start : start + len(piece), : piece.shape[1]] = piece
-        start += len(piece)
-    return column
+    column = make_column([values], vr=attribute.vr, width=max(len(values), 1))
+    return np.repeat(column, frames, axis=0)
 
 
 def on_grid(column: NDArray[Any], array: FrameArray) -> NDArray[Any]:
@@ -174,7 +166,7 @@ def _voi_inputs(image: DicomImage) -> tuple[float, float]:
     """Return the range of what the modality makes of the stored values of all frames."""
     limits = modality_range(image)
     names = ("rescale_slope", "rescale_intercept")
-    columns = complete_rescale(*_image_columns(image, names))
+    columns = complete_rescale(*_image_columns(image, names).values())
     if columns is None:
         return limits
     slope, intercept = columns
