@@ -36,11 +36,6 @@ def test_no_function_defers_an_import_of_our_own(module: Path) -> None:
     assert not list(deferred_own_imports(module.read_text()))
 
 
-@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
-def test_a_module_fits_into_400_lines(module: Path) -> None:
-    assert len(module.read_text().splitlines()) <= 400
-
-
 def test_a_deferred_import_of_our_own_is_seen() -> None:
     source = "def f():\n    import numpy\n    from lazydicom import errors\n"
 

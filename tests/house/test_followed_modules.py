@@ -1,0 +1,64 @@
+"""Who follows a call by opening files opens few of them.
+
+The budgets are what the calls take; the bars are 9, 14, 24 and 20 files. A budget is
+lowered when a call takes fewer, and never raised.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from dicom_files import make_native
+from executed_modules import executed_modules
+from series_files import write_volume
+
+import lazydicom
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ONE_FRAME: Final = 13
+OPEN_IMAGE: Final = 20
+OPEN_SERIES: Final = 35
+TO_ZARR: Final = 29
+
+
+def native_file(folder: Path) -> Path:
+    path = folder / "native.dcm"
+    path.write_bytes(make_native())
+    return path
+
+
+def test_a_native_frame_is_followed_through_few_files(tmp_path: Path) -> None:
+    array = lazydicom.open_image(native_file(tmp_path))
+
+    files = executed_modules(lambda: array[1])
+
+    assert len(files) <= ONE_FRAME, sorted(files)
+
+
+def test_opening_a_native_file_is_followed_through_few_files(tmp_path: Path) -> None:
+    path = native_file(tmp_path)
+    lazydicom.open_image(path)
+
+    files = executed_modules(lambda: lazydicom.open_image(path))
+
+    assert len(files) <= OPEN_IMAGE, sorted(files)
+
+
+def test_opening_a_series_is_followed_through_few_files(tmp_path: Path) -> None:
+    write_volume(tmp_path, planes=20)
+    lazydicom.open_series(tmp_path)  # what an import executes does not count
+
+    files = executed_modules(lambda: lazydicom.open_series(tmp_path))
+
+    assert len(files) <= OPEN_SERIES, sorted(files)
+
+
+def test_a_copy_is_followed_through_few_files(tmp_path: Path) -> None:
+    array = lazydicom.open_image(native_file(tmp_path))
+    lazydicom.to_zarr(array, tmp_path / "first.zarr")
+
+    files = executed_modules(lambda: lazydicom.to_zarr(array, tmp_path / "copy.zarr"))
+
+    assert len(files) <= TO_ZARR, sorted(files)

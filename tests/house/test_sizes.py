@@ -1,0 +1,40 @@
+"""Files and functions are short."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from tools import REPOSITORY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+SOURCES: Final = sorted((REPOSITORY / "src" / "lazydicom").rglob("*.py"))
+
+
+@pytest.mark.parametrize("module", SOURCES, ids=lambda path: path.stem)
+def test_a_module_fits_into_400_lines(module: Path) -> None:
+    assert len(module.read_text().splitlines()) <= 400
+
+
+def body_lengths() -> Iterator[tuple[int, str]]:
+    """Yield the lines of each function's body, without its docstring."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                body = node.body[ast.get_docstring(node) is not None :] or node.body
+                last = body[-1].end_lineno or body[-1].lineno
+                yield last - body[0].lineno + 1, f"{path.name}: {node.name}"
+
+
+def test_no_function_is_longer_than_40_lines() -> None:
+    assert not [length for length in body_lengths() if length[0] > 40]
+
+
+def test_nine_of_ten_functions_have_at_most_18_lines() -> None:
+    lengths = sorted(body_lengths())
+
+    assert lengths[int(0.9 * len(lengths))][0] <= 18
