@@ -33,7 +33,7 @@ def executed_modules(call: Callable[[], object]) -> set[str]:
         call()
     finally:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
     paths = [Path(file) for file in files]
     return {
         path.relative_to(PACKAGE).as_posix()
