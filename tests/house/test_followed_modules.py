@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ONE_FRAME: Final = 13
-OPEN_IMAGE: Final = 20
+OPEN_IMAGE: Final = 22
 OPEN_SERIES: Final = 35
 TO_ZARR: Final = 29
 
