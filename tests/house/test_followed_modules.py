@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ONE_FRAME: Final = 13
-OPEN_IMAGE: Final = 22
-OPEN_SERIES: Final = 35
+OPEN_IMAGE: Final = 21
+OPEN_SERIES: Final = 36
 TO_ZARR: Final = 29
 
 
