@@ -8,17 +8,20 @@
     ├── DecodeError (ValueError)                  a codestream is cut, lies or does not decode
     ├── LimitError (ValueError)                   more memory, depth or ratio than allowed
     ├── SourceError (OSError)                     the bytes could not be had
+    │   ├── (FileNotFoundError)                   there is no such file or object
+    │   ├── (PermissionError)                     the system or the server refuses access
     │   └── SourceChangedError                    the file is not the one that was opened
     └── ExportError (OSError)                     a store is incomplete, differs or not writable
     LazyDicomWarning (UserWarning)                read, but the file says something odd
 """
 
+import errno
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Self
+from typing import Final, Self
 
 __all__ = [
     "DecodeError",
@@ -133,7 +136,78 @@ class LimitError(LazyDicomError, ValueError):
 
 
 class SourceError(LazyDicomError, OSError):
-    """The bytes could not be had."""
+    """The bytes could not be had; `errno` and `filename` say what an `OSError` says.
+
+    >>> error = source_error("No such file", number=errno.ENOENT, url="/data/a.dcm")
+    >>> isinstance(error, FileNotFoundError), error.filename
+    (True, '/data/a.dcm')
+    """
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        url: str | None = None,
+        offset: int | None = None,
+        tag: int | None = None,
+        frame: int | None = None,
+        number: int | None = None,
+    ) -> None:
+        super().__init__(message, url=url, offset=offset, tag=tag, frame=frame)
+        self.errno = number
+        self.strerror = message
+        self.filename = self.url
+
+    def locate(
+        self,
+        *,
+        url: str | None = None,
+        offset: int | None = None,
+        frame: int | None = None,
+    ) -> Self:
+        """Add the place where it happened, as far as it is not known yet."""
+        super().locate(url=url, offset=offset, frame=frame)
+        self.filename = self.url
+        return self
+
+    def again(self) -> Self:
+        """Make the same error anew, to be raised once more."""
+        error = super().again()
+        error.errno = self.errno
+        return error
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with what `OSError` keeps apart."""
+        state = {**self.__dict__, "errno": self.errno, "strerror": self.message}
+        return (type(self), self.args, {**state, "filename": self.url})
+
+
+class MissingSourceError(SourceError, FileNotFoundError):
+    """There is no such file or object."""
+
+
+class ForbiddenSourceError(SourceError, PermissionError):
+    """The system or the server refuses access."""
+
+
+_KINDS: Final[Mapping[int, type[SourceError]]] = {
+    errno.ENOENT: MissingSourceError,
+    errno.ENOTDIR: MissingSourceError,
+    errno.EACCES: ForbiddenSourceError,
+    errno.EPERM: ForbiddenSourceError,
+}
+
+
+def source_error(
+    message: str,
+    *,
+    number: int | None,
+    url: str | None = None,
+    offset: int | None = None,
+) -> SourceError:
+    """Make the error that the number of an `OSError` stands for."""
+    kind = _KINDS.get(number or 0, SourceError)
+    return kind(message, url=url, offset=offset, number=number)
 
 
 class SourceChangedError(SourceError):

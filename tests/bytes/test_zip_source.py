@@ -11,7 +11,7 @@ from dicom_files import DEFLATED, make_native
 from range_server import RangeServer
 
 import lazydicom
-from lazydicom._bytes.inflate import _shared_spill
+from lazydicom._bytes.inflate import _spills
 from lazydicom.errors import (
     LazyDicomError,
     SourceChangedError,
@@ -100,10 +100,10 @@ def test_a_deflated_file_in_a_deflated_member_opens_wherever_it_travels(
     url = f"zip://a.dcm::{path}"
     lazydicom.save_index(url, tmp_path / "a.index")
     travelled = pickle.loads(pickle.dumps(lazydicom.open_image(url)))
-    _shared_spill.cache_clear()
+    _spills.forget()
 
     assert np.array_equal(travelled[7], PIXELS[7])
-    _shared_spill.cache_clear()
+    _spills.forget()
     by_index = lazydicom.open_image(url, index=tmp_path / "a.index")
     assert np.array_equal(by_index[7], PIXELS[7])
 

@@ -6,6 +6,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from lazydicom._bytes.per_process import per_process
+
 
 class FrameCache:
     """The frames used last, up to a number of bytes.
@@ -25,11 +27,11 @@ class FrameCache:
         self.max_bytes = max_bytes
         self.nbytes = 0
         self._frames: OrderedDict[int, NDArray[Any]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = per_process(threading.Lock)
 
     def get(self, number: int) -> NDArray[Any] | None:
         """Return a copy of a frame, ``None`` where it is not kept."""
-        with self._lock:
+        with self._lock():
             frame = self._frames.get(number)
             if frame is None:
                 return None
@@ -40,7 +42,7 @@ class FrameCache:
         """Keep a copy of a frame, and let go of those not used for longest."""
         if frame.nbytes > self.max_bytes:
             return
-        with self._lock:
+        with self._lock():
             if number in self._frames:
                 return
             self._frames[number] = frame.copy()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import partial
 from itertools import pairwise
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lazydicom._array.cache import FrameCache
 from lazydicom._array.parallel import Fetch, Job
 from lazydicom._array.plan import ReadPlan, plan_of_groups
+from lazydicom._bytes.cached import cached
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decode_frame
@@ -60,7 +61,7 @@ class DicomImage:
         """Name of the file."""
         return self.reader.url
 
-    @cached_property
+    @cached
     def header(self) -> Header:
         """The header, read again after unpickling."""
         return self.load_header()

@@ -4,9 +4,11 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from functools import cache
 from itertools import islice
 from typing import NamedTuple, TypeAlias, TypeVar
+
+from lazydicom._bytes.per_process import per_process
+from lazydicom._bytes.ranges import REQUESTS
 
 Job: TypeAlias = Callable[[], None]
 T = TypeVar("T")
@@ -57,7 +59,7 @@ def _run_jobs(waiting: Sequence[Job], *, threads: int | None) -> None:
     helpers = min(threads or available_cores(), len(queue)) - 1
     running: list[Future[None]] = []
     if helpers > 0:
-        pool = _pool(helpers, os.getpid())
+        pool = _computing()
         running = [pool.submit(_work_off, queue) for _ in range(helpers)]
     try:
         _work_off(queue)
@@ -88,7 +90,7 @@ def _run_fetches(
     fetches: Generator[Fetch, None, None], *, threads: int | None, requests: int
 ) -> None:
     """Use what came while the rest is under way; no more than `requests` is held."""
-    pool = _pool(requests, os.getpid(), "fetch")
+    pool = _fetching()
     running: set[Future[Sequence[Job]]] = set()
 
     def begin(number: int) -> None:
@@ -124,7 +126,7 @@ def _let_end(running: Iterable[Future[T]]) -> list[Future[T]]:
 
 def read_ahead(jobs: Iterable[Callable[[], T]], *, threads: int) -> Iterator[T]:
     """Return the results of jobs in order, with as many under way as there are threads."""
-    pool, waiting = _pool(threads, os.getpid()), deque[Future[T]]()
+    pool, waiting = _computing(), deque[Future[T]]()
     try:
         for job in jobs:
             waiting.append(pool.submit(job))
@@ -146,8 +148,11 @@ def available_cores() -> int:
     )
 
 
-@cache
-def _pool(threads: int, process: int, purpose: str = "job") -> ThreadPoolExecutor:
-    """Keep one pool per process: a fork inherits no threads."""
-    name = f"lazydicom-{purpose}-{process}"
-    return ThreadPoolExecutor(threads, thread_name_prefix=name)
+@per_process
+def _computing() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(available_cores(), thread_name_prefix="lazydicom-job")
+
+
+@per_process
+def _fetching() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(REQUESTS, thread_name_prefix="lazydicom-fetch")

@@ -5,18 +5,21 @@ are bounded, and once per process, however many tasks carry the array.
 """
 
 import os
-import tempfile
 import threading
-import weakref
 import zlib
+from collections import OrderedDict
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
-from typing import IO, Final, NamedTuple
+from typing import Final, NamedTuple, TypeAlias
+from weakref import WeakValueDictionary
 
+from lazydicom._bytes.cached import cached
+from lazydicom._bytes.per_process import per_process
+from lazydicom._bytes.pread import open_to_read, read_into
 from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
 from lazydicom._bytes.source import BytesLike, ByteSource, check_span, is_distant
+from lazydicom._bytes.spill import Spill, write_spill
 from lazydicom.errors import InvalidDicomError, LimitError, SourceError
 
 MAX_INFLATED: Final = 1 << 36
@@ -27,9 +30,8 @@ _RATIO_FREE: Final = 1 << 26
 """Up to 64 MiB no ratio is dangerous."""
 _BLOCK: Final = 1 << 18
 _FAR_READ: Final = 4 * MAX_BLOCK
-_SPILLS_KEPT: Final = 4
-_INFLATING: Final = threading.RLock()
-"""Reentrant: a deflated file may be a deflated member of a zip file."""
+_KEPT_FOR_TASKS: Final = 4
+"""Arrays that came by pickle may go with each task, and come with the next one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,8 @@ class InflatedSource:
     """Where the deflate stream begins: after the File Meta Information."""
     checksum: "Checksum | None" = None
     """What the inflated bytes must be, where somebody says so."""
+    travelled: bool = False
+    """Whether it came by pickle."""
 
     @property
     def url(self) -> str:
@@ -65,11 +69,15 @@ class InflatedSource:
         """Fill `out` with inflated bytes."""
         view = out.cast("B")
         check_span(self, ByteRange(offset, view.nbytes))
-        while view:
-            count = os.preadv(self._spill.file.fileno(), [view], offset)
-            if count == 0:
-                raise SourceError("The spill is cut", url=self.url, offset=offset)
-            offset, view = offset + count, view[count:]
+        descriptor = self._open()
+        try:
+            count = read_into(descriptor, view, offset)
+        except OSError as error:
+            raise SourceError(f"{error.strerror}", url=self.url) from None
+        finally:
+            os.close(descriptor)
+        if count < view.nbytes:
+            raise SourceError("The spill is cut", url=self.url, offset=offset)
 
     def mapped(self) -> AbstractContextManager[memoryview | None]:
         """Nothing to lend: the walker reads the spill by blocks."""
@@ -79,15 +87,22 @@ class InflatedSource:
         """Name this version of the deflated file."""
         return self.deflated.identity()
 
-    @cached_property
-    def _spill(self) -> "_Spill":
-        with _INFLATING:
-            key = _SpillKey(self.deflated, self.start, self.checksum, os.getpid())
-            return _shared_spill(key)
+    def _open(self) -> int:
+        try:
+            return open_to_read(self._spill.path)
+        except FileNotFoundError:  # tidied up, or the parent of this fork has ended
+            self.__dict__.pop("_spill", None)
+        except OSError as error:
+            raise SourceError(f"{error.strerror}", url=self.url) from None
+        return open_to_read(self._spill.path)
+
+    @cached
+    def _spill(self) -> Spill:
+        return _spills().find(self)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by name: every process inflates for itself."""
-        return (InflatedSource, (self.deflated, self.start, self.checksum))
+        return (InflatedSource, (self.deflated, self.start, self.checksum, True))
 
 
 class Checksum(NamedTuple):
@@ -97,54 +112,60 @@ class Checksum(NamedTuple):
     crc: int
 
 
-@dataclass(frozen=True)
-class _Spill:
-    file: IO[bytes]
-    size: int
+class _Spills:
+    """The spills of this process; inflating one file does not wait for another."""
 
-    def __post_init__(self) -> None:
-        weakref.finalize(self, self.file.close)  # with the last array that reads it
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._used: WeakValueDictionary[_Key, Spill] = WeakValueDictionary()
+        self._inflating: dict[_Key, threading.Lock] = {}
+        self._for_tasks: OrderedDict[_Key, Spill] = OrderedDict()
 
+    def find(self, source: InflatedSource) -> Spill:
+        """Return the spill of a source, inflated now if nobody else reads it."""
+        key = (*source.identity(), source.start, source.checksum)
+        with self._lock:
+            inflating = self._inflating.setdefault(key, threading.Lock())
+        try:
+            with inflating:
+                spill = self._used.get(key)
+                if spill is None or not os.path.exists(spill.path):  # noqa: PTH110
+                    spill = self._used[key] = _inflate_all(source)
+        finally:
+            with self._lock:
+                self._inflating.pop(key, None)
+        if source.travelled:
+            self._keep(key, spill)
+        return spill
 
-@dataclass(frozen=True, eq=False)
-class _SpillKey:
-    source: ByteSource
-    start: int
-    checksum: Checksum | None
-    process: int
-
-    @cached_property
-    def _value(self) -> tuple[object, ...]:
-        return (*self.source.identity(), self.start, self.checksum, self.process)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _SpillKey) and self._value == other._value
-
-    def __hash__(self) -> int:
-        return hash(self._value)
-
-
-@lru_cache(maxsize=_SPILLS_KEPT)
-def _shared_spill(key: _SpillKey) -> _Spill:
-    """Inflate into an unnamed file; tasks of one process find it here."""
-    source, size, crc = key.source, key.start, 0
-    with ExitStack() as on_error:
-        file = on_error.enter_context(_unnamed_file())
-        file.write(source.read(ByteRange(0, key.start)))
-        for block in _inflate(source, key.start):
-            size += len(block)
-            _check_size(source, size, key.start)
-            file.write(block)
-            crc = zlib.crc32(block, crc) if key.checksum else 0
-        if key.checksum not in {None, Checksum(size - key.start, crc)}:
-            message = "The deflated member is damaged: its checksum differs"
-            raise SourceError(message, url=source.url)
-        on_error.pop_all()
-    return _Spill(file, size)
+    def _keep(self, key: "_Key", spill: Spill) -> None:
+        with self._lock:
+            self._for_tasks[key] = spill
+            self._for_tasks.move_to_end(key)
+            while len(self._for_tasks) > _KEPT_FOR_TASKS:
+                self._for_tasks.popitem(last=False)
 
 
-def _unnamed_file() -> IO[bytes]:
-    return tempfile.TemporaryFile(prefix="lazydicom-", buffering=0)
+_Key: TypeAlias = tuple[object, ...]
+_spills: Final = per_process(_Spills)
+
+
+def _inflate_all(source: InflatedSource) -> Spill:
+    """Write all of a file, inflated; it must be what its zip file says it is."""
+    return write_spill(_checked_blocks(source), url=source.url)
+
+
+def _checked_blocks(source: InflatedSource) -> Iterator[BytesLike]:
+    deflated, size, crc = source.deflated, source.start, 0
+    yield deflated.read(ByteRange(0, source.start))
+    for block in _inflate(deflated, source.start):
+        size += len(block)
+        _check_size(deflated, size, source.start, source.checksum)
+        crc = zlib.crc32(block, crc) if source.checksum else 0
+        yield block
+    if source.checksum not in {None, Checksum(size - source.start, crc)}:
+        message = "The deflated member is damaged: its checksum differs"
+        raise SourceError(message, url=source.url)
 
 
 def _blocks(source: ByteSource, start: int) -> Iterator[BytesLike]:
@@ -175,7 +196,9 @@ def _inflate(source: ByteSource, start: int) -> Iterator[bytes]:
         raise InvalidDicomError(message, url=source.url, offset=source.size())
 
 
-def _check_size(source: ByteSource, inflated: int, start: int) -> None:
+def _check_size(
+    source: ByteSource, inflated: int, start: int, checksum: Checksum | None
+) -> None:
     deflated = source.size() - start
     if inflated > MAX_INFLATED:
         message = f"Deflate stream holds more than {MAX_INFLATED} bytes"
@@ -183,3 +206,8 @@ def _check_size(source: ByteSource, inflated: int, start: int) -> None:
     if inflated > _RATIO_FREE and inflated > MAX_RATIO * deflated:
         message = f"Deflate stream of {deflated} bytes is larger than {MAX_RATIO} : 1"
         raise LimitError(message, url=source.url, offset=start)
+    if checksum is not None and inflated - start > checksum.length:
+        message = (
+            f"The deflated member is longer than declared: {checksum.length} bytes"
+        )
+        raise SourceError(message, url=source.url)

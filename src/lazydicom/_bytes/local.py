@@ -4,6 +4,7 @@ A file that is truncated while it is mapped kills the process (SIGBUS), and mapp
 count as resident memory; `pread` knows neither. See ``docs/decisions/0001-mmap-or-pread.md``.
 """
 
+import errno
 import mmap
 import os
 import stat
@@ -12,9 +13,15 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
+from lazydicom._bytes.pread import open_to_read, read_at, read_into
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import BytesLike, check_span
-from lazydicom.errors import SourceChangedError, SourceError
+from lazydicom.errors import (
+    MissingSourceError,
+    SourceChangedError,
+    SourceError,
+    source_error,
+)
 
 LocalAccess: TypeAlias = Literal["pread", "mmap"]
 
@@ -45,13 +52,7 @@ class LocalSource:
         check_span(self, span)
         descriptor = self._open()
         try:
-            data = os.pread(descriptor, span.length, span.offset)
-            while len(data) < span.length:  # one call gives 2 GiB at most
-                missing = span.length - len(data)
-                more = os.pread(descriptor, missing, span.offset + len(data))
-                if not more:
-                    break
-                data += more
+            data = read_at(descriptor, span.length, span.offset)
             self._check_unchanged(os.fstat(descriptor), span.length - len(data))
         except OSError as error:
             raise self._failed(error) from None
@@ -65,12 +66,8 @@ class LocalSource:
         check_span(self, ByteRange(offset, view.nbytes))
         descriptor = self._open()
         try:
-            while view:
-                count = os.preadv(descriptor, [view], offset)
-                if count == 0:
-                    break
-                offset, view = offset + count, view[count:]
-            self._check_unchanged(os.fstat(descriptor), view.nbytes)
+            count = read_into(descriptor, view, offset)
+            self._check_unchanged(os.fstat(descriptor), view.nbytes - count)
         except OSError as error:
             raise self._failed(error) from None
         finally:
@@ -114,7 +111,7 @@ class LocalSource:
 
     def _open(self) -> int:
         try:
-            return os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
+            return open_to_read(self.path)
         except FileNotFoundError:
             message = "The file is gone"
             raise SourceChangedError(message, url=self.path) from None
@@ -124,7 +121,7 @@ class LocalSource:
     def _failed(self, error: OSError) -> SourceError:
         if isinstance(error, SourceError):
             return error
-        return SourceError(f"{error.strerror}", url=self.path)
+        return source_error(f"{error.strerror}", number=error.errno, url=self.path)
 
     def _check_unchanged(self, now: os.stat_result, missing: int = 0) -> None:
         if (now.st_size, now.st_mtime_ns) != (self.file_size, self.mtime_ns):
@@ -192,9 +189,11 @@ def open_local(path: str) -> LocalSource:
     try:
         now = os.stat(path)  # noqa: PTH116
     except OSError as error:
-        raise SourceError(f"{error.strerror}", url=path) from error
+        text = f"{error.strerror}"
+        raise source_error(text, number=error.errno, url=path) from error
     except ValueError as error:  # a null byte in a path
-        raise SourceError(f"No such file: {error}", url=path) from error
+        message = f"No such file: {error}"
+        raise MissingSourceError(message, url=path, number=errno.ENOENT) from error
     if not stat.S_ISREG(now.st_mode):
         raise SourceError("Expected a file", url=path)
     return LocalSource(path, now.st_size, now.st_mtime_ns)

@@ -5,6 +5,7 @@ concurrent as any other; a deflated one is inflated once, and must have its chec
 (APPNOTE 6.3, sections 4.3 and 4.4.)
 """
 
+import errno
 import io
 import struct
 import zipfile
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Final
 from lazydicom._bytes.inflate import Checksum, InflatedSource
 from lazydicom._bytes.ranges import FIRST_BLOCK, ByteRange
 from lazydicom._bytes.source import BytesLike, ByteSource, check_span, read_many
-from lazydicom.errors import SourceError, UnsupportedError
+from lazydicom.errors import MissingSourceError, SourceError, UnsupportedError
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -88,7 +89,8 @@ def open_member(whole: ByteSource, name: str, url: str) -> ByteSource:
     except NotImplementedError as error:  # a later version of the format
         raise UnsupportedError(f"Zip file: {error}", url=whole.url) from None
     except KeyError:
-        raise SourceError("There is no such member in the zip file", url=url) from None
+        message = "There is no such member in the zip file"
+        raise MissingSourceError(message, url=url, number=errno.ENOENT) from None
     if info.flag_bits & _ENCRYPTED:
         raise UnsupportedError("The member of the zip file is encrypted", url=url)
     stored = SliceSource(whole, _start(whole, info), info.compress_size, url)

@@ -7,9 +7,9 @@ Nothing below the top level is looked at, and Pixel Data is found, not read. The
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import TYPE_CHECKING
 
+from lazydicom._bytes.cached import cached
 from lazydicom._bytes.inflate import InflatedSource
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import ByteSource, MemorySource
@@ -83,7 +83,7 @@ class Header:
             else:
                 yield Lookahead(self.source, memory)
 
-    @cached_property
+    @cached
     def dataset(self) -> "Dataset":
         """The pydicom `Dataset` without its pixels, trailing elements included."""
         if isinstance(self.elements, DatasetElements):

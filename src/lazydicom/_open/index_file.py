@@ -19,6 +19,7 @@ import numpy as np
 import platformdirs
 from numpy.typing import NDArray
 
+from lazydicom._bytes.per_process import per_process
 from lazydicom._open.index_record import SavedInstance, from_record, to_record
 from lazydicom.errors import InvalidDicomError, LazyDicomError, LimitError
 
@@ -41,7 +42,7 @@ _NO_INDEX: Final = (
     ValueError,
 )
 """What a damaged zip file, JSON of another shape and NumPy's columns raise."""
-_PARSING: Final = threading.Lock()
+_PARSING: Final = per_process(threading.Lock)
 """NumPy reads its headers with `ast`, which Python 3.11 must not use in two threads."""
 _MAX_BYTES: Final = 1 << 31
 """2 GiB unpacked: an index of 100 million frames."""
@@ -145,7 +146,7 @@ def _columns(
         return {}
     columns: dict[str, NDArray[Any]] = {}
     for column in _COLUMNS:
-        with archive.open(f"{number}.{column}.npy") as file, _PARSING:
+        with archive.open(f"{number}.{column}.npy") as file, _PARSING():
             values = np.lib.format.read_array(file, allow_pickle=False)
         if values.ndim != 1 or values.dtype.kind not in "iu":
             raise ValueError(column)

@@ -2,10 +2,8 @@
 
 import asyncio
 import math
-import os
 from collections.abc import AsyncIterator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from itertools import product
 from typing import Final, Literal, TypeAlias
 
@@ -22,6 +20,7 @@ from zarr.abc.store import (
 from zarr.buffer import default_buffer_prototype
 
 from lazydicom._array.array import DicomArray
+from lazydicom._bytes.per_process import per_process
 from lazydicom._views.zarr_metadata import (
     check_name,
     chunk_lengths,
@@ -135,7 +134,7 @@ class ZarrStore(Store):
             return None
         values = np.frombuffer(data or b"", np.uint8)
         if position is not None:
-            loop, pool = asyncio.get_running_loop(), _pool(os.getpid())
+            loop, pool = asyncio.get_running_loop(), _pool()
             values = await loop.run_in_executor(pool, self._read_chunk, position)
         part = values[_part(byte_range, values.size)]
         buffer = (prototype or default_buffer_prototype()).buffer
@@ -257,7 +256,7 @@ def _part(wanted: ByteRequest | None, length: int) -> slice:
     raise TypeError(f"Unexpected byte_range, got {wanted!r}")
 
 
-@cache
-def _pool(process: int) -> ThreadPoolExecutor:
-    """Keep one pool per process: a fork inherits no threads, a store holds no handle."""
-    return ThreadPoolExecutor(_THREADS, thread_name_prefix=f"lazydicom-zarr-{process}")
+@per_process
+def _pool() -> ThreadPoolExecutor:
+    """Keep the pool outside: a store holds no handle."""
+    return ThreadPoolExecutor(_THREADS, thread_name_prefix="lazydicom-zarr")

@@ -6,18 +6,19 @@ object is looked at again (``docs/decisions/0006-checked-reads.md``).
 """
 
 import asyncio
+import errno
 import os
 import selectors
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from glob import has_magic
 from typing import Any, Final, Protocol
 
 import fsspec
 import fsspec.asyn
 
+from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.ranges import REQUESTS, ByteRange
 from lazydicom._bytes.remote.azure import fetch_azure
 from lazydicom._bytes.remote.gcs import fetch_gcs
@@ -28,7 +29,7 @@ from lazydicom._bytes.remote.response import Version
 from lazydicom._bytes.remote.retry import ask_again
 from lazydicom._bytes.remote.s3 import fetch_s3
 from lazydicom._bytes.source import Buffer
-from lazydicom.errors import SourceError
+from lazydicom.errors import SourceError, source_error
 
 _inherited: Final[list[Any]] = []
 """The event loop of fsspec in the process that forks."""
@@ -125,7 +126,7 @@ class RemoteClient:
             args = (self.filesystem, self.path, span, known, buffer)
             return await fetch(*args, stall_s=stall_s)
 
-        async with _slots(os.getpid()):
+        async with _slots():
             with _located(self.url, span.offset):
                 return await ask_again(attempt)
 
@@ -185,10 +186,9 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(before=_remember_loop, after_in_child=_part_from_parent)
 
 
-@cache
-def _slots(process: int) -> asyncio.Semaphore:
-    """Bound the requests of a process; a fork begins with its own."""
-    del process
+@per_process
+def _slots() -> asyncio.Semaphore:
+    """Bound the requests of a process."""
     return asyncio.Semaphore(REQUESTS)
 
 
@@ -217,6 +217,12 @@ def _typed(action: str) -> Iterator[None]:
         yield
     except (SourceError, MemoryError):
         raise
+    except FileNotFoundError:
+        message = f"Could not {action}: {os.strerror(errno.ENOENT)}"
+        raise source_error(message, number=errno.ENOENT) from None
+    except PermissionError:
+        message = f"Could not {action}: {os.strerror(errno.EACCES)}"
+        raise source_error(message, number=errno.EACCES) from None
     except Exception as error:  # noqa: BLE001 (each client has a tree of its own)
         message = f"Could not {action}: {type(error).__name__}"
         raise SourceError(message) from None

@@ -4,14 +4,15 @@ The length is exact, and the object looks the same after the read as when it was
 An object that is replaced twice within its clock's resolution is not noticed.
 """
 
+import errno
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.remote.response import TransientError, Version
-from lazydicom.errors import SourceChangedError, SourceError
+from lazydicom.errors import SourceChangedError, SourceError, source_error
 
 T = TypeVar("T")
 
@@ -29,6 +30,11 @@ _VERSION_NAMES: Final = (
     "CRC",
 )
 _PERMANENT: Final = (FileNotFoundError, PermissionError, IsADirectoryError)
+_NUMBERS: Final[Mapping[type[OSError], int]] = {
+    FileNotFoundError: errno.ENOENT,
+    PermissionError: errno.EACCES,
+    IsADirectoryError: errno.EISDIR,
+}
 
 
 def open_rest(filesystem: Any, path: str) -> Version:  # noqa: ANN401
@@ -79,6 +85,12 @@ def _check_same(filesystem: Any, path: str, known: Version) -> None:  # noqa: AN
         raise SourceChangedError("The object changed since it was opened")
 
 
+def _permanent(error: OSError) -> SourceError:
+    kinds = (number for kind, number in _NUMBERS.items() if isinstance(error, kind))
+    number = error.errno or next(kinds)
+    return source_error(f"Could not read: {os.strerror(number)}", number=number)
+
+
 def _ask(attempt: Callable[[], T]) -> T:
     """Ask up to three times; errors name their class only, texts may hold secrets."""
     for number in range(_TRIES):
@@ -89,7 +101,7 @@ def _ask(attempt: Callable[[], T]) -> T:
         except SourceError:
             raise
         except _PERMANENT as error:
-            fault = SourceError(f"Could not read: {os.strerror(error.errno or 2)}")
+            fault = _permanent(error)
             break
         except Exception as error:  # noqa: BLE001 (each filesystem has a tree of its own)
             fault = SourceError(f"Could not read: {type(error).__name__}")

@@ -5,12 +5,13 @@ file, half of the range, another range, a login page. Here every response is com
 the request before one byte of it is used.
 """
 
+import errno
 import re
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, NamedTuple
 
 from lazydicom._bytes.ranges import ByteRange
-from lazydicom.errors import SourceChangedError, SourceError
+from lazydicom.errors import SourceChangedError, SourceError, source_error
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
 _TRY_AGAIN: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
@@ -21,6 +22,12 @@ _REFUSED: Final = {
     404: "There is no such object (status 404)",
     410: "The object is gone (status 410)",
     416: "The object is shorter than the range asked for (status 416)",
+}
+_NUMBERS: Final = {
+    401: errno.EACCES,
+    403: errno.EACCES,
+    404: errno.ENOENT,
+    410: errno.ENOENT,
 }
 _GONE: Final = frozenset((404, 410, 412, 416))
 """Responses that mean, for an object once opened, that it is not the same any more."""
@@ -124,7 +131,7 @@ def _status_error(
         reason = _REFUSED.get(status, f"status {status}")
         return SourceChangedError(f"The object changed since it was opened: {reason}")
     if status in _REFUSED:
-        return SourceError(_REFUSED[status])
+        return source_error(_REFUSED[status], number=_NUMBERS.get(status))
     if "html" in headers.get("content-type", ""):
         message = f"Expected bytes, got a web page (status {status}): a login?"
         return SourceError(message)

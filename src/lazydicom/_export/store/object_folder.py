@@ -1,18 +1,17 @@
 """Folders whose objects are written whole: fsspec filesystems and Zarr stores."""
 
 import asyncio
-import os
 import threading
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, TypeVar
 
 import fsspec
 from zarr.abc.store import RangeByteRequest, Store
 from zarr.buffer import default_buffer_prototype
 
+from lazydicom._bytes.per_process import per_process
 from lazydicom._export.store.folder import Part, Write, as_bytes
 from lazydicom.errors import ExportError, LazyDicomError, redact_url
 
@@ -197,12 +196,12 @@ async def _delete_others(store: Store, last: str) -> None:
 
 def _await(coroutine: Coroutine[Any, Any, _T]) -> _T:
     """Run on one loop for the whole process: clients of a store live on it."""
-    return asyncio.run_coroutine_threadsafe(coroutine, _loop(os.getpid())).result()
+    return asyncio.run_coroutine_threadsafe(coroutine, _loop()).result()
 
 
-@cache
-def _loop(_process: int) -> asyncio.AbstractEventLoop:
-    """Keep one per process: a fork inherits no threads."""
+@per_process
+def _loop() -> asyncio.AbstractEventLoop:
+    """Run a loop in a thread of its own."""
     loop = asyncio.new_event_loop()
     threading.Thread(target=loop.run_forever, name="lazydicom-io", daemon=True).start()
     return loop

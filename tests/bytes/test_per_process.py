@@ -1,0 +1,136 @@
+"""What exists once per process: no child of a fork waits for a lock of its parent."""
+
+from __future__ import annotations
+
+import os
+import threading
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from dicom_files import DEFLATED, make_native
+
+import lazydicom
+from lazydicom._array.parallel import run
+from lazydicom._bytes.per_process import per_process
+from lazydicom._bytes.source import MemorySource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from lazydicom._bytes.ranges import ByteRange
+    from lazydicom._bytes.source import BytesLike
+
+PIXELS = np.arange(4 * 64 * 64, dtype=np.uint16).reshape(4, 64, 64)
+
+
+class SlowSource(MemorySource):
+    """A source that is read when somebody allows it."""
+
+    begun: threading.Event
+    allowed: threading.Event
+
+    def read(self, span: ByteRange) -> BytesLike:
+        self.begun.set()
+        assert self.allowed.wait(30)
+        return super().read(span)
+
+
+def in_child(work: Callable[[], bool]) -> int:
+    """Run in a fork; 0 where the work is true."""
+    child = os.fork()
+    if child == 0:
+        done = 2
+        try:
+            done = 0 if work() else 1
+        finally:
+            os._exit(done)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def test_a_value_is_made_once_by_many_threads() -> None:
+    made: list[int] = []
+    value = per_process(lambda: made.append(len(made)))
+    threads = [threading.Thread(target=value) for _ in range(8)]
+
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert made == [0]
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+def test_a_child_makes_its_own_value_and_its_own_lock() -> None:
+    lock = per_process(threading.Lock)
+    here = lock()
+
+    with here:
+        code = in_child(lambda: lock() is not here and lock().acquire(timeout=5))
+
+    assert code == 0
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.timeout(60)
+def test_a_child_forked_while_a_thread_inflates_opens_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(make_native(PIXELS, transfer_syntax=DEFLATED))
+    begun, allowed = threading.Event(), threading.Event()
+    slow = slow_file(begun, allowed)
+    thread = threading.Thread(target=slow)
+    thread.start()
+    begun.wait(30)
+
+    code = in_child(lambda: bool(np.array_equal(lazydicom.open_image(path), PIXELS)))
+    allowed.set()
+    thread.join()
+
+    assert code == 0
+
+
+@pytest.mark.timeout(60)
+def test_inflating_a_file_does_not_wait_for_another(tmp_path: Path) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(make_native(PIXELS, transfer_syntax=DEFLATED))
+    begun, allowed = threading.Event(), threading.Event()
+    thread = threading.Thread(target=slow_file(begun, allowed))
+    thread.start()
+    begun.wait(30)
+
+    array = lazydicom.open_image(path)
+    still_inflating = thread.is_alive()
+    allowed.set()
+    thread.join()
+
+    assert still_inflating
+    assert np.array_equal(array, PIXELS)
+
+
+def slow_file(begun: threading.Event, allowed: threading.Event) -> Callable[[], object]:
+    from lazydicom._bytes.inflate import InflatedSource
+
+    source = SlowSource(b"\x03\x00", "slow.dcm")
+    object.__setattr__(source, "begun", begun)
+    object.__setattr__(source, "allowed", allowed)
+    return InflatedSource(source, 0).size
+
+
+def test_selections_of_any_length_share_one_pool_as_wide_as_the_cores(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from lazydicom._array import parallel
+
+    monkeypatch.setattr(parallel, "available_cores", lambda: 6)
+    parallel._computing.forget()
+    done: list[int] = []
+    before = threading.active_count()
+
+    for width in range(2, 64):
+        run([partial(done.append, k) for k in range(width)], threads=width, requests=4)
+
+    assert len(done) == sum(range(2, 64))
+    assert threading.active_count() - before <= 6 + 16
