@@ -64,7 +64,7 @@ def test_secrets_of_an_open_array_are_in_no_text(
         array[3]
 
     shown = [repr(array), repr(array.images[0].reader), log.text]
-    shown += [repr(array.images[0].reader.source), texts_of(raised.value)]  # type: ignore[attr-defined]
+    shown += [repr(array.images[0].reader.source), texts_of(raised.value)]
     for secret in ("canary", "Y2FuYXJ5LXNlY3JldA"):
         assert secret not in " ".join(shown)
 

@@ -367,7 +367,7 @@ def test_bytes_in_memory_are_refused_with_what_to_do_instead(tmp_path: Path) -> 
 def test_a_url_with_a_secret_is_refused_and_not_told(url: str, tmp_path: Path) -> None:
     array = write(tmp_path, make_native())
     reader = array.images[0].reader
-    object.__setattr__(reader.source, "path", url)  # type: ignore[attr-defined]
+    object.__setattr__(reader.source, "path", url)
 
     with pytest.raises(UnsupportedError, match="never hold") as error:
         lazydicom.to_references(array, tmp_path / "a.json")

@@ -4,6 +4,7 @@ import pickle
 import struct
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from io import BytesIO
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -34,6 +35,7 @@ from tools import require_shared_data
 from lazydicom._bytes.local import open_local
 from lazydicom._bytes.source import MemorySource
 from lazydicom._frames.fragment_reader import open_fragments
+from lazydicom._frames.reader import read_frame
 from lazydicom._header import lookahead as _window
 from lazydicom._header.header import header_of_dataset, read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning, UnsupportedError
@@ -66,7 +68,7 @@ def read_all(
 ) -> tuple[str, list[bytes]]:
     """Give the origin of the index and all encoded frames."""
     reader = open_reader(source, allow_truncated=allow_truncated, keep=keep)
-    frames = [bytes(reader.read(k)) for k in range(len(reader))]
+    frames = [bytes(read_frame(reader, k)) for k in range(len(reader))]
     return reader.index.origin, frames
 
 
@@ -189,7 +191,7 @@ def test_a_table_that_cannot_be_rebuilt_is_an_error() -> None:
     with pytest.raises(InvalidDicomError, match="which of 5 fragments make 3 frames"):
         open_reader(file)
     with pytest.raises(InvalidDicomError, match="which of 5 fragments make 3 frames"):
-        open_reader(UnmappedSource(file)).read(0)
+        open_reader(UnmappedSource(file)).read([0])
 
 
 def shifted_file() -> bytes:
@@ -212,11 +214,11 @@ def overfull_file() -> bytes:
 )
 def test_a_frame_number_never_stands_for_two_frames(file: bytes, reason: str) -> None:
     reader = open_reader(UnmappedSource(file))
-    assert bytes(reader.read(1)) == even(FRAMES)[2]  # as the table says
+    assert bytes(read_frame(reader, 1)) == even(FRAMES)[2]  # as the table says
 
     for frame in (0, 1):  # the items of frame 0 show that the table is wrong
         with pytest.raises(InvalidDicomError, match=reason):
-            reader.read(frame)
+            read_frame(reader, frame)
 
 
 def test_frames_that_neither_table_nor_count_fits_are_an_error() -> None:
@@ -228,12 +230,12 @@ def test_a_repaired_index_stays_and_travels() -> None:
     file = jpeg_file(offsets=WRONG_TABLES["beside a tag"])
     reader = open_reader(UnmappedSource(file))
     with pytest.warns(LazyDicomWarning):
-        reader.read(1)
+        read_frame(reader, 1)
 
     copy = pickle.loads(pickle.dumps(reader))
 
-    assert bytes(reader.read(2)) == even(FRAMES)[2]
-    assert bytes(copy.read(3)) == even(FRAMES)[3]
+    assert bytes(read_frame(reader, 2)) == even(FRAMES)[2]
+    assert bytes(read_frame(copy, 3)) == even(FRAMES)[3]
     assert copy.index.origin == "scanned"
 
 
@@ -392,7 +394,7 @@ def test_a_dataset_has_the_frames_of_its_file(fragments: int, table: Table) -> N
 
     reader = open_fragments(header, allow_truncated=False, on_extra_frames="warn")
 
-    assert [bytes(reader.read(k)) for k in range(4)] == even(FRAMES)
+    assert [bytes(read_frame(reader, k)) for k in range(4)] == even(FRAMES)
 
 
 @pytest.mark.parametrize("fragments", [1, 3])
@@ -405,7 +407,7 @@ def test_a_frame_with_a_table_costs_one_read(fragments: int, table: Table) -> No
 
     reader = open_reader(source)
     opening = len(source.reads)
-    reader.read(7)
+    read_frame(reader, 7)
 
     assert opening <= 3 + 3 * fragments  # those of the last frame tell its end
     assert len(source.reads) == opening + 1
@@ -417,7 +419,7 @@ def test_workers_never_walk_again() -> None:
     source = UnmappedSource(jpeg_file(frames, table="empty"))
     worker = pickle.loads(pickle.dumps(open_reader(source)))
 
-    assert bytes(worker.read(7)) == frames[7]
+    assert bytes(read_frame(worker, 7)) == frames[7]
     assert len(worker.source.reads) == 1
 
 
@@ -513,7 +515,7 @@ def test_a_table_is_repaired_once_however_many_threads_meet_it() -> None:
         pytest.warns(LazyDicomWarning) as warned,
         ThreadPoolExecutor(16) as pool,
     ):
-        frames = list(pool.map(reader.read, [*range(4)] * 50))
+        frames = list(pool.map(partial(read_frame, reader), [*range(4)] * 50))
 
     assert [bytes(frame) for frame in frames] == even(FRAMES) * 50
     assert len(warned) == 1

@@ -31,6 +31,7 @@ from tiff_files import make_dual
 from lazydicom._bytes.source import MemorySource
 from lazydicom._frames import encapsulated as _encapsulated_index
 from lazydicom._frames.fragment_reader import open_fragments
+from lazydicom._frames.reader import read_frame
 from lazydicom._header import lookahead as _window
 from lazydicom._header.header import read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomError, LazyDicomWarning
@@ -133,7 +134,7 @@ def read_all(source: MemorySource, *, allow_truncated: bool = False) -> list[byt
             allow_truncated=allow_truncated,
             on_extra_frames="warn",
         )
-        return [bytes(reader.read(k)) for k in range(len(reader))]
+        return [bytes(read_frame(reader, k)) for k in range(len(reader))]
 
 
 def frames_or_error(

@@ -19,6 +19,7 @@ import lazydicom
 from lazydicom._array.parallel import run
 from lazydicom._bytes.ranges import FIRST_BLOCK
 from lazydicom._frames import fragment_stream as _fragment_stream
+from lazydicom._frames.reader import stream as stream_frames
 from lazydicom.errors import (
     InvalidDicomError,
     SourceChangedError,
@@ -226,7 +227,7 @@ def test_a_block_that_does_not_come_ends_the_read(
 def test_a_read_does_not_wait_for_one_that_was_cancelled() -> None:
     frames = [jpeg(800, at) for at in range(9)]
     image, _ = open_far(make_encapsulated(frames, table="empty", transfer_syntax=JPEG))
-    stream = image.reader.stream(range(9))
+    stream = stream_frames(image.reader, range(9))
     assert stream is not None
     reads = stream.reads()
     next(reads)

@@ -20,6 +20,7 @@ from lazydicom._array.repr import array_html
 from lazydicom._array.selection import Positions, Selection, as_slice, select
 from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._bytes.source import BytesLike
+from lazydicom._frames.reader import is_distant
 from lazydicom.errors import InvalidDicomError
 
 _BLOCK_BYTES: Final = 1 << 22
@@ -369,7 +370,7 @@ def _part_jobs(
         image.decode(wanted[row], data, frame)
         out[row] = frame[index]
 
-    if image.reader.distant:
+    if is_distant(image.reader):
         yield from image.fetches(wanted, use)
         return
     for row, number in enumerate(wanted):

@@ -19,7 +19,17 @@ from lazydicom._decode.frame import decode_frame
 from lazydicom._decode.native import finish_in_place
 from lazydicom._frames.fragment_stream import StreamRead
 from lazydicom._frames.index import FrameIndex
-from lazydicom._frames.reader import FrameReader
+from lazydicom._frames.reader import (
+    FrameReader,
+    frame_index,
+    is_distant,
+    is_indexed,
+    is_lending,
+    read_frame,
+    read_native,
+    stream,
+    together,
+)
 from lazydicom._header.header import Header
 from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url
 
@@ -75,14 +85,14 @@ class DicomImage:
         UnsupportedError
             If the frames are no byte ranges of a file.
         """
-        index = self.reader.index
+        index = frame_index(self.reader)
         if index is None:
             raise UnsupportedError("Frames have no byte offsets here", url=self.url)
         return index
 
     def identity(self) -> tuple[object, ...]:
         """Tell these pixels from any other: the file's version and how it is decoded."""
-        return (*self.reader.identity(), self.format)
+        return (*self.reader.version(), self.format)
 
     def frame(self, number: int) -> NDArray[Any]:
         """Read and decode one frame.
@@ -113,8 +123,8 @@ class DicomImage:
 
     def _frame(self, number: int) -> NDArray[Any]:
         pixel = self.format.pixel
-        if self.reader.lends and self.format.as_stored:
-            data = np.frombuffer(self.reader.read(number), pixel.dtype)
+        if self.format.as_stored and is_lending(self.reader):
+            data = np.frombuffer(read_frame(self.reader, number), pixel.dtype)
             return data.reshape(pixel.frame_shape)
         out = np.empty(pixel.frame_shape, pixel.dtype)
         self.decode_into(number, out)
@@ -122,20 +132,20 @@ class DicomImage:
 
     def reads_alone(self, number: int) -> bool:
         """Return whether reading a frame takes no more than its own bytes."""
-        return self.reader.knows(number)
+        return is_indexed(self.reader, number)
 
     def encoded_frame(self, number: int) -> bytes:
         """Read the bytes of one frame as they are stored; native: those it touches."""
-        return bytes(self.reader.read(number))
+        return bytes(read_frame(self.reader, number))
 
     def decode_into(self, number: int, out: NDArray[Any]) -> None:
         """Read and decode one frame into `out`, C-contiguous, of the frame's shape."""
         try:
             if self.format.in_place:
-                self.reader.read_run(number, out.data.cast("B"))
+                read_native(self.reader, range(number, number + 1), out.data.cast("B"))
                 finish_in_place(out, self.format)
                 return
-            data = self.reader.read(number)
+            data = read_frame(self.reader, number)
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=number) from None
         self.decode(number, data, out)
@@ -148,12 +158,12 @@ class DicomImage:
         Native frames that follow each other are read together, some MiB at a time; over
         a network all neighbours are.
         """
-        if self.reader.distant:
+        if is_distant(self.reader):
             yield from self._fetches_of_frames(numbers.tolist(), out)
             return
         if not self.format.in_place:
             wanted = numbers.tolist()
-            for rows in self.reader.together(wanted):
+            for rows in self._together(wanted):
                 yield partial(self._decode_together, wanted, rows, out)
             return
         for start, stop in _runs(numbers, self._frames_per_read):
@@ -170,7 +180,7 @@ class DicomImage:
         requests, length = len(groups), None
         if spans is not None:
             parts = [[spans[row] for row in rows] for rows in groups]
-            requests, length = plan_of_groups(parts, distant=self.reader.distant)
+            requests, length = plan_of_groups(parts, distant=is_distant(self.reader))
         decoded = len(wanted) * self.format.pixel.frame_nbytes
         return ReadPlan(len(wanted), requests, length, decoded)
 
@@ -178,10 +188,14 @@ class DicomImage:
         self, numbers: NDArray[np.int64], *, whole: bool
     ) -> Sequence[Sequence[int]]:
         """Return which frames are read together, by their places in `numbers`."""
-        if self.reader.distant or (whole and not self.format.in_place):
-            return self.reader.together(numbers.tolist())
+        if is_distant(self.reader) or (whole and not self.format.in_place):
+            return self._together(numbers.tolist())
         most = self._frames_per_read if whole and self.format.in_place else 1
         return [range(*run) for run in _runs(numbers, most)]
+
+    def _together(self, numbers: Sequence[int]) -> list[list[int]]:
+        frame_nbytes = self.format.pixel.frame_nbytes
+        return together(self.reader, numbers, frame_nbytes=frame_nbytes)
 
     @property
     def _frames_per_read(self) -> int:
@@ -192,14 +206,14 @@ class DicomImage:
     ) -> Iterator[Fetch]:
         """Return the fetches of frames; `use(i, data)` gets the encoded `numbers[i]`."""
         given = range(0)
-        stream = self.reader.stream(numbers)
-        if stream is not None:
+        streamed = stream(self.reader, numbers)
+        if streamed is not None:
             rows_of = _places(numbers)
-            for read in stream.reads():
+            for read in streamed.reads():
                 yield Fetch(partial(self._fetch_streamed, read, rows_of, use))
-            given = stream.given()
+            given = streamed.given()
         left = [row for row, number in enumerate(numbers) if number not in given]
-        groups = self.reader.together([numbers[row] for row in left]) if left else ()
+        groups = self._together([numbers[row] for row in left]) if left else ()
         for places in groups:
             rows = [left[place] for place in places]
             yield Fetch(partial(self._fetch, numbers, rows, use))
@@ -231,7 +245,7 @@ class DicomImage:
         if not self.format.in_place:
             yield from self.fetches(numbers, use)
             return
-        for rows in self.reader.together(numbers):
+        for rows in self._together(numbers):
             run = slice(rows[0], rows[-1] + 1)
             first = numbers[rows[0]]
             if list(range(first, first + len(rows))) == numbers[run]:
@@ -266,7 +280,7 @@ class DicomImage:
 
     def _read_many(self, wanted: Sequence[int]) -> list[BytesLike]:
         try:
-            return self.reader.read_many(wanted)
+            return self.reader.read(wanted)
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=wanted[0]) from None
 
@@ -276,7 +290,8 @@ class DicomImage:
 
     def _read_run(self, first: int, out: NDArray[Any]) -> None:
         try:
-            self.reader.read_run(first, out.data.cast("B"))
+            frames = range(first, first + len(out))
+            read_native(self.reader, frames, out.data.cast("B"))
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=first) from None
         finish_in_place(out, self.format)

@@ -14,6 +14,7 @@ from lazydicom._array.parallel import Fetch, Job
 from lazydicom._array.plan import ReadPlan
 from lazydicom._bytes.source import BytesLike
 from lazydicom._frames.index import FrameIndex
+from lazydicom._frames.reader import read_frame
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 
@@ -84,7 +85,7 @@ class MosaicImage(DicomImage):
         """Return the one fetch that all tiles need."""
 
         def read() -> list[Job]:
-            data = self.mosaic.reader.read(0)
+            data = read_frame(self.mosaic.reader, 0)
             return [partial(use, row, data) for row in range(len(numbers))]
 
         yield Fetch(read)

@@ -15,6 +15,7 @@ import lazydicom
 from lazydicom._array.array import DicomArray
 from lazydicom._cli.debug import debug_option
 from lazydicom._cli.series_table import printable, series_facts, series_rows
+from lazydicom._frames.reader import frame_index
 from lazydicom._header.pydicom import uid_name
 from lazydicom._open.files import is_one_file
 from lazydicom.errors import redact_url
@@ -79,7 +80,7 @@ def facts_of(array: DicomArray, url: str) -> dict[str, Any]:
     pixel, syntax = image.format.pixel, image.format.transfer_syntax
     uids = array.attrs.get("sop_class_uid", "")
     sop_class_uid = uids if isinstance(uids, str) else "\\".join(uids)
-    index = image.index if image.reader.index is not None else None
+    index = frame_index(image.reader)
     return {
         "url": redact_url(url),
         "kind": uid_name(sop_class_uid),

@@ -1,8 +1,9 @@
 """Where frames lie, and reading their bytes.
 
-It is not decoding: what comes out is encoded as it is in the file.
+It is not decoding: what comes out is encoded as it is in the file. A reader has a length, a
+version, `spans(frames)` and `read(frames)`; all else follows from its spans and its source.
 
-For others: `index.FrameIndex`, `reader.FrameReader`, `native.native_index`,
-`fragment_reader.open_fragments`, `partial_reader.open_partial`.
-Read `index.py` first.
+For others: `index.FrameIndex`, `reader.FrameReader` and the functions beside it,
+`native.native_index`, `fragment_reader.open_fragments`, `partial_reader.open_partial`.
+Read `index.py` first, then `reader.py`.
 """

@@ -36,7 +36,7 @@ class EncapsulatedIndex:
     """The frames, and how sure that is."""
 
     index: FrameIndex
-    fragments: FragmentArea
+    area: FragmentArea
     proven: bool
     """Whether all fragments were looked at."""
 

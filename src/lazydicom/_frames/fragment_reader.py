@@ -5,15 +5,18 @@ frame that does not fit makes the reader walk over all fragments, once.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from threading import Lock
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import (
     BytesLike,
     ByteSource,
-    is_distant,
     read_many,
-    together,
 )
 from lazydicom._decode.codestream_marks import is_one_codestream
 from lazydicom._frames.encapsulated import (
@@ -22,13 +25,14 @@ from lazydicom._frames.encapsulated import (
     encapsulated_index,
     index_scanned,
 )
-from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS
-from lazydicom._frames.given_frames import GivenFrames
+from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS, FragmentArea
 from lazydicom._frames.index import FrameIndex, OnExtraFrames, spans_of
 from lazydicom._header import tags
 from lazydicom._header.header import Header
 from lazydicom._header.lookahead import open_lookahead
-from lazydicom.errors import InvalidDicomError, UnsupportedError, format_tag, warn
+from lazydicom.errors import InvalidDicomError, format_tag, warn
+
+_NOT_GIVEN: Final = -1
 
 
 def open_fragments(
@@ -41,10 +45,10 @@ def open_fragments(
     InvalidDicomError
         If frames are missing or cannot be told apart; see `encapsulated_index`.
     """
-    found = encapsulated_index(
+    places = encapsulated_index(
         header, allow_truncated=allow_truncated, on_extra_frames=on_extra_frames
     )
-    return FragmentReader(header.source, found)
+    return FragmentReader(header.source, places)
 
 
 class FragmentReader:
@@ -53,24 +57,21 @@ class FragmentReader:
     It pickles with its index, so whoever gets it never walks again.
     """
 
-    lends = False
-    """What is read is encoded: never the values."""
-
     def __init__(
         self,
         source: ByteSource,
-        found: EncapsulatedIndex,
-        given: GivenFrames | None = None,
+        places: EncapsulatedIndex,
+        given: "GivenFrames | None" = None,
     ) -> None:
         self.source = source
-        self._found = found
-        self._given = given or GivenFrames(len(found.index))
+        self._places = places
+        self._given = given or GivenFrames(len(places.index))
         self._refusal: InvalidDicomError | None = None
         self._lock = Lock()
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle source and index."""
-        return (FragmentReader, (self.source, self._found))
+        return (FragmentReader, (self.source, self._places))
 
     @property
     def url(self) -> str:
@@ -80,135 +81,107 @@ class FragmentReader:
     @property
     def index(self) -> FrameIndex:
         """Byte range of every frame, item headers included."""
-        return self._found.index
+        return self._places.index
 
     @property
-    def found(self) -> EncapsulatedIndex:
-        """The index, the place of the fragments, and how sure that is."""
-        return self._found
+    def area(self) -> FragmentArea:
+        """Where the fragments lie."""
+        return self._places.area
 
     @property
     def proven(self) -> bool:
         """Whether all fragments were looked at, so that no frame needs another look."""
-        return self._found.proven
-
-    @property
-    def distant(self) -> bool:
-        """Whether the file is elsewhere."""
-        return is_distant(self.source)
+        return self._places.proven
 
     def __len__(self) -> int:
         """Return the number of frames."""
-        return len(self._found.index)
+        return len(self._places.index)
 
-    def knows(self, frame: int) -> bool:
-        """Return whether all frames are indexed."""
-        return 0 <= frame < len(self)
+    def version(self) -> tuple[object, ...]:
+        """Return what tells this version of the file from any other."""
+        return self.source.identity()
 
-    def read(self, frame: int) -> BytesLike:
-        """Read the codestream of one frame, its fragments joined.
+    def spans(self, frames: Sequence[int]) -> list[ByteRange]:
+        """Return the byte ranges of some frames, item headers included."""
+        return spans_of(self._places.index, frames, url=self.url)
+
+    def read(self, frames: Sequence[int]) -> list[BytesLike]:
+        """Read the codestreams of some frames, their fragments joined.
 
         Raises
         ------
         InvalidDicomError
-            If its fragments are not what they were when the file was opened, or no table and
-            no walk can tell where it lies.
+            If fragments are not what they were when the file was opened, or no table and
+            no walk can tell where a frame lies.
         """
-        found = self._found
-        span = self._span(frame, found)
-        return self._codestream(frame, span, memoryview(self.source.read(span)), found)
-
-    def spans(self, frames: Sequence[int]) -> list[ByteRange]:
-        """Return the byte ranges of some frames, item headers included."""
-        return self._spans(frames, self._found)
-
-    def together(self, frames: Sequence[int]) -> list[list[int]]:
-        """Group neighbours."""
-        return together(self.source, self.spans(frames))
-
-    def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
-        """Read the codestreams of some frames, neighbours with one request."""
-        found = self._found
-        spans = self._spans(frames, found)
-        read = read_many(self.source, spans)
+        places = self._places
+        spans = spans_of(places.index, frames, url=self.url)
+        blocks = read_many(self.source, spans)
         return [
-            self._codestream(frame, span, memoryview(data), found)
-            for frame, span, data in zip(frames, spans, read, strict=True)
+            self._codestream(frame, span, memoryview(block), places)
+            for frame, span, block in zip(frames, spans, blocks, strict=True)
         ]
 
-    def stream(self, frames: Sequence[int]) -> None:
-        """Look for nothing: all fragments are known, or a table is."""
-        del frames
-
-    def read_run(self, first: int, out: memoryview) -> None:
-        """Refuse: encoded frames do not follow each other without fragments."""
-        del out
-        message = "Encapsulated frames are read one by one"
-        raise UnsupportedError(message, url=self.url, frame=first)
-
-    def identity(self) -> tuple[object, ...]:
-        """Return that of the file."""
-        return self.source.identity()
-
-    def _spans(
-        self, frames: Sequence[int], found: EncapsulatedIndex
-    ) -> list[ByteRange]:
-        return spans_of(found.index, frames, url=self.url)
-
-    def _span(self, frame: int, found: EncapsulatedIndex) -> ByteRange:
-        return self._spans([frame], found)[0]
+    def remembering(self, given: "GivenFrames") -> "FragmentReader":
+        """Return a reader of the same frames, of which some were given before."""
+        return FragmentReader(self.source, self._places, given)
 
     def _codestream(
-        self, frame: int, span: ByteRange, data: memoryview, found: EncapsulatedIndex
+        self, frame: int, span: ByteRange, data: memoryview, places: EncapsulatedIndex
     ) -> BytesLike:
         """Join the fragments of a frame that was read where a table says it lies."""
-        if not found.proven:
-            fragments = _believed(span, data, found)
-            if fragments is not None and self._gives(frame, span):
-                return join_fragments(fragments)
-            span = self._span(frame, self._prove())
+        if not places.proven:
+            codestream = whole_codestream(data, span, places.area.codec)
+            if codestream is not None and self._note(frame, span):
+                return codestream
+            [span] = spans_of(self.prove().index, [frame], url=self.url)
             data = memoryview(self.source.read(span))
         try:
             return join_fragments(split_items(data, span.offset))
         except InvalidDicomError as error:
             raise error.locate(frame=frame) from None
 
-    def _gives(self, frame: int, span: ByteRange) -> bool:
+    def _note(self, frame: int, span: ByteRange) -> bool:
         """Note a frame found by the table, unless the table is known to be wrong."""
         with self._lock:
-            if self._found.proven or self._refusal is not None:
+            if self._places.proven or self._refusal is not None:
                 return False
             self._given.note(frame, span.offset)
             return True
 
-    def _prove(self) -> EncapsulatedIndex:
-        """Look at all fragments, once; a table that does not fit them is replaced."""
+    def prove(self) -> EncapsulatedIndex:
+        """Look at all fragments, once; a table that does not fit them is replaced.
+
+        Raises
+        ------
+        InvalidDicomError
+            If fragments contradict the standard, or a frame that was given lies elsewhere;
+            from then on always.
+        """
         with self._lock:
             if self._refusal is not None:
                 raise self._refusal.again()
-            if not self._found.proven:
+            if not self._places.proven:
                 try:
-                    self._found = self._proof(self._found)
+                    self._places = self._proof(self._places)
                 except InvalidDicomError as error:
                     self._refusal = error.locate(url=self.url)
                     raise
-            return self._found
+            return self._places
 
     def _proof(self, believed: EncapsulatedIndex) -> EncapsulatedIndex:
-        fragments, table = believed.fragments, believed.index
+        area, table = believed.area, believed.index
         with open_lookahead(self.source) as lookahead:
-            index = index_scanned(lookahead, fragments, table)
+            index = index_scanned(lookahead, area, table)
         if len(index) < len(table):
             message = f"{len(index)} frames are stored, {len(table)} are declared"
-            raise InvalidDicomError(
-                message, offset=fragments.start, tag=tags.PIXEL_DATA
-            )
+            raise InvalidDicomError(message, offset=area.start, tag=tags.PIXEL_DATA)
         check_rebuilt(index, table, len(table))
         self._given.check(index)
         if index.origin != table.origin:
             message = f"{table.origin.capitalize()} Offset Table does not fit"
             warn(f"{message}; frames are found by their fragments", url=self.url)
-        return EncapsulatedIndex(index.head(len(table)), fragments, proven=True)
+        return EncapsulatedIndex(index.head(len(table)), area, proven=True)
 
 
 def split_items(data: memoryview, offset: int) -> list[memoryview]:
@@ -234,16 +207,14 @@ def split_items(data: memoryview, offset: int) -> list[memoryview]:
     return fragments
 
 
-def _believed(
-    span: ByteRange, data: memoryview, found: EncapsulatedIndex
-) -> list[memoryview] | None:
-    """Split what lies where a table says a frame does, ``None`` where that cannot be."""
+def whole_codestream(data: memoryview, span: ByteRange, codec: str) -> BytesLike | None:
+    """Return the codestream that lies in `span`, ``None`` where it is not one whole frame."""
     try:
         fragments = split_items(data, span.offset)
     except InvalidDicomError:
         return None
     holding = [fragment for fragment in fragments if len(fragment)]
-    return fragments if is_one_codestream(found.fragments.codec, holding) else None
+    return join_fragments(fragments) if is_one_codestream(codec, holding) else None
 
 
 def join_fragments(fragments: list[memoryview]) -> BytesLike:
@@ -254,3 +225,41 @@ def join_fragments(fragments: list[memoryview]) -> BytesLike:
 def _misplaced(found: str, offset: int) -> InvalidDicomError:
     message = f"Expected an Item (FFFE,E000) that fits the frame, found {found}"
     return InvalidDicomError(message, offset=offset, tag=tags.PIXEL_DATA)
+
+
+@dataclass(eq=False)
+class GivenFrames:
+    """Where each frame began that was given while a table was only believed.
+
+    A frame that went out cannot be called back. Should the fragments show later that the
+    table is wrong, the same number must not stand for another frame: that is an error.
+    """
+
+    frames: int
+    """How many there are."""
+    offsets: NDArray[np.int64] | None = None
+    """By frame; made when the first one is given."""
+
+    def note(self, frame: int, offset: int) -> None:
+        """Remember that a frame was given, and where it was read."""
+        if self.offsets is None:
+            self.offsets = np.full(self.frames, _NOT_GIVEN, np.int64)
+        self.offsets[frame] = offset
+
+    def check(self, index: FrameIndex) -> None:
+        """Compare with what the fragments show.
+
+        Raises
+        ------
+        InvalidDicomError
+            If a frame that was given lies elsewhere.
+        """
+        if self.offsets is None:
+            return
+        both = min(len(index), self.frames)
+        given = self.offsets[:both]
+        moved = np.flatnonzero((given != _NOT_GIVEN) & (given != index.offsets[:both]))
+        if len(moved):
+            frame = int(moved[0])
+            message = "An offset table that was believed gave another frame before"
+            raise InvalidDicomError(message, offset=int(given[frame]), frame=frame)

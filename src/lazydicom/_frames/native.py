@@ -1,6 +1,11 @@
 """How many frames native Pixel Data really holds, and where (PS3.5 section 8.1.1)."""
 
-from lazydicom._frames.index import FrameIndex, OnExtraFrames, index_native
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import BytesLike, ByteSource, read_many
+from lazydicom._frames.index import FrameIndex, OnExtraFrames, index_native, spans_of
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import ImagePixel, contradicts_pairs
 from lazydicom._header.walker import UNDEFINED
@@ -48,6 +53,37 @@ def native_index(
         _say_excess(header, pixel, whole, stored - needed, keep=on_extra_frames)
         frames = whole if on_extra_frames == "keep" else declared
     return index_native(header.pixel_data.offset, frames, pixel.frame_bits, 8 * unit)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NativeReader:
+    """Frames as byte ranges of one file."""
+
+    source: ByteSource
+    index: FrameIndex
+    lends: bool = False
+    """Whether the caller asked for views of the file."""
+
+    @property
+    def url(self) -> str:
+        """Name of the file."""
+        return self.source.url
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.index)
+
+    def version(self) -> tuple[object, ...]:
+        """Return what tells this version of the file from any other."""
+        return self.source.identity()
+
+    def spans(self, frames: Sequence[int]) -> list[ByteRange]:
+        """Return the byte ranges of some frames."""
+        return spans_of(self.index, frames, url=self.url)
+
+    def read(self, frames: Sequence[int]) -> list[BytesLike]:
+        """Read the bytes of some frames, neighbours with one request."""
+        return read_many(self.source, self.spans(frames))
 
 
 def _stored_bytes(header: Header) -> int:

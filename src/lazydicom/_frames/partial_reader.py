@@ -14,9 +14,9 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, ByteRange, group
-from lazydicom._bytes.source import BytesLike, is_distant, read_many
-from lazydicom._decode.codestream_marks import is_evident, is_one_codestream
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import BytesLike, ByteSource, is_distant, read_many
+from lazydicom._decode.codestream_marks import is_evident
 from lazydicom._frames.encapsulated import (
     EncapsulatedIndex,
     declared_frames,
@@ -25,17 +25,16 @@ from lazydicom._frames.encapsulated import (
 )
 from lazydicom._frames.fragment_reader import (
     FragmentReader,
-    join_fragments,
+    GivenFrames,
     open_fragments,
-    split_items,
+    whole_codestream,
 )
 from lazydicom._frames.fragment_stream import FragmentStream
 from lazydicom._frames.fragments import FragmentArea
-from lazydicom._frames.given_frames import GivenFrames
-from lazydicom._frames.index import FrameIndex, index_edges
+from lazydicom._frames.index import check_frames, index_edges
 from lazydicom._frames.partial_index import PartialIndex, State
 from lazydicom._header.header import Header
-from lazydicom.errors import InvalidDicomError, UnsupportedError
+from lazydicom.errors import InvalidDicomError
 
 _LEAST_ITEM: Final = 16
 """Bytes of a fragment whose codestream shows where it begins."""
@@ -130,11 +129,6 @@ def open_partial(header: Header) -> "PartialReader | None":
 class PartialReader:
     """Gives encoded frames while it learns where they lie."""
 
-    lends = False
-    """What is read is encoded: never the values."""
-    distant = True
-    """The file is elsewhere."""
-
     def __init__(self, header: Header, partial_index: PartialOffsets) -> None:
         self._header = header
         self._partial_index = partial_index
@@ -153,48 +147,40 @@ class PartialReader:
         return self._header.url
 
     @property
-    def index(self) -> FrameIndex:
-        """Byte range of every frame; the fragments not seen yet are walked over now."""
-        return self.whole().index
+    def source(self) -> ByteSource:
+        """The file."""
+        return self._header.source
 
     def __len__(self) -> int:
         """Return the number of frames declared."""
         return self._partial_index.fragments.frames
 
-    def knows(self, frame: int) -> bool:
-        """Return whether the partial_index has come to a frame."""
-        known = self._complete is not None or frame < self._partial_index.known()
-        return 0 <= frame < len(self) and known
+    def version(self) -> tuple[object, ...]:
+        """Return what tells this version of the file from any other."""
+        return self._header.source.identity()
 
-    def read(self, frame: int) -> BytesLike:
-        """Read the codestream of one frame."""
-        return self.read_many([frame])[0]
+    def known(self) -> int:
+        """Return how many frames can be read without looking for others first."""
+        return len(self) if self._complete is not None else self._partial_index.known()
 
     def spans(self, frames: Sequence[int]) -> list[ByteRange]:
         """Return the byte ranges of some frames; fragments not seen yet are looked for now."""
         spans = self._spans(frames)
         return self.whole().spans(frames) if spans is None else spans
 
-    def together(self, frames: Sequence[int]) -> list[list[int]]:
-        """Group neighbours, once it is known where they lie."""
-        spans = self._spans(frames)
-        if spans is None:
-            return self.whole().together(frames)
-        return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
-
-    def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
+    def read(self, frames: Sequence[int]) -> list[BytesLike]:
         """Read the codestreams of some frames, neighbours with one request."""
         spans = self._spans(frames)
         if spans is not None:
-            read = read_many(self._header.source, spans)
-            found = [
-                self._codestream(memoryview(data), span)
-                for span, data in zip(spans, read, strict=True)
+            blocks = read_many(self._header.source, spans)
+            codestreams = [
+                self._codestream(memoryview(block), span)
+                for span, block in zip(spans, blocks, strict=True)
             ]
-            whole = [one for one in found if one is not None]
-            if len(whole) == len(found) and self._gives(frames, spans):
+            whole = [stream for stream in codestreams if stream is not None]
+            if len(whole) == len(codestreams) and self._note(frames, spans):
                 return whole
-        return self.whole().read_many(frames)
+        return self.whole().read(frames)
 
     def stream(self, frames: Sequence[int]) -> FragmentStream | None:
         """Read frames while their fragments are looked for, where all up to one are wanted.
@@ -215,44 +201,26 @@ class PartialReader:
             else None
         )
 
-    def read_run(self, first: int, out: memoryview) -> None:
-        """Refuse: encoded frames do not follow each other without fragments."""
-        del out
-        message = "Encapsulated frames are read one by one"
-        raise UnsupportedError(message, url=self.url, frame=first)
-
-    def identity(self) -> tuple[object, ...]:
-        """Return that of the file."""
-        return self._header.source.identity()
-
     def _spans(self, frames: Sequence[int]) -> list[ByteRange] | None:
         """Return where frames lie, ``None`` where the partial_index does not."""
         if self._complete is not None or not frames:
             return None
-        if not 0 <= min(frames) <= max(frames) < len(self):
-            message = f"Expected frames below {len(self)}, asked for {max(frames)}"
-            raise InvalidDicomError(message, url=self.url, frame=max(frames))
+        check_frames(frames, len(self), url=self.url)
         self._partial_index.reach(max(frames) + 1)
         if self._partial_index.known() <= max(frames):
             return None
         return list(map(self._partial_index.span, frames))
 
     def _codestream(self, data: memoryview, span: ByteRange) -> BytesLike | None:
-        try:
-            fragments = split_items(data, span.offset)
-        except InvalidDicomError:
-            return None
-        codec = self._partial_index.fragments.codec
-        holding = [fragment for fragment in fragments if len(fragment)]
-        return join_fragments(fragments) if is_one_codestream(codec, holding) else None
+        return whole_codestream(data, span, self._partial_index.fragments.codec)
 
     def _accept(
         self, frame: int, span: ByteRange, fragment: memoryview
     ) -> BytesLike | None:
-        found = self._codestream(fragment, span)
-        return found if found is not None and self._gives([frame], [span]) else None
+        stream = self._codestream(fragment, span)
+        return stream if stream is not None and self._note([frame], [span]) else None
 
-    def _gives(self, frames: Sequence[int], spans: Sequence[ByteRange]) -> bool:
+    def _note(self, frames: Sequence[int], spans: Sequence[ByteRange]) -> bool:
         """Note frames that were found, unless all fragments were looked at meanwhile."""
         with self._lock:
             if self._complete is not None or self._refusal is not None:
@@ -289,7 +257,7 @@ class PartialReader:
                 header, allow_truncated=False, on_extra_frames="warn"
             )
             self._given.check(whole.index)
-            return FragmentReader(header.source, whole.found, self._given)
+            return whole.remembering(self._given)
         index = declared_frames(header, index_edges(partial_index.edges(), "scanned"))
-        found = EncapsulatedIndex(index, partial_index.fragments, proven=True)
-        return FragmentReader(header.source, found)
+        places = EncapsulatedIndex(index, partial_index.fragments, proven=True)
+        return FragmentReader(header.source, places)

@@ -1,20 +1,25 @@
-"""Reading the encoded bytes of frames."""
+"""Reading the encoded bytes of frames: what every reader does, and what follows from that.
+
+A reader knows where frames lie and gives their bytes; which of them are read together, and
+whether a read waits for a network, follows from the spans and from the source.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol, TypeAlias
 
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import (
-    BytesLike,
-    ByteSource,
-    is_distant,
-    read_many,
-    together,
-)
+from lazydicom._bytes import source as bytes_of
+from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
+from lazydicom._bytes.source import BytesLike, ByteSource
+from lazydicom._frames.fragment_reader import FragmentReader
 from lazydicom._frames.fragment_stream import FragmentStream
 from lazydicom._frames.index import FrameIndex
-from lazydicom.errors import InvalidDicomError
+from lazydicom._frames.native import NativeReader
+from lazydicom._frames.partial_reader import PartialReader
+
+FileReader: TypeAlias = NativeReader | FragmentReader
+"""A reader that knows where all frames lie."""
+_FRAMES_PER_REQUEST: Final = 64
+"""Frames of a server that one request asks for: their numbers stand in its URL."""
 
 
 class FrameReader(Protocol):
@@ -26,116 +31,101 @@ class FrameReader(Protocol):
         ...
 
     @property
-    def index(self) -> FrameIndex | None:
-        """Byte range of every frame, where frames are such."""
-        ...
-
-    @property
-    def lends(self) -> bool:
-        """Whether `read` gives views of the file that stay valid."""
-        ...
-
-    @property
-    def distant(self) -> bool:
-        """Whether a read waits for a round trip, so that reads are made together."""
+    def source(self) -> ByteSource | None:
+        """The file, ``None`` where a server gives frames by their number."""
         ...
 
     def __len__(self) -> int:
         """Return the number of frames."""
         ...
 
-    def knows(self, frame: int) -> bool:
-        """Return whether a frame can be read without looking at others first."""
-        ...
-
-    def read(self, frame: int) -> BytesLike:
-        """Read one encoded frame."""
-        ...
-
-    def together(self, frames: Sequence[int]) -> list[list[int]]:
-        """Return which frames one request should read, by their places in `frames`."""
+    def version(self) -> tuple[object, ...]:
+        """Return what tells this version of the instance from any other."""
         ...
 
     def spans(self, frames: Sequence[int]) -> list[ByteRange] | None:
-        """Return what is read for each of `frames`, where that is known beforehand."""
+        """Return the byte range of each frame, ``None`` where there are no such."""
         ...
 
-    def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
-        """Read encoded frames, together where they are neighbours."""
-        ...
-
-    def stream(self, frames: Sequence[int]) -> FragmentStream | None:
-        """Read frames while they are looked for, ``None`` where that saves nothing."""
-        ...
-
-    def read_run(self, first: int, out: memoryview) -> None:
-        """Read native frames that follow each other, from `first` on, into `out`."""
-        ...
-
-    def identity(self) -> tuple[object, ...]:
-        """Tell this version of the instance from any other."""
+    def read(self, frames: Sequence[int]) -> list[BytesLike]:
+        """Read encoded frames, neighbours together."""
         ...
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class RangeReader:
-    """Frames as byte ranges of one file."""
+def read_frame(reader: FrameReader, frame: int) -> BytesLike:
+    """Read one encoded frame."""
+    return reader.read((frame,))[0]
 
-    source: ByteSource
-    index: FrameIndex
-    lends: bool = False
-    """Whether the caller asked for views of the file."""
 
-    @property
-    def url(self) -> str:
-        """Name of the file."""
-        return self.source.url
+def read_native(reader: FrameReader, frames: range, out: memoryview) -> None:
+    """Read native frames that follow each other into `out`."""
+    spans = reader.spans(frames[:1])
+    if spans is not None and reader.source is not None:
+        reader.source.read_into(spans[0].offset, out)
+    else:
+        out[:] = b"".join(reader.read(frames))
 
-    @property
-    def distant(self) -> bool:
-        """Whether the file is elsewhere."""
-        return is_distant(self.source)
 
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        return len(self.index)
+def is_distant(reader: FrameReader) -> bool:
+    """Return whether a read waits for a round trip, so that reads are made together."""
+    return reader.source is None or bytes_of.is_distant(reader.source)
 
-    def knows(self, frame: int) -> bool:
-        """Return whether each frame is a range of bytes."""
-        return 0 <= frame < len(self)
 
-    def span(self, frame: int) -> ByteRange:
-        """Return the byte range of one frame."""
-        if not 0 <= frame < len(self.index):
-            message = f"Expected a frame below {len(self.index)}, asked for {frame}"
-            raise InvalidDicomError(message, url=self.url, frame=frame)
-        index = self.index
-        return ByteRange(int(index.offsets[frame]), int(index.lengths[frame]))
+def is_lending(reader: FrameReader) -> bool:
+    """Return whether reads are views of the file that stay valid."""
+    return isinstance(reader, NativeReader) and reader.lends
 
-    def read(self, frame: int) -> BytesLike:
-        """Read the bytes of one frame, once."""
-        return self.source.read(self.span(frame))
 
-    def spans(self, frames: Sequence[int]) -> list[ByteRange]:
-        """Return the byte ranges of some frames."""
-        return [self.span(frame) for frame in frames]
+def together(
+    reader: FrameReader, frames: Sequence[int], *, frame_nbytes: int
+) -> list[list[int]]:
+    """Return which frames one request should read, by their places in `frames`.
 
-    def together(self, frames: Sequence[int]) -> list[list[int]]:
-        """Group neighbours."""
-        return together(self.source, self.spans(frames))
+    Parameters
+    ----------
+    reader : FrameReader
+        Of the frames.
+    frames : sequence of int
+        Their numbers.
+    frame_nbytes : int
+        Size of a decoded one: how much a server sends is not known beforehand.
+    """
+    spans = reader.spans(frames)
+    if spans is not None and reader.source is not None:
+        return bytes_of.together(reader.source, spans)
+    step = min(max(MAX_BLOCK // frame_nbytes, 1), _FRAMES_PER_REQUEST)
+    places = range(len(frames))
+    return [list(places[start : start + step]) for start in places[::step]]
 
-    def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
-        """Read the bytes of some frames, neighbours with one request."""
-        return read_many(self.source, self.spans(frames))
 
-    def stream(self, frames: Sequence[int]) -> None:
-        """Look for nothing: each frame is a range of bytes."""
-        del frames
+def stream(reader: FrameReader, frames: Sequence[int]) -> FragmentStream | None:
+    """Read frames while they are looked for, ``None`` where that saves nothing."""
+    return reader.stream(frames) if isinstance(reader, PartialReader) else None
 
-    def read_run(self, first: int, out: memoryview) -> None:
-        """Read native frames that follow each other into `out`."""
-        self.source.read_into(self.span(first).offset, out)
 
-    def identity(self) -> tuple[object, ...]:
-        """Name this version of the file."""
-        return self.source.identity()
+def is_indexed(reader: FrameReader, frame: int) -> bool:
+    """Return whether a frame can be read without looking for others first."""
+    known = reader.known() if isinstance(reader, PartialReader) else len(reader)
+    return 0 <= frame < known
+
+
+def file_reader(reader: FrameReader) -> FileReader | None:
+    """Return the reader that knows where all frames of a file lie, ``None`` of a server.
+
+    Frames that were not looked for yet are looked for now.
+    """
+    if isinstance(reader, PartialReader):
+        return reader.whole()
+    return reader if isinstance(reader, NativeReader | FragmentReader) else None
+
+
+def fragment_reader(reader: FrameReader) -> FragmentReader | None:
+    """Return the reader of all fragments, ``None`` where frames are no fragments."""
+    whole = file_reader(reader)
+    return whole if isinstance(whole, FragmentReader) else None
+
+
+def frame_index(reader: FrameReader) -> FrameIndex | None:
+    """Return the byte range of every frame, ``None`` where frames are no such."""
+    whole = file_reader(reader)
+    return None if whole is None else whole.index

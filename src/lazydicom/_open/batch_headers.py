@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.local import LocalSource
 from lazydicom._frames.index import FrameIndex
-from lazydicom._frames.reader import RangeReader
+from lazydicom._frames.native import NativeReader
 from lazydicom._header import tags
 from lazydicom._header.attributes import (
     FRAME_ATTRIBUTES,
@@ -120,7 +120,7 @@ def open_batches(first: DicomImage, paths: Sequence[str]) -> Iterator[HeaderBatc
 
 def _is_simple(image: DicomImage) -> bool:
     header, reader = image.header, image.reader
-    if not isinstance(reader, RangeReader) or not isinstance(
+    if not isinstance(reader, NativeReader) or not isinstance(
         reader.source, LocalSource
     ):
         return False
@@ -281,5 +281,5 @@ def _images(
         source = heads.sources[row]
         assert source is not None, "it was read"
         index = FrameIndex(1, "native", stride._replace(start=starts[k]))
-        reader = RangeReader(source, index)
+        reader = NativeReader(source, index)
         yield DicomImage(reader, first.image.format, partial(read_header, source))

@@ -19,8 +19,8 @@ from lazydicom._frames.encapsulated import EncapsulatedIndex
 from lazydicom._frames.fragment_reader import FragmentReader
 from lazydicom._frames.fragments import FragmentArea
 from lazydicom._frames.index import FrameIndex, NativeStride, index_edges, index_native
-from lazydicom._frames.partial_reader import PartialReader
-from lazydicom._frames.reader import FrameReader, RangeReader
+from lazydicom._frames.native import NativeReader
+from lazydicom._frames.reader import FrameReader, fragment_reader, frame_index
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import PIXEL_TAGS, ImagePixel, make_image_pixel
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
@@ -90,11 +90,8 @@ def save_instance(
     SourceError
         If nothing tells this version of the file from another.
     """
-    whole = reader.whole() if isinstance(reader, PartialReader) else reader
-    fragments = isinstance(whole, FragmentReader)
-    found = whole.found if isinstance(whole, FragmentReader) else None
-    index = whole.index
-    assert index is not None
+    index, fragments = frame_index(reader), fragment_reader(reader)
+    assert index is not None, "of a file"
     return SavedInstance(
         name=hash_name(source.url),
         size=source.size(),
@@ -105,8 +102,8 @@ def save_instance(
         attributes=attributes,
         start=header.meta.start,
         index=index,
-        items=found.fragments if found is not None else None,
-        proven=not fragments or (found is not None and found.proven),
+        items=None if fragments is None else fragments.area,
+        proven=fragments is None or fragments.proven,
         warnings=warnings,
     )
 
@@ -154,9 +151,9 @@ def saved_reader(
     if saved.transfer_syntax.deflated:
         source = InflatedSource(source, saved.start)
     if saved.items is None:
-        return RangeReader(source, saved.index, lends=lends)
-    found = EncapsulatedIndex(saved.index, saved.items, proven=saved.proven)
-    return FragmentReader(source, found)
+        return NativeReader(source, saved.index, lends=lends)
+    places = EncapsulatedIndex(saved.index, saved.items, proven=saved.proven)
+    return FragmentReader(source, places)
 
 
 def to_record(saved: SavedInstance) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

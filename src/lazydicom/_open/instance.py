@@ -8,9 +8,9 @@ from lazydicom._array.image import DicomImage
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import check_size
 from lazydicom._frames.fragment_reader import open_fragments
-from lazydicom._frames.native import native_index
+from lazydicom._frames.native import NativeReader, native_index
 from lazydicom._frames.partial_reader import open_partial
-from lazydicom._frames.reader import FrameReader, RangeReader
+from lazydicom._frames.reader import FrameReader
 from lazydicom._header import tags
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS
@@ -81,7 +81,7 @@ def _frame_reader(
         on_extra_frames=options.on_extra_frames,
     )
     check_color(format_, url=header.url, offset=header.pixel_data.start)
-    return RangeReader(header.source, index, lends=options.lends)
+    return NativeReader(header.source, index, lends=options.lends)
 
 
 def check_color(format_: FrameFormat, *, url: str, offset: int | None) -> None:

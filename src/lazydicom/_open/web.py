@@ -38,7 +38,7 @@ class LoadHeader:
             If it is not the one that was opened.
         """
         header, reader = open_dicomweb(self.url, self.storage_options)
-        if reader.version != self.version:
+        if reader.metadata_hash != self.version:
             message = "The metadata changed since the instance was opened"
             raise SourceChangedError(message, url=self.url)
         return header
@@ -59,7 +59,7 @@ def open_web_instance(
     _check_count(header.image_pixel.number_of_frames, url)
     format_ = options.frame_format(header.image_pixel, header.transfer_syntax)
     check_color(format_, url=url, offset=None)
-    load_header = LoadHeader(url, dict(storage_options), reader.version)
+    load_header = LoadHeader(url, dict(storage_options), reader.metadata_hash)
     image = DicomImage(reader, format_, load_header, options.frame_cache())
     vars(image)["header"] = header
     return image

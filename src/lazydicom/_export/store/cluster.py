@@ -11,6 +11,7 @@ from uuid import uuid4
 
 from lazydicom._array.array import DicomArray
 from lazydicom._export.store.folder import Folder
+from lazydicom._frames.reader import read_frame
 from lazydicom.errors import LazyDicomError, warn
 
 _RETRIES: Final = 3
@@ -77,7 +78,7 @@ def _current_client() -> Any:  # noqa: ANN401
 def _probe(array: DicomArray, folder: Folder, token: str) -> str:
     """Read a frame and write an object; give its name, or nothing."""
     try:
-        array.images[0].reader.read(0)
+        read_frame(array.images[0].reader, 0)
     except LazyDicomError:
         return ""
     key = f"{token}-{uuid4().hex}"

@@ -11,7 +11,6 @@ from hashlib import blake2b
 from json import dumps
 from typing import Any, Final
 
-from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
 from lazydicom._bytes.source import BytesLike, MemorySource
 from lazydicom._frames.dicomweb.client import (
     Accept,
@@ -23,6 +22,7 @@ from lazydicom._frames.dicomweb.client import (
     parse_url,
 )
 from lazydicom._frames.dicomweb.multipart import Part
+from lazydicom._frames.index import check_frames
 from lazydicom._header import tags
 from lazydicom._header.elements import image_pixel_attributes
 from lazydicom._header.file_meta import FileMeta
@@ -41,7 +41,6 @@ from lazydicom._header.transfer_syntax import (
 )
 from lazydicom._header.walker import Element, Framing
 from lazydicom.errors import (
-    InvalidDicomError,
     LazyDicomError,
     SourceError,
     UnsupportedError,
@@ -55,8 +54,6 @@ _ACCEPT: Final[tuple[Accept, ...]] = (
     ("application/octet-stream", "1.2.840.10008.1.2.1"),
 )
 """As stored, in the words of one server or the other; else decoded by the server."""
-_MOST_FRAMES: Final = 64
-"""Numbers in one URL."""
 _STORED_AS: Final = re.compile(rb"DICM.*?\x02\0\x10\0UI..([0-9.]+)", re.DOTALL)
 """Transfer Syntax UID of the File Meta Information (PS3.10 section 7.1)."""
 _NATIVE: Final = frozenset(s.uid for s in TRANSFER_SYNTAXES.values() if s.native)
@@ -74,11 +71,10 @@ class WadoReader:
     """What the server understood."""
     pixel: ImagePixel
     transfer_syntax: TransferSyntax
-    version: str
-    """Hash of the metadata, see `_hash`."""
-    lends: bool = False
-    distant: bool = True
-    index: None = None
+    metadata_hash: str
+    """What the instance was when it was opened; see `_hash`."""
+    source: None = None
+    """There is no file."""
 
     def __repr__(self) -> str:
         """Name the instance, without secrets."""
@@ -88,27 +84,15 @@ class WadoReader:
         """Return the number of frames declared."""
         return self.pixel.number_of_frames
 
-    def knows(self, frame: int) -> bool:
-        """Return whether a server gives each frame by its number."""
-        return 0 <= frame < len(self)
+    def version(self) -> tuple[object, ...]:
+        """Return URL and metadata: servers tell no version of pixels."""
+        return (self.url, self.metadata_hash)
 
-    def read(self, frame: int) -> BytesLike:
-        """Fetch one frame."""
-        return self.read_many([frame])[0]
-
-    def together(self, frames: Sequence[int]) -> list[list[int]]:
-        """Group frames to some MiB, wherever they lie."""
-        most = max(MAX_BLOCK // self.pixel.frame_nbytes, 1)
-        step = min(most, _MOST_FRAMES)
-        rows = range(len(frames))
-        return [list(rows[at : at + step]) for at in range(0, len(frames), step)]
-
-    def spans(self, frames: Sequence[int]) -> list[ByteRange] | None:
-        """Know nothing: a server decides."""
+    def spans(self, frames: Sequence[int]) -> None:
+        """Return no byte ranges: a server has none."""
         del frames
-        return None
 
-    def read_many(self, frames: Sequence[int]) -> list[BytesLike]:
+    def read(self, frames: Sequence[int]) -> list[BytesLike]:
         """Fetch some frames with one request.
 
         Raises
@@ -116,31 +100,13 @@ class WadoReader:
         SourceError
             If the response is not exactly these frames, encoded as the first one was.
         """
-        for frame in frames:
-            if not 0 <= frame < len(self):
-                message = f"Expected a frame below {len(self)}, asked for {frame}"
-                raise InvalidDicomError(message, url=self.url, frame=frame)
+        check_frames(frames, len(self), url=self.url)
         with_options = (self.url, self.place, self.storage_options)
         parts = fetch_frames(*with_options, self.accept, frames)
         return [
             _checked(self, frame, part)
             for frame, part in zip(frames, parts, strict=True)
         ]
-
-    def stream(self, frames: Sequence[int]) -> None:
-        """Look for nothing: a server knows where frames lie."""
-        del frames
-
-    def read_run(self, first: int, out: memoryview) -> None:
-        """Fetch native frames that follow each other into `out`."""
-        length = self.pixel.frame_nbytes
-        frames = range(first, first + out.nbytes // length)
-        for place, data in enumerate(self.read_many(frames)):
-            out[place * length : (place + 1) * length] = data
-
-    def identity(self) -> tuple[object, ...]:
-        """URL and metadata: servers tell no version of pixels."""
-        return (self.url, self.version)
 
 
 def open_dicomweb(

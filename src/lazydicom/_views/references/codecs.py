@@ -17,7 +17,7 @@ from lazydicom._bytes.ranges import ByteRange
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decoder_elsewhere, has_decoder_elsewhere
 from lazydicom._frames.fragment_reader import FragmentReader
-from lazydicom._views.references.urls import file_reader
+from lazydicom._frames.reader import fragment_reader
 
 Config: TypeAlias = dict[str, Any]
 """A codec, as numcodecs writes it into JSON."""
@@ -30,10 +30,10 @@ _LARGEST_LOOK: Final = 1 << 26
 
 def community_codec(image: DicomImage) -> Config | None:
     """Choose the codec of encapsulated frames, ``None`` where only ours will do."""
-    reader, pixel = file_reader(image), image.format.pixel
+    reader, pixel = fragment_reader(image.reader), image.format.pixel
     plain = image.format.decoder == "imagecodecs" and pixel.bits_allocated > 1
     plain = plain and has_decoder_elsewhere(image.format)
-    if not plain or not isinstance(reader, FragmentReader):
+    if not plain or reader is None:
         return None
     with _bytes_of(reader) as (data, base):
         starts, lengths = reader.index.offsets - base, reader.index.lengths

@@ -13,9 +13,9 @@ from lazydicom._array.computed import ComputedArray, FrameArray
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
 from lazydicom._decode.format import FrameFormat
-from lazydicom._frames.fragment_reader import FragmentReader
+from lazydicom._frames.reader import fragment_reader
 from lazydicom._views.references.codecs import Config, community_codec
-from lazydicom._views.references.urls import file_reader, referable_url
+from lazydicom._views.references.urls import referable_url
 from lazydicom._views.zarr_codec import CODEC_ID, ChunkFormat
 from lazydicom.errors import UnsupportedError
 
@@ -104,8 +104,8 @@ def _of_encapsulated(
     if config is not None:
         offsets, lengths = plan.offsets + _ITEM_HEADER, plan.lengths - _ITEM_HEADER
         return replace(plan, codec=config, offsets=offsets, lengths=lengths)
-    readers = [file_reader(image) for image in images]
-    proven = all(isinstance(r, FragmentReader) and r.proven for r in readers)
+    readers = [fragment_reader(image.reader) for image in images]
+    proven = all(reader is not None and reader.proven for reader in readers)
     return _with_ours(plan, ChunkFormat(format_, believed=not proven))
 
 

@@ -4,9 +4,6 @@ from typing import Any
 
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.source import MemorySource
-from lazydicom._frames.fragment_reader import FragmentReader
-from lazydicom._frames.partial_reader import PartialReader
-from lazydicom._frames.reader import RangeReader
 from lazydicom.errors import UnsupportedError, redact_url
 
 _INSTEAD = "to_zarr copies it, ZarrStore shows it without a copy"
@@ -28,16 +25,8 @@ def referable_url(image: DicomImage) -> str:
 
 def source_facts(image: DicomImage) -> dict[str, Any]:
     """Return which version of the file is meant: size, and etag or time of change."""
-    _, size, version, *_ = image.reader.identity()
+    _, size, version, *_ = image.reader.version()
     return {"url": referable_url(image), "size": size, "version": str(version)}
-
-
-def file_reader(image: DicomImage) -> RangeReader | FragmentReader | None:
-    """Return what knows where every frame of a file lies; ``None``: there is no file."""
-    reader = image.reader
-    if isinstance(reader, PartialReader):
-        return reader.whole()
-    return reader if isinstance(reader, RangeReader | FragmentReader) else None
 
 
 def _reason(image: DicomImage) -> str | None:
@@ -45,12 +34,12 @@ def _reason(image: DicomImage) -> str | None:
         _ = image.index
     except UnsupportedError as error:
         return error.message
-    reader = file_reader(image)
+    source = image.reader.source
     if image.format.transfer_syntax.deflated:
         return "A deflated file has no byte ranges"
-    if reader is None:
+    if source is None:
         return "These frames are no byte ranges of a file"
-    if isinstance(reader.source, MemorySource):
+    if isinstance(source, MemorySource):
         return "Bytes in memory have no URL"
     return _reason_of_url(image.url)
 
