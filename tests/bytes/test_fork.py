@@ -31,7 +31,15 @@ def sum_of_frame(pickled: bytes) -> int:
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-@pytest.mark.parametrize("protocol", ["http", "s3", "gs", "abfs"])
+@pytest.mark.parametrize(
+    "protocol",
+    [
+        "http",
+        "s3",
+        pytest.param("gs", marks=pytest.mark.heavy),
+        pytest.param("abfs", marks=pytest.mark.heavy),
+    ],
+)
 def test_connections_go_on_after_children_were_forked(protocol: str) -> None:
     places = ("a.dcm", "bucket/a.dcm", "container/a.dcm")
     with RangeServer(dict.fromkeys(places, FILE), latency_s=0.01) as server:

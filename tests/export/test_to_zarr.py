@@ -13,7 +13,7 @@ import pytest
 import zarr
 from counting import open_counted
 from dicom_files import make_native
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kinds_of_files import FILES
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
@@ -66,6 +66,7 @@ def test_zarr_reads_back_the_pixels(name: str, shards: int | None) -> None:
     assert report.nbytes == array.nbytes
 
 
+@settings(max_examples=50)
 @given(data=st.data())
 def test_any_chunks_and_shards_are_read_back(data: st.DataObject) -> None:
     lengths = data.draw(st.tuples(*[st.integers(1, 7)] * 3))
@@ -86,6 +87,7 @@ def test_any_chunks_and_shards_are_read_back(data: st.DataObject) -> None:
     assert lazydicom.verify(store, array).ok
 
 
+@settings(max_examples=30)
 @given(data=st.data())
 def test_any_chunks_of_a_grid_are_read_back_from_a_folder(data: st.DataObject) -> None:
     """A disk takes small units by the run, which no store in memory does."""

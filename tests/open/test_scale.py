@@ -88,4 +88,4 @@ def test_a_billion_frames_in_a_short_file_are_refused_at_once(
     answer, seconds, growth_mib = json.loads(output)
     assert outcome in answer
     assert growth_mib < 64
-    assert seconds < 10  # 50 ms on a machine with nothing else to do
+    assert seconds < 30  # 50 ms on a machine with nothing else to do

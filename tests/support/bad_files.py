@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import struct
 import zlib
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from bad_pixels import BAD_PIXELS
@@ -65,6 +65,7 @@ def icon_sequence() -> bytes:
     return sequence(ICON_SEQUENCE, header(icon, None, None) + pixels)
 
 
+@cache
 def deflate_bomb(size: int = 300_000_000) -> bytes:
     """Inflate to `size` zeros in front of Pixel Data."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, -15)

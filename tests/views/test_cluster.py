@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from lazydicom import DicomArray
 
-LIMIT_S = 30
+LIMIT_S = 100
 NOISE = np.random.default_rng(1).integers(0, 64, (40, 60, 70), np.uint8)
 FILES = {
     "native.dcm": make_native(rows=60, columns=70, number_of_frames=40),
