@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -18,7 +17,6 @@ import numpy as np
 import pytest
 from codec_frames import CASES, KINDS, decode, encode_rle, make_frame
 from encapsulated_files import make_encapsulated
-from evil_worker import ANSWERS
 from pydicom.data import get_testdata_file
 from ratios import run_child
 
@@ -229,34 +227,6 @@ def test_open_image_decodes_in_a_worker_on_request() -> None:
     array = lazydicom.open_image(file, isolation="process")
 
     assert np.array_equal(np.asarray(array), [frame.values] * 3)
-
-
-@pytest.mark.parametrize("answer", ANSWERS)
-def test_a_worker_that_was_taken_over_runs_nothing_in_its_parent(
-    answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    made = tmp_path / "made by the parent"
-    monkeypatch.setattr(isolation, "_WORKER", "evil_worker")
-    monkeypatch.setattr(isolation, "_workers", threading.local())
-    monkeypatch.setenv("EVIL_ANSWER", answer)
-    monkeypatch.setenv("EVIL_FILE", str(made))
-    frame = isolated()
-
-    with pytest.raises(DecodeError, match="process that decodes"):
-        decode(frame.data, frame.format)
-
-    assert not made.exists()
-
-
-def test_what_a_worker_says_is_short_and_printable() -> None:
-    found = isolation.Worker()
-    long = {"error": "LimitError", "message": "a\x1b[31m\n" + "x" * 5000}
-
-    error = found._error_in(json.dumps(long).encode())
-
-    assert isinstance(error, LimitError)
-    assert error.message.startswith("a?[31m?x")
-    assert len(error.message) == isolation.MAX_MESSAGE
 
 
 def _wait_until_gone(pid: int) -> None:

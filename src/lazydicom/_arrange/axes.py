@@ -11,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.frame_table import FrameTable
+from lazydicom._array.frame_table import FrameTable
 
 Codes = NDArray[np.int64]
 

@@ -1,6 +1,6 @@
 """Columns of attributes that stand at the top level of instances."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +13,7 @@ from lazydicom._header import tags
 from lazydicom._header.attributes import (
     FRAME_ATTRIBUTES,
     INSTANCE_ATTRIBUTES,
+    INSTANCE_SEQUENCES,
 )
 from lazydicom._header.columns.column import Columns, make_column
 from lazydicom._header.columns.values import seconds_of
@@ -38,26 +39,37 @@ _GE_FLAG: Final = 1_000_000_000
 
 def instance_columns(images: Sequence[DicomImage]) -> Columns:
     """Read what holds for whole instances, a row per image."""
-    return {
+    columns = {
         name: make_column([_values(image, tag, vr) for image in images], vr=vr, width=1)
         for name, (tag, vr) in INSTANCE_ATTRIBUTES.items()
     }
+    for name, tag in INSTANCE_SEQUENCES.items():
+        holds = [image.header.elements.holds(tag) for image in images]
+        columns[name] = np.array(holds, np.float64)[:, None]
+    return columns
 
 
-def frame_columns(images: Sequence[DicomImage]) -> Columns:
+def frame_columns(
+    images: Sequence[DicomImage],
+    names: Iterable[str] = FRAME_ATTRIBUTES,
+    *,
+    strict: bool = True,
+) -> Columns:
     """Read the attributes of classic instances, a row per frame."""
     columns: Columns = {}
-    for name, attribute in FRAME_ATTRIBUTES.items():
+    for name in names:
+        attribute = FRAME_ATTRIBUTES[name]
         if attribute.classic is None:
             continue
         tag, vr = attribute.classic
-        values = [_values(image, tag, vr) for image in images]
+        values = [_values(image, tag, vr, strict=strict) for image in images]
         if any(values):
             columns[name] = make_column(values, vr=vr, width=attribute.width)
     lengths = [len(image) for image in images]
     if lengths != [1] * len(images):
         columns = {k: np.repeat(v, lengths, axis=0) for k, v in columns.items()}
-        _spread_frames(columns, images)
+        if names is FRAME_ATTRIBUTES:
+            _spread_frames(columns, images)
     return columns
 
 
@@ -75,18 +87,18 @@ def with_derived(columns: Columns) -> Columns:
     return {**columns, **derived, "private_b_value": _private_b_values(columns)}
 
 
-def _values(image: DicomImage, tag: int, vr: str) -> Values:
+def _values(image: DicomImage, tag: int, vr: str, *, strict: bool = True) -> Values:
     """Read an attribute; one that is no `vr` is left out with a warning.
 
     Raises
     ------
     InvalidDicomError
-        If it says where the frame lies.
+        If it says where the frame lies, and the caller is `strict`.
     """
     try:
         return image.header.elements.get(tag, vr)
     except InvalidDicomError as error:
-        if tag in _PLACE:
+        if strict and tag in _PLACE:
             raise
         warn(str(error), url=image.url)
         return ()

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lazydicom._arrange.frame_table import FrameTable
+from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
 from lazydicom.errors import InvalidDicomError, redact_url, warn

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.axes import Axis, mixed_segments
-from lazydicom._arrange.frame_table import FrameTable
 from lazydicom._arrange.geometry import Planes, Stack, even_runs
+from lazydicom._array.frame_table import FrameTable
 from lazydicom.errors import redact_url
 
 _ANY: Final = "Choose on_gap='fill' or 'split'"

@@ -1,14 +1,13 @@
-"""The frames of many instances in one table: which image, which frame, and its attributes."""
+"""From images to the table of their frames: headers are read here, once."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import groupby
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lazydicom._arrange.classic import frame_columns, instance_columns, with_derived
+from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
 from lazydicom._header.columns.column import Columns, stack_columns
 from lazydicom._header.columns.functional_groups import (
@@ -17,46 +16,15 @@ from lazydicom._header.columns.functional_groups import (
 )
 from lazydicom.errors import InvalidDicomError
 
-
-@dataclass(frozen=True, slots=True, eq=False)
-class FrameTable:
-    """Frames, and a row of attributes for each."""
-
-    images: tuple[DicomImage, ...]
-    image: NDArray[np.int64]
-    """Which image each frame is of."""
-    frame: NDArray[np.int64]
-    """Its number in that image, counted from 0."""
-    columns: Columns
-    """Every attribute that some frame has, a row per frame."""
-    instances: Columns
-    """What holds for whole instances, a row per image."""
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        return len(self.image)
-
-    def numbers(self, name: str) -> NDArray[np.float64]:
-        """Return a column of numbers, NaN where nothing is known: (frames, values)."""
-        if name in self.instances:
-            return self.instances[name][self.image]
-        column = self.columns.get(name)
-        return np.full((len(self), 1), np.nan) if column is None else column
-
-    def text(self, name: str) -> NDArray[np.str_]:
-        """Return a column of text, empty where nothing is known."""
-        if name in self.instances:
-            return self.instances[name][self.image]
-        column = self.columns.get(name)
-        return np.zeros(len(self), "U1") if column is None else column
-
-    def take(self, which: NDArray[np.int64]) -> "FrameTable":
-        """Return the table of some frames, and of the images that they are of."""
-        used, image = np.unique(self.image[which], return_inverse=True)
-        images = tuple(self.images[k] for k in used)
-        columns = {name: column[which] for name, column in self.columns.items()}
-        instances = {name: column[used] for name, column in self.instances.items()}
-        return FrameTable(images, image, self.frame[which], columns, instances)
+_AT_TOP_LEVEL: Final = (
+    "rescale_slope",
+    "rescale_intercept",
+    "rescale_type",
+    "window_center",
+    "window_width",
+    "voi_lut_function",
+)
+"""Attributes that writers put outside of the functional groups as well."""
 
 
 class Batch(NamedTuple):
@@ -67,15 +35,29 @@ class Batch(NamedTuple):
     """Of single-frame images: columns of frames and of instances, a row per image."""
 
 
-def tabulate(batches: Sequence[Batch]) -> FrameTable:
+def tabulate_images(images: tuple[DicomImage, ...]) -> FrameTable:
+    """Put the frames of images into one table, for those that need no place in space.
+
+    Raises
+    ------
+    InvalidDicomError
+        As `tabulate`, but for a position that is none.
+    """
+    return tabulate([Batch(images)], strict=False)
+
+
+def tabulate(batches: Sequence[Batch], *, strict: bool = True) -> FrameTable:
     """Put the frames of all images into one table.
+
+    Where it is `strict`, a position, orientation or spacing that is no number is an error,
+    else a warning.
 
     Raises
     ------
     InvalidDicomError
         If functional groups contradict the standard or the number of frames.
     """
-    parts = [part for batch in batches for part in _parts(batch)]
+    parts = [part for batch in batches for part in _parts(batch, strict=strict)]
     images = tuple(image for part in parts for image in part.images)
     counts = [sum(len(image) for image in part.images) for part in parts]
     lengths = [len(image) for image in images]
@@ -103,7 +85,7 @@ class _Part(NamedTuple):
     instances: Columns
 
 
-def _parts(batch: Batch) -> Iterator[_Part]:
+def _parts(batch: Batch, *, strict: bool) -> Iterator[_Part]:
     if batch.known is not None:
         frames, instances = batch.known
         yield _Part(batch.images, frames, instances)
@@ -113,7 +95,7 @@ def _parts(batch: Batch) -> Iterator[_Part]:
         images = list(group)
         instances = instance_columns(images)
         if not enhanced:
-            yield _Part(images, frame_columns(images), instances)
+            yield _Part(images, frame_columns(images, strict=strict), instances)
             continue
         for row, image in enumerate(images):
             own = {name: one[row : row + 1] for name, one in instances.items()}
@@ -126,7 +108,10 @@ def _enhanced_columns(image: DicomImage) -> Columns:
     if frames > declared:
         message = f"Functional groups of {declared} frames, {frames} are stored"
         raise InvalidDicomError(message, url=image.url)
-    return {name: column[:frames] for name, column in columns.items()}
+    own = {name: column[:frames] for name, column in columns.items()}
+    outside = [name for name in _AT_TOP_LEVEL if name not in own]
+    top = frame_columns([image], outside) if outside else {}
+    return own | top
 
 
 def _complete(table: FrameTable, name: str, of_instance: str) -> None:

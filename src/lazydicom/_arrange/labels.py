@@ -7,7 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.axes import Axis
-from lazydicom._arrange.frame_table import FrameTable
 from lazydicom._arrange.geometry import (
     Planes,
     Stack,
@@ -18,6 +17,7 @@ from lazydicom._arrange.geometry import (
 )
 from lazydicom._arrange.stack import technical_attributes
 from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags

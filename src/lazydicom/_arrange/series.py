@@ -19,7 +19,7 @@ from lazydicom._arrange.faults import (
     faults_of,
     repeated_instances,
 )
-from lazydicom._arrange.frame_table import FrameTable
+from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._arrange.geometry import (
     find_planes,
     group_orientations,
@@ -33,6 +33,7 @@ from lazydicom._arrange.geometry import (
 from lazydicom._arrange.labels import axis_labels, frame_labels, geometry_labels
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.frame_table import FrameTable, FrameTableLoader
 from lazydicom._array.grid import HOLE, FrameGrid
 from lazydicom._decode.format import FrameFormat
 from lazydicom.errors import InvalidDicomError, warn
@@ -236,9 +237,10 @@ def _array(
     dtype = table.images[0].format.pixel.dtype
     if fill_value is not None and not _fits(fill_value, dtype):
         raise ValueError(f"fill_value {fill_value!r} is no {dtype}")
-    firsts = np.cumsum([0, *(len(image) for image in table.images[:-1])])
-    numbers = np.append(firsts[table.image] + table.frame, HOLE)[places]
+    numbers = np.append(table.grid_numbers, HOLE)[places]
     frame_shape = table.images[0].format.pixel.frame_shape
+    rows = table.in_file_order()
+    loader = FrameTableLoader(table.images, tabulate_images, rows)
     return DicomArray(
         table.images,
         FrameGrid(numbers),
@@ -246,6 +248,7 @@ def _array(
         coords=coords,
         attrs=attrs,
         fill_value=fill_value,
+        load_frames=loader,
     )
 
 

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping
 
+from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._array.array import DicomArray
+from lazydicom._array.frame_table import FrameTableLoader
 from lazydicom._array.grid import stack_grid
 from lazydicom._array.image import DicomImage
 from lazydicom._header.attributes import TECHNICAL_ATTRIBUTES
@@ -23,7 +25,9 @@ def stack_frames(
     attrs = dict(attributes)
     if image.format.converts_to_rgb:
         attrs["photometric_interpretation"] = "RGB"
-    return DicomArray((image,), stack_grid(len(image)), dims, attrs=attrs)
+    frames = FrameTableLoader((image,), tabulate_images)
+    grid = stack_grid(len(image))
+    return DicomArray((image,), grid, dims, attrs=attrs, load_frames=frames)
 
 
 def technical_attributes(elements: Elements, *, url: str) -> dict[str, object]:

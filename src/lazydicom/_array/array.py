@@ -2,7 +2,7 @@
 
 import math
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from itertools import accumulate, pairwise, repeat
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import HOLE, NOT_READ, FrameGrid
 from lazydicom._array.image import DicomImage
 from lazydicom._array.parallel import Fetch, Job, available_cores, read_ahead, run
@@ -21,7 +22,7 @@ from lazydicom._array.selection import Positions, Selection, as_slice, select
 from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._bytes.source import BytesLike
 from lazydicom._frames.reader import is_distant
-from lazydicom.errors import InvalidDicomError
+from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 _BLOCK_BYTES: Final = 1 << 22
 """4 MiB: what iteration reads at once; freed blocks of this size are used again."""
@@ -59,6 +60,21 @@ class DicomArray:
     """Technical attributes, by keyword in snake case; nothing of a patient."""
     fill_value: float | None = None
     """What stands in holes of the grid; ``None``: reading one is an error."""
+    load_frames: Callable[[], FrameTable] | None = field(default=None, repr=False)
+    """Returns the table of attributes, which opening has read already or reads once."""
+
+    @property
+    def frames(self) -> FrameTable:
+        """The attributes of frames: positions, times, rescale …, a row per frame.
+
+        Raises
+        ------
+        LazyDicomError
+            If they were not needed to open, and a header contradicts the standard.
+        """
+        if self.load_frames is None:
+            raise UnsupportedError("Nobody knows the attributes of these frames")
+        return self.load_frames()
 
     @cached_property
     def frame_shape(self) -> tuple[int, ...]:

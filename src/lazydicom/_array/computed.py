@@ -12,6 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import FrameGrid
 from lazydicom._array.image import DicomImage
 from lazydicom._array.selection import Positions, Selection, as_slice, select
@@ -115,6 +116,11 @@ class ComputedArray:
     def grid(self) -> FrameGrid:
         """Which frame stands where."""
         return self.source.grid
+
+    @property
+    def frames(self) -> FrameTable:
+        """The attributes of frames of the source."""
+        return self.source.frames
 
     @property
     def frame_shape(self) -> tuple[int, ...]:

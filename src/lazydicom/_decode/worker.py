@@ -3,22 +3,19 @@
 Started as ``python -m lazydicom._decode.worker PIPE MEMORY``, two numbers of open files.
 """
 
-import json
+import pickle
 import resource
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from mmap import mmap
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
 import numpy as np
 
-from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decode_encapsulated
-from lazydicom._decode.isolation import MAX_MESSAGE
-from lazydicom._header.image_pixel import ImagePixel
-from lazydicom._header.transfer_syntax import TransferSyntax
 from lazydicom.errors import DecodeError, LazyDicomError
 
 _MEMORY: Final = 4 << 30
@@ -30,38 +27,26 @@ def serve(pipe: "Connection[Any, Any]", file: int) -> None:
     memory = None
     while True:
         try:
-            request = json.loads(pipe.recv_bytes())
+            request = pickle.loads(pipe.recv_bytes())  # noqa: S301 (our own parent)
         except EOFError:
             return
-        if memory is None or len(memory) < request["size"]:
-            memory = mmap(file, request["size"])
-        error = _decode(memory, request)
-        name = None if error is None else type(error).__name__
-        message = "" if error is None else error.message[:MAX_MESSAGE]
-        pipe.send_bytes(json.dumps({"error": name, "message": message}).encode())
+        size = request[0]
+        if memory is None or len(memory) < size:
+            memory = mmap(file, size)
+        pipe.send(_decode(memory, request))
 
 
-def _decode(memory: mmap, request: dict[str, Any]) -> LazyDicomError | None:
-    out = np.ndarray(request["shape"], request["dtype"], memory)
-    data = memory[out.nbytes : out.nbytes + request["length"]]
+def _decode(memory: mmap, request: tuple[Any, ...]) -> LazyDicomError | None:
+    _, length, format_, shape, dtype = request
+    out = np.ndarray(shape, dtype, memory)
+    data = memory[out.nbytes : out.nbytes + length]
     try:
-        decode_encapsulated(data, _format_of(request["format"]), out)
+        decode_encapsulated(data, replace(format_, isolation="none"), out)
     except LazyDicomError as error:
         return error
     except MemoryError:
         return DecodeError("The codestream asks for too much memory")
     return None
-
-
-def _format_of(fields: dict[str, Any]) -> FrameFormat:
-    return FrameFormat(
-        **fields
-        | {
-            "pixel": ImagePixel(**fields["pixel"]),
-            "transfer_syntax": TransferSyntax(**fields["transfer_syntax"]),
-            "isolation": "none",
-        }
-    )
 
 
 def _limit() -> None:

@@ -258,8 +258,18 @@ INSTANCE_ATTRIBUTES: Final = {
     "siemens_b_value": (tags.SIEMENS_B_VALUE, "IS"),
     "philips_owner": (tags.PHILIPS_OWNER, "LO"),
     "philips_b_value": (tags.PHILIPS_B_VALUE, "FL"),
+    "sop_class_uid": (tags.SOP_CLASS_UID, "UI"),
+    "units": (tags.UNITS, "CS"),
+    "padding_value": (tags.PIXEL_PADDING_VALUE, "US"),
+    "padding_limit": (tags.PIXEL_PADDING_RANGE_LIMIT, "US"),
 }
 """What holds for a whole instance, with tag and VR; the first value counts."""
+
+INSTANCE_SEQUENCES: Final = {
+    "has_modality_lut": tags.MODALITY_LUT_SEQUENCE,
+    "has_voi_lut": tags.VOI_LUT_SEQUENCE,
+}
+"""Sequences of whole instances: columns say whether they are there, 1 or 0."""
 
 TEXT: Final = frozenset(("SH", "LO", "CS", "UI", "DA", "TM"))
 

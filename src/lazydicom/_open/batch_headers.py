@@ -22,6 +22,7 @@ from lazydicom._header import tags
 from lazydicom._header.attributes import (
     FRAME_ATTRIBUTES,
     INSTANCE_ATTRIBUTES,
+    INSTANCE_SEQUENCES,
 )
 from lazydicom._header.columns.column import Columns, read_column
 from lazydicom._header.columns.functional_groups import has_functional_groups
@@ -239,6 +240,9 @@ def _open_rows(
         if not plain.all():
             return _open_rows(first, heads, places, rows[plain], start)
     instances = _columns(first, heads, places, rows, _INSTANCES)
+    for name, tag in INSTANCE_SEQUENCES.items():  # the same in all, as any element is
+        holds = float(first.image.header.elements.holds(tag))
+        instances[name] = np.full((len(rows), 1), holds)
     images = list(_images(first, heads, places, rows))
     return HeaderBatch(images, frames, instances, (rows + start).tolist())
 

@@ -6,7 +6,7 @@ from typing import Any, Final, Unpack
 import numpy as np
 
 from lazydicom._arrange.concatenation import check_concatenations
-from lazydicom._arrange.frame_table import FrameTable, tabulate
+from lazydicom._arrange.frame_table import tabulate
 from lazydicom._arrange.series import (
     Choices,
     OnGap,
@@ -15,6 +15,7 @@ from lazydicom._arrange.series import (
     uniform_parts,
 )
 from lazydicom._array.array import DicomArray
+from lazydicom._array.frame_table import FrameTable
 from lazydicom._open.files import Instances, open_instances
 from lazydicom._open.options import OpenKeywords, open_options
 from lazydicom.errors import InvalidDicomError, redact_url

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction, Name
+from lazydicom._array.frame_table import FrameTable
 from lazydicom._header import tags
 from lazydicom._views.dask import is_dask_array, map_frames
 from lazydicom._views.lut.kernels import (
@@ -22,12 +23,13 @@ from lazydicom._views.lut.kernels import (
 )
 from lazydicom._views.lut.parameters import (
     frame_columns,
-    modality_range,
+    modality_tables,
     on_grid,
+    output_ranges,
     palette_of,
     rescale_columns,
-    sequence_table,
     tables_of,
+    voi_tables,
 )
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
@@ -163,7 +165,7 @@ def apply_palette(
     array([0, 0, 0], dtype=uint16)
     """
     array = _parameters_of(values, like)
-    found = tables_of(array, palette_of, "palette")
+    found = tables_of(array, list(map(palette_of, array.frames.images)), "palette")
     if found is None:
         url = array.images[0].url
         raise InvalidDicomError(
@@ -213,8 +215,7 @@ def _apply(
 
 
 def _modality(array: FrameArray) -> FrameFunction | None:
-    read = partial(sequence_table, tag=tags.MODALITY_LUT_SEQUENCE)
-    found = tables_of(array, read, "Modality LUT")
+    found = tables_of(array, modality_tables(array), "Modality LUT")
     if found is not None:
         return _look_up(found, "Modality LUT")
     columns = rescale_columns(array)
@@ -226,8 +227,7 @@ def _modality(array: FrameArray) -> FrameFunction | None:
 
 def _voi(array: FrameArray, window: WindowChoice) -> FrameFunction | None:
     if isinstance(window, int):
-        read = partial(sequence_table, tag=tags.VOI_LUT_SEQUENCE, number=window)
-        found = tables_of(array, read, "VOI LUT")
+        found = tables_of(array, voi_tables(array, window), "VOI LUT")
         if found is not None:
             return _look_up(found, "VOI LUT")
     names = ("window_center", "window_width", "voi_lut_function")
@@ -240,7 +240,7 @@ def _voi(array: FrameArray, window: WindowChoice) -> FrameFunction | None:
         center, width = (np.asarray(float(one)) for one in window)
     function = _window_function(functions, array)
     _check_window(width, function, array)
-    lowest, highest = _output_range(array)
+    lowest, highest = (on_grid(ends, array) for ends in output_ranges(array))
     parameters = (center, width, lowest, highest)
     return FrameFunction(WINDOWS[function], parameters, _FLOAT64, "VOI LUT")
 
@@ -255,10 +255,14 @@ def _chosen(column: NDArray[Any], number: int, array: FrameArray) -> NDArray[Any
         )
     chosen = column[:, number if several else 0]
     if np.isnan(chosen).any():
-        which = int(np.flatnonzero(np.isnan(chosen))[0])
-        message = f"Only some frames have window {number}"
-        raise InvalidDicomError(message, url=array.images[0].url, frame=which)
+        row, table = int(np.flatnonzero(np.isnan(chosen))[0]), array.frames
+        message, url = f"Only some frames have window {number}", _url_of(table, row)
+        raise InvalidDicomError(message, url=url, frame=int(table.frame[row]))
     return on_grid(chosen, array)
+
+
+def _url_of(table: FrameTable, row: int) -> str:
+    return str(table.images[table.image[row]].url)
 
 
 def _window_function(functions: NDArray[Any], array: FrameArray) -> str:
@@ -279,18 +283,6 @@ def _check_window(width: NDArray[Any], function: str, array: FrameArray) -> None
     if (width < least).any() if least else (width <= 0).any():
         message = f"{function} window of width {width.min():g}"
         raise InvalidDicomError(message, url=array.images[0].url, tag=tags.WINDOW_WIDTH)
-
-
-def _output_range(array: FrameArray) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return the range of what the modality LUT can give, of each frame."""
-    ranges = np.array([modality_range(image) for image in array.images], np.float64)
-    lengths = [len(image) for image in array.images]
-    lowest, highest = np.repeat(ranges, lengths, axis=0).T
-    columns = rescale_columns(array)
-    if columns is not None:
-        slope, intercept = columns
-        lowest, highest = lowest * slope + intercept, highest * slope + intercept
-    return on_grid(lowest, array), on_grid(highest, array)
 
 
 def _look_up(

@@ -1,6 +1,6 @@
 """What the headers of an array say about its LUTs, for each frame."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
@@ -10,13 +10,9 @@ from lazydicom._array.computed import FrameArray
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
-from lazydicom._header.attributes import FRAME_ATTRIBUTES
-from lazydicom._header.columns.column import Columns, make_column, stack_columns
-from lazydicom._header.columns.functional_groups import (
-    functional_group_columns,
-    has_functional_groups,
-)
+from lazydicom._header.attributes import FRAME_ATTRIBUTES, TEXT
 from lazydicom._header.header import Header, read_sequence
+from lazydicom._header.image_pixel import ImagePixel
 from lazydicom._views.lut.kernels import LookupTable, expand_segments
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
@@ -29,45 +25,25 @@ _ALPHA: Final = 3
 
 
 def frame_columns(array: FrameArray, *names: str) -> tuple[NDArray[Any], ...]:
-    """Return attributes of each frame of all images: (frames, values), or text."""
-    tables = [_image_columns(image, names) for image in array.images]
-    columns = stack_columns(tables, [len(image) for image in array.images])
-    return tuple(columns[name] for name in names)
-
-
-def _image_columns(image: DicomImage, names: Sequence[str]) -> Columns:
-    """Read the functional groups of an image, and what stands at its top level."""
-    header, frames = image.header, len(image)
-    enhanced = has_functional_groups(header)
-    columns = functional_group_columns(header) if enhanced else {}
-    return {
-        name: columns[name][:frames]
-        if name in columns
-        else _at_top(header, name, frames)
+    """Return attributes of each row of the table of an array: (frames, values), or text."""
+    table = array.frames
+    return tuple(
+        table.text(name) if FRAME_ATTRIBUTES[name].vr in TEXT else table.numbers(name)
         for name in names
-    }
-
-
-def _at_top(header: Header, name: str, frames: int) -> NDArray[Any]:
-    attribute = FRAME_ATTRIBUTES[name]
-    values = header.elements.get(*attribute.classic) if attribute.classic else ()
-    column = make_column([values], vr=attribute.vr, width=max(len(values), 1))
-    return np.repeat(column, frames, axis=0)
+    )
 
 
 def on_grid(column: NDArray[Any], array: FrameArray) -> NDArray[Any]:
     """Spread a number per frame over the axes; one without axes where all are equal."""
-    numbers = array.grid.numbers
-    there = column[numbers[numbers != HOLE]]
+    rows = array.frames.rows_of(array.grid.numbers)
+    there = column[rows[rows != HOLE]]
     if there.size and np.array_equal(
         there, np.full_like(there, there[0]), equal_nan=True
     ):
         return np.asarray(there[0])
     nothing = np.nan if column.dtype.kind == "f" else 0
-    spread = np.append(column, column.dtype.type(nothing))[
-        numbers
-    ]  # a hole is the last
-    return spread.reshape(*numbers.shape, *(1 for _ in array.frame_shape))
+    spread = np.append(column, column.dtype.type(nothing))[rows]  # a hole is the last
+    return spread.reshape(*rows.shape, *(1 for _ in array.frame_shape))
 
 
 def rescale_columns(
@@ -89,29 +65,88 @@ def complete_rescale(
 
 
 def tables_of(
-    array: FrameArray, read: Callable[[DicomImage], _T | None], name: str
+    array: FrameArray, tables: Sequence[_T | None], name: str
 ) -> tuple[tuple[_T, ...], NDArray[Any]] | None:
-    """Read a table of each image, and tell which one each frame has.
+    """Return the tables of the images of an array, and which one each frame has.
 
     Raises
     ------
     UnsupportedError
         If only some images have one.
     """
-    tables = [read(image) for image in array.images]
-    found = tuple(table for table in tables if table is not None)
-    if not found:
+    present = tuple(table for table in tables if table is not None)
+    if not present:
         return None
-    if len(found) < len(tables):
-        url = array.images[[table is None for table in tables].index(True)].url
+    images = array.frames.images
+    if len(present) < len(tables):
+        url = images[[table is None for table in tables].index(True)].url
         raise UnsupportedError(f"Only some instances have a {name}, not this", url=url)
-    lengths = [len(image) for image in array.images]
-    which = np.repeat(np.arange(len(found)), lengths)
-    return found, on_grid(which, array) if len(found) > 1 else np.asarray(0)
+    which = array.frames.image
+    return present, on_grid(which, array) if len(present) > 1 else np.asarray(0)
 
 
-def sequence_table(image: DicomImage, tag: int, number: int = 0) -> LookupTable | None:
+def modality_tables(array: FrameArray) -> list[LookupTable | None]:
+    """Return the Modality LUT of each image; headers are read where there is one."""
+    table = array.frames
+    holds = table.instances["has_modality_lut"][:, 0].astype(bool).tolist()
+    return [
+        modality_table(image) if held else None
+        for image, held in zip(table.images, holds, strict=True)
+    ]
+
+
+def modality_table(image: DicomImage) -> LookupTable | None:
+    """Read the Modality LUT at the top level of an image."""
+    return _sequence_table(
+        image, tags.MODALITY_LUT_SEQUENCE, 0, stored_range(image.format.pixel)
+    )
+
+
+def voi_tables(array: FrameArray, number: int) -> list[LookupTable | None]:
+    """Return a VOI LUT of each image; headers are read where there is one."""
+    table = array.frames
+    holds = table.instances["has_voi_lut"][:, 0].astype(bool)
+    if not holds.any():
+        return [None] * len(table.images)
+    ends = np.stack(output_ranges(array))
+    voi: list[LookupTable | None] = []
+    for row, image in enumerate(table.images):
+        own = ends[:, table.image == row]
+        inputs = float(own.min()), float(own.max())
+        sequence = tags.VOI_LUT_SEQUENCE
+        voi.append(
+            _sequence_table(image, sequence, number, inputs) if holds[row] else None
+        )
+    return voi
+
+
+def output_ranges(
+    array: FrameArray,
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return what the modality makes of the least and the greatest value of each frame."""
+    table = array.frames
+    pairs = zip(table.images, modality_tables(array), strict=True)
+    ranges = np.array([_modality_range(*pair) for pair in pairs], np.float64)
+    low, high = ranges[table.image].T
+    columns = rescale_columns(array)
+    if columns is None:
+        return low, high
+    slope, intercept = columns
+    return low * slope + intercept, high * slope + intercept
+
+
+def _modality_range(image: DicomImage, table: LookupTable | None) -> tuple[int, int]:
+    if table is None:
+        return stored_range(image.format.pixel)
+    return 0, int(np.iinfo(table.entries.dtype).max)
+
+
+def _sequence_table(
+    image: DicomImage, tag: int, number: int, inputs: tuple[float, float]
+) -> LookupTable | None:
     """Read an item of a LUT sequence; ``None`` where there is no sequence.
+
+    `inputs` is the range of what goes into it.
 
     Raises
     ------
@@ -133,9 +168,6 @@ def sequence_table(image: DicomImage, tag: int, number: int = 0) -> LookupTable 
     words = np.frombuffer(descriptor, np.uint16 if little else ">u2")
     data = _item_bytes(items[number], tags.LUT_DATA, image)
     vr = items[number].get_item(tags.LUT_DESCRIPTOR).VR
-    inputs = (
-        stored_range(image) if tag == tags.MODALITY_LUT_SEQUENCE else _voi_inputs(image)
-    )
     count, first = int(words[0]) or 0x10000, _first(int(words[1]), vr, inputs)
     entries = _entries(data, count, header)
     if int(words[2]) <= 8:
@@ -146,32 +178,11 @@ def sequence_table(image: DicomImage, tag: int, number: int = 0) -> LookupTable 
     return LookupTable(first, _checked(entries, count, header, tag))
 
 
-def stored_range(image: DicomImage) -> tuple[int, int]:
+def stored_range(pixel: ImagePixel) -> tuple[int, int]:
     """Return the least and the greatest value that Bits Stored allow."""
-    pixel = image.header.image_pixel
     span = 2**pixel.bits_stored
     lowest = -span // 2 if pixel.pixel_representation else 0
     return lowest, lowest + span - 1
-
-
-def modality_range(image: DicomImage) -> tuple[int, int]:
-    """Return the range of what goes into a rescale, or what comes out of a Modality LUT."""
-    table = sequence_table(image, tags.MODALITY_LUT_SEQUENCE)
-    if table is None:
-        return stored_range(image)
-    return 0, int(np.iinfo(table.entries.dtype).max)
-
-
-def _voi_inputs(image: DicomImage) -> tuple[float, float]:
-    """Return the range of what the modality makes of the stored values of all frames."""
-    limits = modality_range(image)
-    names = ("rescale_slope", "rescale_intercept")
-    columns = complete_rescale(*_image_columns(image, names).values())
-    if columns is None:
-        return limits
-    slope, intercept = columns
-    rescaled = np.outer(limits, slope) + intercept
-    return float(rescaled.min()), float(rescaled.max())
 
 
 def _first(word: int, vr: str | None, inputs: tuple[float, float]) -> int:
@@ -225,7 +236,7 @@ def palette_of(image: DicomImage) -> LookupTable | None:
     if set(get(tags.PIXEL_PRESENTATION, "CS")) & {"MIXED", "COLOR"}:
         raise UnsupportedError("A Supplemental Palette is not applied", url=image.url)
     count = descriptor[0] % 0x10000 or 0x10000
-    first = _first(descriptor[1] % 0x10000, None, stored_range(image))
+    first = _first(descriptor[1] % 0x10000, None, stored_range(image.format.pixel))
     colors = [
         _checked(
             _color(header, color, count, descriptor[2]),

@@ -7,23 +7,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.computed import FrameArray
+from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
+from lazydicom._header.image_pixel import ImagePixel
 from lazydicom._views.lut.parameters import complete_rescale, frame_columns, on_grid
 
-_PADDING: Final = {
-    "PixelData": (tags.PIXEL_PADDING_VALUE, tags.PIXEL_PADDING_RANGE_LIMIT),
+_FLOAT_PADDING: Final = {
     "FloatPixelData": (
+        "FL",
         tags.FLOAT_PIXEL_PADDING_VALUE,
         tags.FLOAT_PIXEL_PADDING_RANGE_LIMIT,
     ),
     "DoubleFloatPixelData": (
+        "FD",
         tags.DOUBLE_FLOAT_PIXEL_PADDING_VALUE,
         tags.DOUBLE_FLOAT_PIXEL_PADDING_RANGE_LIMIT,
     ),
 }
-"""Pixel Padding Value and its Range Limit, by the element that holds the pixels."""
-_PADDING_VRS: Final = {"FloatPixelData": "FL", "DoubleFloatPixelData": "FD"}
+"""Padding Value and its Range Limit with their VR, by the element that holds the pixels."""
 _CT_IMAGE_STORAGE: Final = "1.2.840.10008.5.1.4.1.1.2"
 _UNSPECIFIED: Final = "US"
 
@@ -60,9 +62,8 @@ class FrameScaling:
 
 def frame_scaling(array: FrameArray) -> FrameScaling:
     """Collect what the headers say; a slope of 1 where they say nothing."""
-    padding = np.array([_padding(image) for image in array.images], np.float64)
-    lengths = [len(image) for image in array.images]
-    lowest, highest = np.repeat(padding, lengths, axis=0).T
+    table = array.frames
+    lowest, highest = _padding(table)[table.image].T
     names = ("rescale_slope", "rescale_intercept", "rescale_type")
     slopes, intercepts, types = frame_columns(array, *names)
     columns = complete_rescale(slopes, intercepts)
@@ -72,38 +73,55 @@ def frame_scaling(array: FrameArray) -> FrameScaling:
         intercept=on_grid(intercept, array),
         lowest=on_grid(lowest, array),
         highest=on_grid(highest, array),
-        units=_common_units(array, types),
+        units=_common_units(table, types),
     )
 
 
-def _common_units(array: FrameArray, types: NDArray[Any]) -> str:
+def _common_units(table: FrameTable, types: NDArray[Any]) -> str:
     """Name the units where all frames have the same."""
     kinds = {str(one) for one in np.unique(types)}
     if kinds == {""}:
-        kinds = {_units(image) for image in array.images}
+        named = table.instances["units"]
+        ct = table.instances["sop_class_uid"] == _CT_IMAGE_STORAGE
+        kinds = {str(one) for one in np.where((named == "") & ct, "HU", named)}
     return "" if len(kinds) > 1 or kinds == {_UNSPECIFIED} else kinds.pop()
 
 
-def _units(image: DicomImage) -> str:
-    """Return the Units of a PET, and those of a CT that names none."""
-    get = image.header.elements.get
-    named = "".join(map(str, get(tags.UNITS, "CS")[:1]))
-    ct = get(tags.SOP_CLASS_UID, "UI")[:1] == (_CT_IMAGE_STORAGE,)
-    return named or ("HU" if ct else "")
+def _padding(table: FrameTable) -> NDArray[np.float64]:
+    """Return the range of padding of each image: (images, 2), NaN where it has none."""
+    names = ("padding_value", "padding_limit")
+    columns = [table.instances[name][:, 0] for name in names]
+    ranges = np.full((len(table.images), 2), np.nan)
+    for row, image in enumerate(table.images):
+        pixel = image.format.pixel
+        if pixel.samples_per_pixel > 1:
+            continue  # only gray ones have some
+        if pixel.pixel_keyword in _FLOAT_PADDING:
+            ends = _float_padding(image)
+        else:
+            ends = [_signed(float(column[row]), pixel) for column in columns]
+        ranges[row] = _range_of(ends, pixel.dtype)
+    return ranges
 
 
-def _padding(image: DicomImage) -> tuple[float, float]:
-    """Return the range of padding of an image; only gray ones have some."""
-    header, pixel = image.header, image.header.image_pixel
-    nothing = (float("nan"), float("nan"))
-    if pixel.samples_per_pixel > 1:
-        return nothing
-    vr = _PADDING_VRS.get(pixel.pixel_keyword, ("US", "SS")[pixel.pixel_representation])
-    found = [header.elements.get(tag, vr)[:1] for tag in _PADDING[pixel.pixel_keyword]]
-    values = [float(one[0]) for one in found if one]
-    if not found[0] or not all(_fits(value, pixel.dtype) for value in values):
-        return nothing
-    return min(values), max(values)
+def _range_of(ends: list[float], dtype: np.dtype[Any]) -> tuple[float, float]:
+    """Return the least and the greatest value; NaN where one cannot be stored."""
+    known = [end for end in ends if not np.isnan(end)]
+    if np.isnan(ends[0]) or not all(_fits(end, dtype) for end in known):
+        return (float("nan"), float("nan"))
+    return min(known), max(known)
+
+
+def _signed(value: float, pixel: ImagePixel) -> float:
+    """Return 16 bits that were read without a sign as the pixels have them."""
+    return value - 0x10000 if pixel.pixel_representation and value >= 0x8000 else value
+
+
+def _float_padding(image: DicomImage) -> list[float]:
+    """Read the padding of floating point pixels, which have tags of their own."""
+    vr, *both = _FLOAT_PADDING[image.format.pixel.pixel_keyword]
+    found = [image.header.elements.get(tag, vr)[:1] for tag in both]
+    return [float(one[0]) if one else float("nan") for one in found]
 
 
 def _fits(value: float, dtype: np.dtype[Any]) -> bool:

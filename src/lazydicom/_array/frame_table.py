@@ -1,0 +1,117 @@
+"""The attributes of frames as columns, and their place beside an array.
+
+They are read once, at opening, and kept; they do not travel into tasks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import accumulate
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._array.image import DicomImage
+from lazydicom._header.columns.column import Columns
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FrameTable:
+    """Frames, and a row of attributes for each.
+
+    Examples
+    --------
+    >>> from pydicom.data import get_testdata_file
+    >>> import lazydicom
+    >>> path = get_testdata_file("rtdose.dcm", download=False)
+    >>> table = lazydicom.open_image(path).frames
+    >>> len(table), table.numbers("position")[1].tolist()
+    (15, [189.43125, 199.43125, -756.87])
+    """
+
+    images: tuple[DicomImage, ...]
+    image: NDArray[np.int64]
+    """Which image each frame is of."""
+    frame: NDArray[np.int64]
+    """Its number in that image, counted from 0."""
+    columns: Columns
+    """Every attribute that some frame has, a row per frame."""
+    instances: Columns
+    """What holds for whole instances, a row per image."""
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.image)
+
+    def __repr__(self) -> str:
+        """Name the columns."""
+        names = ", ".join(self.columns)
+        return f"<FrameTable of {len(self)} frames: {names}>"
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Return a column of numbers, NaN where nothing is known: (frames, values)."""
+        if name in self.instances:
+            return self.instances[name][self.image]
+        column = self.columns.get(name)
+        return np.full((len(self), 1), np.nan) if column is None else column
+
+    def text(self, name: str) -> NDArray[np.str_]:
+        """Return a column of text, empty where nothing is known."""
+        if name in self.instances:
+            return self.instances[name][self.image]
+        column = self.columns.get(name)
+        return np.zeros(len(self), "U1") if column is None else column
+
+    def take(self, rows: NDArray[np.int64]) -> "FrameTable":
+        """Return the table of some frames, and of the images that they are of."""
+        used, image = np.unique(self.image[rows], return_inverse=True)
+        images = tuple(self.images[k] for k in used)
+        columns = {name: column[rows] for name, column in self.columns.items()}
+        instances = {name: column[used] for name, column in self.instances.items()}
+        return FrameTable(images, image, self.frame[rows], columns, instances)
+
+    def in_file_order(self) -> "FrameTable":
+        """Return the table in the order of images, and of frames in each."""
+        return self.take(np.argsort(self.grid_numbers, kind="stable"))
+
+    @property
+    def grid_numbers(self) -> NDArray[np.int64]:
+        """Number of each frame in a grid, which counts the frames of all images in a row."""
+        firsts = np.array([0, *accumulate(len(image) for image in self.images[:-1])])
+        numbers: NDArray[np.int64] = firsts[self.image] + self.frame
+        return numbers
+
+    def rows_of(self, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the row of each frame number of a grid, -1 where there is none."""
+        own = self.grid_numbers
+        rows = np.full(
+            max(int(own.max(initial=-1)), int(numbers.max(initial=0))) + 2, -1
+        )
+        rows[own] = np.arange(len(own))
+        found: NDArray[np.int64] = rows[numbers]  # a hole is the last: -1
+        return found
+
+
+@dataclass(slots=True, eq=False)
+class FrameTableLoader:
+    """Holds the table of the frames of some images; pickled, it reads them anew."""
+
+    images: tuple[DicomImage, ...]
+    read: Callable[[tuple[DicomImage, ...]], FrameTable]
+    table: FrameTable | None = field(default=None)
+    """``None`` until somebody asks."""
+
+    def __call__(self) -> FrameTable:
+        """Return the table.
+
+        Raises
+        ------
+        LazyDicomError
+            If a header is read for it, and contradicts the standard.
+        """
+        if self.table is None:
+            self.table = self.read(self.images)
+        return self.table
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle without the table."""
+        return (FrameTableLoader, (self.images, self.read))
