@@ -1,22 +1,39 @@
-"""`verify` tells whether a copy still holds the pixels it was made from."""
+"""`verify` tells whether a copy still holds the pixels it was made from.
 
-from collections.abc import Mapping
+A store does not testify for itself: what its manifest and its metadata say is checked, and
+only names are touched that such a store has.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Final, cast
 
-from lazydicom._array.array import DicomArray
+from lazydicom._array.computed import FrameArray
 from lazydicom._array.parallel import available_cores
+from lazydicom._export.ome_plan import plan_pyramid
 from lazydicom._export.store.compare import Difference, StoreCheck
 from lazydicom._export.store.folder import Folder
-from lazydicom._export.store.layout import METADATA, ZarrLayout, read_layout
-from lazydicom._export.store.manifest import MANIFEST, decode_manifest
+from lazydicom._export.store.layout import METADATA, Position, ZarrLayout, read_layout
+from lazydicom._export.store.manifest import (
+    MANIFEST,
+    ImageMarker,
+    attributes_checksum,
+    decode_manifest,
+    decode_marker,
+)
 from lazydicom._export.store.run import Progress
-from lazydicom._export.store.target import StoreLike, Target, open_target
-from lazydicom.errors import ExportError, LazyDicomError, redact_url
+from lazydicom._export.store.target import StoreLike, errors_named, open_target
+from lazydicom.errors import ExportError, LimitError, redact_url
 
-_NO_ARRAY: Final = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError)
-"""What zarr raises on metadata that it does not understand."""
+if TYPE_CHECKING:
+    from lazydicom._array.array import DicomArray
+
+_MOST_DIFFERENCES: Final = 10_000
+"""Nothing is read behind so many: all of the store is wrong."""
+_MOST_CHUNK_NBYTES: Final = 1 << 30
+"""What a store may ask a chunk to be in memory, where nobody allows more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +48,7 @@ class VerifyReport:
     compared_with: tuple[str, ...]
     """``"manifest"``, ``"source"``, or both."""
     differences: tuple[Difference, ...]
-    """One per object that differs, in the order of frames."""
+    """One per object that differs, in the order of frames; 10,000 at most."""
 
     @property
     def ok(self) -> bool:
@@ -46,10 +63,11 @@ class VerifyReport:
 
 def verify(
     store: StoreLike,
-    source: DicomArray | None = None,
+    source: FrameArray | Sequence[FrameArray] | None = None,
     *,
     storage_options: Mapping[str, Any] | None = None,
     workers: int | None = None,
+    memory_limit: int | None = None,
     progress: Progress | None = None,
 ) -> VerifyReport:
     """Read a whole store and tell whether it still holds the pixels it was made from.
@@ -60,15 +78,18 @@ def verify(
     Parameters
     ----------
     store : str, os.PathLike or zarr.abc.store.Store
-        What `to_zarr` wrote, or with `source` any Zarr v3 array.
-    source : DicomArray, optional
-        Compare each pixel with it, besides the checksums of the manifest.
+        What `to_zarr` or `to_ome_zarr` wrote, or with `source` any Zarr v3 array.
+    source : DicomArray, ComputedArray or a list of levels, optional
+        Compare each pixel with it, besides the checksums of the manifest. Of an image with
+        levels the finest one is compared, or each with its own.
     storage_options : mapping, optional
         Arguments of the fsspec filesystem.
     workers : int, optional
         Objects read at the same time; by default the cores.
+    memory_limit : int, optional
+        Bytes of a decoded chunk; by default 1 GiB. The store says how long chunks are.
     progress : callable, optional
-        Called with (chunks done, chunks in all, bytes of pixels done).
+        Called with (chunks done, chunks in all, bytes of pixels done), for each level.
 
     Returns
     -------
@@ -80,81 +101,146 @@ def verify(
     ExportError
         If there is no complete store, it cannot be read, or there is neither a manifest
         nor a source.
+    LimitError
+        If a chunk takes more than `memory_limit`.
     """
     target = open_target(store, storage_options or {})
-    try:
-        return _verify(target, source, workers, progress)
-    except LazyDicomError:
-        raise
-    except OSError as error:
-        message = f"Could not read the store: {error.strerror or error}"
-        raise ExportError(message, url=target.url) from error
-
-
-def _verify(
-    target: Target,
-    source: DicomArray | None,
-    workers: int | None,
-    progress: Progress | None,
-) -> VerifyReport:
-    folder = target.published()
-    metadata = None if folder is None else folder.get(METADATA)
-    if folder is None or metadata is None:
-        unfinished = not target.staging.is_empty()
-        message = "The export is unfinished" if unfinished else "No Zarr store is there"
-        raise ExportError(message, url=target.url)
-    check = _make_check(folder, metadata, source, target.url)
-    wrong = check.wrong_metadata()
-    differences = [wrong] if wrong else _run(check, workers, progress)
-    found = {one.key: one for one in (*check.wrong_labels(), *differences)}
+    arrays = _levels(source)
+    with errors_named(target.url, "read"):
+        folder = target.published()
+        metadata = None if folder is None else folder.get(METADATA)
+        if folder is None or metadata is None:
+            unfinished = not target.staging.is_empty()
+            what = (
+                "The export is unfinished" if unfinished else "No Zarr store is there"
+            )
+            raise ExportError(what, url=target.url)
+        marker = decode_marker(folder.get(MANIFEST) or b"", target.url)
+        if marker is None:
+            checks = {"": _make_check(folder, metadata, arrays[0], target.url)}
+            differences: list[Difference] = []
+        else:
+            checks = _level_checks(folder, marker, arrays, target.url)
+            differences = list(_wrong_group(metadata, marker))
+        for prefix, check in checks.items():
+            _check_memory(check.layout, memory_limit, target.url)
+            wrong = _differences(check, workers, progress)
+            differences += [replace(one, key=prefix + one.key) for one in wrong]
     return VerifyReport(
         url=redact_url(target.url),
-        number_of_chunks=check.layout.number_of_chunks,
-        nbytes=check.nbytes,
-        compared_with=check.compared_with,
-        differences=tuple(sorted(found.values(), key=lambda one: one.frame)),
+        number_of_chunks=sum(one.layout.number_of_chunks for one in checks.values()),
+        nbytes=sum(one.nbytes for one in checks.values()),
+        compared_with=next(iter(checks.values())).compared_with,
+        differences=tuple(differences),
     )
 
 
+def _levels(
+    source: FrameArray | Sequence[FrameArray] | None,
+) -> Sequence[FrameArray | None]:
+    if source is None or isinstance(source, FrameArray):
+        return [source]
+    return source
+
+
 def _make_check(
-    folder: Folder, metadata: bytes, source: DicomArray | None, url: str
+    folder: Folder, metadata: bytes, source: FrameArray | None, url: str
 ) -> StoreCheck:
-    data = folder.get(MANIFEST)
-    if data is None and source is None:
+    """Find out what a store of one array is to be compared with."""
+    data, array = folder.get(MANIFEST), cast("DicomArray | None", source)
+    if data is None and array is None:
         message = f"No manifest ({MANIFEST}) is there; name the source to compare with"
         raise ExportError(message, url=url)
     if data is None:
-        assert source is not None
-        axes = len(source.shape) - len(source.frame_shape)
-        return StoreCheck(folder, _layout(metadata, axes, None, url), None, source)
+        assert array is not None
+        axes = len(array.shape) - len(array.frame_shape)
+        return StoreCheck(folder, _layout(metadata, axes, None, url), None, array)
     manifest = decode_manifest(data, url)
     axes, name = manifest.plan.frame_axes, manifest.plan.name
     if name is not None:
         metadata = folder.get(f"{name}/{METADATA}") or b""
-    return StoreCheck(folder, _layout(metadata, axes, name, url), manifest, source)
+    return StoreCheck(folder, _layout(metadata, axes, name, url), manifest, array)
+
+
+def _level_checks(
+    folder: Folder,
+    marker: ImageMarker,
+    arrays: Sequence[FrameArray | None],
+    url: str,
+) -> dict[str, StoreCheck]:
+    """Find out what each level of an image is to be compared with."""
+    checks = {}
+    for number in range(marker.levels):
+        level = folder.inside(str(number))
+        metadata = level.get(METADATA)
+        if metadata is None:
+            raise ExportError(f"Level {number} is gone", url=url)
+        array = arrays[number] if number < len(arrays) else None
+        source = None if array is None else plan_pyramid(array, 1, None).source_level(0)
+        check = _make_check(level, metadata, cast("FrameArray | None", source), url)
+        checks[f"{number}/"] = check
+    return checks
+
+
+def _wrong_group(metadata: bytes, marker: ImageMarker) -> Iterator[Difference]:
+    """Check what describes axes and levels, which readers believe."""
+    try:
+        same = attributes_checksum(metadata) == marker.attributes
+    except (ValueError, TypeError, KeyError, RecursionError):
+        same = False
+    if not same:
+        yield Difference(METADATA, 0, (), "what it says of the levels differs")
 
 
 def _layout(metadata: bytes, axes: int, name: str | None, url: str) -> ZarrLayout:
     try:
         return read_layout(metadata, axes, name)
-    except _NO_ARRAY as error:
+    except Exception as error:  # zarr and each codec have errors of their own
         key = METADATA if name is None else f"{name}/{METADATA}"
-        message = f"{key} describes no array: {type(error).__name__}: {error}"
+        message = f"{key} describes no array: {type(error).__name__}"
         raise ExportError(message, url=url) from error
 
 
-def _run(
+def _check_memory(layout: ZarrLayout, memory_limit: int | None, url: str) -> None:
+    limit = _MOST_CHUNK_NBYTES if memory_limit is None else memory_limit
+    if layout.chunk_nbytes > limit:
+        message = (
+            f"A chunk takes {layout.chunk_nbytes >> 20:,} MiB, allowed are "
+            f"{limit >> 20:,} MiB; memory_limit= allows more"
+        )
+        raise LimitError(message, url=url)
+
+
+def _differences(
     check: StoreCheck, workers: int | None, progress: Progress | None
 ) -> list[Difference]:
-    differences, done = [], 0
-    total = check.layout.number_of_chunks
-    positions = list(check.objects())
-    with ThreadPoolExecutor(workers or available_cores()) as executor:
-        found = executor.map(check.wrong_object, positions)
-        for position, difference in zip(positions, found, strict=True):
-            if difference is not None:
-                differences.append(difference)
-            done += sum(1 for _ in check.layout.chunks_of(position))
-            if progress is not None:
-                progress(done, total, check.nbytes * done // total)
-    return differences
+    """Check what describes an array, then its objects; in the order of frames."""
+    wrong = check.wrong_metadata()
+    others = [wrong] if wrong else _wrong_objects(check, workers, progress)
+    by_key = {one.key: one for one in (*check.wrong_labels(), *others)}
+    return sorted(by_key.values(), key=lambda one: one.frame)
+
+
+def _wrong_objects(
+    check: StoreCheck, workers: int | None, progress: Progress | None
+) -> list[Difference]:
+    differences: list[Difference] = []
+    done, total = 0, check.layout.number_of_chunks
+    threads = workers or available_cores()
+    with ThreadPoolExecutor(threads, thread_name_prefix="lazydicom-verify") as executor:
+        for some in _batches(check.objects(), 64 * threads):
+            found = executor.map(check.wrong_object, some)
+            for position, difference in zip(some, found, strict=True):
+                differences += [] if difference is None else [difference]
+                done += check.layout.chunks_in_object(position)
+                if progress is not None:
+                    progress(done, total, check.nbytes * done // total)
+            if len(differences) >= _MOST_DIFFERENCES:
+                break
+    return differences[:_MOST_DIFFERENCES]
+
+
+def _batches(positions: Iterable[Position], length: int) -> Iterator[list[Position]]:
+    positions = iter(positions)
+    while some := list(islice(positions, length)):
+        yield some

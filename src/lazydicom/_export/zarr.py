@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -26,10 +26,11 @@ from lazydicom._export.store.target import (
     StoreLike,
     Target,
     check_writable,
+    errors_named,
     open_target,
 )
 from lazydicom._views.zarr_metadata import group_objects
-from lazydicom.errors import ExportError, LazyDicomError, redact_url
+from lazydicom.errors import redact_url
 
 _COMPRESSORS: Final[Mapping[str, Callable[[], list[BytesBytesCodec]]]] = {
     "zstd": lambda: [ZstdCodec(), Crc32cCodec()],
@@ -174,12 +175,13 @@ def to_zarr(
         workers=workers,
         memory_limit=memory_limit,
     )
-    with _errors_named(target), target.alone():
+    with errors_named(target.url), target.alone():
         known = prepare(target, plan, copy.journal, overwrite=overwrite, resume=resume)
         if not known.finished:
             cluster = None if alone else find_cluster(array, target.staging)
             workers = workers if cluster is None else cluster.threads
-            copy.run(plan, known.records, workers, cluster)
+            with _nothing_left(copy, target, known):
+                copy.run(plan, known.records, workers, cluster)
             for key, data in labels.items():
                 target.staging.put(key, data)
             target.publish(root)
@@ -194,16 +196,15 @@ def _origin(array: DicomArray, name: str | None) -> dict[str, Coordinate]:
 
 
 @contextmanager
-def _errors_named(target: Target) -> Iterator[None]:
-    """Let errors of the system name the store."""
+def _nothing_left(copy: Copy, target: Target, known: Known) -> Iterator[None]:
+    """Discard what is begun where an error comes before any chunk is written."""
     try:
         yield
-    except LazyDicomError:
+    except BaseException:
+        if not (copy.records or known.records):
+            with suppress(OSError):
+                target.discard()
         raise
-    except OSError as error:
-        reason = error.strerror or f"{type(error).__name__}: {error}"
-        message = f"Could not write the store: {reason}"
-        raise ExportError(message, url=target.url) from error
 
 
 def _report(

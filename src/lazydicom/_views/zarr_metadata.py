@@ -200,7 +200,7 @@ def check_name(array: DicomArray, name: str, more: Iterable[str] = ()) -> None:
     ValueError
         If it is no plain name, that of a coordinate, or of what else stands in a store.
     """
-    if not name.isprintable() or not name or "/" in name:
+    if not name.isprintable() or not name or set(name) & set("/\\:"):
         raise ValueError(f"Expected a plain name of an array, found {name!r}")
     if name == METADATA or name.startswith((".", "__", "lazydicom.")):
         raise ValueError(f"Expected another name: {name!r} means something in a store")

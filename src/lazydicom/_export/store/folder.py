@@ -63,6 +63,10 @@ class Folder(Protocol):
         """Whether there is no object at all."""
         ...
 
+    def inside(self, name: str) -> "Folder":
+        """Return the folder of this name that is a part of this one."""
+        ...
+
     def clear(self, last: str | None = None) -> None:
         """Delete everything, one object after all others where somebody may ask for it."""
         ...
@@ -103,7 +107,7 @@ class LocalFolder:
         path = self._file(key)
         path.parent.mkdir(parents=True, exist_ok=True)
         beside = path.with_name(path.name + ".new")
-        with beside.open("wb") as file:
+        with removed_after_an_error(beside), beside.open("wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
@@ -141,6 +145,10 @@ class LocalFolder:
         path = Path(self.path)
         return not path.exists() or (path.is_dir() and not any(path.iterdir()))
 
+    def inside(self, name: str) -> "LocalFolder":
+        """Return the folder of this name in this one."""
+        return LocalFolder(f"{self.path}/{name}")
+
     def clear(self, last: str | None = None) -> None:
         """Delete the folder."""
         del last  # no store is written in place here
@@ -148,6 +156,17 @@ class LocalFolder:
 
     def _file(self, key: str) -> Path:
         return Path(self.path, key)
+
+
+@contextmanager
+def removed_after_an_error(path: Path) -> Iterator[None]:
+    """Leave no half-written file of this name, whatever stops its writing."""
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            path.unlink()
+        raise
 
 
 def as_bytes(part: Any) -> memoryview:  # noqa: ANN401 (any buffer; 3.11 has no name for it)

@@ -44,7 +44,7 @@ class ZarrLayout:
     chunks: Position
     shards: Position | None
     grid_axes: int
-    """Leading axes that count frames."""
+    """Leading axes that count frames; 0 where the array is one plane."""
     codecs: tuple[Mapping[str, Any], ...]
     """The codecs of a chunk, as ``zarr.json`` has them."""
     compressors: tuple[Mapping[str, Any], ...]
@@ -71,6 +71,11 @@ class ZarrLayout:
     def closes_with_checksum(self) -> bool:
         """Whether a chunk ends in the CRC-32C of what precedes it."""
         return bool(self.codecs[-1]["name"] == "crc32c")
+
+    @property
+    def index_nbytes(self) -> int:
+        """Bytes of the index of a shard with its checksum; 0 without shards."""
+        return 16 * math.prod(self.chunks_per_shard) + 4 if self.shards else 0
 
     @property
     def chunk_nbytes(self) -> int:
@@ -100,8 +105,10 @@ class ZarrLayout:
         Their slabs follow each other in memory too, when all are read at once.
         """
         axis = self.grid_axes - 1
-        joins = math.prod(self.objects[:axis]) == 1 and (
-            self.objects[axis] == self.chunks[axis]
+        joins = (
+            self.grid_axes > 0
+            and math.prod(self.objects[:axis]) == 1
+            and self.objects[axis] == self.chunks[axis]
         )
         run: list[Position] = []
         for unit in units:
@@ -121,6 +128,10 @@ class ZarrLayout:
     def chunks_of(self, position: Position) -> Iterator[Position]:
         """Return the chunks of an object that hold pixels, in the order they lie there."""
         return itertools.product(*self._chunk_ranges(position))
+
+    def chunks_in_object(self, position: Position) -> int:
+        """Return how many chunks of an object hold pixels."""
+        return math.prod(map(len, self._chunk_ranges(position)))
 
     def slabs_of(self, unit: Position) -> Iterator[Position]:
         """Return the positions, among the chunks, whose frames are read together."""

@@ -7,6 +7,7 @@ out the four bytes of a closing `crc32c` codec: with them every chunk has the sa
 
 import itertools
 import json
+import re
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -24,9 +25,17 @@ from lazydicom.errors import ExportError
 MANIFEST: Final = "lazydicom.json"
 JOURNAL: Final = "lazydicom.journal"
 _VERSION: Final = 1
-_MALFORMED: Final = (ValueError, TypeError, KeyError, AttributeError)
+_MARKER: Final = "lazydicom_multiscales"
+_MALFORMED: Final = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
 """What reading JSON raises that is not as we write it."""
 _LARGEST_CHECKSUM: Final = 2**32 - 1
+_LARGEST_LENGTH: Final = 2**62
+_MOST_AXES: Final = 32
+_MOST_LEVELS: Final = 64
+_DIGEST: Final = re.compile(r"[0-9a-f]{32}")
+_LABEL: Final = re.compile(r"(?:(?P<name>[^/\\\0]+)/)?(?:zarr\.json|c(?:/0)*)")
+"""What stands in a store beside chunks of pixels: metadata, and coordinates of one chunk."""
+_CHUNK: Final = re.compile(r"(?:(?P<name>[^/\\\0]+)/)?c(?:/\d{1,18})*")
 _FLUSH_S: Final = 2.0
 """A killed export to an object store repeats at most this much work."""
 
@@ -93,8 +102,48 @@ def decode_manifest(data: bytes, url: str) -> Manifest:
         plan = _plan(value)
         records = _records(value["objects"])
     except _MALFORMED as error:
-        raise ExportError(f"{MANIFEST} is no manifest: {error!r}", url=url) from error
+        raise ExportError(
+            f"{MANIFEST} is no manifest: {_why(error)}", url=url
+        ) from error
     return Manifest(plan, records)
+
+
+@dataclass(frozen=True, slots=True)
+class ImageMarker:
+    """What stands in the place of a manifest where levels have one each."""
+
+    source: str
+    """Digest of the identity of the source and of what describes the levels."""
+    levels: int
+    attributes: int
+    """Checksum of the attributes of the group."""
+    chunks: list[int] | None
+    compressors: str
+
+    def encode(self) -> bytes:
+        """Write as JSON."""
+        return json.dumps({_MARKER: asdict(self)}).encode()
+
+
+def decode_marker(data: bytes, url: str) -> ImageMarker | None:
+    """Read JSON; ``None`` where it is the manifest of one array, or nothing.
+
+    Raises
+    ------
+    ExportError
+        If it is a marker that nobody writes.
+    """
+    try:
+        value = json.loads(data or b"{}")
+        if not isinstance(value, dict) or _MARKER not in value:
+            return None
+        marker = ImageMarker(**value[_MARKER])
+        _check(type(marker.levels) is int and 1 <= marker.levels <= _MOST_LEVELS)
+    except _MALFORMED as error:
+        raise ExportError(
+            f"{MANIFEST} is no manifest: {_why(error)}", url=url
+        ) from error
+    return marker
 
 
 def checksum(data: bytes | memoryview | NDArray[Any], start: int = 0) -> int:
@@ -113,6 +162,12 @@ def label_checksum(key: str, data: bytes) -> int:
     Of metadata it leaves out attributes, which may be added later on.
     """
     return checksum(structure(data) if key.endswith(METADATA) else data)
+
+
+def attributes_checksum(metadata: bytes) -> int:
+    """Return the checksum of the attributes of a group, whoever spaced its JSON."""
+    attributes = json.loads(metadata)["attributes"]
+    return checksum(json.dumps(attributes, sort_keys=True).encode())
 
 
 @dataclass(slots=True)
@@ -165,7 +220,9 @@ class Journal:
         try:
             plan = _plan(json.loads(first))
         except _MALFORMED as error:
-            message = f"{JOURNAL} is no journal ({error!r}); overwrite=True begins anew"
+            message = (
+                f"{JOURNAL} is no journal ({_why(error)}); overwrite=True begins anew"
+            )
             raise ExportError(message, url=self.folder.url) from error
         records: Records = {}
         for line in others:
@@ -199,13 +256,15 @@ def _line(records: Records) -> str:
 
 
 def _records(objects: Mapping[str, Any]) -> Records:
-    records = {
-        str(key): [ChunkRecord(*map(int, one)) for one in chunks]
-        for key, chunks in objects.items()
-    }
+    """Check every field: a store does not testify for itself."""
+    records = {}
+    for key, chunks in objects.items():
+        _check(_CHUNK.fullmatch(key) is not None)
+        records[key] = [ChunkRecord(*one) for one in chunks]
     for one in itertools.chain.from_iterable(records.values()):
-        if min(one) < 0 or max(one.stored, one.pixels) > _LARGEST_CHECKSUM:
-            raise ValueError(f"no record of a chunk: {one}")
+        _check(all(type(number) is int and number >= 0 for number in one))
+        _check(one.length <= _LARGEST_LENGTH)
+        _check(max(one.stored, one.pixels) <= _LARGEST_CHECKSUM)
     return records
 
 
@@ -214,17 +273,52 @@ def _head(plan: ExportPlan) -> dict[str, Any]:
 
 
 def _plan(value: Mapping[str, Any]) -> ExportPlan:
-    if value["lazydicom_manifest"] != _VERSION:
-        raise ValueError(f"version {value['lazydicom_manifest']}")
+    """Check every field by type, size and range."""
+    _check(value["lazydicom_manifest"] == _VERSION)
     names = ExportPlan.__slots__  # a manifest of before the last ones has them not
     plan = ExportPlan(**{name: value[name] for name in names if name in value})
-    lengths = (plan.shape, plan.chunks, plan.shards or plan.chunks)
-    fit = all(len(one) == len(plan.shape) for one in lengths)
-    fit &= all(isinstance(n, int) for n in itertools.chain(*lengths))
-    fit &= plan.frame_axes in range(1, len(plan.shape))
-    if not fit or not isinstance(plan.labels, dict):
-        raise ValueError(f"no plan of an array: {lengths}, {plan.frame_axes}")
+    _check(all(map(_DIGEST.fullmatch, (plan.source, plan.metadata))))
+    for lengths, least in ((plan.shape, 0), (plan.chunks, 1), (plan.shards, 1)):
+        _check(lengths is None or _are_lengths(lengths, least, len(plan.shape)))
+    _check(type(plan.frame_axes) is int and 0 <= plan.frame_axes < len(plan.shape))
+    _check(None not in (plan.shape, plan.chunks))
+    _check(np.dtype(plan.dtype).kind in "iuf")
+    _check(plan.name is None or _is_plain(plan.name))
+    for key, label in plan.labels.items():
+        named = _LABEL.fullmatch(key)
+        _check(
+            named is not None and (named["name"] is None or _is_plain(named["name"]))
+        )
+        _check(type(label) is int and 0 <= label <= _LARGEST_CHECKSUM)
     return plan
+
+
+def _are_lengths(lengths: Any, least: int, axes: int) -> bool:  # noqa: ANN401 (JSON)
+    numbers = isinstance(lengths, list) and len(lengths) == axes <= _MOST_AXES
+    return numbers and all(
+        type(one) is int and least <= one <= _LARGEST_LENGTH for one in lengths
+    )
+
+
+def _is_plain(name: str) -> bool:
+    return (
+        name not in {".", ".."} and name.isprintable() and not set(name) & set("/\\:")
+    )
+
+
+def _check(holds: bool) -> None:  # noqa: FBT001 (an assertion about data)
+    if not holds:
+        raise ValueError("a field has a value that nobody writes")
+
+
+def _why(error: Exception) -> str:
+    """Name the kind of error; its text may quote the store."""
+    ours = isinstance(error, ValueError) and not isinstance(error, json.JSONDecodeError)
+    return (
+        str(error)
+        if ours and str(error).startswith("a field")
+        else type(error).__name__
+    )
 
 
 def count_chunks(records: Iterable[list[ChunkRecord]]) -> int:

@@ -93,6 +93,10 @@ class FsspecFolder(_WholeObjects):
         except FileNotFoundError:
             return True
 
+    def inside(self, name: str) -> "FsspecFolder":
+        """Return the folder of this name behind this one."""
+        return FsspecFolder(f"{self.url.rstrip('/')}/{name}", self.storage_options)
+
     def clear(self, last: str | None = None) -> None:
         """Delete all objects with this prefix."""
         with self._filesystem() as (filesystem, path):
@@ -118,48 +122,59 @@ class FsspecFolder(_WholeObjects):
 
 @dataclass(frozen=True, slots=True)
 class StoreFolder(_WholeObjects):
-    """Any store object of zarr."""
+    """Any store object of zarr, or what begins with a prefix in it."""
 
     store: Store
+    prefix: str = ""
+    """Empty, or names with a slash behind each."""
 
     @property
     def url(self) -> str:
         """How the store calls itself."""
-        return str(self.store)
+        return f"{self.store}/{self.prefix}" if self.prefix else str(self.store)
 
     def get(
         self, key: str, start: int | None = None, stop: int | None = None
     ) -> bytes | None:
         """Read a value, or a part of it."""
         span = None if stop is None else RangeByteRequest(start or 0, stop)
-        buffer = self._ask(self.store.get(key, default_buffer_prototype(), span))
+        buffer = self._ask(
+            self.store.get(self.prefix + key, default_buffer_prototype(), span)
+        )
         return None if buffer is None else buffer.to_bytes()
 
     def size(self, key: str) -> int | None:
         """Ask for the length of a value."""
         try:
-            return self._ask(self.store.getsize(key))
+            return self._ask(self.store.getsize(self.prefix + key))
         except FileNotFoundError:
             return None
 
     def put(self, key: str, data: bytes | bytearray) -> None:
         """Set a value."""
         buffer = default_buffer_prototype().buffer.from_bytes(bytes(data))
-        self._ask(self.store.set(key, buffer))
+        self._ask(self.store.set(self.prefix + key, buffer))
 
     def delete(self, key: str) -> None:
         """Delete a value."""
-        self._ask(self.store.delete(key))
+        self._ask(self.store.delete(self.prefix + key))
 
     def is_empty(self) -> bool:
         """Whether the store has no key."""
-        return self._ask(self.store.is_empty(""))
+        return self._ask(self.store.is_empty(self.prefix))
+
+    def inside(self, name: str) -> "StoreFolder":
+        """Return what has this name and a slash before its own."""
+        return StoreFolder(self.store, f"{self.prefix}{name}/")
 
     def clear(self, last: str | None = None) -> None:
         """Delete all keys."""
         if last is not None:
-            self._ask(_delete_others(self.store, last))
-        self._ask(self.store.clear())
+            self._ask(_delete_others(self.store, self.prefix, last))
+        if self.prefix:
+            self._ask(self.store.delete_dir(self.prefix))
+        else:
+            self._ask(self.store.clear())
 
     def _ask(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         with _faults(self.url):
@@ -189,8 +204,8 @@ def _faults(url: str) -> Iterator[None]:
         raise ExportError(f"The store failed: {reason}", url=url) from error
 
 
-async def _delete_others(store: Store, last: str) -> None:
-    keys = [key async for key in store.list() if key != last]
+async def _delete_others(store: Store, prefix: str, last: str) -> None:
+    keys = [key async for key in store.list_prefix(prefix) if key != prefix + last]
     await asyncio.gather(*map(store.delete, keys))
 
 

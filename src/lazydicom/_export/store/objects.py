@@ -62,7 +62,7 @@ def _write_run(
     """Write units that are read at once, or the one that is read slab by slab."""
     layout = encoder.layout
     first, *others = layout.slabs_of(run[0])
-    if others:
+    if others or not layout.grid_axes:
         slabs = (first, *others)
         frames = ((slab, array.read(layout.region(slab), threads=1)) for slab in slabs)
         return {run[0]: _write_shards(encoder, folder, run[0], frames)}
@@ -140,8 +140,7 @@ def spans_in_shard(
 
 def object_nbytes(layout: ZarrLayout, records: list[ChunkRecord]) -> int:
     """Return the length of a whole object."""
-    chunks = sum(record.length for record in records)
-    return chunks + (len(shard_index(layout, {})) if layout.shards else 0)
+    return sum(record.length for record in records) + layout.index_nbytes
 
 
 def differing_chunk(

@@ -16,7 +16,11 @@ from lazydicom._export.store.manifest import (
     decode_manifest,
     label_checksum,
 )
-from lazydicom._export.store.target import Target, check_is_zarr, check_nothing_begun
+from lazydicom._export.store.target import (
+    Target,
+    check_nothing_begun,
+    check_replaceable,
+)
 from lazydicom.errors import ExportError
 
 
@@ -46,21 +50,15 @@ def prepare(
         target.tidy()
         return Known(finished.records, finished=True)
     if published is not None:
-        _check_replaceable(published, target, overwrite=overwrite)
+        check_replaceable(published, target, overwrite=overwrite)
     target.discard()
     return Known({})
-
-
-def _check_replaceable(published: Folder, target: Target, *, overwrite: bool) -> None:
-    if not overwrite:
-        message = "A store stands here already; overwrite=True replaces it"
-        raise ExportError(message, url=target.url)
-    check_is_zarr(published, target)
 
 
 def _finished_before(published: Folder, plan: ExportPlan, target: Target) -> Manifest:
     manifest = published.get(MANIFEST)
     if manifest is None:
+        check_replaceable(published, target, overwrite=True)
         message = "A store stands here that is no export of lazydicom"
         raise ExportError(message, url=target.url)
     found = decode_manifest(manifest, target.url)

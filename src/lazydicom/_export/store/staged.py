@@ -17,7 +17,7 @@ from typing import Final
 
 from zarr.storage import ZipStore
 
-from lazydicom._export.store.folder import Folder, LocalFolder
+from lazydicom._export.store.folder import Folder, LocalFolder, removed_after_an_error
 from lazydicom._export.store.layout import METADATA
 from lazydicom._export.store.object_folder import open_store
 from lazydicom.errors import ExportError
@@ -47,7 +47,17 @@ class LocalTarget:
         return only_export(self.url)
 
     def published(self) -> Folder | None:
-        """Return the folder if there is anything in it."""
+        """Return the folder if there is anything in it.
+
+        Raises
+        ------
+        ExportError
+            If it is a file.
+        """
+        if Path(self.url).is_file():
+            raise ExportError(
+                "A file stands here, no store; it is not overwritten", url=self.url
+            )
         folder = LocalFolder(self.url)
         return None if folder.is_empty() else folder
 
@@ -105,7 +115,7 @@ class ZipTarget:
         """Pack the folder, and rename the zip."""
         self.staging.put(METADATA, metadata)
         packed = Path(self.url + ".packing")
-        with packed.open("wb") as file:
+        with removed_after_an_error(packed), packed.open("wb") as file:
             with zipfile.ZipFile(file, "w") as archive:
                 for name in _names(Path(self.staging.path)):
                     _pack(archive, Path(self.staging.path), name)

@@ -5,8 +5,8 @@ they get ``zarr.json`` last, and are no store before.
 """
 
 import os
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
@@ -19,7 +19,7 @@ from lazydicom._export.store.layout import METADATA
 from lazydicom._export.store.manifest import JOURNAL, MANIFEST
 from lazydicom._export.store.object_folder import FsspecFolder, open_store
 from lazydicom._export.store.staged import LocalTarget, ZipObjectTarget, ZipTarget
-from lazydicom.errors import ExportError
+from lazydicom.errors import ExportError, LazyDicomError
 
 StoreLike: TypeAlias = str | os.PathLike[str] | Store
 
@@ -158,17 +158,38 @@ def check_nothing_begun(target: Target) -> None:
         raise ExportError(message, url=target.url)
 
 
-def check_is_zarr(folder: Folder, target: Target) -> None:
-    """Refuse to replace what is neither a Zarr array nor a group.
+def check_replaceable(published: Folder, target: Target, *, overwrite: bool) -> None:
+    """Refuse to replace a store unasked, and anything else even if it is asked for.
 
     Raises
     ------
     ExportError
-        If it is something else.
+        If it is no Zarr array or group, or nobody said that it may be replaced.
     """
-    if all(folder.size(name) is None for name in _NODES):
+    if all(published.size(name) is None for name in _NODES):
         message = "Something else than a Zarr store stands here; it is not overwritten"
         raise ExportError(message, url=target.url)
+    if not overwrite:
+        message = "A store stands here already; overwrite=True replaces it"
+        raise ExportError(message, url=target.url)
+
+
+@contextmanager
+def errors_named(url: str, doing: str = "write") -> Iterator[None]:
+    """Let errors of the system name the store.
+
+    Raises
+    ------
+    ExportError
+        With the system's reason.
+    """
+    try:
+        yield
+    except LazyDicomError:
+        raise
+    except OSError as error:
+        reason = error.strerror or f"{type(error).__name__}: {error}"
+        raise ExportError(f"Could not {doing} the store: {reason}", url=url) from error
 
 
 def _folder_of(store: FsspecStore) -> FsspecFolder:

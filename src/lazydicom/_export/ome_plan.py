@@ -1,0 +1,166 @@
+"""Which levels an OME-Zarr image will have: their axes, factors, chunks, and metadata."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
+
+from lazydicom._array.computed import FrameArray
+from lazydicom._export.ome_metadata import (
+    VERSION,
+    OmeAxis,
+    find_axes,
+    given_levels,
+    halving,
+    multiscales,
+    omero,
+)
+from lazydicom._export.pyramid import Level, Method, Transposed
+from lazydicom.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from lazydicom._export.ome_metadata import Placed
+
+_SMALLEST_PLANE: Final = 256
+"""Levels are added until rows and columns are at most so many."""
+_CHUNK_BYTES: Final = 1 << 20
+_TILE: Final = 1024
+"""Rows and columns of a chunk where a plane has more than twice as many."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pyramid:
+    """What will be written."""
+
+    arrays: tuple[FrameArray, ...]
+    """One, or one for each level."""
+    axes: list[OmeAxis]
+    factors: list[tuple[int, ...]]
+    """Pixels of level 0 in one of each level; where levels are given, nothing but ones."""
+    method: Method
+
+    @property
+    def given(self) -> bool:
+        """Whether levels are there already."""
+        return len(self.arrays) > 1
+
+    def order(self) -> tuple[int, ...]:
+        """Axis of the array behind each axis of the copy."""
+        return tuple(axis.position for axis in self.axes)
+
+    def shapes(self) -> tuple[tuple[int, ...], ...]:
+        """Shape of each level."""
+        order = self.order()
+        if self.given:
+            return tuple(tuple(a.shape[axis] for axis in order) for a in self.arrays)
+        full = [self.arrays[0].shape[axis] for axis in order]
+        return tuple(
+            tuple(-(-n // factor) for n, factor in zip(full, factors, strict=True))
+            for factors in self.factors
+        )
+
+    def source_level(self, number: int) -> Level:
+        """Return a level that is read from an array as it is."""
+        array = self.arrays[number if self.given else 0]
+        names = tuple(axis.name for axis in self.axes)
+        below = Transposed(array, self.order())
+        return Level(array, below, names, (1,) * len(names), self.method)
+
+    def metadata(self) -> bytes:
+        """Write the ``zarr.json`` of the group."""
+        array = self.arrays[0]
+        levels: list[Placed] = [(self.axes, factors) for factors in self.factors]
+        if self.given:
+            levels = given_levels(self.arrays)
+        ome: dict[str, Any] = {
+            "version": VERSION,
+            "multiscales": [multiscales(levels, self.method)],
+        }
+        channels = omero(array, self.axes)
+        if channels is not None:
+            ome["omero"] = channels
+        attributes: dict[str, Any] = {"ome": ome}
+        if "affine" in array.attrs:
+            affine = np.asarray(array.attrs["affine"]).tolist()
+            attributes["lazydicom"] = {"affine": affine}
+        group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
+        return json.dumps(group, indent=2, allow_nan=False).encode()
+
+    def digest(self) -> str:
+        """Tell these pixels and levels from any other."""
+        digest = blake2b(self.metadata(), digest_size=16)
+        for array in self.arrays:
+            digest.update(repr(array.identity()).encode())
+        return digest.hexdigest()
+
+
+def plan_pyramid(
+    array_or_levels: FrameArray | Sequence[FrameArray],
+    levels: int | None,
+    method: Method | None,
+) -> Pyramid:
+    """Decide on axes and levels.
+
+    Raises
+    ------
+    ValueError
+        If there is no level, those given have not the same axes, or nobody knows the method.
+    """
+    if levels is not None and levels < 1:
+        raise ValueError(f"Expected 1 level or more, found {levels}")
+    if method not in {None, "mean", "nearest"}:
+        raise ValueError(f"Expected the method mean or nearest, found {method!r}")
+    if isinstance(array_or_levels, FrameArray):
+        arrays: tuple[FrameArray, ...] = (array_or_levels,)
+    else:
+        arrays = tuple(array_or_levels)[:levels]
+    if len({(array.dims, array.dtype) for array in arrays}) != 1:
+        raise ValueError("Expected levels of the same axes and type")
+    axes = find_axes(arrays[0])
+    if [axis.name for axis in axes[-2:]] != ["y", "x"]:
+        message = f"Expected planes of y and x, found {arrays[0].dims}"
+        raise UnsupportedError(message, url=arrays[0].images[0].url)
+    if method is None:
+        labels = arrays[0].attrs.get("modality") == "SEG"
+        method = "nearest" if labels else "mean"
+    if len(arrays) > 1:
+        factors = [(1,) * len(axes)] * len(arrays)
+    else:
+        factors = _factors(arrays[0], axes, levels)
+    return Pyramid(arrays, axes, factors, method)
+
+
+def _factors(
+    array: FrameArray, axes: Sequence[OmeAxis], levels: int | None
+) -> list[tuple[int, ...]]:
+    """Halve until planes are small."""
+    full = [array.shape[axis.position] for axis in axes]
+    factors = [(1,) * len(axes)]
+    while True:
+        shape = [-(-n // done) for n, done in zip(full, factors[-1], strict=True)]
+        small = max(shape[-2:]) <= _SMALLEST_PLANE if levels is None else False
+        step = halving(axes, shape, factors[-1])
+        if small or len(factors) == levels or max(step) == 1:
+            return factors
+        pairs = zip(factors[-1], step, strict=True)
+        factors.append(tuple(done * one for done, one in pairs))
+
+
+def default_chunks(level: Level) -> tuple[int, ...]:
+    """Return all samples of a pixel to one chunk, and as many planes as are 1 MiB."""
+    *outer, rows, columns = level.shape
+    plane = rows * columns * level.dtype.itemsize
+    samples = level.array.shape[-1] if level.array.dims[-1] == "sample" else 1
+    tile = [n if n <= 2 * _TILE else _TILE for n in (rows, columns)]
+    lengths = [1] * len(outer)
+    for place, name in enumerate(level.dims[:-2]):
+        if name == "c" and samples > 1:
+            lengths[place] = samples
+        elif name == "z":
+            lengths[place] = min(
+                max(_CHUNK_BYTES // (plane * samples), 1), outer[place]
+            )
+    return (*lengths, *tile)

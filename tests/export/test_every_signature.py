@@ -1,0 +1,156 @@
+"""Every export over one real file of each shape, type, colour and kind of Pixel Data."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import xarray as xr
+import zarr
+from command_line import run
+from real_files import ROOTS
+from routes import read_references
+
+import lazydicom
+from lazydicom.errors import LazyDicomError, LazyDicomWarning, UnsupportedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lazydicom import DicomArray
+
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::lazydicom.errors.LazyDicomWarning",
+    "ignore:Consolidated metadata:UserWarning",
+)
+
+
+def open_quietly(path: Path) -> DicomArray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LazyDicomWarning)
+        return lazydicom.open_image(path)
+
+
+def signature(array: DicomArray) -> str:
+    pixel, syntax = array.images[0].format.pixel, array.images[0].format.transfer_syntax
+    words = (
+        "frames" if len(array) > 1 else "frame",
+        array.dtype,
+        array.dims[-1],
+        pixel.photometric_interpretation,
+        "odd" if any(length % 2 for length in array.shape[1:3]) else "even",
+        "native" if syntax.native else "encapsulated",
+    )
+    return "-".join(map(str, words)).replace(" ", "_")
+
+
+@cache
+def files() -> dict[str, Path]:
+    """Find the smallest file of each signature."""
+    smallest: dict[str, tuple[int, str, Path]] = {}
+    for folder in ROOTS.values():
+        for path in filter(lambda one: one.is_file(), folder.rglob("*")):
+            try:
+                array = open_quietly(path)
+                if array.nbytes < smallest.get(signature(array), (1 << 40,))[0]:
+                    array[0]  # some are made to be opened, not to be decoded
+            except LazyDicomError:
+                continue
+            candidate = (array.nbytes, str(path), path)
+            key = signature(array)
+            smallest[key] = min(smallest.get(key, candidate), candidate)
+    return {key: path for key, (_, _, path) in smallest.items()}
+
+
+@pytest.fixture(params=sorted(files()))
+def path(request: pytest.FixtureRequest) -> Path:
+    return files()[request.param]
+
+
+@pytest.fixture
+def array(path: Path) -> DicomArray:
+    return open_quietly(path)
+
+
+@cache
+def pixels(path: Path) -> NDArray[Any]:
+    return np.asarray(open_quietly(path))
+
+
+def test_a_zarr_copy_holds_the_pixels(
+    array: DicomArray, path: Path, tmp_path: Path
+) -> None:
+    report = lazydicom.to_zarr(array, tmp_path / "a.zarr", name="pixels")
+
+    copy = zarr.open_group(report.url, mode="r")["pixels"]
+    np.testing.assert_array_equal(np.asarray(copy[...]), pixels(path))  # type: ignore[index]
+    assert lazydicom.verify(report.url, array).ok
+
+
+def test_the_finest_level_of_an_ome_zarr_copy_holds_the_pixels(
+    array: DicomArray, path: Path, tmp_path: Path
+) -> None:
+    if array.dims[-1] == "sample" and len(array) > 1:
+        with pytest.raises(UnsupportedError, match="no place for the axes frame"):
+            lazydicom.to_ome_zarr(array, tmp_path / "a.zarr")
+        assert not any(tmp_path.iterdir())
+        return
+
+    report = lazydicom.to_ome_zarr(array, tmp_path / "a.zarr")
+
+    finest = np.asarray(zarr.open_array(f"{report.url}/0", mode="r")[...])
+    expected = pixels(path)
+    if array.dims[-1] == "sample":
+        expected = np.moveaxis(expected[0], -1, 0)
+    np.testing.assert_array_equal(finest, expected.reshape(finest.shape))
+    planes = 3 if array.dims[-1] == "sample" else len(array)
+    assert finest.ndim == (2 if planes == 1 else 3)
+    assert lazydicom.verify(report.url).ok
+    assert lazydicom.verify(report.url, array).ok
+
+
+def test_references_lead_to_the_pixels_or_are_refused(
+    array: DicomArray, path: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "a.json"
+    try:
+        lazydicom.to_references(array, place)
+    except UnsupportedError:
+        assert not any(tmp_path.iterdir())
+        assert "deflated" in array.images[0].format.transfer_syntax.name.lower()
+        return
+
+    np.testing.assert_array_equal(read_references(str(place)), pixels(path))
+
+
+def test_a_zarr_view_holds_the_pixels(array: DicomArray, path: Path) -> None:
+    view = zarr.open_array(lazydicom.ZarrStore(array), mode="r")
+
+    np.testing.assert_array_equal(np.asarray(view[...]), pixels(path))
+
+
+def test_xarray_writes_and_reads_the_pixels(
+    array: DicomArray, path: Path, tmp_path: Path
+) -> None:
+    stored = lazydicom.to_xarray(array)
+    stored.attrs = {}
+    stored.to_dataset(name="pixels").to_zarr(tmp_path / "a.zarr", zarr_format=3)
+
+    dataset = xr.open_zarr(tmp_path / "a.zarr", mask_and_scale=False)
+    np.testing.assert_array_equal(dataset["pixels"].values, pixels(path))
+
+
+def test_the_command_line_exports_and_verifies(path: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "a.zarr"
+
+    exported, verified = run("export", path, copy), run("verify", copy, path)
+
+    assert (exported.exit_code, verified.exit_code) == (0, 0), exported.output
+    np.testing.assert_array_equal(
+        np.asarray(zarr.open_array(copy, mode="r")[...]), pixels(path)
+    )
