@@ -16,7 +16,9 @@
 """
 
 import errno
+import inspect
 import re
+import sys
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -37,6 +39,8 @@ __all__ = [
 ]
 
 _NOTES: ContextVar[list[str] | None] = ContextVar("_NOTES", default=None)
+_HELD: ContextVar[list[tuple[str, str]] | None] = ContextVar("_HELD", default=None)
+_PACKAGE: Final = __file__.removesuffix("errors.py")
 _USER_INFO = re.compile(r"(?<=://)[^/]*@")
 _USER_INFO_WITH_SLASH = re.compile(r"(?<=://)[^/:@]*:(?!\d+/).*@")
 """A slash or an at sign in a password should be quoted, and often is not."""
@@ -223,12 +227,40 @@ class LazyDicomWarning(UserWarning):
 
 
 def warn(message: str, *, url: str) -> None:
-    """Warn that a file says something odd, naming the file."""
-    notes = _NOTES.get()
+    """Warn that a file says something odd, naming the file; it points at the caller.
+
+    What a thread of a pool says is held, see `held_warnings`, and said by its starter.
+    """
+    notes, held = _NOTES.get(), _HELD.get()
     if notes is not None:
         notes.append(message)
+    if held is not None:
+        held.append((message, url))
+        return
     text = f"{message} in {redact_url(url)}"
-    warnings.warn(text, LazyDicomWarning, stacklevel=3)
+    if sys.version_info >= (3, 12):
+        warnings.warn(text, LazyDicomWarning, skip_file_prefixes=(_PACKAGE,))
+    else:
+        warnings.warn(text, LazyDicomWarning, stacklevel=_caller_level())
+
+
+def _caller_level() -> int:
+    """Return how many frames up the first one outside of this package is."""
+    level, frame = 0, inspect.currentframe()
+    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+@contextmanager
+def held_warnings() -> Iterator[list[tuple[str, str]]]:
+    """Hold what `warn` says in this thread, which nobody called: messages and files."""
+    held: list[tuple[str, str]] = []
+    token = _HELD.set(held)
+    try:
+        yield held
+    finally:
+        _HELD.reset(token)
 
 
 @contextmanager

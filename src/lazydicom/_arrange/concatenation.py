@@ -1,16 +1,33 @@
 """Concatenations: one object cut into several instances (PS3.3 section C.7.6.16.2.2.4).
 
-Their frames find their places as any others; only whether a part is missing is to be checked.
+Concatenation Frame Offset Number orders their frames: Instance Number is the same in all
+parts, and UIDs are random. A part that is missing or stands twice is an error.
 """
 
-from collections.abc import Sequence
-
 import numpy as np
+from numpy.typing import NDArray
 
 from lazydicom._array.frame_table import FrameTable
-from lazydicom._array.image import DicomImage
-from lazydicom._header import tags
 from lazydicom.errors import InvalidDicomError, redact_url, warn
+
+
+def object_order(table: FrameTable) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return what orders the images of one Instance Number, not depending on file names.
+
+    A number for the object, which parts of a concatenation share, and the frame of it
+    that is the first of the image.
+    """
+    whole = table.instances["concatenation_uid"]
+    own = table.instances["sop_instance_uid"]
+    uids = np.unique(np.where(whole != "", whole, own), return_inverse=True)[1]
+    return uids.astype(np.int64), _offsets(table)
+
+
+def _offsets(table: FrameTable) -> NDArray[np.float64]:
+    offsets = table.instances["concatenation_frame_offset"][:, 0]
+    return np.where(
+        table.instances["concatenation_uid"] == "", 0, np.nan_to_num(offsets)
+    )
 
 
 def check_concatenations(table: FrameTable, *, may_lack: bool) -> None:
@@ -22,32 +39,27 @@ def check_concatenations(table: FrameTable, *, may_lack: bool) -> None:
         If frames are missing between, before or behind the parts that are there.
     """
     uids = table.instances["concatenation_uid"]
-    groups: dict[str, list[DicomImage]] = {}
-    for row in np.flatnonzero(uids != "").tolist():
-        groups.setdefault(str(uids[row]), []).append(table.images[row])
-    for parts in groups.values():
-        fault = _fault(sorted(parts, key=_frame_offset))
+    for uid in np.unique(uids[uids != ""]):
+        rows = np.flatnonzero(uids == uid)
+        rows = rows[np.argsort(_offsets(table)[rows], kind="stable")]
+        fault = _fault(table, rows)
         if fault is not None and not may_lack:
             raise InvalidDicomError(fault)
         if fault is not None:
-            warn(fault, url=parts[0].url)
+            warn(fault, url=table.images[rows[0]].url)
 
 
-def _fault(parts: Sequence[DicomImage]) -> str | None:
-    expected = 0
-    for part in parts:
-        offset = _frame_offset(part)
+def _fault(table: FrameTable, rows: NDArray[np.int64]) -> str | None:
+    """Return what is wrong with the parts, in the order of their frames."""
+    offsets, expected = _offsets(table), 0
+    for row in rows.tolist():
+        offset = int(offsets[row])
         if offset != expected:
             text = f"Expected frame {expected} of a concatenation, found {offset}"
-            return f"{text} in {redact_url(part.url)}"
-        expected += len(part)
-    total = parts[0].header.elements.get(tags.IN_CONCATENATION_TOTAL_NUMBER, "US")
-    if total and int(total[0]) != len(parts):
-        text = f"Expected {total[0]} parts of a concatenation, found {len(parts)}"
-        return f"{text}, the last is {redact_url(parts[-1].url)}"
+            return f"{text} in {redact_url(table.images[row].url)}"
+        expected += len(table.images[row])
+    total = table.instances["concatenation_parts"][rows[0], 0]
+    if np.isfinite(total) and int(total) != len(rows):
+        text = f"Expected {total:.0f} parts of a concatenation, found {len(rows)}"
+        return f"{text}, the last is {redact_url(table.images[rows[-1]].url)}"
     return None
-
-
-def _frame_offset(image: DicomImage) -> int:
-    values = image.header.elements.get(tags.CONCATENATION_FRAME_OFFSET_NUMBER, "UL")
-    return int(values[0]) if values else 0

@@ -13,6 +13,7 @@ from lazydicom._arrange.axes import (
     intervals_contradict,
     mixed_kinds,
 )
+from lazydicom._arrange.concatenation import object_order
 from lazydicom._arrange.faults import (
     Fault,
     PlacedFrames,
@@ -118,9 +119,9 @@ def arrange(table: FrameTable, choices: Choices) -> list[DicomArray]:
 
 def _in_order(table: FrameTable) -> Rows:
     """Order frames in a way that does not depend on the names of files."""
-    uid = np.unique(table.instances["sop_instance_uid"], return_inverse=True)[1]
+    whole, offset = object_order(table)
     number = table.numbers("instance_number")[:, 0]
-    return np.lexsort((table.frame, uid[table.image], number))
+    return np.lexsort((table.frame, offset[table.image], whole[table.image], number))
 
 
 def _first_instance(table: FrameTable) -> tuple[float, int, str]:

@@ -35,6 +35,8 @@ def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
     if not isinstance(urls, str | os.PathLike):
         return _list_each(urls, storage_options)
     name = os.fspath(urls)
+    if not name:
+        raise ValueError("Expected the name of a file or a folder, found an empty text")
     if _is_remote(name):
         found = _list_remote(name, storage_options)
     else:
@@ -66,8 +68,12 @@ def _list_one(url: Url, storage_options: Mapping[str, Any]) -> list[Listed]:
 
 
 def is_list(urls: object) -> TypeGuard[Iterable[Any]]:
-    """Tell names by the dozen from an open file, of which no line is one."""
-    return isinstance(urls, Iterable) and not hasattr(urls, "read")
+    """Return whether these are many names: the lines of a file and keys are none."""
+    return (
+        isinstance(urls, Iterable)
+        and not hasattr(urls, "read")
+        and not isinstance(urls, Mapping)
+    )
 
 
 def is_pattern(name: str) -> bool:

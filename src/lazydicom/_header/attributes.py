@@ -260,6 +260,8 @@ INSTANCE_ATTRIBUTES: Final = {
     "philips_b_value": (tags.PHILIPS_B_VALUE, "FL"),
     "sop_class_uid": (tags.SOP_CLASS_UID, "UI"),
     "units": (tags.UNITS, "CS"),
+    "concatenation_frame_offset": (tags.CONCATENATION_FRAME_OFFSET_NUMBER, "UL"),
+    "concatenation_parts": (tags.IN_CONCATENATION_TOTAL_NUMBER, "US"),
     "padding_value": (tags.PIXEL_PADDING_VALUE, "US"),
     "padding_limit": (tags.PIXEL_PADDING_RANGE_LIMIT, "US"),
 }

@@ -33,6 +33,7 @@ from lazydicom.errors import (
     LazyDicomError,
     LimitError,
     SourceError,
+    held_warnings,
     warn,
 )
 
@@ -97,13 +98,30 @@ def _open_files(
     batches, files_left = _open_batches(files, open_one, options)
     threads = min(2 * REQUESTS, len(files_left) or 1)  # half of them parse
     with ThreadPoolExecutor(threads, thread_name_prefix="lazydicom-open") as pool:
-        images = [one for one in pool.map(open_one, files_left) if one is not None]
+        held = pool.map(partial(_hold_warnings, open_one), files_left)
+        images = [image for image in map(_say_warnings, held) if image is not None]
     if images:
         batches.append(Batch(mosaics_as_tiles(images)))
     if not batches:
         message = f"None of {len(files)} files is an image"
         raise SourceError(message, url=_name_of(listed[0]) or None)
     return batches
+
+
+def _hold_warnings(
+    open_one: Callable[[Listed], DicomImage | None], file: Listed
+) -> tuple[DicomImage | None, list[tuple[str, str]]]:
+    """Open a file on a thread of the pool: its warnings belong to who waits for it."""
+    with held_warnings() as warnings:
+        return open_one(file), warnings
+
+
+def _say_warnings(
+    opened: tuple[DicomImage | None, list[tuple[str, str]]],
+) -> DicomImage | None:
+    for message, url in opened[1]:
+        warn(message, url=url)
+    return opened[0]
 
 
 def _open_batches(

@@ -3,20 +3,24 @@
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from lazydicom._arrange.stack import stack_frames
 from lazydicom._array.array import DicomArray
+from lazydicom._bytes.listing import is_list
 from lazydicom._bytes.local import LocalAccess
 from lazydicom._bytes.open import URL_TYPES, open_source
 from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
 from lazydicom._frames.dicomweb.client import SCHEME
 from lazydicom._frames.index import OnExtraFrames
 from lazydicom._header.header import Header, header_of_dataset, read_header
+from lazydicom._header.pydicom import is_dataset
 from lazydicom._open.indexed import open_indexed
 from lazydicom._open.instance import open_instance
 from lazydicom._open.options import OpenOptions, open_options
 from lazydicom._open.web import open_web_instance
+from lazydicom.errors import SourceError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -143,5 +147,24 @@ def _header_loader(
     url: "Url | Dataset", storage_options: Mapping[str, Any], local: LocalAccess
 ) -> Callable[[], Header]:
     if isinstance(url, URL_TYPES):
+        _check_file(url)
         return partial(read_header, open_source(url, storage_options, local=local))
+    if is_list(url) and not is_dataset(url):
+        kind = type(url).__name__
+        message = (
+            f"Expected one file, found {kind}: open_series and open_study take many"
+        )
+        raise TypeError(message)
     return partial(header_of_dataset, url)
+
+
+def _check_file(url: "Url") -> None:
+    """Refuse a folder, and the empty name, which means the folder one stands in."""
+    if not isinstance(url, str | os.PathLike):
+        return
+    name = os.fsdecode(url)
+    if not name:
+        raise ValueError("Expected the name of a file, found an empty text")
+    if "://" not in name and Path(name).is_dir():
+        message = "Expected a file, found a folder: open_series and open_study take it"
+        raise SourceError(message, url=name)

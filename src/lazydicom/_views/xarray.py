@@ -71,6 +71,10 @@ def to_xarray(
     >>> stored.dims, stored.attrs["add_offset"], stored.attrs["units"]
     (('z', 'y', 'x'), -1024.0, 'HU')
     """
+    if not isinstance(array, FrameArray):
+        kind = type(array).__name__
+        message = f"to_xarray takes what open_series and its kin return, not {kind}"
+        raise TypeError(f"{message}; xarray.open_dataset takes files")
     dataset = xr.open_dataset(
         cast("Any", array),
         engine=LazyDicomBackend,
