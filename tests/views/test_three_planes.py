@@ -13,7 +13,7 @@ from dicom_files import element, make_native
 from series_files import write_volume
 
 import lazydicom
-from lazydicom._array.picture import resize
+from lazydicom._array.show.picture import resize
 from lazydicom._views.pictures import three_planes
 from lazydicom.errors import UnsupportedError
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 
 from lazydicom._arrange.siemens_mosaic import tile_positions
 from lazydicom._array.image import DicomImage
-from lazydicom._array.mosaic import MosaicImage
 from lazydicom._header import tags
 from lazydicom._header.attributes import (
     FRAME_ATTRIBUTES,
@@ -65,7 +64,7 @@ def frame_columns(
         values = [_values(image, tag, vr, strict=strict) for image in images]
         if any(values):
             columns[name] = make_column(values, vr=vr, width=attribute.width)
-    lengths = [len(image) for image in images]
+    lengths = [image.number_of_planes for image in images]
     if lengths != [1] * len(images):
         columns = {k: np.repeat(v, lengths, axis=0) for k, v in columns.items()}
         if names is FRAME_ATTRIBUTES:
@@ -143,19 +142,19 @@ def _private_b_values(columns: Columns) -> NDArray[np.float64]:
 
 def _spread_frames(columns: Columns, images: Sequence[DicomImage]) -> None:
     """Tell the frames of multi-frame instances apart, as far as they say how."""
-    frames = sum(len(image) for image in images)
+    frames = sum(image.number_of_planes for image in images)
     times = columns.setdefault("acquisition_time", np.full((frames, 1), np.nan))
     positions = columns.setdefault("position", np.full((frames, 3), np.nan))
     start = 0
     for image in images:
-        rows = slice(start, start + len(image))
-        start += len(image)
-        if isinstance(image, MosaicImage):
+        rows = slice(start, start + image.number_of_planes)
+        start += image.number_of_planes
+        if image.parts is not None:
             positions[rows] = tile_positions(image)
-        elif len(image) > 1:
+        elif image.number_of_planes > 1:
             seconds = _frame_seconds(image.header.elements)
-            times[rows, 0] = seconds * np.arange(len(image))
-            positions[rows] = _dose_positions(image.header, len(image))
+            times[rows, 0] = seconds * np.arange(image.number_of_planes)
+            positions[rows] = _dose_positions(image.header, image.number_of_planes)
 
 
 def _frame_seconds(elements: Elements) -> float:

@@ -147,7 +147,7 @@ def _name(placed: PlacedFrames, rows: NDArray[np.int64]) -> str:
     names = []
     for row in rows[:_NAMED].tolist():
         image = table.images[table.image[row]]
-        frame = f" frame {table.frame[row]}" if len(image) > 1 else ""
+        frame = f" frame {table.frame[row]}" if image.number_of_planes > 1 else ""
         z = placed.planes.z[placed.planes.index[row]]
         names.append(f"{redact_url(image.url)}{frame} (z = {z:.2f} mm)")
     more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""

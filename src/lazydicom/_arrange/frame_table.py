@@ -59,8 +59,8 @@ def tabulate(batches: Sequence[Batch], *, strict: bool = True) -> FrameTable:
     """
     parts = [part for batch in batches for part in _parts(batch, strict=strict)]
     images = tuple(image for part in parts for image in part.images)
-    counts = [sum(len(image) for image in part.images) for part in parts]
-    lengths = [len(image) for image in images]
+    counts = [sum(image.number_of_planes for image in part.images) for part in parts]
+    lengths = [image.number_of_planes for image in images]
     table = FrameTable(
         images,
         np.repeat(np.arange(len(images)), lengths),
@@ -103,7 +103,7 @@ def _parts(batch: Batch, *, strict: bool) -> Iterator[_Part]:
 
 
 def _enhanced_columns(image: DicomImage) -> Columns:
-    columns, frames = functional_group_columns(image.header), len(image)
+    columns, frames = functional_group_columns(image.header), image.number_of_planes
     declared = image.header.image_pixel.number_of_frames
     if frames > declared:
         message = f"Functional groups of {declared} frames, {frames} are stored"

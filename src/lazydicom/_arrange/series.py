@@ -36,7 +36,7 @@ from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable, FrameTableLoader
 from lazydicom._array.grid import HOLE, FrameGrid
-from lazydicom._decode.format import FrameFormat
+from lazydicom._array.image import DicomImage
 from lazydicom.errors import InvalidDicomError, warn
 
 OnGap: TypeAlias = Literal["error", "fill", "split"]
@@ -75,7 +75,7 @@ def uniform_parts(table: FrameTable) -> list[FrameTable]:
         _has_position(table).tolist(),
         strict=True,
     )
-    looks = [_look(image.format) for image in table.images]
+    looks = [_look(image) for image in table.images]
     keys = np.array(
         [
             kinds.setdefault((*place, looks[image]), len(kinds))
@@ -86,11 +86,11 @@ def uniform_parts(table: FrameTable) -> list[FrameTable]:
     return sorted(parts, key=_first_instance)
 
 
-def _look(format_: FrameFormat) -> tuple[object, ...]:
+def _look(image: DicomImage) -> tuple[object, ...]:
     """Return what decoded frames of one array have in common."""
-    pixel = format_.pixel
+    format_, pixel = image.format, image.format.pixel
     meaning = "RGB" if format_.converts_to_rgb else pixel.photometric_interpretation
-    return (pixel.frame_shape, pixel.dtype, meaning)
+    return (pixel.frame_shape, image.parts, pixel.dtype, meaning)
 
 
 def arrange(table: FrameTable, choices: Choices) -> list[DicomArray]:
@@ -177,7 +177,7 @@ def _on_grid(placed: PlacedFrames, choices: Choices) -> DicomArray:
     places = np.full(shape, HOLE, np.int64)
     slot = stack.slots[placed.planes.index]
     places[(*(axis.codes for axis in axes), slot)] = np.arange(len(table))
-    frame_shape = table.images[0].format.pixel.frame_shape
+    frame_shape = table.images[0].plane_shape
     coords, attrs = frame_labels(table, places, dims, source=choices.source)
     for axis in axes:
         coords |= axis_labels(axis, table)
@@ -239,13 +239,12 @@ def _array(
     if fill_value is not None and not _fits(fill_value, dtype):
         raise ValueError(f"fill_value {fill_value!r} is no {dtype}")
     numbers = np.append(table.grid_numbers, HOLE)[places]
-    frame_shape = table.images[0].format.pixel.frame_shape
     rows = table.in_file_order()
     loader = FrameTableLoader(table.images, tabulate_images, rows)
     return DicomArray(
         table.images,
-        FrameGrid(numbers),
-        (*dims, *("y", "x", "sample")[: len(frame_shape)]),
+        FrameGrid(numbers, table.images[0].parts),
+        (*dims, *("y", "x", "sample")[: len(table.images[0].plane_shape)]),
         coords=coords,
         attrs=attrs,
         fill_value=fill_value,

@@ -4,20 +4,22 @@ Neither stands in the standard: the number of tiles and the direction of the pla
 private elements of Siemens, the CSA header and the protocol.
 """
 
+import math
 import re
 import struct
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.geometry import normal_of, spans_plane
+from lazydicom._array.grid import Parts
 from lazydicom._array.image import DicomImage
-from lazydicom._array.mosaic import MosaicImage, cut_mosaic
 from lazydicom._header import tags
 from lazydicom._header.elements import Elements
-from lazydicom.errors import warn
+from lazydicom.errors import InvalidDicomError, warn
 
 _CSA_MARK: Final = b"SV10"
 _CSA_TAG: Final = struct.Struct("<64si4siii")
@@ -28,11 +30,11 @@ _SLICES: Final = re.compile(rb"sSliceArray\.lSize\s*=\s*(0x[0-9a-fA-F]+|\d+)")
 
 
 def mosaics_as_tiles(images: Sequence[DicomImage]) -> list[DicomImage]:
-    """Cut each mosaic into its tiles; other images stay as they are."""
+    """Return the images, with mosaics knowing their planes; others stay as they are."""
     return [_as_tiles(image) if _is_mosaic(image) else image for image in images]
 
 
-def tile_positions(image: MosaicImage) -> NDArray[np.float64]:
+def tile_positions(image: DicomImage) -> NDArray[np.float64]:
     """Return the centre of the first pixel of each tile, NaN where it is not told.
 
     Image Position (Patient) is that of a plane as large as the mosaic, around the centre of
@@ -44,12 +46,12 @@ def tile_positions(image: MosaicImage) -> NDArray[np.float64]:
     spacing = _numbers(elements, tags.PIXEL_SPACING, 2)
     distance = _numbers(elements, tags.SPACING_BETWEEN_SLICES, 1)
     if not spans_plane(orientation[None]).all():
-        return np.full((image.tiles, 3), np.nan)
+        return np.full((image.planes_per_frame, 3), np.nan)
     normal = _slice_normal(elements, normal_of(orientation))
-    mosaic, tile = image.mosaic.format.pixel, image.format.pixel
-    right = (mosaic.columns - tile.columns) / 2 * spacing[1] * orientation[:3]
-    down = (mosaic.rows - tile.rows) / 2 * spacing[0] * orientation[3:]
-    steps = np.arange(image.tiles)[:, None] * np.abs(distance) * normal
+    mosaic, (rows, columns) = image.format.pixel, image.plane_shape[:2]
+    right = (mosaic.columns - columns) / 2 * spacing[1] * orientation[:3]
+    down = (mosaic.rows - rows) / 2 * spacing[0] * orientation[3:]
+    steps = np.arange(image.planes_per_frame)[:, None] * np.abs(distance) * normal
     positions: NDArray[np.float64] = position + right + down + steps
     return positions
 
@@ -64,7 +66,29 @@ def _as_tiles(image: DicomImage) -> DicomImage:
     if tiles is None:
         warn("A mosaic that does not tell its number of tiles", url=image.url)
         return image
-    return cut_mosaic(image, tiles)
+    return _with_planes(image, tiles)
+
+
+def _with_planes(image: DicomImage, planes: int) -> DicomImage:
+    """Let planes be parts of the frame: a square of as many as fit.
+
+    Raises
+    ------
+    InvalidDicomError
+        If rows or columns are no multiple of the planes along them.
+    """
+    pixel = image.format.pixel
+    across = math.isqrt(max(planes, 1) - 1) + 1
+    if planes < 1 or pixel.rows % across or pixel.columns % across:
+        message = (
+            f"Expected a mosaic of {planes} tiles, found {pixel.rows}×{pixel.columns}"
+        )
+        raise InvalidDicomError(message, url=image.url)
+    parts = Parts((pixel.rows // across, pixel.columns // across), across)
+    mosaic = replace(image, parts=parts, planes_per_frame=planes)
+    if "header" in vars(image):
+        vars(mosaic)["header"] = image.header
+    return mosaic
 
 
 def _number_of_tiles(elements: Elements) -> int | None:

@@ -1,9 +1,9 @@
-"""Images, grids and the array that NumPy indexes.
+"""Images, grids, and the arrays that NumPy indexes.
 
-It does not know where a frame belongs (`_arrange` does), nor any other library of
-arrays (`_views` do).
+An array is a grid of frames. `pieces` says which part of which frame an index expression
+touches; reading, planning and chunking follow from it. No format of a file, no other
+library's arrays: those are in `_frames`, `_decode` and `_views`.
 
-For others: `array.DicomArray`, `image.DicomImage`, `grid.FrameGrid`,
-`computed.ComputedArray`.
-Read `array.py` first.
+Others use `array.DicomArray`, `computed.ComputedArray`, `lazy_array.LazyArray`,
+`image.DicomImage`, `grid.FrameGrid` and `coordinate.Coordinate`. Read `grid`, then `pieces`.
 """

@@ -1,28 +1,40 @@
 """`DicomArray`: images on a grid, indexed like a NumPy array, read frame by frame."""
 
 import math
-from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
-from itertools import accumulate, pairwise, repeat
+from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from lazydicom._array.coordinate import Coordinate
-from lazydicom._array.frame_table import FrameTable
-from lazydicom._array.grid import HOLE, NOT_READ, FrameGrid
+from lazydicom._array.coordinate import Coordinate, crop_coordinates, crop_geometry
+from lazydicom._array.fill import (
+    FillValue,
+    ImageRow,
+    fill_frames,
+    fill_pieces,
+    frames_of,
+    image_row,
+)
+from lazydicom._array.frame_table import FrameTable, FrameTableLoader
+from lazydicom._array.grid import (
+    HOLE,
+    FrameGrid,
+    Parts,
+    Tiles,
+    chunk_lengths,
+    crop_grid,
+)
 from lazydicom._array.image import DicomImage
-from lazydicom._array.parallel import Fetch, Job, available_cores, read_ahead, run
+from lazydicom._array.parallel import available_cores, read_ahead
+from lazydicom._array.pieces import pieces
 from lazydicom._array.plan import ReadPlan, sum_plans
-from lazydicom._array.repr import array_html
-from lazydicom._array.selection import Positions, Selection, as_slice, select
-from lazydicom._bytes.ranges import REQUESTS
-from lazydicom._bytes.source import BytesLike
-from lazydicom._frames.reader import is_distant
-from lazydicom.errors import InvalidDicomError, UnsupportedError
+from lazydicom._array.selection import Positions, Selection, axis_keys, select
+from lazydicom._array.show.html import array_html
+from lazydicom.errors import UnsupportedError
 
 _BLOCK_BYTES: Final = 1 << 22
 """4 MiB: what iteration reads at once; freed blocks of this size are used again."""
@@ -58,7 +70,7 @@ class DicomArray:
     """Coordinates by name, each with its axes and its unit."""
     attrs: Mapping[str, Any] = field(default_factory=dict)
     """Technical attributes, by keyword in snake case; nothing of a patient."""
-    fill_value: float | None = None
+    fill_value: FillValue = None
     """What stands in holes of the grid; ``None``: reading one is an error."""
     load_frames: Callable[[], FrameTable] | None = field(default=None, repr=False)
     """Returns the table of attributes, which opening has read already or reads once."""
@@ -78,13 +90,39 @@ class DicomArray:
 
     @cached_property
     def frame_shape(self) -> tuple[int, ...]:
-        """Rows and columns, and samples for colour."""
+        """Lengths of the axes behind those of the grid: y, x, and samples for colour."""
+        return self.grid.plane_shape(self._stored_shape)
+
+    @property
+    def _stored_shape(self) -> tuple[int, ...]:
         return self.images[0].format.pixel.frame_shape
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
         """Length of each axis."""
         return (*self.grid.shape, *self.frame_shape)
+
+    @property
+    def grid_axes(self) -> int:
+        """Leading axes along which frames stand: for tiles, those of their plane too."""
+        axes = len(self.grid.shape)
+        if isinstance(self.grid.layout, Tiles):
+            window = self.grid.plane_window(self._stored_shape)[:2]
+            axes += sum(isinstance(one, range) for one in window)
+        return axes
+
+    def chunk_frames(self, frames: int) -> tuple[int, ...]:
+        """Return the lengths of a chunk of so many whole frames.
+
+        A stack groups frames along its last grid axis, tiles make squares.
+
+        >>> from pydicom.data import get_testdata_file
+        >>> import lazydicom
+        >>> path = get_testdata_file("rtdose.dcm", download=False)
+        >>> lazydicom.open_image(path).chunk_frames(4)
+        (4, 10, 10)
+        """
+        return chunk_lengths(self.grid, self._stored_shape, frames)
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
@@ -111,7 +149,7 @@ class DicomArray:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        """Tell shape, type and where it lives."""
+        """Return shape, type and where it lives."""
         axes = ", ".join(
             f"{d}: {n}" for d, n in zip(self.dims, self.shape, strict=True)
         )
@@ -119,7 +157,7 @@ class DicomArray:
         return f"<DicomArray ({axes}) {self.dtype} from {self.images[0]!r}{more}>"
 
     def _repr_html_(self) -> str:
-        """Show shape, type, place and the middle frame, where that is one frame to read."""
+        """Show shape, type, place, and the middle frame of a local file."""
         return array_html(self)
 
     def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 (NumPy's own signature)
@@ -145,7 +183,8 @@ class DicomArray:
 
     def __iter__(self) -> Iterator[Any]:
         """Read along the first axis, in blocks of some MiB, two of them ahead."""
-        step = max(_BLOCK_BYTES * len(self) // max(self.nbytes, 1), 1)
+        least = 1 if self.grid.shape else self.chunk_frames(1)[0]
+        step = max(_BLOCK_BYTES * len(self) // max(self.nbytes, 1), least)
         reads = map(self._block, range(0, len(self), step), repeat(step))
         for block in read_ahead(reads, threads=available_cores()):
             yield from block
@@ -156,12 +195,12 @@ class DicomArray:
         Memory freed on another thread than its own goes back to the system, and its pages
         cost as much as the copy when they are taken again.
         """
-        numbers = self.grid.numbers[start : start + length]
-        box: NDArray[Any] = np.empty((len(numbers), *self.shape[1:]), self.dtype)
-        return partial(self._fill, numbers, None, box, threads=1)
+        stop = min(start + length, len(self))
+        box: NDArray[Any] = np.empty((stop - start, *self.shape[1:]), self.dtype)
+        return partial(self.read, slice(start, stop), out=box, threads=1)
 
     def identity(self) -> tuple[object, ...]:
-        """Tell these values from any other, the same in every process, also as text."""
+        """Return what tells these values from others: in every process the same text."""
         sources = tuple(image.identity() for image in self.images)
         grid, fill = self.grid, repr(self.fill_value)
         return ("lazydicom", sources, grid.shape, grid.digest(), fill)
@@ -248,152 +287,117 @@ class DicomArray:
         selection = select(key, self.shape)
         if 0 in selection.box_shape:
             return sum_plans(())
-        whole = self._is_whole(selection.positions[len(self.grid.shape) :])
+        wanted = pieces(self.grid, selection, self._stored_shape)
+        split = self._row.split(frames_of(wanted))
         return sum_plans(
-            image.plan(wanted, whole=whole)
-            for image, wanted, _ in self._by_image(self._wanted(selection).reshape(-1))
+            image.plan(own, whole=wanted.are_frames) for image, own, _ in split
+        )
+
+    def isel(self, **positions: int | slice) -> "DicomArray":
+        """Return a smaller lazy array: a part of each axis, with its coordinates.
+
+        Parameters
+        ----------
+        **positions : int or slice
+            By the name of an axis, as xarray's `isel`; an integer takes the axis away.
+
+        Returns
+        -------
+        DicomArray
+            Nothing is read. Affine, spacing and coordinates are those of the part.
+
+        Examples
+        --------
+        >>> from pydicom.data import get_testdata_file
+        >>> import lazydicom
+        >>> path = get_testdata_file("rtdose.dcm", download=False)
+        >>> array = lazydicom.open_image(path)
+        >>> array.isel(frame=slice(5, 10), y=slice(None, None, -1), x=3).shape
+        (5, 10)
+        """
+        keys = axis_keys(positions, self.dims, self.shape)
+        by_name = dict(zip(self.dims, keys, strict=True))
+        grid = crop_grid(self.grid, keys, self._stored_shape)
+        used, numbers = _without_unused(self._row, grid)
+        load_frames = self.load_frames
+        if isinstance(load_frames, FrameTableLoader) and len(used) < len(self.images):
+            load_frames = load_frames.take(used)
+        attrs = crop_geometry(self.attrs, by_name)
+        if "number_of_holes" in attrs:
+            attrs["number_of_holes"] = int((numbers == HOLE).sum())
+        return replace(
+            self,
+            images=tuple(self.images[k] for k in used),
+            grid=replace(grid, numbers=numbers),
+            dims=tuple(d for d in self.dims if isinstance(by_name[d], range)),
+            coords=crop_coordinates(self.coords, by_name),
+            attrs=attrs,
+            fill_value=_cropped_fill(self.fill_value, by_name.get("sample")),
+            load_frames=load_frames,
         )
 
     def _read_box(self, selection: Selection, threads: int | None) -> NDArray[Any]:
         axes = len(self.grid.shape)
-        if math.prod(selection.box_shape[:axes]) == 1:
-            number = self._wanted(selection).item()
-            if number >= 0 and self._is_whole(selection.positions[axes:]):
-                return self._frame(number).reshape(selection.box_shape)
+        single = math.prod(selection.box_shape[:axes]) == 1
+        if single and self.grid.is_stack_of_frames:
+            number = self.grid.numbers[tuple(p[0] for p in selection.positions[:axes])]
+            if number >= 0 and _is_whole(selection.positions[axes:], self.frame_shape):
+                image, own = self._row.of(int(number))
+                return image.frame(own).reshape(selection.box_shape)
         box: NDArray[Any] = np.empty(selection.box_shape, self.dtype)
         return self._fill_box(selection, box, threads)
 
     def _fill_box(
         self, selection: Selection, box: NDArray[Any], threads: int | None
     ) -> NDArray[Any]:
-        plane = selection.positions[len(self.grid.shape) :]
-        part = None if self._is_whole(plane) else plane
-        return self._fill(self._wanted(selection), part, box, threads=threads)
-
-    def _fill(
-        self,
-        numbers: NDArray[np.int64],
-        part: tuple[Positions, ...] | None,
-        box: NDArray[Any],
-        *,
-        threads: int | None,
-    ) -> NDArray[Any]:
-        """Fill `box` with frames, or with the same part of each."""
-        if box.size:
-            flat = numbers.reshape(-1)
-            out = box.reshape(flat.size, *box.shape[numbers.ndim :])
-            self._fill_holes(flat == HOLE, out)
-            run(self._jobs(flat, part, out), threads=threads, requests=REQUESTS)
+        if not box.size:
+            return box
+        wanted = pieces(self.grid, selection, self._stored_shape)
+        out = box.reshape(wanted.box_shape)
+        fill, numbers = self.fill_value, wanted.frames.reshape(-1)
+        if wanted.are_frames and not isinstance(self.grid.layout, Tiles):
+            fill_frames(self._row, numbers, out, fill_value=fill, threads=threads)
+        else:
+            fill_pieces(self._row, wanted, out, fill_value=fill, threads=threads)
         return box
 
-    def _wanted(self, selection: Selection) -> NDArray[np.int64]:
-        """Return the frame number at each grid position of the box.
-
-        `NOT_READ` stands where an expression with several lists asks for nothing.
-        """
-        axes = len(self.grid.shape)
-        if axes == 1:
-            one: NDArray[np.int64] = self.grid.numbers[as_slice(selection.positions[0])]
-            return one
-        outer = np.ix_(*(np.asarray(p, np.intp) for p in selection.positions[:axes]))
-        numbers: NDArray[np.int64] = self.grid.numbers[outer]
-        in_grid = selection.by_axis[:axes]
-        if sum(isinstance(key, np.ndarray) for key in in_grid) > 1:
-            wanted = np.zeros(numbers.shape, dtype=bool)
-            wanted[in_grid] = True
-            numbers = np.where(wanted, numbers, NOT_READ)
-        return numbers
-
-    def _fill_holes(self, holes: NDArray[np.bool_], out: NDArray[Any]) -> None:
-        """Let the caller's value stand where there is no frame."""
-        if not holes.any():
-            return
-        if self.fill_value is None:
-            message = (
-                f"{holes.sum()} frames asked for are missing, no fill_value is given"
-            )
-            raise InvalidDicomError(message, url=self.images[0].url)
-        out[holes] = np.array(self.fill_value, self.dtype)
-
-    def _frame(self, number: int) -> NDArray[Any]:
-        """Read one whole frame, the commonest wish, without planning."""
-        image, own = self.image_of(number)
-        return image.frame(own)
+    @cached_property
+    def _row(self) -> ImageRow:
+        return image_row(self.images)
 
     def image_of(self, number: int) -> tuple[DicomImage, int]:
         """Return which image a frame number of the grid belongs to, and its number there."""
-        which = bisect_right(self._first_numbers, number) - 1
-        return self.images[which], number - self._first_numbers[which]
-
-    def _jobs(
-        self,
-        numbers: NDArray[np.int64],
-        part: tuple[Positions, ...] | None,
-        out: NDArray[Any],
-    ) -> Iterator[Job | Fetch]:
-        """Return the jobs that fill `out[i]` with frame `numbers[i]`, or a part of it."""
-        for image, wanted, rows in self._by_image(numbers):
-            if part is None:
-                yield from image.jobs(wanted, out[rows])
-            else:
-                yield from _part_jobs(image, wanted, part, out[rows])
-
-    def _by_image(
-        self, numbers: NDArray[np.int64]
-    ) -> Iterator[tuple[DicomImage, NDArray[np.int64], slice]]:
-        """Return the runs of frames of one image: its frame numbers and where they stand."""
-        if len(self.images) == 1 and numbers.min() >= 0:
-            yield self.images[0], numbers, slice(None)
-            return
-        firsts = np.array(self._first_numbers)
-        which = np.searchsorted(firsts, numbers, side="right") - 1
-        edges = [0, *(np.flatnonzero(np.diff(which)) + 1).tolist(), len(numbers)]
-        for start, stop in pairwise(edges):
-            if numbers[start] < 0:  # filled, or asked for by nobody
-                continue
-            first = firsts[which[start]]
-            yield (
-                self.images[which[start]],
-                numbers[start:stop] - first,
-                slice(start, stop),
-            )
-
-    @cached_property
-    def _first_numbers(self) -> list[int]:
-        """Number of the first frame of each image."""
-        return [0, *accumulate(len(image) for image in self.images[:-1])]
-
-    def _is_whole(self, plane: tuple[Positions, ...]) -> bool:
-        return all(
-            isinstance(positions, range) and positions == range(length)
-            for positions, length in zip(plane, self.frame_shape, strict=True)
-        )
+        return self._row.of(number)
 
 
-def _part_jobs(
-    image: DicomImage,
-    numbers: NDArray[np.int64],
-    plane: tuple[Positions, ...],
-    out: NDArray[Any],
-) -> Iterator[Job | Fetch]:
-    part = np.ix_(*(np.asarray(positions, np.intp) for positions in plane))
-    slices = tuple(as_slice(positions) for positions in plane)
-    index = slices if all(isinstance(one, slice) for one in slices) else part
-    wanted: list[int] = numbers.tolist()
-
-    def use(row: int, data: BytesLike) -> None:
-        frame = np.empty(image.format.pixel.frame_shape, out.dtype)
-        image.decode(wanted[row], data, frame)
-        out[row] = frame[index]
-
-    if is_distant(image.reader):
-        yield from image.fetches(wanted, use)
-        return
-    for row, number in enumerate(wanted):
-        yield partial(_read_part, image, number, index, out[row])
+def _is_whole(plane: tuple[Positions, ...], lengths: tuple[int, ...]) -> bool:
+    return all(
+        isinstance(positions, range) and positions == range(length)
+        for positions, length in zip(plane, lengths, strict=True)
+    )
 
 
-def _read_part(
-    image: DicomImage, number: int, part: tuple[Any, ...], out: NDArray[Any]
-) -> None:
-    out[...] = image.frame(number)[part]
+def _cropped_fill(value: FillValue, sample: int | range | None) -> FillValue:
+    """Return the value of holes of some of the samples."""
+    if not isinstance(value, tuple) or sample is None:
+        return value
+    return value[sample] if isinstance(sample, int) else tuple(value[k] for k in sample)
+
+
+def _without_unused(
+    row: ImageRow, grid: FrameGrid
+) -> tuple[Sequence[int], NDArray[np.int64]]:
+    """Return the images of which a frame is in a grid, and its numbers without others."""
+    per_frame = grid.layout.per_frame if isinstance(grid.layout, Parts) else 1
+    numbers = grid.numbers
+    there = numbers >= 0
+    if len(row.images) == 1 or not there.any():
+        return range(len(row.images)), numbers
+    firsts = np.array(row.firsts) * per_frame
+    which = np.searchsorted(firsts, numbers[there], side="right") - 1
+    used, new = np.unique(which, return_inverse=True)
+    images = tuple(row.images[k] for k in used.tolist())
+    starts = np.array(image_row(images).firsts) * per_frame
+    moved = numbers.copy()
+    moved[there] += starts[new.reshape(-1)] - firsts[which]
+    return used.tolist(), moved

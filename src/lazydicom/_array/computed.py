@@ -4,7 +4,7 @@ import math
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -12,10 +12,18 @@ from numpy.typing import DTypeLike, NDArray
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.fill import FillValue
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import FrameGrid
 from lazydicom._array.image import DicomImage
-from lazydicom._array.selection import Positions, Selection, as_slice, select
+from lazydicom._array.plan import ReadPlan
+from lazydicom._array.selection import (
+    Positions,
+    Selection,
+    as_slice,
+    axis_keys,
+    select,
+)
 
 Name: TypeAlias = Literal["Modality LUT", "VOI LUT", "palette"]
 
@@ -54,7 +62,7 @@ class FrameFunction:
         return replace(self, parameters=parameters)
 
     def digest(self) -> str:
-        """Tell this function from any other, the same in every process."""
+        """Return what tells this function from others, the same in every process."""
         from hashlib import blake2b  # deferred: OpenSSL costs 5 ms of import
 
         return blake2b(pickle.dumps(self), digest_size=16).hexdigest()
@@ -123,8 +131,18 @@ class ComputedArray:
         return self.source.frames
 
     @property
+    def grid_axes(self) -> int:
+        """Leading axes along which frames stand."""
+        return self.source.grid_axes
+
+    def chunk_frames(self, frames: int) -> tuple[int, ...]:
+        """Return the lengths of a chunk of so many whole frames."""
+        samples = self.function.samples
+        return (*self.source.chunk_frames(frames), *((samples,) if samples else ()))
+
+    @property
     def frame_shape(self) -> tuple[int, ...]:
-        """Rows and columns, and samples for colour."""
+        """Lengths of the axes behind those of the grid."""
         return self.shape[len(self.grid.shape) :]
 
     @property
@@ -144,7 +162,7 @@ class ComputedArray:
         return {name: one for name, one in named.items() if name not in applied}
 
     @property
-    def fill_value(self) -> float | None:
+    def fill_value(self) -> FillValue:
         """What stands in holes of the source."""
         return self.source.fill_value
 
@@ -153,7 +171,7 @@ class ComputedArray:
         return self.shape[0]
 
     def __repr__(self) -> str:
-        """Tell shape, type and where it comes from."""
+        """Return shape, type and where it comes from."""
         pairs = zip(self.dims, self.shape, strict=True)
         axes = ", ".join(f"{dim}: {length}" for dim, length in pairs)
         return f"<ComputedArray ({axes}) {self.dtype} of {self.source!r}>"
@@ -180,7 +198,7 @@ class ComputedArray:
         return values if dtype is None else values.astype(dtype, copy=False)
 
     def identity(self) -> tuple[object, ...]:
-        """Tell these values from any other, the same in every process, also as text."""
+        """Return what tells these values from others: in every process the same text."""
         return ("lazydicom-mapped", self.source.identity(), self.function.digest())
 
     def __dask_tokenize__(self) -> tuple[object, ...]:
@@ -196,6 +214,44 @@ class ComputedArray:
         if self.function.samples:
             box = box[..., as_slice(selection.positions[-1])]
         return box[selection.in_box]
+
+    def plan(self, key: Any = ...) -> ReadPlan:  # noqa: ANN401
+        """Return what `read` of an index expression will cost; see `DicomArray.plan`."""
+        selection = select(key, self.shape)
+        return self.source.plan(_outer(selection.positions[: len(self.source.shape)]))
+
+    def isel(self, **positions: int | slice) -> "ComputedArray":
+        """Return a smaller lazy array; see `DicomArray.isel`."""
+        keys = axis_keys(positions, self.dims, self.shape)
+        own = {name: one for name, one in positions.items() if name in self.source.dims}
+        source_keys = keys[: self.source.ndim]
+        key = tuple(
+            one if isinstance(one, int) else as_slice(one) for one in source_keys
+        )
+        function = self.function.at(key, self.source.shape)
+        if self.function.samples:
+            function = _of_samples(function, keys[-1])
+        return ComputedArray(self.source.isel(**own), function)
+
+
+def _of_samples(function: FrameFunction, key: int | range) -> FrameFunction:
+    """Return a function that makes some of the samples."""
+    if key == range(function.samples):
+        return function
+    index = key if isinstance(key, int) else as_slice(key)
+    samples = 0 if isinstance(key, int) else len(key)
+    kernel = partial(_take_samples, function.kernel, index)
+    return replace(function, kernel=kernel, samples=samples)
+
+
+def _take_samples(
+    kernel: Callable[..., NDArray[Any]],
+    index: Any,  # noqa: ANN401
+    values: NDArray[Any],
+    *parameters: NDArray[Any],
+) -> NDArray[Any]:
+    taken: NDArray[Any] = kernel(values, *parameters)[..., index]
+    return taken
 
 
 def _numbers_at(numbers: NDArray[Any], selection: Selection) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 """What an axis or a frame is at: time, position, echo, the instance it came from."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,3 +33,60 @@ class Coordinate:
     ) -> NDArray[Any]:
         """Return the values."""
         return np.array(self.values, dtype, copy=copy)
+
+
+def crop_coordinates(
+    coords: Mapping[str, Coordinate], keys: Mapping[str, int | range]
+) -> dict[str, Coordinate]:
+    """Return the coordinates at some positions of each axis, by its name.
+
+    >>> z = Coordinate(("z",), np.array([0.0, 2.5, 5.0]), "mm")
+    >>> crop_coordinates({"z": z}, {"z": range(1, 3)})["z"].values
+    array([2.5, 5. ])
+    """
+    cropped = {}
+    for name, one in coords.items():
+        index = tuple(_index(keys.get(dim, slice(None))) for dim in one.dims)
+        kept = tuple(dim for dim in one.dims if not isinstance(keys.get(dim), int))
+        values = np.asarray(np.asarray(one.values)[index])
+        cropped[name] = Coordinate(kept, values, one.units)
+    return cropped
+
+
+def crop_geometry(
+    attrs: Mapping[str, Any], keys: Mapping[str, int | range]
+) -> dict[str, Any]:
+    """Return the attributes with affine and spacing those of some positions.
+
+    The directions stay: coordinates count along them, backwards where a step is negative.
+
+    >>> whole = {"affine": np.diag([2.0, 2, 5, 1])}
+    >>> crop_geometry(whole, {"z": range(3, 9, 2)})["affine"][2]
+    array([ 0.,  0., 10., 15.])
+    """
+    cropped = dict(attrs)
+    if "affine" in attrs:
+        affine = np.array(attrs["affine"], np.float64)
+        for column, name in enumerate("xyz"):
+            first, step = _first_and_step(keys.get(name))
+            affine[:3, 3] += first * affine[:3, column]
+            affine[:3, column] *= step
+        cropped["affine"] = affine
+    if "spacing" in attrs:
+        steps = [abs(_first_and_step(keys.get(name))[1]) for name in "zyx"]
+        pairs = zip(attrs["spacing"], steps, strict=True)
+        cropped["spacing"] = [one * step for one, step in pairs]
+    return cropped
+
+
+def _first_and_step(key: int | range | None) -> tuple[int, int]:
+    """Return the first position, and what lies between it and the next one."""
+    if isinstance(key, int):
+        return key, 1
+    if not key:
+        return 0, 1
+    return key[0], key.step if len(key) > 1 else 1
+
+
+def _index(key: int | range | slice) -> Any:  # noqa: ANN401 (NumPy's)
+    return np.asarray(key, np.intp) if isinstance(key, range) else key

@@ -3,7 +3,7 @@
 They are read once, at opening, and kept; they do not travel into tasks.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
@@ -32,7 +32,7 @@ class FrameTable:
     image: NDArray[np.int64]
     """Which image each frame is of."""
     frame: NDArray[np.int64]
-    """Its number in that image, counted from 0."""
+    """Its number in that image, counted from 0; of a mosaic, that of the plane."""
     columns: Columns
     """Every attribute that some frame has, a row per frame."""
     instances: Columns
@@ -76,7 +76,8 @@ class FrameTable:
     @property
     def grid_numbers(self) -> NDArray[np.int64]:
         """Number of each frame in a grid, which counts the frames of all images in a row."""
-        firsts = np.array([0, *accumulate(len(image) for image in self.images[:-1])])
+        counts = map(_numbers_of, self.images[:-1])
+        firsts = np.array([0, *accumulate(counts)])
         numbers: NDArray[np.int64] = firsts[self.image] + self.frame
         return numbers
 
@@ -89,6 +90,11 @@ class FrameTable:
         rows[own] = np.arange(len(own))
         found: NDArray[np.int64] = rows[numbers]  # a hole is the last: -1
         return found
+
+
+def _numbers_of(image: DicomImage) -> int:
+    """Return how many numbers a grid keeps for an image."""
+    return len(image) * (1 if image.parts is None else image.parts.per_frame)
 
 
 @dataclass(slots=True, eq=False)
@@ -111,6 +117,14 @@ class FrameTableLoader:
         if self.table is None:
             self.table = self.read(self.images)
         return self.table
+
+    def take(self, images: Sequence[int]) -> "FrameTableLoader":
+        """Return what loads the table of some of the images."""
+        table = self.table
+        if table is not None:
+            table = table.take(np.flatnonzero(np.isin(table.image, images)))
+        chosen = tuple(self.images[k] for k in images)
+        return FrameTableLoader(chosen, self.read, table)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle without the table."""

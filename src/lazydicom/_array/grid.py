@@ -1,7 +1,14 @@
-"""Which frame stands at each position of an array."""
+"""Which frame stands at each position of an array, and how frames fill its planes.
 
-from dataclasses import dataclass
-from typing import Final
+Frames fill planes in one of three ways. In a *stack* each frame is a plane. *Tiles* are
+frames that lie side by side in one large plane (PS3.3 section C.7.6.17). *Parts* are planes
+that lie side by side in one frame (mosaics of Siemens).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,31 +18,102 @@ HOLE: Final = -1
 NOT_READ: Final = -2
 """A frame may stand here, nobody asks for it."""
 
+AxisWindow: TypeAlias = int | range
+"""Positions of an axis that an array has; an integer: the axis is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tiles:
+    """The last two axes of the grid count the tiles of one plane, down and across."""
+
+    tile_shape: tuple[int, int]
+    """Rows and columns of a frame."""
+    plane_shape: tuple[int, int]
+    """Rows and columns of the plane; tiles at the edges may go beyond."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """A frame is a square of planes, row by row.
+
+    The grid numbers planes: plane `p` of frame `f` is ``f * per_frame + p``.
+    """
+
+    part_shape: tuple[int, int]
+    """Rows and columns of a plane."""
+    across: int
+    """Planes side by side in a frame, and below each other."""
+
+    @property
+    def per_frame(self) -> int:
+        """Planes that fit into a frame."""
+        return self.across**2
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameGrid:
     """The frame at each grid position; frames of all images are numbered in one row."""
 
     numbers: NDArray[np.int64]
-    """Frame number per position, `-1` for a hole; any number of axes."""
+    """Number per position, `-1` for a hole; any number of axes."""
+    layout: Tiles | Parts | None = None
+    """How frames fill planes; ``None``: each is one."""
+    window: tuple[AxisWindow, ...] | None = None
+    """What the array has of rows, columns and samples; ``None``: all."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Length of each grid axis."""
-        return self.numbers.shape
+        """Lengths of the axes before the plane."""
+        tiled = isinstance(self.layout, Tiles)
+        return self.numbers.shape[:-2] if tiled else self.numbers.shape
+
+    @property
+    def is_stack_of_frames(self) -> bool:
+        """Whether each plane of the array is a whole frame."""
+        return self.layout is None and self.window is None
+
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """Number of the frame at each position, `-1` for a hole."""
+        if isinstance(self.layout, Parts):
+            return self.numbers // self.layout.per_frame  # of a hole: itself
+        return self.numbers
+
+    def whole_plane(self, frame_shape: Sequence[int]) -> tuple[int, ...]:
+        """Return rows, columns and samples of a plane, before the window."""
+        if isinstance(self.layout, Tiles):
+            return (*self.layout.plane_shape, *frame_shape[2:])
+        if isinstance(self.layout, Parts):
+            return (*self.layout.part_shape, *frame_shape[2:])
+        return tuple(frame_shape)
+
+    def plane_window(self, frame_shape: Sequence[int]) -> tuple[AxisWindow, ...]:
+        """Return what the array has of rows, columns and samples."""
+        return self.window or tuple(map(range, self.whole_plane(frame_shape)))
+
+    def plane_shape(self, frame_shape: Sequence[int]) -> tuple[int, ...]:
+        """Return the lengths of the axes of the array that are in a plane."""
+        if self.window is None:
+            return self.whole_plane(frame_shape)
+        return tuple(len(one) for one in self.window if isinstance(one, range))
 
     def digest(self) -> str:
-        """Tell this grid from any other: NumPy prints only the ends of a long one."""
+        """Return what tells this grid from others: NumPy prints the ends of a long one."""
         from hashlib import blake2b  # deferred: OpenSSL costs 5 ms of import
 
-        return blake2b(self.numbers.tobytes(), digest_size=16).hexdigest()
+        digest = blake2b(self.numbers.tobytes(), digest_size=16)
+        if not self.is_stack_of_frames:
+            digest.update(repr((self.layout, self.window)).encode())
+        return digest.hexdigest()
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle as a length where frames stand in their own order."""
-        flat = self.numbers.reshape(-1)
-        if np.array_equal(flat, np.arange(flat.size)):
-            return (stack_grid, self.shape)
-        return (FrameGrid, (self.numbers,))
+        flat, more = self.numbers.reshape(-1), (self.layout, self.window)
+        if not np.array_equal(flat, np.arange(flat.size)):
+            return (FrameGrid, (self.numbers, *more))
+        if self.is_stack_of_frames:
+            return (stack_grid, self.numbers.shape)
+        return (_in_order, (self.numbers.shape, *more))
 
 
 def stack_grid(*shape: int) -> FrameGrid:
@@ -47,3 +125,119 @@ def stack_grid(*shape: int) -> FrameGrid:
     """
     count = int(np.prod(shape))
     return FrameGrid(np.arange(count, dtype=np.int64).reshape(shape))
+
+
+def _in_order(
+    shape: tuple[int, ...],
+    layout: Tiles | Parts | None,
+    window: tuple[AxisWindow, ...] | None,
+) -> FrameGrid:
+    return FrameGrid(stack_grid(*shape).numbers, layout, window)
+
+
+def chunk_lengths(
+    grid: FrameGrid, frame_shape: Sequence[int], frames: int
+) -> tuple[int, ...]:
+    """Return the lengths of a chunk of so many whole frames: of tiles, a square.
+
+    >>> chunk_lengths(stack_grid(2, 9), (8, 8), 4)
+    (1, 4, 8, 8)
+    """
+    plane = grid.plane_shape(frame_shape)
+    if isinstance(grid.layout, Tiles):
+        return (*(1 for _ in grid.shape), *_square(grid, frame_shape, frames))
+    if not grid.shape:
+        return plane
+    *outer, last = grid.shape
+    return (*(1 for _ in outer), min(frames, max(last, 1)), *plane)
+
+
+def _square(
+    grid: FrameGrid, frame_shape: Sequence[int], frames: int
+) -> tuple[int, ...]:
+    """Return the lengths of tiles below each other and side by side."""
+    assert isinstance(grid.layout, Tiles)
+    down = math.isqrt(frames)
+    counts = (down, frames // down)
+    window = grid.plane_window(frame_shape)
+    lengths = []
+    for one, tile, count in zip(window, grid.layout.tile_shape, counts, strict=False):
+        if isinstance(one, range):
+            steps = -(-tile * count // abs(one.step))
+            lengths.append(max(min(steps, len(one)), 1))
+    return (*lengths, *(len(one) for one in window[2:] if isinstance(one, range)))
+
+
+def crop_grid(
+    grid: FrameGrid, keys: Sequence[AxisWindow], frame_shape: Sequence[int]
+) -> FrameGrid:
+    """Return the grid of some positions of each axis of the array.
+
+    >>> crop_grid(stack_grid(9), [range(4, 6), range(8), range(2, 3)], (8, 8)).numbers
+    array([4, 5])
+    """
+    axes = len(grid.shape)
+    numbers = grid.numbers[tuple(map(_index, keys[:axes]))]
+    inner = iter(keys[axes:])
+    window = tuple(
+        one if isinstance(one, int) else _within(one, next(inner))
+        for one in grid.plane_window(frame_shape)
+    )
+    whole = tuple(map(range, grid.whole_plane(frame_shape)))
+    cropped = FrameGrid(numbers, grid.layout, None if window == whole else window)
+    return _without_far_tiles(cropped)
+
+
+def _without_far_tiles(grid: FrameGrid) -> FrameGrid:
+    """Leave out the rows and columns of tiles that the window does not touch."""
+    layout, window = grid.layout, grid.window
+    if not isinstance(layout, Tiles) or window is None:
+        return grid
+    spans = [_span(one) for one in window[:2]]
+    firsts, stops, lengths, moved = [], [], [], []
+    for (low, high), tile, whole, one in zip(
+        spans, layout.tile_shape, layout.plane_shape, window, strict=False
+    ):
+        first, stop = low // tile, max(-(-high // tile), low // tile + 1)
+        firsts.append(first)
+        stops.append(stop)
+        lengths.append(min(stop * tile, whole) - first * tile)
+        moved.append(_shifted(one, first * tile))
+    near: tuple[Any, ...] = tuple(map(slice, firsts, stops))
+    plane = (lengths[0], lengths[1])
+    return FrameGrid(
+        np.ascontiguousarray(grid.numbers[(..., *near)]),
+        replace(layout, plane_shape=plane),
+        (*moved, *window[2:]),
+    )
+
+
+def _index(key: AxisWindow) -> int | slice:
+    if isinstance(key, int):
+        return key
+    if not key:
+        return slice(0)  # what counts down from before the first one starts at -1
+    stop = key.stop
+    return slice(key.start, None if stop < 0 else stop, key.step)
+
+
+def _within(window: range, key: AxisWindow) -> AxisWindow:
+    """Return the positions of a window that a key names.
+
+    >>> _within(range(10, 20, 2), range(3, 0, -1)), _within(range(10, 20, 2), 4)
+    (range(16, 10, -2), 18)
+    """
+    return window[key] if isinstance(key, int) else window[_index(key)]
+
+
+def _span(one: AxisWindow) -> tuple[int, int]:
+    """Return the first position and the one behind the last."""
+    if isinstance(one, int):
+        return one, one + 1
+    return (min(one), max(one) + 1) if one else (0, 0)
+
+
+def _shifted(one: AxisWindow, by: int) -> AxisWindow:
+    if isinstance(one, int):
+        return one - by
+    return range(one.start - by, one.stop - by, one.step)

@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.cache import FrameCache
+from lazydicom._array.grid import Parts
 from lazydicom._array.parallel import Fetch, Job
 from lazydicom._array.plan import ReadPlan, plan_of_groups
 from lazydicom._bytes.cached import cached
@@ -33,6 +34,9 @@ from lazydicom._frames.reader import (
 from lazydicom._header.header import Header
 from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url
 
+Decode: TypeAlias = Callable[[NDArray[Any] | None], NDArray[Any]]
+"""Decodes a frame into a C-contiguous array of its shape, or into one of its own."""
+
 _BLOCK_BYTES: Final = 1 << 22
 """4 MiB: what is read stays in the cache until its spare bits are cleared."""
 
@@ -52,6 +56,10 @@ class DicomImage:
     load_header: Callable[[], Header] = field(repr=False)
     cache: FrameCache | None = field(default=None, repr=False)
     """Decoded frames to give again, where the caller wants that."""
+    parts: Parts | None = field(default=None, repr=False)
+    """How a frame holds several planes, where it does."""
+    planes_per_frame: int = field(default=1, repr=False)
+    """Planes in a frame; the last places of `parts` may be empty."""
 
     def __len__(self) -> int:
         """Return the number of frames."""
@@ -64,12 +72,24 @@ class DicomImage:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle without the header."""
-        return (DicomImage, (self.reader, self.format, self.load_header, self.cache))
+        more = (self.cache, self.parts, self.planes_per_frame)
+        return (DicomImage, (self.reader, self.format, self.load_header, *more))
 
     @property
     def url(self) -> str:
         """Name of the file."""
         return self.reader.url
+
+    @property
+    def number_of_planes(self) -> int:
+        """Planes in all frames."""
+        return len(self) * self.planes_per_frame
+
+    @property
+    def plane_shape(self) -> tuple[int, ...]:
+        """Rows and columns of a plane, and samples for colour."""
+        shape = self.format.pixel.frame_shape
+        return shape if self.parts is None else (*self.parts.part_shape, *shape[2:])
 
     @cached
     def header(self) -> Header:
@@ -169,6 +189,51 @@ class DicomImage:
         for start, stop in _runs(numbers, self._frames_per_read):
             yield partial(self._read_run, int(numbers[start]), out[start:stop])
 
+    def piece_jobs(
+        self, numbers: NDArray[np.int64], place: Callable[[int, Decode], None]
+    ) -> Iterator[Job | Fetch]:
+        """Return the jobs that call `place(i, decode)` for each frame `numbers[i]`."""
+        wanted: list[int] = numbers.tolist()
+
+        def use(row: int, data: BytesLike) -> None:
+            place(row, partial(self._decode_data, wanted[row], data))
+
+        if is_distant(self.reader):
+            yield from self.fetches(wanted, use)
+        elif self.format.in_place or self.cache is not None:
+            for row, number in enumerate(wanted):
+                yield partial(place, row, partial(self._read_frame, number))
+        else:
+            for rows in self._together(wanted):
+                yield partial(self._use_together, wanted, rows, use)
+
+    def _use_together(
+        self,
+        numbers: Sequence[int],
+        rows: Sequence[int],
+        use: Callable[[int, BytesLike], None],
+    ) -> None:
+        for job in self._fetch(numbers, rows, use):
+            job()
+
+    def _decode_data(
+        self, number: int, data: BytesLike, out: NDArray[Any] | None
+    ) -> NDArray[Any]:
+        if out is None:
+            pixel = self.format.pixel
+            out = np.empty(pixel.frame_shape, pixel.dtype)
+        self.decode(number, data, out)
+        return out
+
+    def _read_frame(self, number: int, out: NDArray[Any] | None) -> NDArray[Any]:
+        if out is None:
+            return self.frame(number)
+        if self.cache is None:
+            self.decode_into(number, out)
+        else:
+            out[...] = self.frame(number)
+        return out
+
     def plan(self, numbers: NDArray[np.int64], *, whole: bool) -> ReadPlan:
         """Return what reading frames will cost; `whole`: as `jobs` does, not parts of them.
 
@@ -188,9 +253,9 @@ class DicomImage:
         self, numbers: NDArray[np.int64], *, whole: bool
     ) -> Sequence[Sequence[int]]:
         """Return which frames are read together, by their places in `numbers`."""
-        if is_distant(self.reader) or (whole and not self.format.in_place):
+        if is_distant(self.reader) or not self.format.in_place:
             return self._together(numbers.tolist())
-        most = self._frames_per_read if whole and self.format.in_place else 1
+        most = self._frames_per_read if whole else 1
         return [range(*run) for run in _runs(numbers, most)]
 
     def _together(self, numbers: Sequence[int]) -> list[list[int]]:

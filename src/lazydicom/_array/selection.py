@@ -6,6 +6,7 @@ NumPy defines it.
 """
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from operator import index
 from types import EllipsisType
@@ -87,6 +88,39 @@ def as_slice(positions: Positions) -> slice | NDArray[np.int64]:
     if stop is not None and stop < 0:
         stop = None
     return slice(positions.start, stop, positions.step)
+
+
+def axis_keys(
+    named: Mapping[str, int | slice], dims: Sequence[str], shape: Sequence[int]
+) -> tuple[int | range, ...]:
+    """Return the positions on each axis, of keys by the names of axes.
+
+    Raises
+    ------
+    ValueError
+        If no axis has such a name.
+    TypeError
+        If a key is neither an integer nor a slice.
+    IndexError
+        If an integer is out of range.
+
+    >>> axis_keys({"y": -1}, ("z", "y"), (3, 8))
+    (range(0, 3), 7)
+    """
+    unknown = [name for name in named if name not in dims]
+    if unknown:
+        raise ValueError(f"Expected axes of {tuple(dims)}, found {unknown}")
+    keys: list[int | range] = []
+    for axis, (name, length) in enumerate(zip(dims, shape, strict=True)):
+        key = named.get(name, slice(None))
+        if isinstance(key, slice):
+            keys.append(range(length)[key])
+        elif _is_integer(key) and not isinstance(key, bool):
+            keys.append(_one(index(key), axis, length)[0].start)
+        else:
+            found = type(key).__name__
+            raise TypeError(f"Expected an integer or a slice for {name}, found {found}")
+    return tuple(keys)
 
 
 def _expand(

@@ -9,7 +9,7 @@ import click
 import lazydicom
 from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
-from lazydicom._array.picture import Picture, encode_png
+from lazydicom._array.show.picture import Picture, encode_png
 from lazydicom._cli.array_of import SeriesChoice, series_options
 from lazydicom._cli.debug import debug_option
 from lazydicom._open.files import is_one_file

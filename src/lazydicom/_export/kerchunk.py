@@ -44,7 +44,7 @@ def group_documents(
         ".zgroup": {"zarr_format": 2},
         ".zattrs": {"lazydicom_sources": sources},
         f"{name}/.zarray": _array_document(
-            plan.shape, plan.chunks, plan.dtype, plan.codec, array.fill_value
+            plan.shape, plan.chunks, plan.dtype, plan.codec, plan.fill_value
         ),
         f"{name}/.zattrs": attributes,
     }

@@ -205,7 +205,7 @@ def _describe(part: FrameTable) -> str:
     spacing = part.numbers("pixel_spacing")[0].tolist()
     where = f"{look}, spacing {spacing}, orientation {orientation}"
     position = [round(one, 2) for one in part.numbers("position")[0].tolist()]
-    frame = f" frame {part.frame[0]}" if len(image) > 1 else ""
+    frame = f" frame {part.frame[0]}" if image.number_of_planes > 1 else ""
     first = f"{redact_url(image.url)}{frame} at {position}"
     return f"{len(part)} frames of {where}, from {first}"
 

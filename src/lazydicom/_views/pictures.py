@@ -14,7 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.computed import FrameArray
-from lazydicom._array.picture import Picture, is_inverted, resize, shrink, to_picture
+from lazydicom._array.show.picture import (
+    Picture,
+    is_inverted,
+    resize,
+    shrink,
+    to_picture,
+)
 from lazydicom.errors import UnsupportedError
 
 _DOWN: Final = (2, 2, 1)
@@ -34,9 +40,9 @@ def contact_sheet(array: FrameArray, *, frames: int, tile: int) -> Picture:
     -------
     ndarray of uint8, shape (height, width) or (height, width, 3)
     """
-    shape = array.grid.shape
+    shape = array.shape[: array.grid_axes]
     positions = np.unravel_index(_evenly_spaced(math.prod(shape), frames), shape)
-    side = max(array.frame_shape[:2])
+    side = max(array.chunk_frames(1)[array.grid_axes :][:2])
     step, zoom = -(-side // tile), max(tile // side, 1)
     tiles = np.stack([shrink(array[at], step) for at in zip(*positions, strict=True)])
     color, inverted = tiles.ndim == 4, is_inverted(array.attrs)

@@ -20,7 +20,6 @@ from xarray.core import indexing
 
 from lazydicom._arrange.series import OnGap
 from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction
-from lazydicom._array.mosaic import MosaicImage
 from lazydicom._bytes.listing import Urls
 from lazydicom._open.options import OPTION_NAMES, OpenKeywords, open_options
 from lazydicom._open.series import open_series, open_study
@@ -267,8 +266,7 @@ def _stored_chunks(array: FrameArray) -> dict[str, int]:
 
     xarray joins them with ``chunks="auto"``, and warns where a chunk cuts them.
     """
-    mosaic = isinstance(array.images[0], MosaicImage)
-    frames = len(array.images[0]) if mosaic else 1
+    frames = array.images[0].planes_per_frame
     return dict(zip(array.dims, frame_chunks(array, frames), strict=True))
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import zarr
 from zarr.storage import MemoryStore
 
-from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.fill import FillValue
+from lazydicom._array.lazy_array import LazyArray, frames_within
 from lazydicom._header.attributes import TECHNICAL_ATTRIBUTES
 
 METADATA: Final = "zarr.json"
@@ -42,14 +43,14 @@ def array_metadata(
     attributes: Mapping[str, Any],
     shards: Sequence[int] | None = None,
     compressors: Sequence[Any] = (),
-    fill_value: float | None = None,
+    fill_value: FillValue = None,
 ) -> bytes:
     """Let zarr write the metadata of an array.
 
     Without a `fill_value` it is one that pixels do not have, or 0 where all values are
     possible: nothing ever reads it, since every chunk is there.
     """
-    if fill_value is None:
+    if fill_value is None or isinstance(fill_value, tuple):
         fill_value = np.nan if dtype.kind == "f" else 0
     store: dict[str, Any] = {}
     zarr.create_array(
@@ -119,14 +120,13 @@ def structure(metadata: bytes) -> bytes:
     return json.dumps(known, sort_keys=True).encode()
 
 
-def grouped_frames(array: DicomArray) -> int:
+def grouped_frames(array: LazyArray) -> int:
     """Let small frames share a chunk."""
-    frame_nbytes = math.prod(array.frame_shape) * array.dtype.itemsize
-    return max(_CHUNK_BYTES // frame_nbytes, 1)
+    return frames_within(array, _CHUNK_BYTES)
 
 
-def chunk_lengths(array: DicomArray, frames: int) -> tuple[int, ...]:
-    """Return the length of a chunk on each axis: whole frames along the last grid axis.
+def chunk_lengths(array: LazyArray, frames: int) -> tuple[int, ...]:
+    """Return the length of a chunk of whole frames on each axis.
 
     Raises
     ------
@@ -136,12 +136,11 @@ def chunk_lengths(array: DicomArray, frames: int) -> tuple[int, ...]:
     if frames < 1:
         message = f"Expected frames_per_chunk of 1 or more, found {frames}"
         raise ValueError(message)
-    *outer, last = array.grid.shape
-    return (*(1 for _ in outer), min(frames, max(last, 1)), *array.frame_shape)
+    return array.chunk_frames(frames)
 
 
 def view_objects(
-    array: DicomArray, chunks: Sequence[int], name: str | None
+    array: LazyArray, chunks: Sequence[int], name: str | None
 ) -> dict[str, bytes]:
     """Make all objects of a store but the chunks of pixels.
 
@@ -166,7 +165,7 @@ def view_objects(
 
 
 def group_objects(
-    array: DicomArray,
+    array: LazyArray,
     name: str,
     metadata: bytes,
     more: Mapping[str, Coordinate] | None = None,
@@ -192,7 +191,7 @@ def technical_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in named.items() if value is not None}
 
 
-def check_name(array: DicomArray, name: str, more: Iterable[str] = ()) -> None:
+def check_name(array: LazyArray, name: str, more: Iterable[str] = ()) -> None:
     """Refuse what cannot name the array of a group.
 
     Raises
@@ -208,7 +207,7 @@ def check_name(array: DicomArray, name: str, more: Iterable[str] = ()) -> None:
         raise ValueError(f"Expected another name: {name!r} is a coordinate")
 
 
-def numeric_coordinates(array: DicomArray) -> dict[str, Coordinate]:
+def numeric_coordinates(array: LazyArray) -> dict[str, Coordinate]:
     """Choose the coordinates that may leave: numbers, never UIDs.
 
     The words along an axis, such as M and P for magnitude and phase, become numbers.
@@ -222,7 +221,7 @@ def numeric_coordinates(array: DicomArray) -> dict[str, Coordinate]:
     return found
 
 
-def coordinate_attributes(array: DicomArray, name: str) -> dict[str, Any]:
+def coordinate_attributes(array: LazyArray, name: str) -> dict[str, Any]:
     """Return the unit, and the words that numbers stand for, as the CF conventions do."""
     coordinate = array.coords.get(name)
     if coordinate is None or coordinate.dims != (name,):
@@ -234,7 +233,7 @@ def coordinate_attributes(array: DicomArray, name: str) -> dict[str, Any]:
     return {"units": coordinate.units} if coordinate.units else {}
 
 
-def auxiliary_names(array: DicomArray) -> str:
+def auxiliary_names(array: LazyArray) -> str:
     """Name the coordinates that are no axes, as the CF conventions do."""
     coordinates = numeric_coordinates(array)
     return " ".join(name for name in coordinates if name not in array.dims)

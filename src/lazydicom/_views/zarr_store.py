@@ -19,7 +19,7 @@ from zarr.abc.store import (
 )
 from zarr.buffer import default_buffer_prototype
 
-from lazydicom._array.array import DicomArray
+from lazydicom._array.lazy_array import LazyArray
 from lazydicom._bytes.per_process import per_process
 from lazydicom._views.zarr_metadata import (
     check_name,
@@ -42,7 +42,7 @@ class ZarrStore(Store):
 
     Parameters
     ----------
-    array : DicomArray
+    array : DicomArray or ComputedArray
         Any array: native, compressed, packed or deflated, of one or many files.
     frames_per_chunk : int or "auto"
         Whole frames per chunk along the last grid axis. ``"auto"`` groups small frames
@@ -78,7 +78,7 @@ class ZarrStore(Store):
 
     def __init__(
         self,
-        array: DicomArray,
+        array: LazyArray,
         *,
         frames_per_chunk: int | Literal["auto"] = "auto",
         name: str | None = None,

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import ComputedArray, FrameArray
-from lazydicom._array.grid import HOLE
+from lazydicom._array.grid import HOLE, Parts
 from lazydicom._array.image import DicomImage
 from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.reader import fragment_reader
@@ -39,6 +39,8 @@ class ChunkReferences:
     """The file of each chunk, by its place in `urls`; -1 for a hole."""
     offsets: NDArray[np.int64]
     lengths: NDArray[np.int64]
+    fill_value: float | None
+    """What stands where there is no chunk."""
 
     @property
     def counts(self) -> tuple[int, ...]:
@@ -67,16 +69,18 @@ def plan_references(array: FrameArray, *, community: bool = True) -> ChunkRefere
             f"References lead to stored values, not behind a {array.function.name}"
         )
         raise UnsupportedError(message, url=array.images[0].url)
+    fill_value = _checked_fill(array)
     urls = tuple(map(referable_url, array.images))
     format_ = _one_format(array)
     frames = _frames_together(array, format_)
     plan = ChunkReferences(
         shape=array.shape,
-        chunks=(*(1 for _ in array.grid.shape[1:]), frames, *array.frame_shape),
+        chunks=array.chunk_frames(frames),
         dtype=array.dtype.newbyteorder("<"),
         ours=None,
         codec=None,
         urls=urls,
+        fill_value=fill_value,
         **_ranges(array, frames),
     )
     if format_.transfer_syntax.native:
@@ -117,6 +121,31 @@ def _common_codec(images: Sequence[DicomImage]) -> Config | None:
     first = community_codec(images[0])
     others = images[1:] if first is not None else ()
     return first if all(community_codec(image) == first for image in others) else None
+
+
+def _checked_fill(array: DicomArray) -> float | None:
+    """Return the value of holes.
+
+    Raises
+    ------
+    UnsupportedError
+        If chunks are no whole frames, or holes have no one value.
+    """
+    grid, fill_value = array.grid, array.fill_value
+    reason = None
+    if isinstance(grid.layout, Parts):
+        reason = "Planes that share a frame have no byte offsets"
+    elif grid.window is not None:
+        reason = "References name whole frames, not parts of them"
+    elif not (grid.numbers == HOLE).any():
+        return None if isinstance(fill_value, tuple) else fill_value
+    elif fill_value is None:
+        reason = "Frames are missing, and no fill_value is given"
+    elif isinstance(fill_value, tuple):
+        reason = "Missing frames have a colour, and references know one number"
+    if reason is not None or isinstance(fill_value, tuple):
+        raise UnsupportedError(str(reason), url=array.images[0].url)
+    return fill_value
 
 
 def _one_format(array: DicomArray) -> FrameFormat:
@@ -171,9 +200,6 @@ def _ranges(array: DicomArray, frames: int) -> dict[str, NDArray[np.int64]]:
     counts = [len(image) for image in array.images]
     files = np.repeat(np.arange(len(counts)), counts)
     numbers = array.grid.numbers.reshape(-1)
-    if (numbers == HOLE).any() and array.fill_value is None:
-        message = "Frames are missing, and no fill_value is given"
-        raise UnsupportedError(message, url=array.images[0].url)
     first = numbers[::frames]
     last = numbers[
         np.minimum(np.arange(len(first)) * frames + frames, len(numbers)) - 1

@@ -1,0 +1,170 @@
+"""Filling a result with pieces of frames: holes, whole frames, and parts of frames."""
+
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate, pairwise
+from typing import Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._array.grid import HOLE
+from lazydicom._array.image import Decode, DicomImage
+from lazydicom._array.parallel import Fetch, Job, run
+from lazydicom._array.pieces import Pieces
+from lazydicom._bytes.ranges import REQUESTS
+from lazydicom.errors import InvalidDicomError
+
+FillValue: TypeAlias = float | tuple[float, ...] | None
+"""A value, or one per sample; ``None``: reading a hole is an error."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ImageRow:
+    """Images whose frames are numbered in one row."""
+
+    images: tuple[DicomImage, ...]
+    firsts: Sequence[int]
+    """Number of the first frame of each image."""
+
+    def of(self, number: int) -> tuple[DicomImage, int]:
+        """Return which image a frame belongs to, and its number there."""
+        which = bisect_right(self.firsts, number) - 1
+        return self.images[which], number - self.firsts[which]
+
+    def split(
+        self, numbers: NDArray[np.int64]
+    ) -> Iterator[tuple[DicomImage, NDArray[np.int64], slice]]:
+        """Yield the runs of frames of one image: its frame numbers and where they stand."""
+        if not numbers.size:
+            return
+        if len(self.images) == 1 and numbers.min() >= 0:
+            yield self.images[0], numbers, slice(None)
+            return
+        firsts = np.array(self.firsts)
+        which = np.searchsorted(firsts, numbers, side="right") - 1
+        edges = [0, *(np.flatnonzero(np.diff(which)) + 1).tolist(), len(numbers)]
+        for start, stop in pairwise(edges):
+            if numbers[start] < 0:  # filled, or asked for by nobody
+                continue
+            own = numbers[start:stop] - firsts[which[start]]
+            yield self.images[which[start]], own, slice(start, stop)
+
+
+def image_row(images: tuple[DicomImage, ...]) -> ImageRow:
+    """Return images with the numbers of their first frames."""
+    return ImageRow(images, [0, *accumulate(len(image) for image in images[:-1])])
+
+
+def fill_frames(
+    row: ImageRow,
+    numbers: NDArray[np.int64],
+    out: NDArray[Any],
+    *,
+    fill_value: FillValue,
+    threads: int | None,
+) -> None:
+    """Fill `out[i]` with the whole frame `numbers[i]`."""
+    holes = numbers == HOLE
+    if holes.any():
+        out[holes] = _background(row, int(holes.sum()), fill_value, out.dtype)
+    jobs = (
+        job
+        for image, own, rows in row.split(numbers)
+        for job in image.jobs(own, out[rows])
+    )
+    run(jobs, threads=threads, requests=REQUESTS)
+
+
+def fill_pieces(
+    row: ImageRow,
+    wanted: Pieces,
+    out: NDArray[Any],
+    *,
+    fill_value: FillValue,
+    threads: int | None,
+) -> None:
+    """Fill `out`, of shape (planes, y, x[, sample]), with parts of frames.
+
+    A frame is decoded once, straight into `out` where it lies there in one block.
+    """
+    flat = wanted.frames.reshape(-1)
+    holes = np.flatnonzero(flat == HOLE)
+    if holes.size:
+        color = _background(row, holes.size, fill_value, out.dtype)
+        if color.ndim and wanted.samples is not None:
+            color = color[np.asarray(wanted.samples.source, np.intp)]
+        for place in _places(wanted, holes):
+            out[wanted.target(*place)] = color
+    run(_jobs(row, wanted, flat, out), threads=threads, requests=REQUESTS)
+
+
+def frames_of(wanted: Pieces) -> NDArray[np.int64]:
+    """Return the frames to decode, each once where several pieces are of one."""
+    flat = wanted.frames.reshape(-1)
+    if wanted.frames.shape[1:] == (1, 1) and wanted.layout is None:
+        return flat
+    frames: NDArray[np.int64] = np.unique(flat[flat >= 0])
+    return frames
+
+
+def _jobs(
+    row: ImageRow, wanted: Pieces, flat: NDArray[np.int64], out: NDArray[Any]
+) -> Iterator[Job | Fetch]:
+    """Return the jobs that decode each frame once and put its pieces where they go."""
+    read = np.flatnonzero(flat >= 0)
+    if not read.size:
+        return
+    order = read[np.argsort(flat[read], kind="stable")]
+    numbers, starts = np.unique(flat[order], return_index=True)
+    places = _places(wanted, order)
+    stops = [*starts[1:].tolist(), len(places)]
+    spans = list(zip(starts.tolist(), stops, strict=True))
+
+    def place(first: int, which: int, decode: Decode) -> None:
+        start, stop = spans[first + which]
+        _put(wanted, places[start:stop], decode, out)
+
+    for image, own, rows in row.split(numbers):
+        yield from image.piece_jobs(own, partial(place, rows.start or 0))
+
+
+def _put(
+    wanted: Pieces,
+    places: Sequence[tuple[int, int, int]],
+    decode: Decode,
+    out: NDArray[Any],
+) -> None:
+    """Put all pieces of one frame into the result."""
+    if len(places) == 1 and wanted.is_frame(*places[0][1:]):
+        target = out[wanted.target(*places[0])]
+        if target.flags.c_contiguous:
+            decode(target)
+            return
+    frame = decode(None)
+    for place in places:
+        out[wanted.target(*place)] = frame[wanted.source(*place)]
+
+
+def _places(wanted: Pieces, flat: NDArray[np.intp]) -> list[tuple[int, int, int]]:
+    """Return plane, row and column of tiles of some pieces."""
+    planes, rows, columns = np.unravel_index(flat, wanted.frames.shape)
+    return list(zip(planes.tolist(), rows.tolist(), columns.tolist(), strict=True))
+
+
+def _background(
+    row: ImageRow, holes: int, fill_value: FillValue, dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """Return the value of holes.
+
+    Raises
+    ------
+    InvalidDicomError
+        If there is none.
+    """
+    if fill_value is None:
+        message = f"{holes} frames asked for are missing, no fill_value is given"
+        raise InvalidDicomError(message, url=row.images[0].url)
+    return np.array(fill_value, dtype)

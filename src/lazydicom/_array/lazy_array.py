@@ -1,0 +1,95 @@
+"""`LazyArray`: what views and exports need of an array, whatever its values come from."""
+
+from collections.abc import Mapping
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+
+from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.fill import FillValue
+from lazydicom._array.image import DicomImage
+from lazydicom._array.plan import ReadPlan
+
+
+@runtime_checkable
+class LazyArray(Protocol):
+    """An array that reads and decodes the frames that an index expression touches."""
+
+    @property
+    def images(self) -> tuple[DicomImage, ...]:
+        """The instances whose frames are read."""
+        ...
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Name of each axis."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        ...
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        ...
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values, in native byte order."""
+        ...
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values."""
+        ...
+
+    @property
+    def coords(self) -> Mapping[str, Coordinate]:
+        """Coordinates by name."""
+        ...
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """Technical attributes."""
+        ...
+
+    @property
+    def fill_value(self) -> FillValue:
+        """What stands where there is no frame."""
+        ...
+
+    @property
+    def grid_axes(self) -> int:
+        """Leading axes along which frames stand: for tiles, those of their plane too."""
+        ...
+
+    def chunk_frames(self, frames: int) -> tuple[int, ...]:
+        """Return the lengths of a chunk of so many whole frames."""
+        ...
+
+    def read(self, key: Any, *, threads: int | None = None) -> Any:  # noqa: ANN401 (NumPy's)
+        """Read what an index expression of NumPy touches."""
+        ...
+
+    def plan(self, key: Any = ...) -> ReadPlan:  # noqa: ANN401
+        """Return what `read` of an index expression will cost."""
+        ...
+
+    def identity(self) -> tuple[object, ...]:
+        """Return what tells these values from any other, the same in every process."""
+        ...
+
+
+def chunk_nbytes(array: LazyArray, frames: int = 1) -> int:
+    """Return the bytes of a chunk of so many frames."""
+    values = 1
+    for length in array.chunk_frames(frames):
+        values *= max(length, 1)
+    return values * array.dtype.itemsize
+
+
+def frames_within(array: LazyArray, nbytes: int) -> int:
+    """Return how many frames a chunk of so many bytes holds, at least one."""
+    return max(nbytes // chunk_nbytes(array), 1)

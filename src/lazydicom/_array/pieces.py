@@ -1,0 +1,204 @@
+"""`pieces`: which part of which frame goes where in what an index expression touches.
+
+Pure: nothing is read here. Reading, planning and counting are functions of pieces.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._array.grid import NOT_READ, FrameGrid, Parts, Tiles
+from lazydicom._array.selection import Positions, Selection, as_slice
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The positions along one axis of a plane that lie in one frame."""
+
+    tile: int
+    """Row, or column, of tiles; 0 where frames are no tiles."""
+    source: Positions
+    """Where they are in the frame."""
+    target: slice
+    """Where they go in the result."""
+    whole: bool
+    """Whether they are all positions of the frame, in order."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Pieces:
+    """Parts of frames, and their places in a result of shape (planes, y, x[, sample])."""
+
+    frames: NDArray[np.int64]
+    """Frame of each piece, (planes, rows of tiles, columns of tiles); `-1` for a hole, `-2`
+    where nobody asks for it."""
+    rows: Sequence[Cut]
+    columns: Sequence[Cut]
+    samples: Cut | None
+    """What is taken of the samples; ``None`` where frames have no such axis."""
+    parts: NDArray[np.int64] | None
+    """Place in its frame of each plane, where a frame holds several."""
+    layout: Parts | None
+    box_shape: tuple[int, ...]
+    """Shape of the result."""
+
+    @property
+    def are_frames(self) -> bool:
+        """Whether each piece is a whole plane of its own, and nothing less."""
+        single = len(self.rows) == len(self.columns) == 1
+        return single and self.is_frame(0, 0)
+
+    def source(self, plane: int, row: int, column: int) -> tuple[Any, ...]:
+        """Return the index expression that takes a piece out of its frame."""
+        positions = [self.rows[row].source, self.columns[column].source]
+        if self.layout is not None and self.parts is not None:
+            corner = divmod(int(self.parts[plane]), self.layout.across)
+            steps = zip(corner, self.layout.part_shape, strict=True)
+            moves = [place * length for place, length in steps]
+            positions = list(map(_moved, positions, moves))
+        if self.samples is not None:
+            positions.append(self.samples.source)
+        if all(isinstance(one, range) for one in positions):
+            return tuple(map(as_slice, positions))
+        return np.ix_(*(np.asarray(one, np.intp) for one in positions))
+
+    def target(self, plane: int, row: int, column: int) -> tuple[Any, ...]:
+        """Return where a piece goes in the result."""
+        return (plane, self.rows[row].target, self.columns[column].target)
+
+    def is_frame(self, row: int, column: int) -> bool:
+        """Return whether a piece is a whole frame in its own order."""
+        colors = self.samples is None or self.samples.whole
+        whole = self.rows[row].whole and self.columns[column].whole
+        return colors and whole and self.layout is None
+
+
+def pieces(
+    grid: FrameGrid, selection: Selection, frame_shape: tuple[int, ...]
+) -> Pieces:
+    """Return the parts of frames that a selection touches.
+
+    Parameters
+    ----------
+    grid : FrameGrid
+        Which frame stands where, and how frames fill planes.
+    selection : Selection
+        Positions on each axis of the array.
+    frame_shape : tuple of int
+        Rows, columns and samples of a frame.
+
+    Examples
+    --------
+    Of 2 × 2 tiles of 4 × 4 pixels, the lower left one is touched:
+
+    >>> from lazydicom._array.grid import Tiles
+    >>> from lazydicom._array.selection import select
+    >>> grid = FrameGrid(np.array([[0, 1], [2, 3]]), Tiles((4, 4), (7, 7)))
+    >>> found = pieces(grid, select(np.s_[5:7, 0:2], (7, 7)), (4, 4))
+    >>> found.frames.tolist(), found.rows[0].source, found.rows[0].target
+    ([[[2]]], range(1, 3), slice(0, 2, None))
+    """
+    axes, layout = len(grid.shape), grid.layout
+    plane = _plane_positions(grid, selection.positions[axes:])
+    numbers = _numbers(grid, selection)
+    planes, parts = math.prod(numbers.shape[:axes]), None
+    if isinstance(layout, Tiles):
+        rows, columns = map(_cuts, plane[:2], layout.tile_shape)
+        touched = ([cut.tile for cut in cuts] for cuts in (rows, columns))
+        near: tuple[Any, ...] = np.ix_(*(np.array(t, np.intp) for t in touched))
+        numbers = numbers[(..., *near)]
+    else:
+        lengths = grid.whole_plane(frame_shape)
+        rows, columns = ([one] for one in map(_only_cut, plane[:2], lengths[:2]))
+    if isinstance(layout, Parts):
+        parts = numbers.reshape(-1) % layout.per_frame
+        numbers = np.where(numbers < 0, numbers, numbers // layout.per_frame)
+    samples = _only_cut(plane[2], frame_shape[2]) if len(plane) > 2 else None
+    return Pieces(
+        frames=numbers.reshape(planes, len(rows), len(columns)),
+        rows=rows,
+        columns=columns,
+        samples=samples,
+        parts=parts,
+        layout=layout if isinstance(layout, Parts) else None,
+        box_shape=(planes, *map(len, plane)),
+    )
+
+
+def _numbers(grid: FrameGrid, selection: Selection) -> NDArray[np.int64]:
+    """Return the frame number at each grid position of the box.
+
+    `NOT_READ` stands where an expression with several lists asks for nothing.
+    """
+    axes = len(grid.shape)
+    if axes == 0:
+        return grid.numbers
+    if axes == 1:
+        one: NDArray[np.int64] = grid.numbers[as_slice(selection.positions[0])]
+        return one
+    outer = np.ix_(*(np.asarray(p, np.intp) for p in selection.positions[:axes]))
+    numbers: NDArray[np.int64] = grid.numbers[outer]
+    in_grid = selection.by_axis[:axes]
+    if sum(isinstance(key, np.ndarray) for key in in_grid) > 1:
+        wanted = np.zeros(numbers.shape, dtype=bool)
+        wanted[in_grid] = True
+        numbers = np.where(wanted, numbers, NOT_READ)
+    return numbers
+
+
+def _plane_positions(
+    grid: FrameGrid, positions: tuple[Positions, ...]
+) -> tuple[Positions, ...]:
+    """Return the positions in the whole plane, of axes that are gone too."""
+    if grid.window is None:
+        return positions
+    inner = iter(positions)
+    return tuple(
+        range(one, one + 1) if isinstance(one, int) else _in_window(one, next(inner))
+        for one in grid.window
+    )
+
+
+def _in_window(window: range, positions: Positions) -> Positions:
+    if not isinstance(positions, range):
+        return window.start + window.step * positions
+    found = window[as_slice(positions)]
+    assert isinstance(found, range)
+    return found
+
+
+def _cuts(positions: Positions, tile: int) -> list[Cut]:
+    """Cut positions where another tile begins."""
+    if not len(positions):
+        return []
+    tiles = np.asarray(positions, np.int64) // tile
+    edges = [0, *(np.flatnonzero(np.diff(tiles)) + 1).tolist(), len(tiles)]
+    return [
+        _cut(positions[start:stop], int(tiles[start]), tile, slice(start, stop))
+        for start, stop in pairwise(edges)
+    ]
+
+
+def _cut(positions: Positions, tile: int, length: int, target: slice) -> Cut:
+    source = _moved(positions, -tile * length)
+    return Cut(tile, source, target, _is_all(source, length))
+
+
+def _only_cut(positions: Positions, length: int) -> Cut:
+    whole = _is_all(positions, length)
+    return Cut(0, positions, slice(0, len(positions)), whole)
+
+
+def _is_all(positions: Positions, length: int) -> bool:
+    return isinstance(positions, range) and positions == range(length)
+
+
+def _moved(positions: Positions, by: int) -> Positions:
+    if isinstance(positions, range):
+        return range(positions.start + by, positions.stop + by, positions.step)
+    return positions + by
