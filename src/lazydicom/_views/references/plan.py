@@ -75,7 +75,7 @@ def plan_references(array: FrameArray, *, community: bool = True) -> ChunkRefere
     frames = _frames_together(array, format_)
     plan = ChunkReferences(
         shape=array.shape,
-        chunks=array.chunk_frames(frames),
+        chunks=_chunks(array, frames),
         dtype=array.dtype.newbyteorder("<"),
         ours=None,
         codec=None,
@@ -86,6 +86,12 @@ def plan_references(array: FrameArray, *, community: bool = True) -> ChunkRefere
     if format_.transfer_syntax.native:
         return _of_native(plan, format_, frames)
     return _of_encapsulated(plan, array.images, format_, community=community)
+
+
+def _chunks(array: DicomArray, frames: int) -> tuple[int, ...]:
+    """Return the lengths of a chunk; the last one may hold fewer frames."""
+    one = array.chunk_frames(1)
+    return one if frames == 1 else (frames, *one[1:])
 
 
 def _of_native(
