@@ -7,8 +7,11 @@ import os
 import pickle
 import random
 import zipfile
+import zlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from struct import Struct
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import imagecodecs
 import numpy as np
@@ -21,10 +24,13 @@ from range_server import RangeServer
 
 import lazydicom
 from lazydicom._bytes.open import open_source
-from lazydicom._open.index_file import read_index, write_index
+from lazydicom._open import index_file
+from lazydicom._open.index_file import read_index, read_instance, write_index
+from lazydicom._open.index_record import from_record
 from lazydicom.errors import (
     ExportError,
     InvalidDicomError,
+    LazyDicomError,
     LazyDicomWarning,
     LimitError,
     SourceChangedError,
@@ -33,10 +39,12 @@ from lazydicom.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from encapsulated_files import Table
 
+ROW = Struct("<16sQQQ")
 CANARY = b"Canary^Patient"
 ELEMENTS = {
     0x00100010: element(0x00100010, "PN", CANARY),
@@ -281,22 +289,40 @@ def test_a_cut_index_is_an_error(cut: int, path: Path, index: Path) -> None:
         lazydicom.open_image(path, index=index)
 
 
+def unpacked(index: Path) -> tuple[dict[str, Any], bytes]:
+    """Give the record of an index of one instance, and the lengths of its frames."""
+    with zipfile.ZipFile(index) as archive:
+        _, offset, length, more = ROW.unpack(archive.read("directory"))
+        data = archive.read("records")[offset:]
+    lengths = data[length : length + more]
+    record: dict[str, Any] = json.loads(zlib.decompress(data[:length]))
+    return record, zlib.decompress(lengths) if lengths else b""
+
+
 def record(index: Path) -> dict[str, Any]:
-    with zipfile.ZipFile(index) as archive:
-        (found,) = json.loads(archive.read("index.json"))["instances"]
-    return dict(found)
+    return unpacked(index)[0]
 
 
-def altered(index: Path, **changes: object) -> None:
+def altered(
+    index: Path,
+    *,
+    lengths: bytes | None = None,
+    text: bytes | None = None,
+    **changes: Any,  # noqa: ANN401
+) -> None:
+    """Write the record anew, its checksums right."""
+    one, stored = unpacked(index)
+    packed = zlib.compress(text or json.dumps(one | changes).encode())
+    column = stored if lengths is None else lengths
+    tail = zlib.compress(column) if column else b""
     with zipfile.ZipFile(index) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
-    whole = json.loads(members["index.json"])
-    whole["instances"][0] |= changes
-    if "version_of_format" in changes:
-        whole["version"] = changes["version_of_format"]
+        about = json.loads(archive.read("index.json"))
+        key = archive.read("directory")[:16]
+    about["version"] = changes.get("version_of_format", 1)
     with zipfile.ZipFile(index, "w") as archive:
-        for name, data in (members | {"index.json": json.dumps(whole)}).items():
-            archive.writestr(name, data)
+        archive.writestr("records", packed + tail)
+        archive.writestr("directory", ROW.pack(key, 0, len(packed), len(tail)))
+        archive.writestr("index.json", json.dumps(about))
 
 
 @pytest.mark.parametrize(
@@ -320,7 +346,7 @@ def altered(index: Path, **changes: object) -> None:
     ids=str,
 )
 def test_a_record_that_contradicts_itself_is_an_error(
-    changes: dict[str, object], path: Path, index: Path
+    changes: dict[str, Any], path: Path, index: Path
 ) -> None:
     altered(index, **changes)
 
@@ -344,7 +370,7 @@ def test_a_record_that_contradicts_itself_is_an_error(
     ids=str,
 )
 def test_native_frames_that_contradict_the_record_are_an_error(
-    changes: dict[str, object], tmp_path: Path
+    changes: dict[str, Any], tmp_path: Path
 ) -> None:
     path, index = tmp_path / "a.dcm", tmp_path / "a.index"
     path.write_bytes(FILES["16 bits"])
@@ -385,6 +411,30 @@ def test_whatever_byte_is_damaged_an_index_is_right_or_an_error(
         assert np.array_equal(array, expected)
 
 
+@pytest.mark.parametrize("name", ["16 bits", "empty", "1 bit inside bytes"])
+def test_whatever_a_record_says_an_index_opens_or_is_an_error_of_ours(
+    name: str, tmp_path: Path
+) -> None:
+    path, index = tmp_path / "a.dcm", tmp_path / "a.index"
+    path.write_bytes(FILES[name])
+    lazydicom.save_index(path, index)
+    whole, text = index.read_bytes(), json.dumps(record(index)).encode()
+    chance = random.Random(7)
+
+    for _ in range(250):
+        damaged = bytearray(text)
+        for _ in range(chance.choice((1, 1, 2, 5))):
+            place = chance.randrange(len(damaged))
+            damaged[place : place + 1] = bytes([chance.choice(b'0199-.eE"[]{},:tfn')])
+        index.write_bytes(whole)
+        altered(index, text=bytes(damaged))
+        try:
+            array = lazydicom.open_image(path, index=index)[:]
+        except LazyDicomError:
+            continue
+        assert array.size
+
+
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_an_index_that_is_compressed_otherwise_is_an_error(
     method: int, path: Path, index: Path
@@ -399,25 +449,81 @@ def test_an_index_that_is_compressed_otherwise_is_an_error(
         lazydicom.open_image(path, index=index)
 
 
-def test_json_that_is_nested_too_deep_is_an_error(path: Path, index: Path) -> None:
-    with zipfile.ZipFile(index, "w") as archive:
-        archive.writestr("index.json", "[" * 100_000)
+@pytest.mark.parametrize("member", ["index.json", "a record"])
+def test_json_that_is_nested_too_deep_is_an_error(
+    member: str, path: Path, index: Path
+) -> None:
+    deep = b"[" * 100_000
+    if member == "a record":
+        altered(index, text=deep)
+    else:
+        with zipfile.ZipFile(index, "w") as archive:
+            archive.writestr("index.json", deep)
 
     with pytest.raises(InvalidDicomError, match=r"a\.index"):
         lazydicom.open_image(path, index=index)
 
 
-def test_an_index_holds_no_pickle(path: Path, index: Path) -> None:
-    with zipfile.ZipFile(index) as archive:
-        document = archive.read("index.json")
-    with zipfile.ZipFile(index, "w") as archive:
-        archive.writestr("index.json", document)
-        for column in ("lengths", "steps"):
-            with archive.open(f"0.{column}.npy", "w") as file:
-                np.lib.format.write_array(file, np.array([print], object))
+@pytest.mark.parametrize(
+    "lengths",
+    [b"", b"\1", bytes(19), bytes(21), bytes(60), bytes(8 * 20 + 1), b"\xff" * 160],
+    ids=len,
+)
+def test_lengths_that_are_not_those_of_the_frames_are_an_error(
+    lengths: bytes, path: Path, index: Path
+) -> None:
+    altered(index, lengths=lengths)
 
-    with pytest.raises(InvalidDicomError):
+    with pytest.raises((InvalidDicomError, LimitError), match=r"a\.index"):
         lazydicom.open_image(path, index=index)
+
+
+def test_a_record_that_inflates_without_end_is_refused(path: Path, index: Path) -> None:
+    altered(index, text=b" " * (1 << 25) + b"{}")
+
+    with pytest.raises(LimitError, match=r"longer than .* in .*a\.index"):
+        lazydicom.open_image(path, index=index)
+
+
+def test_one_instance_is_read_without_the_others(
+    tmp_path: Path, index: Path, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (saved,) = read_index(index).values()
+    many = [replace(saved, name=f"{number:032x}") for number in range(3000)]
+    write_index(tmp_path / "many.index", [*many, saved])
+    parsed: list[object] = []
+    reads: list[int] = []
+    read_at = index_file._read_at
+
+    def note_record(record: dict[str, Any], read: Callable[[int], bytes]) -> object:
+        parsed.append(record)
+        return from_record(record, read)
+
+    def note_read(file: BinaryIO, offset: int, length: int) -> bytes:
+        reads.append(length)
+        return read_at(file, offset, length)
+
+    monkeypatch.setattr(index_file, "from_record", note_record)
+    monkeypatch.setattr(index_file, "_read_at", note_read)
+
+    array = lazydicom.open_image(path, index=tmp_path / "many.index")
+
+    assert array.shape == (20, 60, 70)
+    assert len(parsed) == 1
+    assert sum(reads) < 4096  # a dozen rows of the directory, and one record
+
+
+def test_an_index_of_many_gives_each_its_own(study: Path, tmp_path: Path) -> None:
+    lazydicom.save_index(study, tmp_path / "study.index")
+
+    found = read_index(tmp_path / "study.index")
+
+    assert len(found) == len(FILES)
+    for name, saved in found.items():
+        one = read_instance(tmp_path / "study.index", name)
+        assert one is not None
+        assert (one.name, one.size) == (saved.name, saved.size)
+    assert read_instance(tmp_path / "study.index", "f" * 32) is None
 
 
 def test_a_server_that_tells_no_version_gives_no_index(tmp_path: Path) -> None:
@@ -511,7 +617,8 @@ def test_an_index_holds_nothing_of_a_patient_and_no_path(tmp_path: Path) -> None
     lazydicom.save_index(folder / "a.dcm", tmp_path / "a.index")
 
     with zipfile.ZipFile(tmp_path / "a.index") as archive:
-        text = b"".join(archive.read(name) for name in archive.namelist())
+        members = b"".join(archive.read(name) for name in archive.namelist())
+    text = members + json.dumps(record(tmp_path / "a.index")).encode()
 
     for canary in (CANARY, b"Doe_Jane", b"1.2.999"):
         assert canary not in text

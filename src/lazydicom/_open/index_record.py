@@ -4,7 +4,7 @@ The place of every frame, the Image Pixel module and the technical attributes: n
 no name, no UID of a patient, not even the path, of which only a hash is kept.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any, Final, get_type_hints
@@ -40,10 +40,14 @@ _KINDS: Final = {
     "warnings": list,
     "frames": int,
     "origin": str,
+    "first": int,
 }
 """What the values of a record are, besides those that may be ``null``."""
 _MOST_FRAMES: Final = 1 << 31
 """An IS holds no more."""
+_LEAST_FRAME: Final = 8
+"""The header of one fragment."""
+_WIDTHS: Final = (1, 2, 4, 8)
 _MOST_BYTES: Final = (1 << 63) - 1
 """Nobody knows how long an inflated data set is before it is read."""
 
@@ -156,8 +160,8 @@ def saved_reader(
     return FragmentReader(source, places)
 
 
-def to_record(saved: SavedInstance) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Write an instance as plain values and columns."""
+def to_record(saved: SavedInstance) -> tuple[dict[str, Any], bytes]:
+    """Return an instance as plain values, and the lengths of frames that no stride tells."""
     index = saved.index
     record: dict[str, Any] = {
         "name": saved.name,
@@ -174,16 +178,22 @@ def to_record(saved: SavedInstance) -> tuple[dict[str, Any], dict[str, NDArray[A
         "frames": len(index),
         "origin": index.origin,
         "stride": None if index.stride is None else list(index.stride),
+        "first": index.span(0).offset,
     }
-    if index.stride is not None:
-        return record, {}
-    return record, {"lengths": _narrow(index.lengths), "steps": index.offsets[:1]}
+    return record, b"" if index.stride is not None else _narrow(index.lengths)
 
 
 def from_record(
-    record: Mapping[str, Any], columns: Mapping[str, NDArray[Any]]
+    record: Mapping[str, Any], read_lengths: Callable[[int], bytes]
 ) -> SavedInstance:
     """Read an instance back; whatever does not fit is an error of its own kind.
+
+    Parameters
+    ----------
+    record : mapping
+        Plain values.
+    read_lengths : callable
+        Returns the lengths of frames, of so many bytes at most.
 
     Raises
     ------
@@ -201,7 +211,7 @@ def from_record(
         swapped_pairs=record["swapped_pairs"],
         attributes=record["attributes"],
         start=record["start"],
-        index=_index(record, columns),
+        index=_index(record, read_lengths),
         items=_items(record["items"], syntax),
         proven=record["proven"],
         warnings=[str(one) for one in record["warnings"]],
@@ -237,7 +247,7 @@ def _items(
 
 
 def _index(
-    record: Mapping[str, Any], columns: Mapping[str, NDArray[Any]]
+    record: Mapping[str, Any], read_lengths: Callable[[int], bytes]
 ) -> FrameIndex:
     frames, origin = record["frames"], record["origin"]
     if origin not in _ORIGINS or not 1 <= frames <= _MOST_FRAMES:
@@ -246,12 +256,14 @@ def _index(
         stride = NativeStride(*record["stride"])
         _check_kinds(stride._asdict(), get_type_hints(NativeStride))
         return index_native(stride.start, frames, stride.frame_bits, stride.unit_bits)
-    lengths = columns["lengths"].astype(np.int64)
-    steps = columns["steps"].astype(np.int64)
-    follow = len(steps) == 1 or np.array_equal(steps[1:], lengths[:-1])
-    if len(lengths) != frames or not len(steps) or not follow:
+    if frames > record["size"] // _LEAST_FRAME:
         raise ValueError("frames")
-    edges = np.cumsum(np.append(steps[:1], lengths))
+    data = read_lengths(8 * frames)
+    width = len(data) // frames
+    if width not in _WIDTHS or width * frames != len(data):
+        raise ValueError("lengths")
+    lengths = np.frombuffer(data, f"<u{width}").astype(np.int64)
+    edges = np.cumsum(np.append(np.int64(record["first"]), lengths))
     if (edges[1:] < edges[:-1]).any():
         raise ValueError("lengths")
     return index_edges(edges, origin)
@@ -277,6 +289,7 @@ def _check_frames(saved: SavedInstance) -> None:
         raise ValueError("offsets")
 
 
-def _narrow(values: NDArray[np.int64]) -> NDArray[Any]:
-    """Take as few bytes as the largest value needs."""
-    return values.astype(np.min_scalar_type(int(values.max(initial=0))))
+def _narrow(values: NDArray[np.int64]) -> bytes:
+    """Return numbers of as few bytes each as the largest one needs, little endian."""
+    kind = np.min_scalar_type(int(values.max(initial=0)))
+    return values.astype(kind.newbyteorder("<")).tobytes()

@@ -18,7 +18,7 @@ from lazydicom._header.header import read_header
 from lazydicom._open.index_file import (
     cached_index,
     may_be_replaced,
-    read_index,
+    read_instance,
     write_index,
 )
 from lazydicom._open.index_record import (
@@ -75,7 +75,7 @@ def open_with_index(
     SourceChangedError
         If the instance changed since it was indexed.
     """
-    saved = read_index(index).get(hash_name(name_of(url)))
+    saved = read_instance(index, hash_name(name_of(url)))
     if saved is None:
         message = f"{redact_url(os.fspath(index))} is an index of other files"
         raise InvalidDicomError(message, url=name_of(url))
@@ -109,7 +109,7 @@ def open_with_cache(
 def _read_cached(path: Path, name: str) -> SavedInstance | None:
     """Read what is cached; a file that is damaged is as good as none."""
     with suppress(InvalidDicomError, LimitError):
-        return read_index(path).get(name)
+        return read_instance(path, name)
     return None
 
 
