@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.native import clear_unused_bits
 from lazydicom.errors import DecodeError, UnsupportedError
 
 
@@ -44,6 +45,7 @@ def decode_with_plugins(
         found = f"{values.dtype} {values.shape}"
         raise DecodeError(f"Expected {out.dtype} {out.shape}, a plugin gave {found}")
     out[...] = values
+    clear_unused_bits(out, format_.pixel)
 
 
 def _options(format_: FrameFormat) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.color import interleave, ybr_to_rgb
+from lazydicom._header.image_pixel import ImagePixel
 from lazydicom.errors import DecodeError, UnsupportedError
 
 
@@ -65,12 +66,43 @@ def decode_planes(
     interleave(planes, out)
 
 
-def fit_bits(values: NDArray[Any], bits: int) -> None:
-    """Sign-extend, or mask, values that have `bits` bits; the dtype tells which."""
-    spare = values.dtype.itemsize * 8 - bits
-    if spare > 0:
-        np.left_shift(values, spare, out=values)
-        np.right_shift(values, spare, out=values)
+def fit_bits(
+    values: NDArray[Any],
+    bits: int,
+    pixel: ImagePixel,
+    *,
+    signed: bool = False,
+    lossy: bool = False,
+) -> None:
+    """Make stored values of samples of `bits` bits (PS3.5 section 8.1.1).
+
+    What is above BitsStored is no part of a value: encoders leave signs there, overlays and
+    what was there before. Of a codestream with fewer bits its own count.
+
+    Parameters
+    ----------
+    values : ndarray
+        As the decoder gave them, in the dtype of stored values.
+    bits : int
+        The precision of the codestream.
+    pixel : ImagePixel
+        Says how many bits are stored, and whether with a sign.
+    signed : bool
+        Whether the codestream knows a sign, and the decoder extended it.
+    lossy : bool
+        Loss may carry an unsigned value beyond the largest one: it becomes the largest, where
+        a mask would make black of white.
+    """
+    width = min(bits, pixel.bits_stored)
+    wide = values.dtype.itemsize * 8
+    done = signed == bool(pixel.pixel_representation) and bits == width
+    if done or width == wide:
+        return
+    if lossy and not signed and not pixel.pixel_representation:
+        np.minimum(values, (1 << width) - 1, out=values)
+        return
+    np.left_shift(values, wide - width, out=values)
+    np.right_shift(values, wide - width, out=values)
 
 
 def to_rgb(values: NDArray[Any]) -> None:

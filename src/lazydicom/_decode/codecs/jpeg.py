@@ -18,14 +18,13 @@ from lazydicom._decode.codecs.jpeg_markers import (
     read_jpeg_header,
 )
 from lazydicom._decode.format import YBR_FULL, FrameFormat
-from lazydicom._decode.native import clear_unused_bits
 from lazydicom._decode.preflight import (
     END_OF_IMAGE,
     check_codestream,
     check_end,
     find_last,
 )
-from lazydicom._decode.samples import decode_samples, to_rgb
+from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom.errors import DecodeError, UnsupportedError
 
@@ -66,7 +65,11 @@ def decode_jpeg(
     decode(data, out)
     if _may_be_made_up(data, header, out):
         _check_pixels(decode, data, header, out)
-    clear_unused_bits(out, format_.pixel)
+    # Bits that the codestream lacks are zeros and no sign, as in every other reader.
+    wide = max(bits, format_.pixel.bits_stored)
+    fit_bits(
+        out, 8 * out.itemsize if lossless else wide, format_.pixel, lossy=not lossless
+    )
     if color and lossless:
         to_rgb(out)
 

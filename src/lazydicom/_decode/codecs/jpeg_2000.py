@@ -43,8 +43,8 @@ def decode_jpeg_2000(
     else:
         decode = partial(imagecodecs.jpeg2k_decode, numthreads=1)
         decode_samples(decode, codestream, out, bits=bits, signed=signed)
-    if signed != bool(format_.pixel.pixel_representation):
-        fit_bits(out, bits)  # DICOM's word goes; pydicom does the same
+    lossy = header.quantized or not header.reversible
+    fit_bits(out, bits, format_.pixel, signed=signed, lossy=lossy)
     if format_.converts_to_rgb:
         to_rgb(out)
 
@@ -83,9 +83,15 @@ def _holds_planes(header: Jpeg2000Header) -> bool:
 def _elsewhere(data: BytesLike, format_: FrameFormat) -> Elsewhere | None:
     header = preflight_jpeg_2000(data, format_)
     signed = header.signed == bool(format_.pixel.pixel_representation)
-    exact = signed and fits(header.codestream.bits, format_) and not header.start
+    bits = header.codestream.bits
+    exact = signed and fits(bits, format_) and bits <= format_.pixel.bits_stored
     fast = _is_for_openjph(header, format_)
-    if not exact or format_.converts_to_rgb or (fast and _holds_planes(header)):
+    if (
+        not exact
+        or header.start
+        or format_.converts_to_rgb
+        or (fast and _holds_planes(header))
+    ):
         return None
     # Tile-parts may be missing, which decoders make up: each frame is looked at.
     return Elsewhere({"id": "imagecodecs_htj2k" if fast else "imagecodecs_jpeg2k"})

@@ -32,10 +32,14 @@ def decode_jpeg_ls(
     bits = header.codestream.bits
     decode = decode_planes if _holds_planes(data, header) else decode_samples
     decode(imagecodecs.jpegls_decode, data, out, bits=bits)
-    if format_.pixel.pixel_representation:
-        fit_bits(out, bits)  # JPEG-LS knows no sign
+    fit_bits(out, bits, format_.pixel, lossy=_near(data, header) > 0)
     if format_.color == "rgb" and holds_ybr(header, format_.pixel):
         to_rgb(out)
+
+
+def _near(data: BytesLike, header: JpegHeader) -> int:
+    """Return how far values may be off: NEAR of the first scan."""
+    return data[header.scan + 5 + 2 * data[header.scan + 4]]
 
 
 def _holds_planes(data: BytesLike, header: JpegHeader) -> bool:

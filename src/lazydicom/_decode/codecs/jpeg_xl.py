@@ -12,10 +12,10 @@ from lazydicom._decode.codecs.jpeg_xl_header import (
     read_jpeg_xl_header,
 )
 from lazydicom._decode.format import FrameFormat
-from lazydicom._decode.native import clear_unused_bits
 from lazydicom._decode.preflight import check_codestream
-from lazydicom._decode.samples import decode_samples, to_rgb
+from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
 
+JPEG_XL_LOSSLESS = "1.2.840.10008.1.2.4.110"
 JPEG_RECOMPRESSION = "1.2.840.10008.1.2.4.111"
 
 
@@ -38,7 +38,8 @@ def decode_jpeg_xl(
 
     decode = imagecodecs.jpegxl_decode
     decode_samples(decode, data, out, bits=header.codestream.bits, numthreads=1)
-    clear_unused_bits(out, format_.pixel)
+    lossy = format_.transfer_syntax.uid != JPEG_XL_LOSSLESS
+    fit_bits(out, header.codestream.bits, format_.pixel, lossy=lossy)
     recompressed = format_.transfer_syntax.uid == JPEG_RECOMPRESSION
     is_rgb = recompressed or header.decodes_to_rgb
     if format_.converts_to_rgb and not is_rgb:

@@ -1,0 +1,233 @@
+"""Values are BitsStored bits wide, whatever the precision of the codestream is.
+
+What is above them is no part of a value (PS3.5 section 8.1.1): encoders put signs, overlays or
+zeros there, and code 16 bits where 12 are stored.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import imagecodecs
+import numpy as np
+import pytest
+from codec_frames import KINDS, Kind, decode, encode_rle, format_of
+from encapsulated_files import make_encapsulated
+from jpeg_ls import encode_pixel_data
+from pydicom import Dataset, dcmread
+from pydicom.dataset import FileMetaDataset
+from pydicom.uid import UID
+from tools import require_program
+
+import lazydicom
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+JPEG: Final = "1.2.840.10008.1.2.4."
+
+# --- codestreams of 16 bits where fewer are stored ----------------------------------
+
+
+def _jpeg_2000(words: NDArray[Any]) -> bytes:
+    return bytes(
+        imagecodecs.jpeg2k_encode(words, level=0, codecformat="j2k", reversible=True)
+    )
+
+
+def _htj2k(words: NDArray[Any]) -> bytes:
+    return bytes(imagecodecs.htj2k_encode(words, reversible=True))
+
+
+def _jpeg_ls(words: NDArray[Any]) -> bytes:
+    return bytes(imagecodecs.jpegls_encode(words))
+
+
+def _lossless_jpeg(words: NDArray[Any]) -> bytes:
+    bits = 8 * words.itemsize
+    return bytes(imagecodecs.jpeg8_encode(words, lossless=True, bitspersample=bits))
+
+
+def _jpeg_xl(words: NDArray[Any]) -> bytes:
+    return bytes(imagecodecs.jpegxl_encode(words, lossless=True, effort=1))
+
+
+def _rle(words: NDArray[Any]) -> bytes:
+    return encode_rle(words, KINDS["16 bits"])
+
+
+ENCODERS: Final[dict[str, tuple[str, Callable[[NDArray[Any]], bytes]]]] = {
+    "JPEG lossless": (f"{JPEG}70", _lossless_jpeg),
+    "JPEG-LS": (f"{JPEG}80", _jpeg_ls),
+    "JPEG 2000": (f"{JPEG}90", _jpeg_2000),
+    "HTJ2K": (f"{JPEG}201", _htj2k),
+    "JPEG XL": (f"{JPEG}110", _jpeg_xl),
+    "RLE": ("1.2.840.10008.1.2.5", _rle),
+}
+
+
+def _pixels(bits: int, *, signed: bool) -> NDArray[Any]:
+    """Make every kind of value that so many bits hold, the extremes among them."""
+    low = -(1 << bits - 1) if signed else 0
+    values = np.linspace(low, low + (1 << bits) - 1, 16 * 24).round()
+    return values.reshape(16, 24).astype(np.int16 if signed else np.uint16)
+
+
+@pytest.mark.parametrize("above", ["zeros", "ones", "an overlay", "signs"])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("bits", [1, 8, 9, 10, 12, 15])
+@pytest.mark.parametrize("name", ENCODERS)
+def test_what_stands_above_bits_stored_is_no_part_of_a_value(
+    name: str, bits: int, above: str, *, signed: bool
+) -> None:
+    values = _pixels(bits, signed=signed)
+    mask = (1 << bits) - 1
+    spare = {
+        "zeros": np.uint16(0),
+        "ones": np.uint16(0xFFFF & ~mask),
+        "an overlay": (np.indices(values.shape).sum(0) % 3 == 0).astype(np.uint16)
+        << 15,
+        "signs": values.astype(np.int16).view(np.uint16) & np.uint16(0xFFFF & ~mask),
+    }[above]
+    words = (values.view(np.uint16) & np.uint16(mask)) | spare
+    uid, encode = ENCODERS[name]
+    kind = Kind("i2" if signed else "u2", bits, 16, shape=values.shape)
+
+    back = decode(encode(words), format_of(uid, kind))
+
+    assert np.array_equal(back, values)
+
+
+@pytest.mark.parametrize("encode", [_jpeg_2000, _htj2k])
+@pytest.mark.parametrize("signed", [False, True])
+def test_a_sign_that_the_codestream_knows_ends_at_bits_stored_too(
+    encode: Callable[[NDArray[Any]], bytes], *, signed: bool
+) -> None:
+    values = _pixels(12, signed=signed)
+    words = (values.view(np.uint16) & 0x0FFF | 0x5000).view(np.int16)
+    kind = Kind("i2" if signed else "u2", 12, 16, shape=(16, 24))
+    uid = f"{JPEG}90" if encode is _jpeg_2000 else f"{JPEG}201"
+
+    assert np.array_equal(decode(encode(words), format_of(uid, kind)), values)
+
+
+@pytest.mark.parametrize("uid", [f"{JPEG}80", f"{JPEG}90", f"{JPEG}201"])
+def test_a_codestream_of_fewer_bits_says_where_its_sign_is(uid: str) -> None:
+    values = _pixels(10, signed=True)
+    words = values.view(np.uint16) & 0x03FF
+    data = {
+        "80": lambda: encode_pixel_data(  # type: ignore[no-untyped-call]
+            words.tobytes(), rows=16, columns=24, samples_per_pixel=1, bits_stored=10
+        ),
+        "90": lambda: imagecodecs.jpeg2k_encode(
+            words, level=0, codecformat="j2k", reversible=True, bitspersample=10
+        ),
+        "201": lambda: imagecodecs.htj2k_encode(values, reversible=True),
+    }[uid.removeprefix(JPEG)]()
+    kind = Kind("i2", 14, 16, shape=(16, 24))
+
+    assert np.array_equal(decode(bytes(data), format_of(uid, kind)), values)
+
+
+@pytest.mark.parametrize("near", [1, 3])
+def test_loss_beyond_the_largest_value_is_the_largest_value(near: int) -> None:
+    values = np.full((16, 24), 4095, np.uint16)
+    values[::2, ::3] -= near
+    words = values.copy()
+    words[:, 5] = 4095 + near  # as a decoder gives 4095 at the worst
+    data = bytes(imagecodecs.jpegls_encode(words, level=near))
+    kind = Kind("u2", 12, 16, shape=(16, 24))
+
+    back = decode(data, format_of(f"{JPEG}81", kind))
+
+    assert back.max() <= 4095
+    assert np.abs(back.astype(int) - values).max() <= 2 * near
+
+
+@pytest.mark.parametrize("name", ["JPEG-LS", "JPEG 2000"])
+def test_the_plugins_of_pydicom_give_the_same_width(name: str) -> None:
+    values = _pixels(12, signed=True)
+    uid, encode = ENCODERS[name]
+    data = encode(values.view(np.uint16) & 0x0FFF)
+    format_ = format_of(uid, KINDS["12 in 16 bits, signed"])
+    pixel = replace(format_.pixel, rows=16, columns=24)
+
+    back = decode(data, replace(format_, pixel=pixel, decoder="pydicom"))
+
+    assert np.array_equal(back, values)
+
+
+@pytest.mark.parametrize("name", ["JPEG 2000", "HTJ2K"])
+def test_references_name_no_codec_that_keeps_the_bits_above(
+    name: str, tmp_path: Path
+) -> None:
+    values = _pixels(12, signed=False)
+    uid, encode = ENCODERS[name]
+    geometry: Any = {"transfer_syntax": uid, "rows": 16, "columns": 24}
+    plain = make_encapsulated([encode(values)] * 2, bits_stored=16, **geometry)
+    spare = make_encapsulated([encode(values | 0x8000)] * 2, bits_stored=12, **geometry)
+
+    ids = {}
+    for kind, file in {"plain": plain, "spare": spare}.items():
+        (tmp_path / f"{kind}.dcm").write_bytes(file)
+        array = lazydicom.open_image(tmp_path / f"{kind}.dcm")
+        assert np.array_equal(array[1], values)
+        lazydicom.to_references(array, tmp_path / f"{kind}.json")
+        ids[kind] = (tmp_path / f"{kind}.json").read_text()
+
+    assert "imagecodecs_" in ids["plain"]
+    assert "imagecodecs_" not in ids["spare"]
+
+
+# --- what DCMTK's own encoders write ------------------------------------------------
+
+
+def _native_file(path: Path, words: NDArray[Any], bits: int, *, signed: bool) -> None:
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.1")
+    dataset.SOPClassUID = UID("1.2.840.10008.5.1.4.1.1.7")
+    dataset.SOPInstanceUID = UID("1.2.3")
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.Rows, dataset.Columns = words.shape
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 16, bits, bits - 1
+    dataset.PixelRepresentation = int(signed)
+    dataset.PixelData = words.tobytes()
+    dataset["PixelData"].VR = "OW"
+    dataset.save_as(path, enforce_file_format=True)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 15, 16])
+@pytest.mark.parametrize("signed", [False, True])
+@pytest.mark.parametrize("above", ["zeros", "signs"])
+@pytest.mark.parametrize(
+    "command", ["dcmcjpls", "dcmcjpls +pr", "dcmcjpeg", "dcmcrle", "gdcmconv --j2k"]
+)
+def test_what_other_encoders_write_comes_back_as_it_was(
+    command: str, above: str, bits: int, tmp_path: Path, *, signed: bool
+) -> None:
+    values = _pixels(bits, signed=signed)
+    words = values.view(np.uint16)
+    if above == "zeros":
+        words = words & np.uint16((1 << bits) - 1)
+    native, target = tmp_path / "native.dcm", tmp_path / "target.dcm"
+    _native_file(native, words, bits, signed=signed)
+    program, *options = command.split()
+    subprocess.run(
+        [require_program(program), *options, native, target],
+        check=True,
+        capture_output=True,
+        timeout=60,
+    )
+    assert dcmread(target).file_meta.TransferSyntaxUID.is_encapsulated
+
+    array = lazydicom.open_image(target)
+
+    assert np.array_equal(array[0], values)
