@@ -19,7 +19,7 @@ from dicom_files import (
 )
 
 import lazydicom
-from lazydicom.errors import InvalidDicomError, LazyDicomWarning, UnsupportedError
+from lazydicom.errors import LazyDicomWarning, UnsupportedError
 
 PIXELS: Final = stored_pixels()
 NATIVE: Final = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, EXPLICIT_BIG)
@@ -92,15 +92,18 @@ def test_the_data_set_is_believed_where_another_vr_form_is_declared(
 
 @pytest.mark.parametrize("syntax", [EXPLICIT_LITTLE, IMPLICIT_LITTLE])
 @pytest.mark.parametrize("swapped", [False, True])
-def test_another_byte_order_than_declared_is_refused(
+def test_the_data_set_is_believed_where_another_byte_order_is_declared(
     syntax: str,
     swapped: bool,
 ) -> None:
     written, declared = (EXPLICIT_BIG, syntax)[:: -1 if swapped else 1]
     file = make_native(transfer_syntax=written, file_meta=file_meta(declared))
 
-    with pytest.raises(InvalidDicomError):
-        lazydicom.open_image(file)
+    with pytest.warns(LazyDicomWarning, match="declared"):
+        array = lazydicom.open_image(file)
+
+    assert array.images[0].header.transfer_syntax.uid == written
+    assert np.array_equal(array, PIXELS)
 
 
 @pytest.mark.parametrize("uid", ["1.2.3", "", "1.2.840.10008.1.2.1.77"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from io import BytesIO
 
@@ -13,6 +14,10 @@ from pydicom import dcmread
 
 # pydicom's own limits; the pixels are compared with those that were written.
 UNREAD = {
+    *(name for name in ODD_FILES if re.search("missing|empty|VR '|order|endian", name)),
+    "PhotometricInterpretation in lower case",
+    "PhotometricInterpretation with blanks around",
+    "a second Transfer Syntax",
     "no Transfer Syntax",
     "no preamble, no File Meta",
     "File Meta without preamble",

@@ -126,7 +126,12 @@ NOT_DICOM: Final[dict[str, Callable[[], bytes]]] = {
 BAD_STRUCTURE: Final[dict[str, Callable[[], bytes]]] = {
     "There is no Pixel Data": _file(HEADER),
     "Pixel Data stands in an icon only": _file(HEADER + icon_sequence()),
-    "Pixel Data stands twice": partial(make_native, trailing=PIXEL_DATA),
+    "Pixel Data stands twice, unlike": partial(
+        make_native, trailing=element(0x7FE00010, "OW", bytes(len(PIXELS)))
+    ),
+    "Pixel Data stands twice, one longer": partial(
+        make_native, trailing=element(0x7FE00010, "OW", PIXELS + bytes(2))
+    ),
     "Pixel Data and Float Pixel Data both stand": partial(
         make_native, extra_before=element(0x7FE00008, "OF", bytes(240))
     ),
@@ -135,7 +140,7 @@ BAD_STRUCTURE: Final[dict[str, Callable[[], bytes]]] = {
         + element_header(ICON_SEQUENCE, "SQ", UNDEFINED)
         + item(HEADER + PIXEL_DATA, length=UNDEFINED)
     ),
-    "Pixel Data stands before its attributes": _file(PIXEL_DATA + HEADER),
+    "Pixel Data stands before some of its attributes": _file(PIXEL_DATA + HEADER[:-30]),
     "Pixel Data is empty": partial(make_native, pixel_bytes=b""),
     "Pixel Data has undefined length in a native Transfer Syntax": _file(
         HEADER + element(0x7FE00010, "OW", item(PIXELS), undefined=True)

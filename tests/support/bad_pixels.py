@@ -46,6 +46,11 @@ REQUIRED: Final = {
     "PixelRepresentation": PIXEL_REPRESENTATION,
 }
 
+MAY_LACK: Final = frozenset(
+    ("SamplesPerPixel", "PhotometricInterpretation", "PixelRepresentation")
+)
+"""What is not in doubt where gray pixels have the right length."""
+
 # 65535 is also what a writer makes of -1.
 WRONG_VALUES: Final = {
     "SamplesPerPixel": (0, 2, 4, 65535),
@@ -84,10 +89,18 @@ def _short(count: int, **geometry: Any) -> Callable[[], bytes]:  # noqa: ANN401 
 
 def _missing() -> Iterable[tuple[str, Callable[[], bytes]]]:
     for keyword, tag in REQUIRED.items():
+        if keyword in MAY_LACK:
+            continue
         vr = "CS" if tag == PHOTOMETRIC_INTERPRETATION else "US"
         yield f"{keyword} is missing", _with(tag, None)
         yield f"{keyword} is empty", _with(tag, element(tag, vr, b""))
     yield "PlanarConfiguration is missing", _with(PLANAR_CONFIGURATION, None, **RGB)
+    for keyword in ("PhotometricInterpretation", "PixelRepresentation"):
+        yield f"{keyword} is missing in colour", _with(REQUIRED[keyword], None, **RGB)
+    yield (
+        "SamplesPerPixel is missing and the length does not say it",
+        _with(SAMPLES_PER_PIXEL, None, pixel_bytes=bytes(3 * FRAME + 10)),
+    )
 
 
 def _wrong() -> Iterable[tuple[str, Callable[[], bytes]]]:

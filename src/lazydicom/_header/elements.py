@@ -4,8 +4,8 @@ A pydicom `Dataset` answers the same questions, so everything above asks only th
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple, Protocol
 
 from lazydicom._bytes.source import ByteSource
 from lazydicom._header import tags
@@ -17,13 +17,24 @@ from lazydicom._header.image_pixel import (
     make_image_pixel,
 )
 from lazydicom._header.lookahead import Block, Lookahead
-from lazydicom._header.values import Values, decode_values
-from lazydicom._header.walker import UNDEFINED, Element, Framing, read_element, walk
-from lazydicom.errors import InvalidDicomError, LazyDicomError
+from lazydicom._header.values import Values, decode_as
+from lazydicom._header.walker import (
+    UNDEFINED,
+    Element,
+    Framing,
+    end_of,
+    read_element,
+    walk,
+)
+from lazydicom.errors import InvalidDicomError, LazyDicomError, LimitError
 
 LONGEST_HEADER: Final = 12
 """Tag, VR, two bytes of nothing and a length of 32 bits."""
-_GROUPS_ONCE: Final = frozenset((0x0028, 0x7FE0))
+_MOST_ELEMENTS: Final = 1 << 18
+"""Each costs some hundred bytes of memory; dumps of scanners hold some thousand."""
+_MOST_REPEATED: Final = 1000
+_LARGEST_TWIN: Final = 1 << 20
+"""Longer values are not compared."""
 _FUNCTIONAL_GROUPS: Final = frozenset(
     (tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE, tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
 )
@@ -46,8 +57,17 @@ class Elements(Protocol):
         ...
 
     def position(self, tag: int) -> int | None:
-        """Tell the byte at which an element begins."""
+        """Return the byte at which an element begins."""
         ...
+
+
+class Repetition(NamedTuple):
+    """Where an element stands again."""
+
+    start: int
+    """First byte of the second one, or of the first that has another value."""
+    alike: bool
+    """Whether all of them have the same value."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,27 +77,34 @@ class FileElements:
     source: ByteSource = field(repr=False)
     framing: Framing
     starts: Mapping[int, int] = field(repr=False)
-    """First byte of each element, by tag, in the order of the file."""
+    """First byte of each element, by tag; of those that stand twice, of the first."""
     head: tuple[Block, ...] = field(repr=False)
     """What was read of the file to find them; other values are read when asked for."""
+    repeated: Mapping[int, Repetition] = field(default_factory=dict, repr=False)
+    """Elements that stand more than once, by tag."""
 
     def get(self, tag: int, vr: str) -> Values:
         """Decode a value; no values where the element is absent or empty.
+
+        Numbers that are written in another VR of numbers are read in that one.
 
         Raises
         ------
         InvalidDicomError
             If the bytes are no `vr`.
         """
-        data = self.read(tag)
+        element = self.find(tag)
+        if element is None or element.length == UNDEFINED:
+            return ()
+        data = self._value(element)
         try:
             little_endian = self.framing.little_endian
-            return decode_values(vr, data or b"", little_endian=little_endian)
+            return decode_as(vr, element.vr, data, little_endian=little_endian)
         except ValueError as error:
             raise InvalidDicomError(
-                f"Expected a value of VR {vr}: {error}",
+                f"Expected a value of VR {vr}, found {element.length} bytes: {error}",
                 url=self.source.url,
-                offset=self.position(tag),
+                offset=element.start,
                 tag=tag,
             ) from None
 
@@ -86,7 +113,7 @@ class FileElements:
         element = self.find(tag)
         if element is None or element.length == UNDEFINED:
             return None
-        return self.lookahead(element.start).bytes_at(element.offset, element.length)
+        return self._value(element)
 
     def find(self, tag: int) -> Element | None:
         """Return where an element lies, ``None`` where it is absent."""
@@ -100,20 +127,25 @@ class FileElements:
         return tag in self.starts
 
     def position(self, tag: int) -> int | None:
-        """Tell the byte at which an element begins."""
+        """Return the byte at which an element begins."""
         return self.starts.get(tag)
 
-    def last(self, lookahead: Lookahead) -> Element | None:
-        """Look where the walker stands, at the last element: it holds the pixels."""
-        start = max(self.starts.values(), default=None)
+    def pixel_data(self, lookahead: Lookahead) -> Element | None:
+        """Return the element that holds the pixels, ``None`` where the walk met none."""
+        start = next(
+            (self.starts[tag] for tag in PIXEL_TAGS if tag in self.starts), None
+        )
         return None if start is None else read_element(lookahead, start, self.framing)
 
     def lookahead(self, start: int) -> Lookahead:
-        """Look at the block that holds `start`, where there is one."""
+        """Return a lookahead on the block that holds `start`, where there is one."""
         for offset, data in self.head:
             if offset <= start < offset + len(data):
                 return Lookahead(self.source, data, offset)
         return Lookahead(self.source, None)
+
+    def _value(self, element: Element) -> bytes:
+        return self.lookahead(element.start).bytes_at(element.offset, element.length)
 
 
 def read_elements(
@@ -124,15 +156,20 @@ def read_elements(
     Raises
     ------
     InvalidDicomError
-        If the bytes contradict the standard, or an element of group 0028 or 7FE0
-        stands twice.
+        If the bytes contradict the standard.
+    LimitError
+        If there are more elements than any image has.
     """
     starts: dict[int, int] = {}
+    repeated: dict[int, Repetition] = {}
     for tag, start, length in walk(lookahead, meta.start, meta.framing):
-        if tag in starts and tag >> 16 in _GROUPS_ONCE:
-            message = "Element stands twice"
-            raise InvalidDicomError(message, url=lookahead.url, offset=start, tag=tag)
+        if tag in starts:
+            _note_repetition(repeated, starts[tag], lookahead, start, meta.framing)
+            continue
         starts[tag] = start
+        if len(starts) > _MOST_ELEMENTS:
+            message = f"More than {_MOST_ELEMENTS} elements"
+            raise LimitError(message, url=lookahead.url, offset=start, tag=tag)
         if tag in PIXEL_TAGS:
             break
         if length == UNDEFINED and tag in _FUNCTIONAL_GROUPS:
@@ -141,14 +178,64 @@ def read_elements(
                 starts[ahead.tag] = ahead.start
                 break
     stop = max(starts.values(), default=0) + LONGEST_HEADER
-    return FileElements(source, meta.framing, starts, lookahead.keep(meta.start, stop))
+    head = lookahead.keep(meta.start, stop)
+    return FileElements(source, meta.framing, starts, head, repeated)
+
+
+def with_trailing_attributes(
+    elements: FileElements, lookahead: Lookahead, pixel_data: Element
+) -> FileElements:
+    """Add what is missing of the Image Pixel module and stands behind the pixels.
+
+    Raises
+    ------
+    InvalidDicomError
+        If the bytes contradict the standard.
+    """
+    framing = elements.framing
+    wanted = {tag for tag, _ in IMAGE_PIXEL_TAGS.values()} - elements.starts.keys()
+    end = end_of(lookahead, pixel_data, framing, lookahead.size)
+    starts = dict(elements.starts)
+    for tag, start, _ in walk(lookahead, end, framing):
+        if tag in wanted:
+            starts.setdefault(tag, start)
+    return replace(elements, starts=starts)
+
+
+def _note_repetition(
+    repeated: dict[int, Repetition],
+    first: int,
+    lookahead: Lookahead,
+    start: int,
+    framing: Framing,
+) -> None:
+    """Note that an element stands again, and whether with the same value.
+
+    Raises
+    ------
+    LimitError
+        If more do than a file has by accident.
+    """
+    one, other = (read_element(lookahead, at, framing) for at in (first, start))
+    known = repeated.get(one.tag)
+    if known is not None and not known.alike:
+        return
+    if known is None and len(repeated) >= _MOST_REPEATED:
+        message = f"More than {_MOST_REPEATED} elements stand twice"
+        raise LimitError(message, url=lookahead.url, offset=start, tag=one.tag)
+    alike = one[1] == other[1] and one.length == other.length < _LARGEST_TWIN
+    if alike:
+        values = [lookahead.bytes_at(each.offset, each.length) for each in (one, other)]
+        alike = values[0] == values[1]
+    if known is None or not alike:
+        repeated[one.tag] = Repetition(start, alike)
 
 
 def image_pixel_attributes(elements: Elements) -> Attributes:
     """Collect the attributes of the Image Pixel module as plain values."""
     attributes: dict[str, int | str | None] = {}
     for name, (tag, vr) in IMAGE_PIXEL_TAGS.items():
-        values = elements.get(tag, vr)
+        values = elements.get(tag, "LO" if vr == "CS" else vr)  # as it is written
         one = values[0] if len(values) == 1 else "\\".join(map(str, values))
         attributes[name] = one if isinstance(one, int) else str(one) or None
     if attributes["number_of_frames"] is None:

@@ -4,6 +4,7 @@ The standard's preamble, prefix and File Meta Information come first; old files 
 them, and some writers lie in them. What the first data element looks like decides.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +24,7 @@ from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
 _PREAMBLE: Final = 128
 _PREFIX: Final = b"DICM"
 _SHORTEST: Final = 8
+_UID: Final = re.compile(r"[0-9.]{1,64}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class FileMeta:
 
 
 def read_file_meta(lookahead: Lookahead) -> FileMeta:
-    """Read the File Meta Information, or tell from the data set what it would say.
+    """Read the File Meta Information, or conclude from the data set what it would say.
 
     Raises
     ------
@@ -49,20 +51,33 @@ def read_file_meta(lookahead: Lookahead) -> FileMeta:
     """
     meta_start = _find_start(lookahead)
     uid, start = _read_group_2(lookahead, meta_start)
-    found = _look_at_data_set(lookahead, start)
+    written = _native_syntax_at(lookahead, start)
     if uid is None:
         warn("No transfer syntax in the File Meta Information", url=lookahead.url)
-        uid = found or EXPLICIT_LITTLE
+        uid = written or EXPLICIT_LITTLE
     syntax = TRANSFER_SYNTAXES.get(uid)
     if syntax is None:
-        message = f"Transfer syntax {uid!r} is not known"
+        message = f"Transfer syntax {shown_uid(uid)} is not known"
         tag = tags.TRANSFER_SYNTAX_UID
         raise UnsupportedError(message, url=lookahead.url, offset=start, tag=tag)
-    return FileMeta(syntax, _framing(lookahead, syntax, found), start, meta_start)
+    if written is None or syntax.deflated:
+        framing = Framing(syntax.little_endian, syntax.implicit_vr)
+        return FileMeta(syntax, framing, start, meta_start)
+    syntax, framing = _as_written(lookahead, syntax, TRANSFER_SYNTAXES[written])
+    return FileMeta(syntax, framing, start, meta_start)
+
+
+def shown_uid(uid: str) -> str:
+    """Return a UID for a message; anything else is not quoted.
+
+    >>> shown_uid("1.2.3"), shown_uid("DOE^JOHN")
+    ("'1.2.3'", 'that is no UID')
+    """
+    return repr(uid) if _UID.fullmatch(uid) else "that is no UID"
 
 
 def _find_start(lookahead: Lookahead) -> int:
-    """Find the first data element: after the prefix, or at once where there is none."""
+    """Return the first data element: after the prefix, or at once where there is none."""
     start = _PREAMBLE + len(_PREFIX)
     if (
         lookahead.size >= start
@@ -78,8 +93,11 @@ def _find_start(lookahead: Lookahead) -> int:
 
 
 def _read_group_2(lookahead: Lookahead, start: int) -> tuple[str | None, int]:
-    """Read elements as long as they are of group 0002; its length element may be wrong."""
-    uid = None
+    """Read elements as long as they are of group 0002; its length element may be wrong.
+
+    A second File Meta Information may stand in the data set; the first one counts.
+    """
+    uid: str | None = None
     while (
         start + _SHORTEST <= lookahead.size
         and lookahead.bytes_at(start, 2) == b"\x02\x00"
@@ -93,13 +111,17 @@ def _read_group_2(lookahead: Lookahead, start: int) -> tuple[str | None, int]:
             )
         if element.tag == tags.TRANSFER_SYNTAX_UID:
             value = lookahead.bytes_at(element.offset, element.length)
-            uid = "".join(str(part) for part in decode_values("UI", value)[:1]) or None
+            again = "".join(str(part) for part in decode_values("UI", value)[:1])
+            if uid is not None and again not in {uid, ""}:
+                message = "Transfer Syntax UID stands twice, the first is taken"
+                warn(message, url=lookahead.url)
+            uid = uid or again or None
         start = end
     return uid, start
 
 
-def _look_at_data_set(lookahead: Lookahead, start: int) -> str | None:
-    """Tell the native syntax that the first data element is written in."""
+def _native_syntax_at(lookahead: Lookahead, start: int) -> str | None:
+    """Return the native syntax that the first data element is written in."""
     if start + _SHORTEST > lookahead.size:
         return None
     first = lookahead.bytes_at(start, _SHORTEST)
@@ -108,19 +130,18 @@ def _look_at_data_set(lookahead: Lookahead, start: int) -> str | None:
     return EXPLICIT_BIG if first[0] == 0 and first[1] != 0 else EXPLICIT_LITTLE
 
 
-def _framing(
-    lookahead: Lookahead, syntax: TransferSyntax, found: str | None
-) -> Framing:
-    """Believe the data set where it contradicts the declared VR form."""
-    declared = Framing(syntax.little_endian, syntax.implicit_vr)
-    if found is None or syntax.deflated or not syntax.little_endian:
-        return declared
-    implicit = found == IMPLICIT_LITTLE
-    if implicit != syntax.implicit_vr and found != EXPLICIT_BIG:
-        form = "implicit" if implicit else "explicit"
-        warn(f"Data set is in {form} VR, {syntax.name} declared", url=lookahead.url)
-        return Framing(implicit_vr=implicit)
-    return declared
+def _as_written(
+    lookahead: Lookahead, declared: TransferSyntax, written: TransferSyntax
+) -> tuple[TransferSyntax, Framing]:
+    """Believe the data set where it contradicts the declared VR form or byte order."""
+    framing = Framing(written.little_endian, written.implicit_vr)
+    if framing == Framing(declared.little_endian, declared.implicit_vr):
+        return declared, framing
+    order = "little" if written.little_endian else "big"
+    form = "implicit VR" if written.implicit_vr else f"explicit VR, {order} endian"
+    warn(f"Data set is in {form}, {declared.name} declared", url=lookahead.url)
+    turned = written.little_endian != declared.little_endian
+    return (written if turned and declared.native else declared), framing
 
 
 def _is_vr(code: bytes) -> bool:

@@ -7,7 +7,7 @@ Nothing below the top level is looked at, and Pixel Data is found, not read. The
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.inflate import InflatedSource
@@ -20,9 +20,11 @@ from lazydicom._header.elements import (
     FileElements,
     image_pixel_attributes,
     read_elements,
+    with_trailing_attributes,
 )
-from lazydicom._header.file_meta import FileMeta, read_file_meta
+from lazydicom._header.file_meta import FileMeta, read_file_meta, shown_uid
 from lazydicom._header.image_pixel import (
+    IMAGE_PIXEL_TAGS,
     PIXEL_TAGS,
     ImagePixel,
     make_image_pixel,
@@ -36,18 +38,32 @@ from lazydicom._header.pydicom import (
     transfer_syntax_uid,
 )
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
-from lazydicom._header.walker import UNDEFINED, Element, Framing, end_of, read_element
+from lazydicom._header.walker import (
+    UNDEFINED,
+    Element,
+    Framing,
+    end_of,
+    end_of_value,
+    read_element,
+)
 from lazydicom.errors import (
     InvalidDicomError,
     LazyDicomError,
     UnsupportedError,
+    format_tag,
     warn,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pydicom import Dataset
+    from pydicom import DataElement, Dataset
+
+
+_SIZES: Final = (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED)
+"""Without them there is no image."""
+_BLOCK: Final = 1 << 20
+_MOST_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,7 +92,7 @@ class Header:
 
     @contextmanager
     def open_at_pixels(self) -> Iterator[Lookahead]:
-        """Look at Pixel Data; what is here already is not fetched again."""
+        """Yield a lookahead on Pixel Data; what is here already is not fetched again."""
         with self.source.mapped() as memory:
             if memory is None and isinstance(self.elements, FileElements):
                 yield self.elements.lookahead(self.pixel_data.start)
@@ -129,7 +145,7 @@ def header_of_dataset(dataset: "Dataset") -> Header:
     pixel_data = Element(found[0], vr, 0, 0, source.size())
     framing = Framing(syntax.little_endian, syntax.implicit_vr)
     meta = FileMeta(syntax, framing, start=0, meta_start=0)
-    pixel = _image_pixel(elements, pixel_data, source.url)
+    pixel = _image_pixel(elements, pixel_data, syntax, source.url)
     return Header(source, meta, elements, pixel_data, pixel)
 
 
@@ -153,49 +169,130 @@ def read_sequence(header: Header, tag: int) -> "Sequence[Dataset]":
 
 def _known_syntax(uid: str) -> TransferSyntax:
     if uid not in TRANSFER_SYNTAXES:
-        raise UnsupportedError(
-            f"Transfer syntax {uid!r} is not known", tag=tags.TRANSFER_SYNTAX_UID
-        )
+        message = f"Transfer syntax {shown_uid(uid)} is not known"
+        raise UnsupportedError(message, tag=tags.TRANSFER_SYNTAX_UID)
     return TRANSFER_SYNTAXES[uid]
 
 
 def _read_data_set(source: ByteSource, lookahead: Lookahead, meta: FileMeta) -> Header:
     elements = read_elements(source, lookahead, meta)
     pixel_data = _pixel_element(lookahead, elements)
+    if not all(map(elements.holds, _SIZES)):
+        elements = _with_trailing(elements, lookahead, pixel_data)
+    syntax = meta.transfer_syntax
+    pixel = _image_pixel(elements, pixel_data, syntax, source.url)
+    pixel_data = _unwrapped(pixel_data, pixel, lookahead, syntax)
     _check_after(lookahead, pixel_data, meta.framing)
-    pixel = _image_pixel(elements, pixel_data, source.url)
+    _check_repeated(elements, pixel)
     return Header(source, meta, elements, pixel_data, pixel)
 
 
 def _pixel_element(lookahead: Lookahead, elements: FileElements) -> Element:
-    last = elements.last(lookahead)
-    if last is None or last.tag not in PIXEL_TAGS:
+    element = elements.pixel_data(lookahead)
+    if element is None:
         message = "No Pixel Data, Float Pixel Data or Double Float Pixel Data"
         raise InvalidDicomError(
             message, url=lookahead.url, offset=lookahead.size, tag=tags.PIXEL_DATA
         )
-    return last
+    return element
+
+
+def _with_trailing(
+    elements: FileElements, lookahead: Lookahead, pixel_data: Element
+) -> FileElements:
+    """Look behind the pixels for what must stand before them (PS3.5 section 7.1)."""
+    try:
+        complete = with_trailing_attributes(elements, lookahead, pixel_data)
+    except LazyDicomError:
+        return elements  # the error will name what is missing
+    if len(complete.starts) > len(elements.starts):
+        warn("Attributes of the pixels stand behind them", url=lookahead.url)
+    return complete
+
+
+def _unwrapped(
+    pixel_data: Element, pixel: ImagePixel, lookahead: Lookahead, syntax: TransferSyntax
+) -> Element:
+    """Return native pixels of more than 4 GiB with the length that 32 bits cannot hold."""
+    length = (pixel.frame_bits * pixel.number_of_frames + 7) // 8
+    length += length % 2
+    wrapped = length > UNDEFINED and pixel_data.length == length & UNDEFINED
+    if not wrapped or not syntax.native or pixel_data.offset + length > lookahead.size:
+        return pixel_data
+    message = f"Length of Pixel Data is {length} bytes, its low 32 bits are written"
+    warn(message, url=lookahead.url)
+    return pixel_data._replace(length=length)
 
 
 def _check_after(lookahead: Lookahead, pixel_data: Element, framing: Framing) -> None:
-    """Refuse a second element of pixels: nobody can tell which one is meant."""
+    """Refuse a second element of pixels, unless it is the first one again."""
     end = pixel_data.offset + pixel_data.length
     if pixel_data.length == UNDEFINED or end + LONGEST_HEADER > lookahead.size:
         return
     following = read_element(lookahead, end, framing)
-    if following.tag in PIXEL_TAGS:
-        message = "A second element of pixels"
-        raise InvalidDicomError(
-            message, url=lookahead.url, offset=end, tag=following.tag
-        )
+    if following.tag not in PIXEL_TAGS:
+        return
+    if following[:2] == pixel_data[:2] and following.length == pixel_data.length:
+        end_of_value(lookahead, following, lookahead.size)
+        if _same_values(lookahead.source, pixel_data, following):
+            warn("Pixel Data stands twice, the same both times", url=lookahead.url)
+            return
+    message = "A second element of pixels"
+    raise InvalidDicomError(message, url=lookahead.url, offset=end, tag=following.tag)
 
 
-def _image_pixel(elements: Elements, pixel_data: Element, url: str) -> ImagePixel:
+def _same_values(source: ByteSource, one: Element, other: Element) -> bool:
+    """Compare two values block by block."""
+    blocks = range(0, one.length, _BLOCK)
+    return all(
+        source.read(ByteRange(one.offset + start, size))
+        == source.read(ByteRange(other.offset + start, size))
+        for start in blocks
+        for size in [min(_BLOCK, one.length - start)]
+    )
+
+
+def _check_repeated(elements: FileElements, pixel: ImagePixel) -> None:
+    """Warn of elements that stand twice; where two of them disagree, the first holds.
+
+    Raises
+    ------
+    InvalidDicomError
+        If decoding depends on it.
+    """
+    url, repeated = elements.source.url, elements.repeated
+    for tag, repetition in repeated.items():
+        if not repetition.alike and tag in _decisive(pixel):
+            message = "Element stands twice, with different values"
+            raise InvalidDicomError(message, url=url, offset=repetition.start, tag=tag)
+    unlike = [tag for tag, repetition in repeated.items() if not repetition.alike]
+    shown = ", ".join(map(format_tag, unlike[:_MOST_SHOWN]))
+    if unlike:
+        warn(f"Elements stand twice, the first is taken: {shown}", url=url)
+    elif repeated:
+        shown = ", ".join(map(format_tag, list(repeated)[:_MOST_SHOWN]))
+        warn(f"Elements stand twice, with the same value: {shown}", url=url)
+
+
+def _decisive(pixel: ImagePixel) -> set[int]:
+    """Return the elements that decoding depends on."""
+    gray = pixel.samples_per_pixel == 1
+    needless = {"high_bit", *(("planar_configuration",) if gray else ())}
+    return {tag for name, (tag, _) in IMAGE_PIXEL_TAGS.items() if name not in needless}
+
+
+def _image_pixel(
+    elements: Elements, pixel_data: Element, syntax: TransferSyntax, url: str
+) -> ImagePixel:
     """Make the Image Pixel value; errors name the element and its byte."""
-    keyword = PIXEL_TAGS[pixel_data.tag]
     try:
         attributes = image_pixel_attributes(elements)
-        pixel = make_image_pixel(attributes, pixel_keyword=keyword)
+        pixel = make_image_pixel(
+            attributes,
+            pixel_keyword=PIXEL_TAGS[pixel_data.tag],
+            native=syntax.native,
+            pixel_length=pixel_data.length,
+        )
     except LazyDicomError as error:
         at = elements.position(error.tag or 0)
         offset = pixel_data.start if at is None else at
@@ -210,7 +307,24 @@ def _read_dataset(header: Header) -> "Dataset":
     group_2 = source.read(ByteRange(meta.meta_start, meta.start - meta.meta_start))
     before = source.read(ByteRange(meta.start, header.pixel_data.start - meta.start))
     body = bytes(before) + _read_trailing(header)
-    return parse_data_set(bytes(group_2), body, meta.framing, url=header.url)
+    dataset = parse_data_set(bytes(group_2), body, meta.framing, url=header.url)
+    assert isinstance(header.elements, FileElements)
+    for tag, repetition in header.elements.repeated.items():
+        if not repetition.alike:
+            dataset[tag] = _first(header, tag)  # pydicom takes the last
+    return dataset
+
+
+def _first(header: Header, tag: int) -> "DataElement":
+    """Return the first of several elements of one tag."""
+    elements, framing = header.elements, header.meta.framing
+    assert isinstance(elements, FileElements)
+    element = elements.find(tag)
+    assert element is not None
+    with open_lookahead(header.source) as lookahead:
+        end = end_of(lookahead, element, framing, header.pixel_data.start)
+        data = lookahead.bytes_at(element.start, end - element.start)
+    return parse_data_set(b"", data, framing, url=header.url)[tag]
 
 
 def _read_trailing(header: Header) -> bytes:

@@ -38,6 +38,14 @@ _DTYPES: Final = {
     for size in sizes
 }
 _YBR: Final = ("YBR_FULL", "YBR_FULL_422")
+_ONE_SAMPLE: Final = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
+_MAY_LACK: Final = {
+    "samples_per_pixel": "SamplesPerPixel",
+    "photometric_interpretation": "PhotometricInterpretation",
+    "planar_configuration": "PlanarConfiguration",
+    "pixel_representation": "PixelRepresentation",
+}
+"""Attributes that are filled in where they are absent and nothing is in doubt."""
 
 Attributes: TypeAlias = Mapping[str, int | str | None]
 
@@ -99,8 +107,17 @@ class ImagePixel:
         return self.rows * self.columns * samples * self.bits_allocated
 
 
-def make_image_pixel(attributes: Attributes, *, pixel_keyword: str) -> ImagePixel:
+def make_image_pixel(
+    attributes: Attributes,
+    *,
+    pixel_keyword: str,
+    native: bool = True,
+    pixel_length: int | None = None,
+) -> ImagePixel:
     """Check the attributes of the module and make the value.
+
+    What is absent is filled in where it cannot matter or something else says it; `oddities`
+    names it then.
 
     Parameters
     ----------
@@ -108,6 +125,10 @@ def make_image_pixel(attributes: Attributes, *, pixel_keyword: str) -> ImagePixe
         By keyword in snake case; ``None`` or no key where the element is absent or empty.
     pixel_keyword : str
         The element that holds the pixels.
+    native : bool
+        Whether the pixels are in no codestream, which says some of it itself.
+    pixel_length : int, optional
+        Length of that element in bytes, where it is known.
 
     Raises
     ------
@@ -116,6 +137,7 @@ def make_image_pixel(attributes: Attributes, *, pixel_keyword: str) -> ImagePixe
     UnsupportedError
         If the number of bits allocated has no NumPy type.
     """
+    attributes = _completed(attributes, native=native, pixel_length=pixel_length)
     bits_allocated = _required(attributes, "bits_allocated")
     pixel = ImagePixel(
         rows=_positive(attributes, "rows"),
@@ -142,7 +164,63 @@ def oddities(attributes: Attributes, pixel: ImagePixel) -> list[str]:
         odd.append(f"HighBit is {high_bit}, BitsStored is {pixel.bits_stored}")
     if attributes.get("number_of_frames") == 0:
         odd.append("NumberOfFrames is 0 or empty, taken as 1")
-    return odd
+    if attributes.get("photometric_interpretation") not in {
+        None,
+        pixel.photometric_interpretation,
+    }:
+        odd.append("PhotometricInterpretation is in lower case, read as upper case")
+    return odd + [
+        f"{keyword} is missing or empty, taken as {getattr(pixel, name)}"
+        for name, keyword in _MAY_LACK.items()
+        if attributes.get(name) is None and _matters(name, pixel)
+    ]
+
+
+def _matters(name: str, pixel: ImagePixel) -> bool:
+    """Return whether an attribute must be there for such pixels."""
+    if name == "planar_configuration":
+        return pixel.samples_per_pixel > 1
+    return name != "pixel_representation" or pixel.pixel_keyword == "PixelData"
+
+
+def _completed(
+    attributes: Attributes, *, native: bool, pixel_length: int | None
+) -> Attributes:
+    """Fill in what ACR-NEMA did not know, and what a codestream says by itself."""
+    complete = dict(attributes)
+    if complete.get("samples_per_pixel") is None:
+        complete["samples_per_pixel"] = _agreed_samples(
+            complete, native=native, pixel_length=pixel_length
+        )
+    if complete["samples_per_pixel"] == 1:
+        if complete.get("photometric_interpretation") is None:
+            complete["photometric_interpretation"] = "MONOCHROME2"
+        if complete.get("pixel_representation") is None:
+            complete["pixel_representation"] = 0
+    elif not native and complete.get("planar_configuration") is None:
+        complete["planar_configuration"] = 0
+    return complete
+
+
+def _agreed_samples(
+    attributes: Attributes, *, native: bool, pixel_length: int | None
+) -> int | None:
+    """Return the samples of a pixel that the colour space and the length agree upon."""
+    photometric = _upper(attributes.get("photometric_interpretation") or "MONOCHROME2")
+    samples = 1 if photometric in _ONE_SAMPLE else 3
+    if not native:
+        return samples
+    names = ("rows", "columns", "bits_allocated")
+    sizes = [attributes.get(name) for name in names]
+    if pixel_length is None or not all(isinstance(size, int) for size in sizes):
+        return None
+    bits = math.prod(sizes) * samples * _number_of_frames(attributes)  # type: ignore[arg-type]
+    length = (bits + 7) // 8
+    return samples if pixel_length in {length, length + length % 2} else None
+
+
+def _upper(value: int | str) -> str:
+    return str(value).strip().upper()
 
 
 def contradicts_pairs(pixel: ImagePixel) -> str | None:
@@ -157,7 +235,8 @@ def contradicts_pairs(pixel: ImagePixel) -> str | None:
 
 
 def _invalid(name: str, found: object, expected: str) -> InvalidDicomError:
-    message = f"Expected {expected} in {name}, found {found!r}"
+    shown = found if isinstance(found, int) else "text"  # which may name a patient
+    message = f"Expected {expected} in {name}, found {shown}"
     return InvalidDicomError(message, tag=IMAGE_PIXEL_TAGS[name][0])
 
 
@@ -200,7 +279,7 @@ def _photometric(attributes: Attributes) -> str:
     value = attributes.get("photometric_interpretation")
     if value is None:
         _required(attributes, "photometric_interpretation")
-    return str(value)
+    return _upper(str(value))
 
 
 def _planar_configuration(attributes: Attributes) -> int:

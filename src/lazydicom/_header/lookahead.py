@@ -30,12 +30,12 @@ class Block(NamedTuple):
 class Lookahead:
     """A buffer that holds the bytes of a file from `base` to `stop`."""
 
-    __slots__ = ("_block", "_source", "base", "buffer", "kept", "size", "stop", "url")
+    __slots__ = ("_block", "base", "buffer", "kept", "size", "source", "stop", "url")
 
     def __init__(
         self, source: ByteSource, memory: BytesLike | None, base: int = 0
     ) -> None:
-        self._source = source
+        self.source = source
         self._block = FIRST_BLOCK
         self.url = source.url
         self.size = source.size()
@@ -84,7 +84,7 @@ class Lookahead:
         else:
             self._block = BLOCK_AFTER_JUMP
         count = min(max(length, self._block), self.size - offset)
-        self.buffer = self._source.read(ByteRange(offset, count))
+        self.buffer = self.source.read(ByteRange(offset, count))
         self.base, self.stop = offset, offset + count
         if offset + count <= _KEPT:
             self.kept.append(Block(offset, self.buffer))

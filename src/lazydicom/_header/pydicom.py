@@ -1,5 +1,6 @@
 """The door to pydicom's `Dataset`: one made of our bytes, and one that a caller brings."""
 
+import math
 import sys
 from collections.abc import Iterable, Mapping, MutableSequence
 from dataclasses import dataclass, field
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from lazydicom._bytes.source import BytesLike
 from lazydicom._header import tags
 from lazydicom._header.image_pixel import PIXEL_TAGS
-from lazydicom._header.values import Values
+from lazydicom._header.values import Values, as_integer, plain_text
 from lazydicom._header.walker import Framing
 from lazydicom.errors import InvalidDicomError
 
@@ -120,7 +121,7 @@ class DatasetElements:
         return None
 
     def _value(self, tag: int) -> Any:  # noqa: ANN401 (whatever pydicom makes of it)
-        """Let pydicom parse a value, which it does when it is first asked for."""
+        """Return a value that pydicom parses when it is first asked for."""
         from pydicom.errors import BytesLengthException
 
         unparsed = (ValueError, TypeError, NotImplementedError, BytesLengthException)
@@ -150,7 +151,7 @@ def parse_data_set(
 
 
 def is_dataset(value: object) -> "TypeGuard[Dataset]":
-    """Tell a `Dataset`; who made one has imported pydicom."""
+    """Return whether a value is a `Dataset`; who made one has imported pydicom."""
     pydicom = sys.modules.get("pydicom")
     return pydicom is not None and isinstance(value, pydicom.Dataset)
 
@@ -194,21 +195,24 @@ def uid_name(uid: str) -> str:
 
 
 def _plain(value: Any, tag: int, vr: str) -> int | float | str:  # noqa: ANN401
-    """Make pydicom's number classes plain."""
+    """Make pydicom's number classes plain, and text as that of a file is read."""
     try:
         if vr in {"US", "SS", "UL", "SL", "IS"}:
-            return _integer(value)
-        return float(value) if vr in {"DS", "FD", "FL"} else str(value)
-    except (TypeError, ValueError):
+            return as_integer(value)
+        if vr in {"DS", "FD", "FL"}:
+            return _real(value)
+        text = plain_text(str(value))
+    except (ArithmeticError, TypeError, ValueError):
         message = f"Expected a value of VR {vr}, found {type(value).__name__}"
-        raise InvalidDicomError(message, tag=tag) from None
+        raise InvalidDicomError(message, url=DATASET_URL, tag=tag) from None
+    return text.upper() if vr == "CS" else text
 
 
-def _integer(value: Any) -> int:  # noqa: ANN401
-    """Refuse what is no integer: `int` would cut a fraction off."""
-    number = int(value)
-    if number != float(value):
-        raise ValueError(value)
+def _real(value: Any) -> float:  # noqa: ANN401
+    """Return a number; a decimal string knows no infinity (PS3.5 table 6.2-1)."""
+    number = float(value)
+    if not math.isfinite(number) and type(value) is not float:
+        raise ValueError("it is no number")
     return number
 
 
@@ -232,7 +236,7 @@ def dataset_of_json(metadata: Mapping[str, Any], *, url: str) -> "Dataset":
 
 
 def name_transfer_syntax(dataset: "Dataset", uid: str) -> None:
-    """Say in the File Meta Information how the pixels are encoded."""
+    """Write into the File Meta Information how the pixels are encoded."""
     from pydicom.uid import UID
 
     dataset.file_meta.TransferSyntaxUID = UID(uid)

@@ -12,7 +12,6 @@ import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import product
 from typing import Final, NamedTuple
 
 from lazydicom._header.lookahead import Lookahead
@@ -25,13 +24,14 @@ MAX_DEPTH: Final = 64
 """Nested sequences allowed, as in DCMTK."""
 
 _LONG_VR: Final = frozenset(b"OB OD OF OL OV OW SQ SV UC UN UR UT UV".split())
+_SHORT_VR: Final = frozenset(
+    b"AE AS AT CS DA DS DT FD FL IS LO LT PN SH SL SS ST TM UI UL US".split()
+)
 _ITEM_TAGS: Final = frozenset((ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER))
 _DELIMITERS: Final = _ITEM_TAGS - {ITEM}
-_VR_NAMES: Final = {
-    bytes(pair): bytes(pair).decode() for pair in product(range(65, 91), repeat=2)
-}
-"""Any two capital letters may be a VR, those of a later edition too."""
-_SHORT_VR: Final = frozenset(_VR_NAMES) - _LONG_VR
+_VR_NAMES: Final = {code: code.decode() for code in _LONG_VR | _SHORT_VR}
+_ALL_VRS: Final = frozenset(_VR_NAMES.values())
+_PRINTABLE: Final = frozenset(range(0x20, 0x7F))
 _ITEM_GROUP: Final = ITEM >> 16
 _PATTERNS_KEPT: Final = 64
 """Lengths of decimal strings vary, so that a series has some tens of framings."""
@@ -65,11 +65,12 @@ class _Formats(NamedTuple):
 
     explicit: struct.Struct
     length: struct.Struct
+    tag: struct.Struct
 
 
 _FORMATS: Final = {
-    True: _Formats(struct.Struct("<HH2sH"), struct.Struct("<I")),
-    False: _Formats(struct.Struct(">HH2sH"), struct.Struct(">I")),
+    True: _Formats(struct.Struct("<HH2sH"), struct.Struct("<I"), struct.Struct("<HH")),
+    False: _Formats(struct.Struct(">HH2sH"), struct.Struct(">I"), struct.Struct(">HH")),
 }
 
 
@@ -79,21 +80,70 @@ def read_element(lookahead: Lookahead, start: int, framing: Framing) -> Element:
     formats = _FORMATS[framing.little_endian]
     group, number, code, short = formats.explicit.unpack_from(lookahead.buffer, at)
     tag = group << 16 | number
-    vr = _VR_NAMES.get(code)
-    if framing.implicit_vr or vr is None or tag in _ITEM_TAGS:
+    if framing.implicit_vr or tag in _ITEM_TAGS:
         (length,) = formats.length.unpack_from(lookahead.buffer, at + 4)
         return Element(tag, "", start, start + 8, length)
+    if code in _SHORT_VR:
+        return Element(tag, _VR_NAMES[code], start, start + 8, short)
     if code in _LONG_VR:
         at = lookahead.seek(start, 12)
         (length,) = formats.length.unpack_from(lookahead.buffer, at + 8)
-        return Element(tag, vr, start, start + 12, length)
-    return Element(tag, vr, start, start + 8, short)
+        return Element(tag, _VR_NAMES[code], start, start + 12, length)
+    return _read_unknown(lookahead, Element(tag, "", start, start + 8, short), framing)
+
+
+def _read_unknown(lookahead: Lookahead, short: Element, framing: Framing) -> Element:
+    """Read an element of a VR that is not known, as what fits before what follows.
+
+    VRs to come have a length of 32 bits (PS3.5 section 6.2), writers give 16 bits to those
+    that they do not know, among them ``??`` and two blanks; others write implicit VR.
+    """
+    length_of = _FORMATS[framing.little_endian].length.unpack_from
+    at = lookahead.seek(short.start, 8)
+    code = bytes(lookahead.buffer[at + 4 : at + 6])
+    (length,) = length_of(lookahead.buffer, at + 4)
+    readings = [short._replace(length=length)]
+    if all(map(_PRINTABLE.__contains__, code)):
+        vr = code.decode("ascii")
+        readings.insert(0, short._replace(vr=vr))
+        if code.isupper() and code.isalpha() and short.length == 0:
+            readings[:0] = _read_future(lookahead, short._replace(vr=vr), framing)
+    fitting = (one for one in readings if _fits(lookahead, one, framing))
+    return next(fitting, readings[0])
+
+
+def _read_future(
+    lookahead: Lookahead, short: Element, framing: Framing
+) -> list[Element]:
+    """Read the length of 32 bits that follows two bytes of nothing, if it is there."""
+    if short.start + 12 > lookahead.size:
+        return []
+    at = lookahead.seek(short.start, 12)
+    length_of = _FORMATS[framing.little_endian].length.unpack_from
+    (length,) = length_of(lookahead.buffer, at + 8)
+    return [short._replace(offset=short.start + 12, length=length)]
+
+
+def _fits(lookahead: Lookahead, element: Element, framing: Framing) -> bool:
+    """Return whether what follows an element looks like one that may follow it."""
+    undefined = element.length == UNDEFINED
+    end = element.offset + (0 if undefined else element.length)
+    if end + 8 > lookahead.size:
+        return end == lookahead.size and not undefined
+    at = lookahead.seek(end, 8)
+    group, number = _FORMATS[framing.little_endian].tag.unpack_from(
+        lookahead.buffer, at
+    )
+    following = group << 16 | number
+    if undefined:
+        return following in {ITEM, SEQUENCE_DELIMITER}
+    return bool(following > element.tag and following != ITEM)
 
 
 def walk(
     lookahead: Lookahead, start: int, framing: Framing
 ) -> Iterator[tuple[int, int, int]]:
-    """Return tag, first byte and length of each element from `start` to the end of the file.
+    """Yield tag, first byte and length of each element from `start` to the end of the file.
 
     Each is stepped over as a whole. This loop meets every element of every file of a
     series, so it makes no `Element` of those that are read most: short VRs and implicit.
@@ -143,7 +193,7 @@ def _end_of_undefined(
     lookahead: Lookahead, outermost: Element, framing: Framing, stop: int
 ) -> int:
     """Step over an element of undefined length; items and sequences on a stack."""
-    stack = [_inner_framing(outermost, framing)]
+    stack = [inner_framing(lookahead, outermost, framing)]
     in_item = False
     position = outermost.offset
     patterns = _SequenceItemPatterns()
@@ -163,7 +213,7 @@ def _end_of_undefined(
             position = end_of_value(lookahead, element, stop)
         elif in_item:
             _check_depth(lookahead, element, len(stack))
-            stack.append(_inner_framing(element, stack[-1]))
+            stack.append(inner_framing(lookahead, element, stack[-1]))
             in_item = False
         else:
             in_item = True
@@ -183,9 +233,34 @@ def end_of_value(lookahead: Lookahead, element: Element, stop: int) -> int:
     return end
 
 
-def _inner_framing(element: Element, framing: Framing) -> Framing:
-    """UN of undefined length is implicit VR little endian inside (PS3.5 6.2.2)."""
-    return Framing(implicit_vr=True) if element.vr == "UN" else framing
+def inner_framing(lookahead: Lookahead, element: Element, framing: Framing) -> Framing:
+    """Return how the items of a sequence are written.
+
+    UN is implicit VR little endian inside (PS3.5 section 6.2.2); there are writers that go
+    on as they write everything else, and what stands in the first item shows it.
+    """
+    if element.vr != "UN":
+        return framing
+    explicit = (framing, Framing())
+    shown = (form for form in explicit if _begins_in(lookahead, element, form))
+    return next(shown, Framing(implicit_vr=True))
+
+
+def _begins_in(lookahead: Lookahead, sequence: Element, framing: Framing) -> bool:
+    """Return whether the first element of the first item has an explicit VR.
+
+    A length of 32 bits may look like a VR, with a length of 0 behind it.
+    """
+    start = sequence.offset + 8
+    if start + 12 > lookahead.size:
+        return False
+    item = read_element(lookahead, sequence.offset, framing)
+    if item.tag != ITEM:
+        return False
+    first = read_element(lookahead, start, framing)
+    known = first.vr in _ALL_VRS and (first.length > 0 or first.offset > start + 8)
+    ends_item = first.offset + first.length == start + item.length
+    return known and (ends_item or _fits(lookahead, first, framing))
 
 
 def _check_depth(lookahead: Lookahead, element: Element, depth: int) -> None:

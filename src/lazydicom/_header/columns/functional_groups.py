@@ -21,7 +21,14 @@ from lazydicom._header.header import Header
 from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.pydicom import DatasetElements
 from lazydicom._header.transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
-from lazydicom._header.walker import UNDEFINED, Element, Framing, end_of, read_element
+from lazydicom._header.walker import (
+    UNDEFINED,
+    Element,
+    Framing,
+    end_of,
+    inner_framing,
+    read_element,
+)
 from lazydicom.errors import InvalidDicomError
 
 _NO_PIXELS: Final = b"\xe0\x7f\x10\0OW\0\0\0\0\0\0"
@@ -86,7 +93,7 @@ def _as_file(header: Header, elements: DatasetElements) -> Header:
     lookahead = Lookahead(source, data)
     meta = FileMeta(TRANSFER_SYNTAXES[EXPLICIT_LITTLE], Framing(), 0, 0)
     found = read_elements(source, lookahead, meta)
-    pixel_data = found.last(lookahead)
+    pixel_data = found.pixel_data(lookahead)
     assert pixel_data is not None
     return Header(source, meta, found, pixel_data, header.image_pixel)
 
@@ -110,8 +117,8 @@ def _sequence(header: Header, tag: int) -> SequenceItems | None:
     stop = element.offset + element.length
     if element.length == UNDEFINED:
         stop = header.pixel_data.start
-    un = element.vr == "UN"
-    framing = Framing(implicit_vr=True) if un else header.meta.framing
+    lookahead = Lookahead(header.source, None)
+    framing = inner_framing(lookahead, element, header.meta.framing)
     source = header.source
     return SequenceItems(source, framing, element.offset, stop, _TREE, len(_PLACES))
 

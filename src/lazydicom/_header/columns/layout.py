@@ -23,6 +23,7 @@ from lazydicom._header.walker import (
     Element,
     Framing,
     end_of,
+    inner_framing,
     read_element,
 )
 from lazydicom.errors import InvalidDicomError, LimitError, format_tag
@@ -182,7 +183,7 @@ class _Lesson:
         undefined = element.length == UNDEFINED
         self._check_depth(element, depth)
         self.steps.append(self._step(element, framing, enters=True))
-        inside = Framing(implicit_vr=True) if element.vr == "UN" else framing
+        inside = inner_framing(self.lookahead, element, framing)
         stop = self.lookahead.size if undefined else element.offset + element.length
         at = element.offset
         while undefined or at < stop:
