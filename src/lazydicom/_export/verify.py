@@ -30,7 +30,7 @@ from lazydicom.errors import ExportError, LimitError, redact_url
 if TYPE_CHECKING:
     from lazydicom._array.array import DicomArray
 
-_MOST_DIFFERENCES: Final = 10_000
+_MOST_DIFFERENCES: Final = 5_000
 """Nothing is read behind so many: all of the store is wrong."""
 _MOST_CHUNK_NBYTES: Final = 1 << 30
 """What a store may ask a chunk to be in memory, where nobody allows more."""
@@ -48,7 +48,7 @@ class VerifyReport:
     compared_with: tuple[str, ...]
     """``"manifest"``, ``"source"``, or both."""
     differences: tuple[Difference, ...]
-    """One per object that differs, in the order of frames; 10,000 at most."""
+    """One per object that differs, in the order of frames; 5,000 at most."""
 
     @property
     def ok(self) -> bool:
@@ -218,7 +218,7 @@ def _differences(
     wrong = check.wrong_metadata()
     others = [wrong] if wrong else _wrong_objects(check, workers, progress)
     by_key = {one.key: one for one in (*check.wrong_labels(), *others)}
-    return sorted(by_key.values(), key=lambda one: one.frame)
+    return sorted(by_key.values(), key=lambda one: one.frame)[:_MOST_DIFFERENCES]
 
 
 def _wrong_objects(
@@ -237,7 +237,7 @@ def _wrong_objects(
                     progress(done, total, check.nbytes * done // total)
             if len(differences) >= _MOST_DIFFERENCES:
                 break
-    return differences[:_MOST_DIFFERENCES]
+    return differences
 
 
 def _batches(positions: Iterable[Position], length: int) -> Iterator[list[Position]]:

@@ -7,7 +7,8 @@ the frames and calls the decoder that `DicomArray` itself calls.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Final, Self
+from dataclasses import fields as dataclass_fields
+from typing import Any, ClassVar, Final, Self, TypeVar, cast, get_args
 
 import numpy as np
 from numcodecs.abc import Codec
@@ -17,17 +18,23 @@ from zarr.abc.buffer import Buffer, NDBuffer
 from zarr.abc.codec import ArrayBytesCodec
 
 from lazydicom._decode.codestream_marks import is_one_codestream
-from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.format import MAX_FRAME_BYTES, Color, FrameFormat
 from lazydicom._decode.frame import decode_frame
+from lazydicom._decode.preflight import check_size
 from lazydicom._frames.fragment_reader import split_items
-from lazydicom._header.image_pixel import ImagePixel
+from lazydicom._header.image_pixel import PIXEL_TAGS, ImagePixel, make_image_pixel
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES
-from lazydicom.errors import DecodeError, UnsupportedError
+from lazydicom.errors import DecodeError, InvalidDicomError, UnsupportedError
+
+_T = TypeVar("_T")
 
 CODEC_ID: Final = "lazydicom_frames"
 """Its name among the codecs of numcodecs."""
 CODEC_NAME: Final = "lazydicom.frames"
 """Its name in ``zarr.json``."""
+_COLORS: Final = get_args(Color)
+_LARGEST_US: Final = 2**16 - 1
+_LONGEST_CS: Final = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +55,6 @@ class ChunkFormat:
             "pixel": {**asdict(format_.pixel), "number_of_frames": 1},
             "color": format_.color,
             "swapped_pairs": format_.swapped_pairs,
-            "decoder": format_.decoder,
             "frames": self.frames,
             "believed": self.believed,
         }
@@ -94,15 +100,59 @@ class ChunkFormat:
 
 
 def chunk_format(config: Mapping[str, Any]) -> ChunkFormat:
-    """Read what `ChunkFormat.to_json` wrote."""
+    """Read what `ChunkFormat.to_json` wrote, checked as a header is.
+
+    Who decodes is the choice of who reads, whatever a store says.
+
+    Raises
+    ------
+    InvalidDicomError
+        If a field is missing, or has a value that nobody writes.
+    LimitError
+        If a chunk would take more memory than a frame may.
+    """
+    syntax = _field(config, "transfer_syntax", str)
+    color = _field(config, "color", str)
+    if syntax not in TRANSFER_SYNTAXES or color not in _COLORS:
+        raise _malformed("transfer_syntax or color")
     format_ = FrameFormat(
-        ImagePixel(**config["pixel"]),
-        TRANSFER_SYNTAXES[config["transfer_syntax"]],
-        config["color"],
-        config["swapped_pairs"],
-        config["decoder"],
+        _pixel(_field(config, "pixel", dict)),
+        TRANSFER_SYNTAXES[syntax],
+        cast("Color", color),
+        _field(config, "swapped_pairs", bool),
     )
-    return ChunkFormat(format_, config["frames"], config["believed"])
+    frames, believed = _field(config, "frames", int), _field(config, "believed", bool)
+    if frames < 1:
+        raise _malformed("frames")
+    check_size(frames * format_.pixel.frame_nbytes, MAX_FRAME_BYTES)
+    return ChunkFormat(format_, frames, believed)
+
+
+def _pixel(fields: Mapping[str, Any]) -> ImagePixel:
+    """Check the Image Pixel module as that of a file is."""
+    keyword = _field(fields, "pixel_keyword", str)
+    names = {field.name for field in dataclass_fields(ImagePixel)}
+    if keyword not in PIXEL_TAGS.values() or set(fields) != names:
+        raise _malformed("pixel")
+    words = ("photometric_interpretation", "pixel_keyword")
+    for name in names:
+        _field(fields, name, str if name in words else int)
+    attributes = {name: fields[name] for name in names - {"pixel_keyword"}}
+    too_long = max(fields["rows"], fields["columns"]) > _LARGEST_US
+    if too_long or len(fields["photometric_interpretation"]) > _LONGEST_CS:
+        raise _malformed("pixel")
+    return make_image_pixel(attributes, pixel_keyword=keyword)
+
+
+def _field(config: Mapping[str, Any], name: str, kind: type[_T]) -> _T:
+    value = config.get(name)
+    if type(value) is not kind:  # True is an int
+        raise _malformed(name)
+    return value
+
+
+def _malformed(name: str) -> InvalidDicomError:
+    return InvalidDicomError(f"Malformed {name} in the configuration of {CODEC_ID}")
 
 
 class FramesCodec(Codec):  # type: ignore[misc]

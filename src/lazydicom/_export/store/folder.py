@@ -90,8 +90,9 @@ class LocalFolder:
         """Read a file, or a part of it."""
         try:
             with self._file(key).open("rb", buffering=0) as file:
-                file.seek(start or 0)
-                return file.read(-1 if stop is None else stop - (start or 0))
+                begin, end = start or 0, os.fstat(file.fileno()).st_size
+                file.seek(begin)
+                return file.read(max(min(stop or end, end) - begin, 0))
         except (FileNotFoundError, NotADirectoryError):
             return None
 

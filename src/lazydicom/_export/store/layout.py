@@ -97,7 +97,7 @@ class ZarrLayout:
     def units(self) -> Iterator[Position]:
         """Return the position of each unit among the frames."""
         counts = map(_ceil, self.shape, self.objects)
-        return itertools.product(*map(range, itertools.islice(counts, self.grid_axes)))
+        return _positions(*map(range, itertools.islice(counts, self.grid_axes)))
 
     def runs_of(self, units: Iterable[Position]) -> Iterator[list[Position]]:
         """Join units whose frames follow each other and are a slab each.
@@ -123,11 +123,11 @@ class ZarrLayout:
         """Return the position of each object of a unit."""
         axes = range(self.grid_axes, len(self.shape))
         counts = [range(_ceil(self.shape[a], self.objects[a])) for a in axes]
-        return (unit + plane for plane in itertools.product(*counts))
+        return (unit + plane for plane in _positions(*counts))
 
     def chunks_of(self, position: Position) -> Iterator[Position]:
         """Return the chunks of an object that hold pixels, in the order they lie there."""
-        return itertools.product(*self._chunk_ranges(position))
+        return _positions(*self._chunk_ranges(position))
 
     def chunks_in_object(self, position: Position) -> int:
         """Return how many chunks of an object hold pixels."""
@@ -135,12 +135,12 @@ class ZarrLayout:
 
     def slabs_of(self, unit: Position) -> Iterator[Position]:
         """Return the positions, among the chunks, whose frames are read together."""
-        return itertools.product(*self._chunk_ranges(unit))
+        return _positions(*self._chunk_ranges(unit))
 
     def chunks_in(self, slab: Position, position: Position) -> Iterator[Position]:
         """Return the chunks of an object that a slab holds."""
         ranges = self._chunk_ranges(position)[self.grid_axes :]
-        return (slab + plane for plane in itertools.product(*ranges))
+        return (slab + plane for plane in _positions(*ranges))
 
     def region(self, chunk: Position) -> Region:
         """Return what a chunk, or a slab, covers of the array."""
@@ -265,6 +265,17 @@ def _whole_chunks(shard: Position, chunk: Position, shape: Position) -> Position
     if any(s % c for s, c in zip(whole, chunk, strict=True)):
         raise ValueError(f"Expected shards of whole chunks {chunk}, found {shard}")
     return whole
+
+
+def _positions(*ranges: range) -> Iterator[Position]:
+    """Yield all positions in C order; `itertools.product` would keep each range as a tuple."""
+    if not ranges:
+        yield ()
+        return
+    first, *others = ranges
+    for position in first:
+        for rest in _positions(*others):
+            yield (position, *rest)
 
 
 def _ceil(length: int, part: int) -> int:

@@ -85,6 +85,9 @@ def plan_references(array: FrameArray, *, community: bool = True) -> ChunkRefere
     )
     if format_.transfer_syntax.native:
         return _of_native(plan, format_, frames)
+    if format_.decoder != "imagecodecs":
+        message = "Who reads references decodes with imagecodecs, not with pydicom"
+        raise UnsupportedError(message, url=array.images[0].url)
     return _of_encapsulated(plan, array.images, format_, community=community)
 
 
