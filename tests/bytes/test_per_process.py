@@ -111,7 +111,7 @@ def test_inflating_a_file_does_not_wait_for_another(tmp_path: Path) -> None:
 
 
 def slow_file(begun: threading.Event, allowed: threading.Event) -> Callable[[], object]:
-    from lazydicom._bytes.inflate import InflatedSource
+    from lazydicom._bytes.containers.inflate import InflatedSource
 
     source = SlowSource(b"\x03\x00", "slow.dcm")
     object.__setattr__(source, "begun", begun)

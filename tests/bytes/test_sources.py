@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import lazydicom
-from lazydicom._bytes.inflate import InflatedSource
+from lazydicom._bytes.containers.inflate import InflatedSource
 from lazydicom._bytes.open import open_source
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import MemorySource, read_many

@@ -18,7 +18,7 @@ import pytest
 from dicom_files import DEFLATED, make_native
 
 import lazydicom
-from lazydicom._bytes import spill
+from lazydicom._bytes.containers import spill
 from lazydicom.errors import SourceError
 
 if TYPE_CHECKING:

@@ -19,6 +19,7 @@ import threading
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from urllib.parse import unquote
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -206,7 +207,7 @@ class RangeServer:
         if self.moved_to:
             place = {"Location": f"{self.moved_to}{request.path}"}
             return Reply("307 Temporary Redirect", place, b"")
-        data = self.files.get(request.path)
+        data = self.files.get(request.path, self.files.get(unquote(request.path)))
         if data is None:
             return Reply("404 Not Found", {}, b"no such file")
         headers = {"ETag": _etag(data)}

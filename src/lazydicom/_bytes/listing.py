@@ -1,70 +1,143 @@
-"""Which files a caller means: a folder, a pattern, a zip file, a list of them."""
+"""Which files a caller means: a folder, a pattern, an archive, a list of them."""
 
 import os
 from collections.abc import Iterable, Mapping
-from glob import glob, has_magic
-from pathlib import Path
+from glob import has_magic
 from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard
 
-from lazydicom._bytes.open import URL_TYPES, Url, local_path
-from lazydicom._bytes.remote.client import find_files, is_folder
+from lazydicom._bytes.containers.member import Member
+from lazydicom._bytes.containers.patterns import match_pattern
+from lazydicom._bytes.containers.zip import ZipDirectory, read_zip
+from lazydicom._bytes.folder import list_folder, list_pattern
+from lazydicom._bytes.location import URL_TYPES, Location, Url, chain, is_local
+from lazydicom._bytes.open import name_of, open_around
+from lazydicom._bytes.remote.folder import find_files, is_folder
 from lazydicom.errors import SourceError
 
 Urls: TypeAlias = Url | Iterable[Url]
 _HTTP: Final = ("http://", "https://")
+_ARCHIVES: Final = (".zip",)
 
 
 class Listed(NamedTuple):
     """One file to open."""
 
-    url: Url
+    file: Url | Member
     named: bool
     """Whether the caller named it: one found in a folder may be no image."""
 
+    @property
+    def url(self) -> str:
+        """What it is called."""
+        return name_of(self.file)
 
-def list_files(urls: Urls, storage_options: Mapping[str, Any]) -> list[Listed]:
+
+def list_files(
+    urls: Urls, storage_options: Mapping[str, Any], *, follow_links: bool = False
+) -> list[Listed]:
     """List the files behind names, in the order of the names.
+
+    Parameters
+    ----------
+    urls : str, os.PathLike, bytes, or an iterable of them
+        Files, folders, patterns, archives.
+    storage_options : mapping
+        Arguments of the filesystem.
+    follow_links : bool
+        Whether symbolic links that lead out of a folder are followed.
 
     Raises
     ------
     SourceError
         If there is no such file, or none in a folder.
     """
-    if isinstance(urls, bytes | bytearray | memoryview):
-        return [Listed(urls, named=True)]
-    if not isinstance(urls, str | os.PathLike):
-        return _list_each(urls, storage_options)
-    name = os.fspath(urls)
-    if not name:
-        raise ValueError("Expected the name of a file or a folder, found an empty text")
-    if _is_remote(name):
-        found = _list_remote(name, storage_options)
-    else:
-        found = _list_local(Path(local_path(name)))
-    if not found:
-        raise SourceError("There are no files", url=name)
-    return found
-
-
-def _list_each(urls: object, storage_options: Mapping[str, Any]) -> list[Listed]:
+    listing = _Listing(storage_options, follow_links, {})
+    if isinstance(urls, URL_TYPES):
+        return listing.of_name(urls)
     if not is_list(urls):
         raise _no_url(urls)
-    found = [each for one in urls for each in _list_one(one, storage_options)]
-    if not found:
+    listed = [file for url in urls for file in listing.of_one(url)]
+    if not listed:
         raise SourceError("There are no files in an empty list")
-    return found
+    return listed
 
 
-def _list_one(url: Url, storage_options: Mapping[str, Any]) -> list[Listed]:
-    """List one of many: a distant one is a file; asking for each would take a request."""
-    if not isinstance(url, URL_TYPES):
-        raise _no_url(url)
-    name = os.fspath(url) if isinstance(url, str | os.PathLike) else ""
-    place = _place(name)
-    plain = not place.endswith(("/", ".zip", ".ZIP")) and not is_pattern(place)
-    if _is_remote(name) and plain:
-        return [Listed(url, named=True)]
-    return list_files(url, storage_options)
+class _Listing(NamedTuple):
+    """How one call lists; each archive is opened once, however many members are named."""
+
+    storage_options: Mapping[str, Any]
+    follow_links: bool
+    archives: dict[str, ZipDirectory]
+
+    def of_one(self, url: Url) -> list[Listed]:
+        """List one of many: a distant one is a file; asking for each would take a request."""
+        if not isinstance(url, URL_TYPES):
+            raise _no_url(url)
+        name = os.fspath(url) if isinstance(url, str | os.PathLike) else ""
+        place = _place(name)
+        plain = not place.endswith(("/", *_ARCHIVES)) and not is_pattern(place)
+        if name and plain and Location.parse(name).kind == "remote":
+            return [Listed(url, named=True)]
+        return self.of_name(url)
+
+    def of_name(self, url: Url) -> list[Listed]:
+        if isinstance(url, bytes | bytearray | memoryview):
+            return [Listed(url, named=True)]
+        if not os.fspath(url):
+            message = "Expected the name of a file or a folder, found an empty text"
+            raise ValueError(message)
+        location = Location.parse(url)
+        if location.around is not None:
+            listed = self._in_archive(location)
+        elif location.kind == "remote":
+            listed = self._distant(location.url)
+        else:
+            listed = self._local(location.path)
+        if not listed:
+            raise SourceError("There are no files", url=location.url)
+        return listed
+
+    def _local(self, path: str) -> list[Listed]:
+        if os.path.isdir(path):  # noqa: PTH112
+            names = list_folder(path, follow_links=self.follow_links)
+            return [Listed(name, named=False) for name in names]
+        if path.lower().endswith(_ARCHIVES):
+            return self._in_archive(Location.parse(f"zip://::{path}"))
+        if has_magic(path) and not os.path.exists(path):  # noqa: PTH110
+            names = list_pattern(path, follow_links=self.follow_links)
+            return [Listed(name, named=False) for name in names]
+        return [Listed(path, named=True)]
+
+    def _distant(self, url: str) -> list[Listed]:
+        place = _place(url)
+        if place.lower().endswith(_ARCHIVES):
+            return self._in_archive(Location.parse(f"zip://::{url}"))
+        if not is_pattern(place) and not _is_folder(url, self.storage_options):
+            return [Listed(url, named=True)]
+        members = find_files(url, self.storage_options)
+        if not members and is_pattern(place):  # it may be what it is called
+            return [Listed(url, named=True)]
+        return [Listed(member, named=False) for member in members]
+
+    def _in_archive(self, location: Location) -> list[Listed]:
+        """List a member, a folder or a pattern; no path is all of the archive."""
+        members = self._archive(location).members()
+        wanted, folder = location.path, f"{location.path.rstrip('/')}/".lstrip("/")
+        exact = [member for member in members if member.name == wanted]
+        if exact:
+            return [Listed(exact[-1], named=True)]
+        inside = [member for member in members if member.name.startswith(folder)]
+        if not inside and has_magic(wanted):
+            inside = [m for m in members if match_pattern(m.name, wanted)]
+        return [Listed(member, named=False) for member in inside]
+
+    def _archive(self, location: Location) -> ZipDirectory:
+        assert location.around is not None
+        key = location.around.url
+        if key not in self.archives:
+            whole = open_around(location, self.storage_options)
+            self.archives[key] = read_zip(whole, all_members=True)
+        return self.archives[key]
 
 
 def is_list(urls: object) -> TypeGuard[Iterable[Any]]:
@@ -93,55 +166,17 @@ def _no_url(what: object) -> TypeError:
     return TypeError(f"Expected paths, URLs or bytes of files, found {kind}")
 
 
-def _is_remote(name: str) -> bool:
-    return "://" in name and not name.startswith("file://")
-
-
-def _list_local(path: Path) -> list[Listed]:
-    absolute = os.path.abspath(path)  # noqa: PTH100 (keeps symbolic links)
-    if path.is_dir():
-        return [Listed(name, named=False) for name in _walk(absolute)]
-    if path.suffix.lower() == ".zip":
-        return _list_remote(f"zip://::{path.absolute()}", {})
-    if has_magic(str(path)) and not path.exists():
-        names = sorted(glob(absolute, recursive=True))  # noqa: PTH207 (any pattern)
-        return [Listed(n, named=False) for n in names if os.path.isfile(n)]  # noqa: PTH113
-    return [Listed(str(path), named=True)]
-
-
-def _walk(folder: str) -> list[str]:
-    """Return all files below a folder; symbolic links to folders are not followed."""
-    names = []
-    for parent, folders, files in os.walk(folder, onerror=_refuse):
-        folders.sort()
-        names += [f"{parent}{os.sep}{file}" for file in sorted(files)]
-    return names
-
-
-def _refuse(error: OSError) -> None:
-    """Refuse to leave out a folder that cannot be listed."""
-    message = f"Could not list: {error.strerror or type(error).__name__}"
-    raise SourceError(message, url=error.filename) from None
-
-
-def _list_remote(url: str, storage_options: Mapping[str, Any]) -> list[Listed]:
-    place = _place(url)
-    if place.lower().endswith(".zip"):
-        url = f"zip://::{url}"
-    elif not is_pattern(place) and not _is_folder(url, storage_options):
-        return [Listed(url, named=True)]
-    return [Listed(one, named=False) for one in find_files(url, storage_options)]
-
-
 def _place(url: str) -> str:
-    """Return the part of a URL that may be a folder, a pattern or a zip file.
+    """Return the part of a URL that may be a folder, a pattern or an archive.
 
     >>> _place("zip://x/*.dcm::s3://bucket/b.zip"), _place("simplecache::s3://bucket/x")
     ('zip://x/*.dcm', 's3://bucket/x')
     >>> _place("https://host/a.dcm?signature=1")
     'https://host/a.dcm'
     """
-    place = next((part for part in url.split("::") if "://" in part), url)
+    place = url
+    if not is_local(url):
+        place = next((part for part in chain(url) if "://" in part), url)
     return place.partition("?")[0] if place.startswith(_HTTP) else place
 
 

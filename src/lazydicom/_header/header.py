@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from lazydicom._bytes.cached import cached
-from lazydicom._bytes.inflate import InflatedSource
+from lazydicom._bytes.containers.inflate import InflatedSource
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import ByteSource, MemorySource
 from lazydicom._header import tags

@@ -13,7 +13,8 @@ from lazydicom._arrange.frame_table import Batch
 from lazydicom._arrange.siemens_mosaic import mosaics_as_tiles
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
-from lazydicom._bytes.open import URL_TYPES, open_source
+from lazydicom._bytes.location import URL_TYPES, chain, is_local, local_path
+from lazydicom._bytes.open import open_source
 from lazydicom._bytes.ranges import REQUESTS, ByteRange
 from lazydicom._bytes.source import ByteSource
 from lazydicom._header import tags
@@ -42,7 +43,7 @@ if TYPE_CHECKING:
 
     from pydicom import Dataset
 
-    from lazydicom._bytes.open import Url
+    from lazydicom._bytes.location import Url
 
 Instances: TypeAlias = "Urls | Dataset | Sequence[Url | Dataset]"
 _FEW: Final = 8
@@ -144,7 +145,7 @@ def _open_batches(
             continue
         batches.append(Batch(mosaics_as_tiles([first])))
         try:
-            found = list(open_batches(first, [str(file.url) for file in left]))
+            found = list(open_batches(first, [str(file.file) for file in left]))
         except ValueError:
             break  # the file by itself tells where
         batches += [Batch(one.images, (one.frames, one.instances)) for one in found]
@@ -158,21 +159,22 @@ def is_one_file(name: str) -> bool:
 
     No server is asked: a folder elsewhere must end with a slash.
     """
-    path, chain = name.removeprefix("file://"), name.partition("::")[0]
-    if chain.endswith(("/", os.sep)) or is_dicomdir(chain):
+    first = name if is_local(name) else chain(name)[0]
+    if first.endswith(("/", os.sep)) or is_dicomdir(first):
         return False
-    if "://" not in path and os.path.lexists(path):
+    path = local_path(name) if is_local(name) else ""
+    if path and os.path.lexists(path):
         return not os.path.isdir(path) and not path.lower().endswith(".zip")  # noqa: PTH112
-    return not is_pattern(chain) and not chain.lower().endswith(".zip")
+    return not is_pattern(first) and not first.lower().endswith(".zip")
 
 
 def _is_local(file: Listed) -> bool:
-    return isinstance(file.url, str) and os.path.isabs(file.url)  # noqa: PTH117
+    return isinstance(file.file, str) and os.path.isabs(file.file)  # noqa: PTH117
 
 
 def _name_of(file: Listed) -> str:
     """Return the path or URL of a file, nothing where its bytes were given."""
-    return os.fspath(file.url) if isinstance(file.url, str | os.PathLike) else ""
+    return "" if isinstance(file.file, bytes | bytearray | memoryview) else file.url
 
 
 def _expand(
@@ -210,10 +212,10 @@ def _open_listed(
     file: Listed, *, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> DicomImage | None:
     """Open one file, ``None`` where it was found in a folder and is no image."""
-    source = open_source(file.url, storage_options, local=options.local)
+    source = open_source(file.file, storage_options, local=options.local)
     try:
         if options.uses_index:
-            return open_indexed(file.url, storage_options, options).images[0]
+            return open_indexed(file.file, storage_options, options).images[0]
         return open_instance(partial(read_header, source), options)
     except InvalidDicomError:
         dicom = _has_prefix(source)

@@ -10,7 +10,8 @@ from lazydicom._arrange.stack import stack_frames
 from lazydicom._array.array import DicomArray
 from lazydicom._bytes.listing import is_list
 from lazydicom._bytes.local import LocalAccess
-from lazydicom._bytes.open import URL_TYPES, open_source
+from lazydicom._bytes.location import URL_TYPES
+from lazydicom._bytes.open import open_source
 from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
 from lazydicom._frames.dicomweb.client import SCHEME
 from lazydicom._frames.index import OnExtraFrames
@@ -25,7 +26,7 @@ from lazydicom.errors import SourceError
 if TYPE_CHECKING:
     from pydicom import Dataset
 
-    from lazydicom._bytes.open import Url
+    from lazydicom._bytes.location import Url
 
 
 def open_image(

@@ -12,7 +12,7 @@ from typing import Any, Final, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._bytes.inflate import InflatedSource
+from lazydicom._bytes.containers.inflate import InflatedSource
 from lazydicom._bytes.source import ByteSource
 from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.encapsulated import EncapsulatedIndex

@@ -10,8 +10,10 @@ from typing import Any
 from lazydicom._arrange.stack import stack_frames, technical_attributes
 from lazydicom._array.array import DicomArray
 from lazydicom._array.image import DicomImage
+from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.listing import Urls, list_files
-from lazydicom._bytes.open import Url, name_of, open_source
+from lazydicom._bytes.location import Url
+from lazydicom._bytes.open import name_of, open_source
 from lazydicom._bytes.source import ByteSource
 from lazydicom._decode.preflight import check_size
 from lazydicom._header.header import read_header
@@ -44,7 +46,7 @@ from lazydicom.errors import (
 
 
 def open_indexed(
-    url: Url, storage_options: Mapping[str, Any], options: OpenOptions
+    url: Url | Member, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> DicomArray:
     """Open an instance by the index file that was named, or by the cached one.
 
@@ -61,7 +63,7 @@ def open_indexed(
 
 
 def open_with_index(
-    url: Url,
+    url: Url | Member,
     storage_options: Mapping[str, Any],
     index: str | os.PathLike[str],
     options: OpenOptions,
@@ -84,7 +86,7 @@ def open_with_index(
 
 
 def open_with_cache(
-    url: Url, storage_options: Mapping[str, Any], options: OpenOptions
+    url: Url | Member, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> DicomArray:
     """Open an instance by its cached index; without one, open it and keep its index."""
     name = hash_name(name_of(url))
@@ -160,7 +162,7 @@ def save_index(
     found: list[SavedInstance] = []
     for file in list_files(urls, options):
         try:
-            found.append(_open_and_save(open_source(file.url, options), plain)[1])
+            found.append(_open_and_save(open_source(file.file, options), plain)[1])
         except InvalidDicomError:
             if file.named:
                 raise

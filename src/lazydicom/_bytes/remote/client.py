@@ -12,12 +12,12 @@ import selectors
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from glob import has_magic
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 import fsspec
 import fsspec.asyn
 
+from lazydicom._bytes.location import chain, scheme
 from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.ranges import REQUESTS, ByteRange
 from lazydicom._bytes.remote.azure import fetch_azure
@@ -78,7 +78,7 @@ class RemoteClient:
     def open(self, length: int) -> tuple[Version, bytes]:
         """Ask for size, version and the first bytes, in one request where that can be."""
         if self.protocol not in FETCH:
-            with _located(self.url):
+            with located(self.url):
                 return open_rest(self.filesystem, self.path), b""
         data = bytearray()
 
@@ -97,7 +97,7 @@ class RemoteClient:
             self._wait(self._ask_all(known, pieces))
             return
         for span, out in pieces:
-            with _located(self.url, span.offset):
+            with located(self.url, span.offset):
                 out[:] = fetch_rest(self.filesystem, self.path, span, known)
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401
@@ -127,11 +127,22 @@ class RemoteClient:
             return await fetch(*args, stall_s=stall_s)
 
         async with _slots():
-            with _located(self.url, span.offset):
+            with located(self.url, span.offset):
                 return await ask_again(attempt)
 
 
-def remote_client(url: str, storage_options: Mapping[str, Any]) -> RemoteClient:
+class RemotePlace(NamedTuple):
+    """Which object of which filesystem."""
+
+    url: str
+    """What the caller gave: it tells the filesystem."""
+    path: str | None = None
+    """What the filesystem calls an object that it listed below the URL."""
+
+
+def remote_client(
+    place: RemotePlace, storage_options: Mapping[str, Any]
+) -> RemoteClient:
     """Make, or find, the client of this process (fsspec keeps them by process).
 
     Raises
@@ -140,18 +151,24 @@ def remote_client(url: str, storage_options: Mapping[str, Any]) -> RemoteClient:
         If the protocol is not known, its package is not installed, an argument is
         missing, or the server cannot be reached.
     """
-    protocol = "" if "::" in url else url.partition("://")[0].lower()
-    options = keep_to_origin(url, storage_options)
-    if protocol in {"s3", "s3a"}:
-        options["config_kwargs"] = _one_try(options.get("config_kwargs") or {})
-    with _located(url, action="open"):
-        filesystem, path = _url_to_fs(url, options)
-    return RemoteClient(filesystem, path, protocol, url)
+    url = place.url
+    protocol = "" if len(chain(url)) > 1 else scheme(url)
+    with located(url, action="open"):
+        options = keep_to_origin(url, storage_options)
+        if protocol in {"s3", "s3a"}:
+            options["config_kwargs"] = _one_try(options.get("config_kwargs") or {})
+        filesystem, path = _url_to_fs(url, protocol, options)
+    return RemoteClient(filesystem, place.path or path, protocol, url)
 
 
-def _url_to_fs(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+def _url_to_fs(url: str, protocol: str, options: Mapping[str, Any]) -> tuple[Any, str]:
     try:
-        filesystem, path = fsspec.core.url_to_fs(url, **options)
+        if not protocol:
+            filesystem, path = fsspec.core.url_to_fs(url, **options)
+            return filesystem, path
+        kind = fsspec.get_filesystem_class(protocol)
+        in_url = kind._get_kwargs_from_urls(url)  # noqa: SLF001 (as url_to_fs does)
+        return kind(**in_url | options), kind._strip_protocol(url)  # noqa: SLF001
     except ImportError as error:
         text = f"No filesystem: install {error.name or 'the package for it'}"
         raise SourceError(text) from None
@@ -159,7 +176,6 @@ def _url_to_fs(url: str, options: Mapping[str, Any]) -> tuple[Any, str]:
         if "not known" not in str(error):  # of a protocol; others are of options
             raise
         raise SourceError(f"No filesystem for {url.partition(':')[0]}:") from None
-    return filesystem, path
 
 
 def _one_try(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,7 +214,7 @@ def _always(memory: memoryview) -> Buffer:
 
 
 @contextmanager
-def _located(
+def located(
     url: str, offset: int | None = None, *, action: str = "read"
 ) -> Iterator[None]:
     """Let errors name the place; texts of clients, which may hold secrets, are dropped."""
@@ -226,53 +242,3 @@ def _typed(action: str) -> Iterator[None]:
     except Exception as error:  # noqa: BLE001 (each client has a tree of its own)
         message = f"Could not {action}: {type(error).__name__}"
         raise SourceError(message) from None
-
-
-def is_folder(url: str, storage_options: Mapping[str, Any]) -> bool:
-    """Return whether files lie below a URL."""
-    client = remote_client(url, storage_options)
-    with _located(url, action="list"):
-        return bool(client.filesystem.isdir(client.path))
-
-
-def find_files(url: str, storage_options: Mapping[str, Any]) -> list[str]:
-    """Return the URLs of all files below a folder, or that match a pattern, sorted.
-
-    Raises
-    ------
-    SourceError
-        If the filesystem cannot list.
-    """
-    client = remote_client(url, storage_options)
-    filesystem, path = client.filesystem, client.path
-    with _located(url, action="list"):
-        list_ = filesystem.glob if has_magic(path) else filesystem.find
-        found = list_(path, detail=True)
-    files = [name for name, info in found.items() if info.get("type") != "directory"]
-    return [_url_of(name, url, path) for name in sorted(files)]
-
-
-def _url_of(name: str, folder: str, path: str) -> str:
-    """Return the URL of a file found in a folder, which its filesystem calls `path`.
-
-    >>> _url_of("/data/a.dcm", "sftp://host/data/", "/data")
-    'sftp://host/data/a.dcm'
-    >>> _url_of("bucket/a.dcm", "s3://bucket", "bucket")
-    's3://bucket/a.dcm'
-    >>> _url_of("x/a.dcm", "zip://x::s3://bucket/b.zip", "x")
-    'zip://x/a.dcm::s3://bucket/b.zip'
-    >>> _url_of("/data/a.dcm", "simplecache::sftp://host/data", "/data")
-    'simplecache::sftp://host/data/a.dcm'
-    """
-    head, chain, rest = folder.partition("::")
-    if chain and "://" not in head:  # a cache, of all that follows
-        return f"{head}::{_url_of(name, rest, path)}"
-    if chain:
-        return f"{head.partition('://')[0]}://{name.lstrip('/')}::{rest}"
-    if "://" in name:  # over HTTP
-        return name
-    protocol, _, whole = head.partition("://")
-    host = whole.rstrip("/").removesuffix(path.strip("/")).rstrip("/")
-    if path.strip("/") and host == whole.rstrip("/"):
-        host = ""  # the URL says it in another way
-    return f"{protocol}://{host}{'/' if host else ''}{name.lstrip('/')}"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
+from lazydicom._bytes.location import chain
+
 if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
     from yarl import URL
@@ -44,7 +46,7 @@ def keep_to_origin(url: str, storage_options: Mapping[str, Any]) -> dict[str, An
     >>> list(keep_to_origin("simplecache::https://host/a.dcm", {})["https"])
     ['middlewares']
     """
-    last = url.rpartition("::")[2]
+    last = chain(url)[-1]
     protocol = last.partition("://")[0]
     options = dict(storage_options)
     if protocol.lower() not in {"http", "https"}:

@@ -14,7 +14,7 @@ from lazydicom._bytes.ranges import (
     group,
     span_of,
 )
-from lazydicom._bytes.remote.client import remote_client
+from lazydicom._bytes.remote.client import RemotePlace, remote_client
 from lazydicom._bytes.remote.response import Version
 from lazydicom._bytes.source import BytesLike, check_span
 from lazydicom.errors import redact_url
@@ -30,6 +30,8 @@ class RemoteSource:
     url: str
     storage_options: Mapping[str, Any]
     version: Version
+    place: RemotePlace
+    """How its filesystem finds it."""
     first_block: list[bytes] = field(default_factory=list)
     """What opening fetched, until somebody reads it; it does not travel."""
 
@@ -39,7 +41,10 @@ class RemoteSource:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by name; with the options that the caller passed."""
-        return (RemoteSource, (self.url, self.storage_options, self.version))
+        return (
+            RemoteSource,
+            (self.url, self.storage_options, self.version, self.place),
+        )
 
     def size(self) -> int:
         """Length of the object in bytes, as it was when it was opened."""
@@ -87,7 +92,7 @@ class RemoteSource:
         return (self.url, *self.version)
 
     def _fill(self, blocks: Sequence[tuple[ByteRange, memoryview]]) -> None:
-        client = remote_client(self.url, self.storage_options)
+        client = remote_client(self.place, self.storage_options)
         pieces = [
             (piece, memory[piece.offset - block.offset :][: piece.length])
             for block, memory in blocks
@@ -97,7 +102,11 @@ class RemoteSource:
 
 
 def open_remote(
-    url: str, storage_options: Mapping[str, Any], *, first_block: int = FIRST_BLOCK
+    url: str,
+    storage_options: Mapping[str, Any],
+    *,
+    first_block: int = FIRST_BLOCK,
+    place: RemotePlace | None = None,
 ) -> RemoteSource:
     """Ask once for size, version and first block of an object.
 
@@ -107,6 +116,7 @@ def open_remote(
         If the object is not there, its size is not known, or the server does not give
         ranges.
     """
-    client = remote_client(url, storage_options)
-    version, block = client.open(first_block)
-    return RemoteSource(url, dict(storage_options), version, [block] if block else [])
+    place = place or RemotePlace(url)
+    version, block = remote_client(place, storage_options).open(first_block)
+    blocks = [block] if block else []
+    return RemoteSource(url, dict(storage_options), version, place, blocks)
