@@ -13,13 +13,19 @@ from typing import TYPE_CHECKING, Any, Final
 import imagecodecs
 import numpy as np
 import pytest
-from codec_frames import KINDS, Kind, decode, encode_rle, format_of
+from codec_frames import KINDS, Kind, decode, format_of
 from encapsulated_files import make_encapsulated
 from jpeg_ls import encode_pixel_data
 from pydicom import Dataset, dcmread
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import UID
 from tools import require_program
+from wide_codestreams import (
+    ENCODERS,
+    encode_htj2k,
+    encode_jpeg_2000,
+    pixels_of_bits,
+)
 
 import lazydicom
 
@@ -31,52 +37,6 @@ if TYPE_CHECKING:
 
 JPEG: Final = "1.2.840.10008.1.2.4."
 
-# --- codestreams of 16 bits where fewer are stored ----------------------------------
-
-
-def _jpeg_2000(words: NDArray[Any]) -> bytes:
-    return bytes(
-        imagecodecs.jpeg2k_encode(words, level=0, codecformat="j2k", reversible=True)
-    )
-
-
-def _htj2k(words: NDArray[Any]) -> bytes:
-    return bytes(imagecodecs.htj2k_encode(words, reversible=True))
-
-
-def _jpeg_ls(words: NDArray[Any]) -> bytes:
-    return bytes(imagecodecs.jpegls_encode(words))
-
-
-def _lossless_jpeg(words: NDArray[Any]) -> bytes:
-    bits = 8 * words.itemsize
-    return bytes(imagecodecs.jpeg8_encode(words, lossless=True, bitspersample=bits))
-
-
-def _jpeg_xl(words: NDArray[Any]) -> bytes:
-    return bytes(imagecodecs.jpegxl_encode(words, lossless=True, effort=1))
-
-
-def _rle(words: NDArray[Any]) -> bytes:
-    return encode_rle(words, KINDS["16 bits"])
-
-
-ENCODERS: Final[dict[str, tuple[str, Callable[[NDArray[Any]], bytes]]]] = {
-    "JPEG lossless": (f"{JPEG}70", _lossless_jpeg),
-    "JPEG-LS": (f"{JPEG}80", _jpeg_ls),
-    "JPEG 2000": (f"{JPEG}90", _jpeg_2000),
-    "HTJ2K": (f"{JPEG}201", _htj2k),
-    "JPEG XL": (f"{JPEG}110", _jpeg_xl),
-    "RLE": ("1.2.840.10008.1.2.5", _rle),
-}
-
-
-def _pixels(bits: int, *, signed: bool) -> NDArray[Any]:
-    """Make every kind of value that so many bits hold, the extremes among them."""
-    low = -(1 << bits - 1) if signed else 0
-    values = np.linspace(low, low + (1 << bits) - 1, 16 * 24).round()
-    return values.reshape(16, 24).astype(np.int16 if signed else np.uint16)
-
 
 @pytest.mark.parametrize("above", ["zeros", "ones", "an overlay", "signs"])
 @pytest.mark.parametrize("signed", [False, True])
@@ -85,7 +45,7 @@ def _pixels(bits: int, *, signed: bool) -> NDArray[Any]:
 def test_what_stands_above_bits_stored_is_no_part_of_a_value(
     name: str, bits: int, above: str, *, signed: bool
 ) -> None:
-    values = _pixels(bits, signed=signed)
+    values = pixels_of_bits(bits, signed=signed)
     mask = (1 << bits) - 1
     spare = {
         "zeros": np.uint16(0),
@@ -103,22 +63,22 @@ def test_what_stands_above_bits_stored_is_no_part_of_a_value(
     assert np.array_equal(back, values)
 
 
-@pytest.mark.parametrize("encode", [_jpeg_2000, _htj2k])
+@pytest.mark.parametrize("encode", [encode_jpeg_2000, encode_htj2k])
 @pytest.mark.parametrize("signed", [False, True])
 def test_a_sign_that_the_codestream_knows_ends_at_bits_stored_too(
     encode: Callable[[NDArray[Any]], bytes], *, signed: bool
 ) -> None:
-    values = _pixels(12, signed=signed)
+    values = pixels_of_bits(12, signed=signed)
     words = (values.view(np.uint16) & 0x0FFF | 0x5000).view(np.int16)
     kind = Kind("i2" if signed else "u2", 12, 16, shape=(16, 24))
-    uid = f"{JPEG}90" if encode is _jpeg_2000 else f"{JPEG}201"
+    uid = f"{JPEG}90" if encode is encode_jpeg_2000 else f"{JPEG}201"
 
     assert np.array_equal(decode(encode(words), format_of(uid, kind)), values)
 
 
 @pytest.mark.parametrize("uid", [f"{JPEG}80", f"{JPEG}90", f"{JPEG}201"])
 def test_a_codestream_of_fewer_bits_says_where_its_sign_is(uid: str) -> None:
-    values = _pixels(10, signed=True)
+    values = pixels_of_bits(10, signed=True)
     words = values.view(np.uint16) & 0x03FF
     data = {
         "80": lambda: encode_pixel_data(  # type: ignore[no-untyped-call]
@@ -151,7 +111,7 @@ def test_loss_beyond_the_largest_value_is_the_largest_value(near: int) -> None:
 
 @pytest.mark.parametrize("name", ["JPEG-LS", "JPEG 2000"])
 def test_the_plugins_of_pydicom_give_the_same_width(name: str) -> None:
-    values = _pixels(12, signed=True)
+    values = pixels_of_bits(12, signed=True)
     uid, encode = ENCODERS[name]
     data = encode(values.view(np.uint16) & 0x0FFF)
     format_ = format_of(uid, KINDS["12 in 16 bits, signed"])
@@ -166,7 +126,7 @@ def test_the_plugins_of_pydicom_give_the_same_width(name: str) -> None:
 def test_references_name_no_codec_that_keeps_the_bits_above(
     name: str, tmp_path: Path
 ) -> None:
-    values = _pixels(12, signed=False)
+    values = pixels_of_bits(12, signed=False)
     uid, encode = ENCODERS[name]
     geometry: Any = {"transfer_syntax": uid, "rows": 16, "columns": 24}
     plain = make_encapsulated([encode(values)] * 2, bits_stored=16, **geometry)
@@ -213,7 +173,7 @@ def _native_file(path: Path, words: NDArray[Any], bits: int, *, signed: bool) ->
 def test_what_other_encoders_write_comes_back_as_it_was(
     command: str, above: str, bits: int, tmp_path: Path, *, signed: bool
 ) -> None:
-    values = _pixels(bits, signed=signed)
+    values = pixels_of_bits(bits, signed=signed)
     words = values.view(np.uint16)
     if above == "zeros":
         words = words & np.uint16((1 << bits) - 1)

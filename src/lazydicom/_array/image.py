@@ -357,9 +357,9 @@ class DicomImage:
         try:
             frames = range(first, first + len(out))
             read_native(self.reader, frames, out.data.cast("B"))
+            finish_in_place(out, self.format)
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=first) from None
-        finish_in_place(out, self.format)
 
 
 def _places(numbers: Sequence[int]) -> dict[int, list[int]]:

@@ -20,6 +20,7 @@ from lazydicom._decode.color import (
 )
 from lazydicom._decode.format import FrameFormat
 from lazydicom._header.image_pixel import ImagePixel
+from lazydicom.errors import DecodeError
 
 _LITTLE_MACHINE: Final = sys.byteorder == "little"
 
@@ -35,7 +36,15 @@ def finish_in_place(values: NDArray[Any], format_: FrameFormat) -> None:
 
 
 def clear_unused_bits(values: NDArray[Any], pixel: ImagePixel) -> None:
-    """Mask, or sign-extend, the bits above BitsStored."""
+    """Mask, or sign-extend, the bits above BitsStored; shift away those below.
+
+    Raises
+    ------
+    DecodeError
+        If HighBit says that values stand higher, and bits below them are in use.
+    """
+    if pixel.low_bits:
+        shift_down(values, pixel)
     spare = pixel.dtype.itemsize * 8 - pixel.bits_stored
     if pixel.bits_allocated == 1 or spare == 0 or pixel.dtype.kind == "f":
         return
@@ -45,6 +54,18 @@ def clear_unused_bits(values: NDArray[Any], pixel: ImagePixel) -> None:
     else:
         np.left_shift(values, spare, out=values)
         np.right_shift(values, spare, out=values)
+
+
+def shift_down(values: NDArray[Any], pixel: ImagePixel) -> None:
+    """Shift values that stand above other bits, as ACR-NEMA had them."""
+    low = pixel.low_bits
+    below = (1 << low) - 1
+    if np.bitwise_and(values, values.dtype.type(below)).any():
+        raise DecodeError(
+            f"HighBit is {pixel.high_bit} with {pixel.bits_stored} bits stored, and the"
+            f" {low} bits below are in use: nothing tells which bits are the values"
+        )
+    np.right_shift(values, low, out=values)
 
 
 def decode_native(

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.color import interleave, ybr_to_rgb
+from lazydicom._decode.native import clear_unused_bits
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom.errors import DecodeError, UnsupportedError
 
@@ -93,6 +94,9 @@ def fit_bits(
         Loss may carry an unsigned value beyond the largest one: it becomes the largest, where
         a mask would make black of white.
     """
+    if pixel.low_bits and bits > pixel.high_bit:
+        clear_unused_bits(values, pixel)
+        return
     width = min(bits, pixel.bits_stored)
     wide = values.dtype.itemsize * 8
     done = signed == bool(pixel.pixel_representation) and bits == width

@@ -68,6 +68,13 @@ class ImagePixel:
     """0: unsigned, 1: two's complement."""
     pixel_keyword: str = "PixelData"
     """PixelData, FloatPixelData or DoubleFloatPixelData."""
+    high_bit: int = -1
+    """The highest stored bit, where that is above BitsStored - 1; else of no importance."""
+
+    @property
+    def low_bits(self) -> int:
+        """Bits below the stored ones, as ACR-NEMA allowed them."""
+        return max(self.high_bit + 1 - self.bits_stored, 0)
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -150,6 +157,7 @@ def make_image_pixel(
         bits_stored=_bits_stored(attributes, bits_allocated, pixel_keyword),
         pixel_representation=_pixel_representation(attributes, pixel_keyword),
         pixel_keyword=pixel_keyword,
+        high_bit=_high_bit(attributes, bits_allocated, pixel_keyword),
     )
     _check_bits_allocated(pixel)
     _check_subsampling(pixel)
@@ -161,7 +169,10 @@ def oddities(attributes: Attributes, pixel: ImagePixel) -> list[str]:
     odd = []
     high_bit = attributes.get("high_bit")
     if high_bit is not None and high_bit != pixel.bits_stored - 1:
-        odd.append(f"HighBit is {high_bit}, BitsStored is {pixel.bits_stored}")
+        odd.append(
+            f"HighBit is {high_bit}, BitsStored is {pixel.bits_stored}"
+            + (": values are shifted down" if pixel.low_bits else "")
+        )
     if attributes.get("number_of_frames") == 0:
         odd.append("NumberOfFrames is 0 or empty, taken as 1")
     if attributes.get("photometric_interpretation") not in {
@@ -298,6 +309,13 @@ def _bits_stored(attributes: Attributes, bits_allocated: int, keyword: str) -> i
     if not 1 <= value <= bits_allocated:
         raise _invalid("bits_stored", value, f"1 to {bits_allocated}")
     return value
+
+
+def _high_bit(attributes: Attributes, bits_allocated: int, keyword: str) -> int:
+    """Return the highest stored bit; what cannot be one is of no importance."""
+    value = attributes.get("high_bit")
+    possible = isinstance(value, int) and 0 <= value < bits_allocated
+    return value if possible and keyword not in _FLOAT_BITS else -1  # type: ignore[return-value]
 
 
 def _pixel_representation(attributes: Attributes, keyword: str) -> int:
