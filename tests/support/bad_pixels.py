@@ -95,8 +95,8 @@ def _missing() -> Iterable[tuple[str, Callable[[], bytes]]]:
         yield f"{keyword} is missing", _with(tag, None)
         yield f"{keyword} is empty", _with(tag, element(tag, vr, b""))
     yield "PlanarConfiguration is missing", _with(PLANAR_CONFIGURATION, None, **RGB)
-    for keyword in ("PhotometricInterpretation", "PixelRepresentation"):
-        yield f"{keyword} is missing in colour", _with(REQUIRED[keyword], None, **RGB)
+    keyword = "PhotometricInterpretation"
+    yield f"{keyword} is missing in colour", _with(REQUIRED[keyword], None, **RGB)
     yield (
         "SamplesPerPixel is missing and the length does not say it",
         _with(SAMPLES_PER_PIXEL, None, pixel_bytes=bytes(3 * FRAME + 10)),

@@ -10,21 +10,24 @@ from lazydicom._arrange.siemens_mosaic import tile_positions
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
 from lazydicom._header.attributes import (
+    COMPUTED,
     FRAME_ATTRIBUTES,
     INSTANCE_ATTRIBUTES,
     INSTANCE_SEQUENCES,
+    PLACE,
 )
 from lazydicom._header.columns.column import Columns, make_column
-from lazydicom._header.columns.values import seconds_of
+from lazydicom._header.columns.values import UNREADABLE, seconds_of
 from lazydicom._header.elements import Elements
 from lazydicom._header.header import Header
 from lazydicom._header.values import Values
 from lazydicom.errors import InvalidDicomError, warn
 
-_PLACE: Final = frozenset(
-    (tags.IMAGE_POSITION_PATIENT, tags.IMAGE_ORIENTATION_PATIENT, tags.PIXEL_SPACING)
+_COMPUTED: Final = frozenset(
+    classic[0]
+    for name in COMPUTED
+    if (classic := FRAME_ATTRIBUTES[name].classic) is not None
 )
-"""Position, orientation, spacing: without them, pixels stand in the wrong place."""
 _HALF_A_DAY: Final = 43_200
 _B_VALUES: Final = (
     ("ge", "GEMS_PARM_01"),
@@ -97,10 +100,10 @@ def _values(image: DicomImage, tag: int, vr: str, *, strict: bool = True) -> Val
     try:
         return image.header.elements.get(tag, vr)
     except InvalidDicomError as error:
-        if strict and tag in _PLACE:
+        if strict and tag in PLACE:
             raise
         warn(str(error), url=image.url)
-        return ()
+        return (UNREADABLE,) if tag in _COMPUTED else ()
 
 
 def _seconds(

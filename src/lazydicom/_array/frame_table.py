@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.image import DicomImage
-from lazydicom._header.columns.column import Columns
+from lazydicom._header.attributes import FRAME_ATTRIBUTES
+from lazydicom._header.columns.column import Columns, unreadable
+from lazydicom.errors import InvalidDicomError
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,7 +54,26 @@ class FrameTable:
         if name in self.instances:
             return self.instances[name][self.image]
         column = self.columns.get(name)
-        return np.full((len(self), 1), np.nan) if column is None else column
+        if column is None:
+            return np.full((len(self), 1), np.nan)
+        return np.where(np.isinf(column), np.nan, column)
+
+    def computable(self, name: str) -> NDArray[np.float64]:
+        """Return a column of numbers to compute with.
+
+        Raises
+        ------
+        InvalidDicomError
+            If something else than a number stands where one belongs.
+        """
+        column = self.columns.get(name)
+        if column is not None and unreadable(column):
+            rows = np.flatnonzero(np.isinf(column).any(axis=1))
+            image = self.images[self.image[rows[0]]]
+            tag = FRAME_ATTRIBUTES[name].paths[0][-1]
+            message = f"Expected a number in {name}"
+            raise InvalidDicomError(message, url=image.url, tag=tag)
+        return self.numbers(name)
 
     def text(self, name: str) -> NDArray[np.str_]:
         """Return a column of text, empty where nothing is known."""

@@ -301,3 +301,13 @@ TECHNICAL_ATTRIBUTES: Final = {
 None of them stands in PS3.15 table E.1-1, and none is free text: patient data, UIDs of
 instances, dates and names are never in this table.
 """
+
+PLACE: Final = frozenset(
+    (tags.IMAGE_POSITION_PATIENT, tags.IMAGE_ORIENTATION_PATIENT, tags.PIXEL_SPACING)
+)
+"""Position, orientation, spacing: without them, pixels stand in the wrong place."""
+
+COMPUTED: Final = frozenset(
+    ("rescale_slope", "rescale_intercept", "window_center", "window_width")
+)
+"""Columns whose numbers change pixels: one that is no number is an error there."""

@@ -206,10 +206,10 @@ def _completed(
     if complete["samples_per_pixel"] == 1:
         if complete.get("photometric_interpretation") is None:
             complete["photometric_interpretation"] = "MONOCHROME2"
-        if complete.get("pixel_representation") is None:
-            complete["pixel_representation"] = 0
     elif not native and complete.get("planar_configuration") is None:
         complete["planar_configuration"] = 0
+    if complete.get("pixel_representation") is None:
+        complete["pixel_representation"] = 0
     return complete
 
 

@@ -24,7 +24,7 @@ from lazydicom._header.attributes import (
     INSTANCE_ATTRIBUTES,
     INSTANCE_SEQUENCES,
 )
-from lazydicom._header.columns.column import Columns, read_column
+from lazydicom._header.columns.column import Columns, read_column, unreadable
 from lazydicom._header.columns.functional_groups import has_functional_groups
 from lazydicom._header.columns.layout import (
     HEADER_ROOM,
@@ -35,7 +35,7 @@ from lazydicom._header.columns.layout import (
     wanted_tree,
 )
 from lazydicom._header.columns.values import lookaheads
-from lazydicom._header.elements import image_pixel_attributes
+from lazydicom._header.elements import FileElements, image_pixel_attributes
 from lazydicom._header.header import read_header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, oddities
 from lazydicom._header.lookahead import open_lookahead
@@ -141,6 +141,8 @@ def _is_simple(image: DicomImage) -> bool:
         and pixels.offset + pixels.length == reader.source.file_size
         and not image.format.swapped_pairs
         and not oddities(attributes, header.image_pixel)
+        and isinstance(header.elements, FileElements)
+        and not header.elements.repeated
     )
 
 
@@ -270,6 +272,8 @@ def _columns(
             width=width,
             little_endian=little_endian,
         )
+        if unreadable(columns[name]):
+            raise ValueError(name)
     return columns
 
 

@@ -213,7 +213,8 @@ def _dataset(
     *,
     mask_and_scale: bool,
 ) -> xr.Dataset:
-    scaling = None if isinstance(array, ComputedArray) else frame_scaling(array)
+    computed = isinstance(array, ComputedArray)
+    scaling = None if computed else frame_scaling(array, strict=mask_and_scale)
     per_frame = scaling is not None and scaling.per_frame
     pixels = _variable(array, scaling, mask_and_scale=mask_and_scale)
     coords = {
@@ -240,7 +241,7 @@ def _variable(
         "source": _source(array),
     }
     if isinstance(array, ComputedArray) and array.function.name == "Modality LUT":
-        units = frame_scaling(array).units
+        units = frame_scaling(array, strict=False).units
         attrs |= {"units": units} if units else {}
     if scaling is not None:
         attrs |= {"units": scaling.units} if scaling.units else {}

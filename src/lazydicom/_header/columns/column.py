@@ -11,7 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._header.attributes import TEXT
-from lazydicom._header.columns.values import number_column, seconds_of, text_column
+from lazydicom._header.columns.values import (
+    LONGEST_TEXT,
+    MOST_VALUES,
+    UNREADABLE,
+    number_column,
+    seconds_of,
+    text_column,
+)
 from lazydicom._header.values import Values
 
 Columns: TypeAlias = dict[str, NDArray[Any]]
@@ -27,15 +34,10 @@ def read_column(
     width: int,
     little_endian: bool,
 ) -> NDArray[Any]:
-    """Return a column of the values that lie at `offsets` in a block of a file.
-
-    Raises
-    ------
-    ValueError
-        If text is no number.
-    """
+    """Return a column of the values that lie at `offsets` in a block of a file."""
     if vr in TEXT:
-        return text_column(data, offsets, lengths)
+        texts = text_column(data, offsets, lengths)
+        return np.char.upper(texts) if vr == "CS" else texts
     return number_column(
         data, offsets, lengths, vr=vr, width=width, little_endian=little_endian
     )
@@ -49,14 +51,20 @@ def make_column(rows: Sequence[Values], *, vr: str, width: int) -> NDArray[Any]:
            [nan, nan]])
     """
     if vr in TEXT:
-        return np.array(["\\".join(map(str, values)) for values in rows], np.str_)
+        texts = ("\\".join(map(str, values)) for values in rows)
+        return np.array([text[:LONGEST_TEXT] for text in texts], np.str_)
     if vr == "DT":
         rows = [tuple(seconds_of(str(text)) for text in values) for values in rows]
-    widest = width or max(map(len, rows), default=0)
+    widest = width or min(max(map(len, rows), default=0), MOST_VALUES)
     column = np.full((len(rows), widest), np.nan)
     for row, values in enumerate(rows):
         column[row, : len(values)] = values[:widest]
     return column
+
+
+def unreadable(column: NDArray[Any]) -> bool:
+    """Return whether text stands in a column of numbers where a number belongs."""
+    return column.dtype.kind == "f" and bool((column == UNREADABLE).any())
 
 
 def stack_columns(tables: Sequence[Columns], counts: Sequence[int]) -> Columns:

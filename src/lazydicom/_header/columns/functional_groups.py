@@ -11,8 +11,13 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import MemorySource
 from lazydicom._header import tags
-from lazydicom._header.attributes import FRAME_ATTRIBUTES
-from lazydicom._header.columns.column import Columns, read_column, stack_columns
+from lazydicom._header.attributes import COMPUTED, FRAME_ATTRIBUTES, PLACE
+from lazydicom._header.columns.column import (
+    Columns,
+    read_column,
+    stack_columns,
+    unreadable,
+)
 from lazydicom._header.columns.items import SequenceItemBatch, SequenceItems, read_items
 from lazydicom._header.columns.layout import wanted_tree
 from lazydicom._header.elements import FileElements, read_elements
@@ -29,7 +34,7 @@ from lazydicom._header.walker import (
     inner_framing,
     read_element,
 )
-from lazydicom.errors import InvalidDicomError
+from lazydicom.errors import InvalidDicomError, format_tag, warn
 
 _NO_PIXELS: Final = b"\xe0\x7f\x10\0OW\0\0\0\0\0\0"
 """An empty element of Pixel Data: where the header of a file ends."""
@@ -145,12 +150,28 @@ def _read_batches(
     header: Header, items: SequenceItems
 ) -> Iterator[tuple[int, Columns]]:
     for batch in read_items(items):
-        try:
-            columns = _decode(batch, little_endian=items.framing.little_endian)
-        except ValueError as error:
-            message = f"Expected numbers in the functional groups: {error}"
-            raise _invalid(header, message) from None
+        columns = _decode(batch, little_endian=items.framing.little_endian)
+        for name in filter(lambda name: unreadable(columns[name]), columns):
+            columns[name] = _checked(header, name, columns[name])
         yield batch.places.offsets.shape[1], columns
+
+
+def _checked(header: Header, name: str, column: NDArray[Any]) -> NDArray[Any]:
+    """Return a column without what is no number, with a warning.
+
+    Raises
+    ------
+    InvalidDicomError
+        If it says where frames lie.
+    """
+    attribute = FRAME_ATTRIBUTES[name]
+    message = f"Expected numbers of VR {attribute.vr} in the functional groups"
+    tag = attribute.paths[0][-1]
+    if tag in PLACE:
+        offset = header.elements.position(tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
+        raise InvalidDicomError(message, url=header.url, offset=offset, tag=tag)
+    warn(f"{message}, {name} {format_tag(tag)} holds others", url=header.url)
+    return column if name in COMPUTED else np.where(np.isinf(column), np.nan, column)
 
 
 def _decode(batch: SequenceItemBatch, *, little_endian: bool) -> Columns:

@@ -23,6 +23,12 @@ _BINARY: Final = {
     "FL": "f4",
     "FD": "f8",
 }
+UNREADABLE: Final = float("inf")
+"""What stands in a column for text that is no number: no decimal string is infinite."""
+LONGEST_TEXT: Final = 128
+"""Twice the longest of the VRs in question (PS3.5 section 6.2); writers exceed theirs."""
+MOST_VALUES: Final = 16
+"""Of an attribute whose number of values is not fixed."""
 _BACKSLASH: Final = ord("\\")
 _UNDERSCORE: Final = ord("_")
 _SPACE: Final = ord(" ")
@@ -43,7 +49,7 @@ def number_column(
     width: int,
     little_endian: bool,
 ) -> NDArray[np.float64]:
-    """Decode numbers; NaN where a frame has no value.
+    """Decode numbers; NaN where a frame has no value, infinity where its text is no number.
 
     Parameters
     ----------
@@ -54,23 +60,18 @@ def number_column(
     vr : str
         ``DT`` gives seconds.
     width : int
-        Values per frame, 0 for as many as there are.
+        Values per frame, 0 for as many as there are, up to `MOST_VALUES`.
     little_endian : bool
         Byte order of binary VRs.
-
-    Raises
-    ------
-    ValueError
-        If text is no number.
     """
     parts = []
     for length in np.unique(lengths[lengths > 0]).tolist():
         which = np.flatnonzero(lengths == length)
         rows = lookaheads(data, length)[offsets[which]]
         values = _numbers(rows, vr, width, little_endian=little_endian)
-        if vr == "IS" and (values != np.rint(values)).any():
-            raise ValueError("a value of VR IS is no integer")
-        parts.append((which, values))
+        if vr == "IS":
+            values = np.where(values == np.rint(values), values, UNREADABLE)
+        parts.append((which, values[:, :MOST_VALUES]))
     widest = max((values.shape[1] for _, values in parts), default=0)
     column = np.full((len(offsets), width or widest), np.nan)
     for which, values in parts:
@@ -81,7 +82,12 @@ def number_column(
 def text_column(
     data: NDArray[np.uint8], offsets: NDArray[np.int64], lengths: NDArray[np.int64]
 ) -> NDArray[np.str_]:
-    """Decode text, backslashes included; padding of each value is dropped."""
+    """Decode text, backslashes included; padding of each value is dropped.
+
+    Of a longer text the first `LONGEST_TEXT` characters are kept: one of them must not make
+    the rows of all frames as long.
+    """
+    lengths = np.minimum(lengths, LONGEST_TEXT)
     texts = np.zeros(len(offsets), "U1")
     for length in np.unique(lengths[lengths > 0]).tolist():
         which = np.flatnonzero(lengths == length)
@@ -110,7 +116,7 @@ def seconds_of(text: str) -> float:
     full = digits.ljust(6, "0") if len(digits) < 8 else digits
     try:
         moment = _moment(full)
-    except ValueError:
+    except (OverflowError, ValueError):
         return float("nan")
     offset = sign * (int(zone[:2]) * 3600 + int(zone[2:4]) * 60) if zone else 0
     return moment + (float(f"0.{fraction}") if fraction else 0.0) - offset
@@ -169,17 +175,25 @@ def _decimals(rows: Bytes2D, width: int) -> NDArray[np.float64]:
         except ValueError:
             pass  # an empty value, or none at all: one by one
         else:
-            return numbers.reshape(len(rows), count)
+            if np.isfinite(numbers).all():
+                return numbers.reshape(len(rows), count)
     return _one_by_one(rows, width)
 
 
 def _one_by_one(rows: Bytes2D, width: int) -> NDArray[np.float64]:
-    values: list[tuple[Any, ...]] = [decode_values("DS", row.tobytes()) for row in rows]
+    values = [_decimals_of(row.tobytes()) for row in rows]
     widest = width or max(len(one) for one in values)
     numbers = np.full((len(rows), widest), np.nan)
     for row, one in enumerate(values):
         numbers[row, : len(one)] = one[:widest]
     return numbers
+
+
+def _decimals_of(data: bytes) -> tuple[Any, ...]:
+    try:
+        return decode_values("DS", data)
+    except ValueError:
+        return (UNREADABLE,)
 
 
 def _decode(rows: Bytes2D) -> NDArray[np.str_]:

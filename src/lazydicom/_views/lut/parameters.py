@@ -24,11 +24,20 @@ _T = TypeVar("_T")
 _ALPHA: Final = 3
 
 
-def frame_columns(array: FrameArray, *names: str) -> tuple[NDArray[Any], ...]:
-    """Return attributes of each row of the table of an array: (frames, values), or text."""
+def frame_columns(
+    array: FrameArray, *names: str, strict: bool = True
+) -> tuple[NDArray[Any], ...]:
+    """Return attributes of each row of the table of an array: (frames, values), or text.
+
+    Raises
+    ------
+    InvalidDicomError
+        If one is no number where it should be, and the caller is `strict`.
+    """
     table = array.frames
+    numbers = table.computable if strict else table.numbers
     return tuple(
-        table.text(name) if FRAME_ATTRIBUTES[name].vr in TEXT else table.numbers(name)
+        table.text(name) if FRAME_ATTRIBUTES[name].vr in TEXT else numbers(name)
         for name in names
     )
 

@@ -60,12 +60,18 @@ class FrameScaling:
         return bool(np.all(self.slope == 1) and np.all(self.intercept == 0))
 
 
-def frame_scaling(array: FrameArray) -> FrameScaling:
-    """Collect what the headers say; a slope of 1 where they say nothing."""
+def frame_scaling(array: FrameArray, *, strict: bool = True) -> FrameScaling:
+    """Collect what the headers say; a slope of 1 where they say nothing.
+
+    Raises
+    ------
+    InvalidDicomError
+        If a slope or intercept is no number, and the caller is `strict`: he computes.
+    """
     table = array.frames
     lowest, highest = _padding(table)[table.image].T
     names = ("rescale_slope", "rescale_intercept", "rescale_type")
-    slopes, intercepts, types = frame_columns(array, *names)
+    slopes, intercepts, types = frame_columns(array, *names, strict=strict)
     columns = complete_rescale(slopes, intercepts)
     slope, intercept = columns or (np.ones_like(lowest), np.zeros_like(lowest))
     return FrameScaling(
