@@ -15,3 +15,4 @@ from ._views.lut.apply import apply_palette as apply_palette
 from ._views.lut.apply import apply_voi_lut as apply_voi_lut
 from ._views.xarray import to_xarray as to_xarray
 from ._views.zarr_store import ZarrStore as ZarrStore
+from ._version import __version__ as __version__

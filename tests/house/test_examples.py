@@ -4,6 +4,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import imagecodecs
+import numpy as np
 import pytest
 from tools import REPOSITORY
 
@@ -25,6 +27,22 @@ def test_an_example_runs_and_prints_what_it_shows(
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip()
+
+
+def test_the_picture_of_the_readme_is_what_its_example_makes(tmp_path: Path) -> None:
+    shown = REPOSITORY / "docs" / "pictures" / "three-planes.png"
+    made = tmp_path / "made.png"
+    script = str(REPOSITORY / "examples" / "three_planes.py")
+
+    subprocess.run([sys.executable, script, str(made)], check=True, timeout=100)
+
+    expected, pixels = (
+        np.asarray(imagecodecs.png_decode(path.read_bytes())).astype(int)
+        for path in (shown, made)
+    )
+    assert shown.stat().st_size < 50_000
+    assert pixels.shape == expected.shape
+    assert np.abs(pixels - expected).max() <= 2
 
 
 def test_there_are_three_examples_at_least() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
 import pytest
@@ -90,3 +91,10 @@ def test_every_public_name_is_there() -> None:
 
     assert {"open_image", "to_dask", "DicomArray", "errors"} <= set(names)
     assert all(getattr(lazydicom, name) is not None for name in names)
+
+
+def test_the_version_is_that_of_the_package_and_is_loaded_when_asked_for() -> None:
+    code = "import lazydicom"
+
+    assert lazydicom.__version__ == metadata.version("lazydicom")
+    assert "importlib.metadata" not in loaded_after(code) - loaded_after("")

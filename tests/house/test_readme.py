@@ -20,6 +20,9 @@ README = REPOSITORY / "README.md"
 PAGES = [README, *sorted((REPOSITORY / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"!\[[^]]+\]\((pictures/[^)]+)\)")
+PROJECT_LINK = re.compile(
+    r"lazydicom/lazydicom/(?:blob/|tree/)?main/([^)#\s]+)"
+)
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -109,6 +112,12 @@ def assert_same_picture(shown: Path, made: Path) -> None:
     assert np.abs(found - expected).max() <= 2
 
 
+def test_readme_has_no_link_that_is_local() -> None:
+    links = re.findall(r"\]\(([^)]+)\)", README.read_text())
+
+    assert [link for link in links if not link.startswith("https://")] == []
+
+
 def test_readme_shows_each_command_alone_on_its_line_and_ci_runs_the_same() -> None:
     commands = [block.code for block in blocks_of(README) if block.language == "sh"]
     ci = (REPOSITORY / ".ci" / "run").read_text().splitlines()
@@ -119,6 +128,14 @@ def test_readme_shows_each_command_alone_on_its_line_and_ci_runs_the_same() -> N
     assert tests.endswith("-m pytest -n 2")
     assert demo in ci
     assert tests in ci
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_into_the_repository_name_what_is_there(page: Path) -> None:
+    """A package index shows README without the files beside it: its links are whole."""
+    places = PROJECT_LINK.findall(page.read_text())
+
+    assert not [place for place in places if not (REPOSITORY / place).exists()]
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
