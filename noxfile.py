@@ -4,6 +4,8 @@ All sessions use the environment that nox stands in (`pip install nox`), so noth
 installed twice; `.ci/run` is the one that makes its own.
 """
 
+from pathlib import Path
+
 import nox
 
 nox.options.sessions = ["check"]
@@ -23,7 +25,9 @@ def check(session: nox.Session) -> None:
 @nox.session
 def test(session: nox.Session) -> None:
     """Test rooms: `nox -s test -- bytes header`, or `nox -s test -- bytes -k zip`."""
-    rooms = [f"tests/{name}" if name.isidentifier() else name for name in _names(session)]
+    rooms = [_room(name) for name in session.posargs]
+    if not rooms:
+        session.error("Name a room: nox -s test -- bytes")
     session.run("python", "-m", "pytest", "-q", "-n", "2", *rooms)
 
 
@@ -52,8 +56,7 @@ def docs(session: nox.Session) -> None:
     session.run("mkdocs", "build", "--strict", *session.posargs)
 
 
-def _names(session: nox.Session) -> list[str]:
-    """Return the arguments; a name that is an option's value stays what it is."""
-    if not session.posargs:
-        session.error("Name a room: nox -s test -- bytes")
-    return session.posargs
+def _room(name: str) -> str:
+    """Return the folder of a room; anything else is an argument of pytest."""
+    folder = Path("tests", name)
+    return str(folder) if folder.is_dir() else name

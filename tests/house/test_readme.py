@@ -20,9 +20,7 @@ README = REPOSITORY / "README.md"
 PAGES = [README, *sorted((REPOSITORY / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PICTURE = re.compile(r"!\[[^]]+\]\((pictures/[^)]+)\)")
-PROJECT_LINK = re.compile(
-    r"lazydicom/lazydicom/(?:blob/|tree/)?main/([^)#\s]+)"
-)
+PROJECT_LINK = re.compile(r"lazydicom/lazydicom/(?:blob/|tree/)?main/([^)#\s]+)")
 OPTIONS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -145,3 +143,11 @@ def test_local_links_of_a_page_lead_somewhere(page: Path) -> None:
     missing = [link for link in links if not (page.parent / link).exists()]
 
     assert not missing
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_files_that_a_page_names_are_there(page: Path) -> None:
+    package = REPOSITORY / "src" / "lazydicom"
+    named = re.findall(r"`(_\w+/[\w/]+\.py)`", page.read_text())
+
+    assert [name for name in named if not (package / name).exists()] == []

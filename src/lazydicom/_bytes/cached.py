@@ -36,7 +36,7 @@ class cached(Generic[T]):  # noqa: N801 (used as `property` is)
     @overload
     def __get__(self, instance: object, owner: type) -> T: ...
     def __get__(self, instance: object | None, owner: type) -> "T | cached[T]":
-        """Return the value; from now on the object answers by itself."""
+        """Return the value; from now on the object has it by itself."""
         if instance is None:
             return self
         value = self.method(instance)

@@ -23,7 +23,7 @@ _MEMORY: Final = 4 << 30
 
 
 def serve(pipe: "Connection[Any, Any]", file: int) -> None:
-    """Answer each request with what went wrong, or `None`."""
+    """Send back, for each request, what went wrong, or `None`."""
     memory = None
     while True:
         try:

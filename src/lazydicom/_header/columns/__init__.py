@@ -2,7 +2,7 @@
 
 It does not decide what the columns mean: `_arrange` does.
 
-For others: `functional_groups.functional_group_columns`, `functional_groups.Columns`,
+For others: `functional_groups.functional_group_columns`, `column.Columns`,
 `layout.follow_layout`.
 Read `functional_groups.py` first.
 """
