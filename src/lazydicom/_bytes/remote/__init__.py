@@ -3,6 +3,6 @@
 Nothing here is asked by name from another room: `_bytes.open` and `_bytes.listing` come
 here for a URL.
 
-For others: `source.open_remote`, `client.find_files`, `client.is_folder`.
+For others: `source.open_remote`, `folder.find_files`, `folder.is_folder`.
 Read `source.py` first.
 """
