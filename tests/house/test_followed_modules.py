@@ -17,10 +17,10 @@ import lazydicom
 if TYPE_CHECKING:
     from pathlib import Path
 
-ONE_FRAME: Final = 13
-OPEN_IMAGE: Final = 21
-OPEN_SERIES: Final = 36
-TO_ZARR: Final = 29
+ONE_FRAME: Final = 16
+OPEN_IMAGE: Final = 22
+OPEN_SERIES: Final = 41
+TO_ZARR: Final = 35
 
 
 def native_file(folder: Path) -> Path:
