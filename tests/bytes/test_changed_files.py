@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -14,6 +16,7 @@ import pytest
 from dicom_files import DEFLATED, EXPLICIT_BIG, make_native, stored_pixels
 
 import lazydicom
+from lazydicom._bytes import version
 from lazydicom.errors import LazyDicomError, SourceChangedError
 
 if TYPE_CHECKING:
@@ -49,11 +52,41 @@ def _replace(path: Path) -> None:
     other.replace(path)
 
 
+def _replace_as_copied(path: Path) -> None:
+    """Put another file in its place with size and time kept, as `cp -p` and `rsync -t`."""
+    other, times = path.with_name("other.dcm"), path.stat()
+    other.write_bytes(FILE[:-2] + b"zz")
+    os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
+    other.replace(path)
+
+
+def _replace_as_unpacked(path: Path) -> None:
+    """Delete it first, as `tar` does: the inode may be the same again."""
+    times = path.stat()
+    path.unlink()
+    time.sleep(0.05)  # more than a tick of the file system's clock
+    path.write_bytes(FILE[:-2] + b"zz")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+def _write_in_place(path: Path) -> None:
+    """Change bytes and set the time back, as `rsync --inplace -t`."""
+    times = path.stat()
+    time.sleep(0.05)
+    with path.open("r+b") as file:
+        file.seek(-2, os.SEEK_END)
+        file.write(b"zz")
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
 CHANGES: Final[dict[str, Callable[[Path], None]]] = {
     "truncated": lambda path: os.truncate(path, 5000),
     "emptied": lambda path: os.truncate(path, 0),
     "grown": lambda path: os.truncate(path, len(FILE) + 4096),
     "replaced by one of the same size": _replace,
+    "replaced by one of the same size and time": _replace_as_copied,
+    "unpacked again with the same size and time": _replace_as_unpacked,
+    "written in place with its time set back": _write_in_place,
     "deleted": Path.unlink,
     "touched": lambda path: os.utime(path, (1, 1)),
 }
@@ -158,6 +191,34 @@ def test_no_descriptor_is_left_open(
         use()
 
     assert _descriptors() <= before
+
+
+def test_on_another_machine_size_and_time_count(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    array = lazydicom.open_image(path)
+    times = path.stat()
+    other = path.with_name("other.dcm")
+    other.write_bytes(FILE)
+    os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
+    monkeypatch.setattr(version, "_MACHINE", "another")
+
+    other.replace(path)  # the same file, but other numbers, as in another mount
+    travelled = pickle.loads(pickle.dumps(array))
+
+    assert np.array_equal(travelled[3], PIXELS[3])
+    os.utime(path, (1, 1))
+    with pytest.raises(SourceChangedError):
+        travelled[3]
+
+
+def test_a_replaced_file_has_another_identity(path: Path) -> None:
+    before = lazydicom.open_image(path)
+    _replace_as_copied(path)
+    after = lazydicom.open_image(path)
+
+    assert before.identity() != after.identity()
+    assert repr(before.identity()) == repr(after.identity()), "inodes are not exported"
 
 
 def test_many_open_arrays_hold_no_descriptor(path: Path) -> None:

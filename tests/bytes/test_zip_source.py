@@ -1,14 +1,17 @@
 """A member of a zip file is read where it lies."""
 
+from __future__ import annotations
+
 import pickle
 import zipfile
 from io import BytesIO
-from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from dicom_files import DEFLATED, make_native
 from range_server import RangeServer
+from series_files import write_volume
 
 import lazydicom
 from lazydicom._bytes.containers.inflate import _spills
@@ -18,6 +21,10 @@ from lazydicom.errors import (
     SourceError,
     UnsupportedError,
 )
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
 
 FILE = make_native(rows=256, columns=256, number_of_frames=20)
 PIXELS = np.asarray(lazydicom.open_image(FILE))
@@ -144,3 +151,94 @@ def test_a_damaged_deflated_member_is_an_error(tmp_path: Path) -> None:
         found += "checksum" in str(raised.value)
 
     assert found
+
+
+def packed_series(folder: Path, count: int) -> tuple[Path, Path]:
+    """Write a series into a folder, and into a zip file of stored members."""
+    (folder / "ct").mkdir()
+    write_volume(folder / "ct", planes=count)
+    with zipfile.ZipFile(folder / "ct.zip", "w") as archive:
+        for path in sorted((folder / "ct").iterdir()):
+            archive.write(path, path.name)
+    return folder / "ct", folder / "ct.zip"
+
+
+@pytest.mark.parametrize("how", ["the zip file", "a pattern", "each member"])
+def test_the_directory_of_a_zip_file_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    folder, path = packed_series(tmp_path, 40)
+    read: list[object] = []
+    original = zipfile.ZipFile.__init__
+
+    def count(self: zipfile.ZipFile, *args: Any, **options: Any) -> None:
+        read.append(args)
+        original(self, *args, **options)
+
+    monkeypatch.setattr(zipfile.ZipFile, "__init__", count)
+    names: dict[str, Any] = {
+        "the zip file": path,
+        "a pattern": f"zip://*.dcm::{path}",
+        "each member": [f"zip://{k}.dcm::{path}" for k in range(40)],
+    }
+
+    array = lazydicom.open_series(names[how])
+
+    assert len(read) == 1
+    assert np.array_equal(array, lazydicom.open_series(folder))
+
+
+def test_members_of_one_kind_are_opened_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, path = packed_series(tmp_path, 40)
+    alone: list[object] = []
+    monkeypatch.setattr("lazydicom._open.files.open_instance", _counting(alone))
+
+    lazydicom.open_series(path)
+
+    assert len(alone) == 1, "the others are read along its layout"
+
+
+def _counting(calls: list[object]) -> Callable[..., object]:
+    from lazydicom._open.instance import open_instance
+
+    def call(*args: Any, **options: Any) -> object:  # noqa: ANN401
+        calls.append(args)
+        return open_instance(*args, **options)
+
+    return call
+
+
+def test_members_far_away_cost_few_requests(tmp_path: Path) -> None:
+    _, path = packed_series(tmp_path, 200)
+    with RangeServer({"ct.zip": path.read_bytes()}) as server:
+        array = lazydicom.open_series(server.url("ct.zip"))
+        small = len(server.requests)
+
+        assert array.shape[0] == 200
+    assert small <= 3, "two for the directory, one for all that lie together"
+
+
+def test_members_far_apart_cost_a_request_each(tmp_path: Path) -> None:
+    path = tmp_path / "far.zip"
+    pixels = np.zeros((1, 512, 512), np.uint16)
+    with zipfile.ZipFile(path, "w") as archive:
+        for k in range(12):
+            archive.writestr(f"{k}.dcm", make_native(pixels))
+    with RangeServer({"far.zip": path.read_bytes()}) as server:
+        lazydicom.open_study(server.url("far.zip"))
+
+        assert len(server.requests) <= 2 + 12
+
+
+def test_deflated_members_far_away_open(tmp_path: Path) -> None:
+    folder, path = packed_series(tmp_path, 10)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for one in folder.iterdir():
+            archive.write(one, one.name)
+    with RangeServer({"ct.zip": path.read_bytes()}) as server:
+        array = lazydicom.open_series(server.url("ct.zip"))
+
+        assert len(server.requests) <= 3
+        assert np.array_equal(array, lazydicom.open_series(folder))

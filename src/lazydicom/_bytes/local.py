@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 from lazydicom._bytes.pread import open_to_read, read_at, read_into
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import BytesLike, check_span
+from lazydicom._bytes.version import Version, is_same, version_of_stat
 from lazydicom.errors import (
     MissingSourceError,
     SourceChangedError,
@@ -35,8 +36,7 @@ class LocalSource:
     """
 
     path: str
-    file_size: int
-    mtime_ns: int
+    version: Version
 
     @property
     def url(self) -> str:
@@ -45,7 +45,7 @@ class LocalSource:
 
     def size(self) -> int:
         """Length of the file in bytes, as it was when the file was opened."""
-        return self.file_size
+        return self.version.size
 
     def read(self, span: ByteRange) -> BytesLike:
         """Read `span` into fresh memory."""
@@ -89,17 +89,17 @@ class LocalSource:
         descriptor = self._open()
         try:
             self._check_unchanged(os.fstat(descriptor))
-            if self.file_size == 0:
+            if self.version.size == 0:
                 return b""
-            return mmap.mmap(descriptor, self.file_size, access=mmap.ACCESS_READ)
+            return mmap.mmap(descriptor, self.version.size, access=mmap.ACCESS_READ)
         except OSError as error:
             raise self._failed(error) from None
         finally:
             os.close(descriptor)
 
     def identity(self) -> tuple[object, ...]:
-        """Path, size and modification time."""
-        return (self.path, self.file_size, self.mtime_ns)
+        """Path and version."""
+        return (self.path, self.version)
 
     def check_unchanged(self) -> None:
         """Raise `SourceChangedError` where the file is another one by now."""
@@ -124,9 +124,9 @@ class LocalSource:
         return source_error(f"{error.strerror}", number=error.errno, url=self.path)
 
     def _check_unchanged(self, now: os.stat_result, missing: int = 0) -> None:
-        if (now.st_size, now.st_mtime_ns) != (self.file_size, self.mtime_ns):
+        if not is_same(self.version, version_of_stat(now)):
             message = (
-                f"The file changed since it was opened: {self.file_size} bytes then, "
+                f"The file changed since it was opened: {self.version.size} bytes then, "
                 f"{now.st_size} bytes now"
             )
             raise SourceChangedError(message, url=self.path)
@@ -152,7 +152,7 @@ class MappedSource:
 
     def size(self) -> int:
         """Length of the file in bytes."""
-        return self.file.file_size
+        return self.file.version.size
 
     def read(self, span: ByteRange) -> BytesLike:
         """Return a view of `span`."""
@@ -170,7 +170,7 @@ class MappedSource:
         return self.file.mapped()
 
     def identity(self) -> tuple[object, ...]:
-        """Path, size and modification time."""
+        """Path and version."""
         return self.file.identity()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -196,7 +196,7 @@ def open_local(path: str) -> LocalSource:
         raise MissingSourceError(message, url=path, number=errno.ENOENT) from error
     if not stat.S_ISREG(now.st_mode):
         raise SourceError("Expected a file", url=path)
-    return LocalSource(path, now.st_size, now.st_mtime_ns)
+    return LocalSource(path, version_of_stat(now))
 
 
 def map_file(file: LocalSource) -> MappedSource:

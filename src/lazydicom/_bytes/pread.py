@@ -14,10 +14,12 @@ _FLAGS: Final = (
     | getattr(os, "O_BINARY", 0)  # Windows would turn line ends
 )
 
+_NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)
 
-def open_to_read(path: str) -> int:
+
+def open_to_read(path: str, *, wait: bool = True) -> int:
     """Open a file for one read; who calls closes the descriptor."""
-    return os.open(path, _FLAGS)
+    return os.open(path, _FLAGS if wait else _FLAGS | _NONBLOCK)
 
 
 def read_at(descriptor: int, length: int, offset: int) -> bytes:

@@ -5,17 +5,17 @@ the first header is taken through all others together; one that differs anywhere
 the Image Pixel module or in what follows the pixels, is opened by itself.
 """
 
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from stat import S_ISREG
 from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.image import DicomImage
-from lazydicom._bytes.local import LocalSource
+from lazydicom._bytes.heads import File, is_plain_source, read_head
+from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import ByteSource
 from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.native import NativeReader
 from lazydicom._header import tags
@@ -45,8 +45,6 @@ _LONGEST_HEADER: Final = 1 << 16
 _SLACK: Final = 1 << 10
 """Values may be longer than those of the first file."""
 _AT_ONCE: Final = 256
-_FLAGS: Final = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-"""A named pipe must not make it wait."""
 _PREFIX: Final = b"DICM"
 _PREFIX_AT: Final = 128
 _META_AT: Final = 132
@@ -93,11 +91,11 @@ class _Heads(NamedTuple):
     data: NDArray[np.uint8]
     width: int
     """Bytes of a row, `HEADER_ROOM` included."""
-    sources: list[LocalSource | None]
+    sources: list[ByteSource | None]
     """``None`` where a file could not be read."""
 
 
-def open_batches(first: DicomImage, paths: Sequence[str]) -> Iterator[HeaderBatch]:
+def open_batches(first: DicomImage, files: Sequence[File]) -> Iterator[HeaderBatch]:
     """Open those files that are framed like the first one, some at a time.
 
     None is, unless the first is simple: one native frame at the end of a local file, with a
@@ -111,8 +109,8 @@ def open_batches(first: DicomImage, paths: Sequence[str]) -> Iterator[HeaderBatc
     reference = _learn(first) if _is_simple(first) else None
     if reference is None:
         return
-    for start in range(0, len(paths), _AT_ONCE):
-        heads = _read_heads(paths[start : start + _AT_ONCE], reference.room)
+    for start in range(0, len(files), _AT_ONCE):
+        heads = _read_heads(files[start : start + _AT_ONCE], reference.room)
         good, places = _follow(reference, heads)
         rows = np.flatnonzero(good)
         if len(rows):
@@ -121,9 +119,7 @@ def open_batches(first: DicomImage, paths: Sequence[str]) -> Iterator[HeaderBatc
 
 def _is_simple(image: DicomImage) -> bool:
     header, reader = image.header, image.reader
-    if not isinstance(reader, NativeReader) or not isinstance(
-        reader.source, LocalSource
-    ):
+    if not isinstance(reader, NativeReader) or not is_plain_source(reader.source):
         return False
     syntax, meta, pixels = header.transfer_syntax, header.meta, header.pixel_data
     declared = Framing(syntax.little_endian, syntax.implicit_vr)
@@ -138,7 +134,7 @@ def _is_simple(image: DicomImage) -> bool:
         and meta.start > _META_AT
         and pixels.start < _LONGEST_HEADER
         and pixels.length == needed + needed % 2
-        and pixels.offset + pixels.length == reader.source.file_size
+        and pixels.offset + pixels.length == reader.source.size()
         and not image.format.swapped_pairs
         and not oddities(attributes, header.image_pixel)
         and isinstance(header.elements, FileElements)
@@ -159,7 +155,7 @@ def _learn(image: DicomImage) -> _First | None:
     numbers = {tag: number for number, tag in enumerate(in_order)}
     length = header.pixel_data.length
     alone = _First(image, layout, numbers, [], length, stop + _SLACK)
-    heads = _read_heads([image.url], alone.room)
+    heads = _head_of(header.source, alone.room)
     good, places = _follow(alone, heads)
     offsets, lengths = places.offsets[:, 0].tolist(), places.lengths[:, 0].tolist()
     for tag, number in numbers.items():
@@ -175,32 +171,33 @@ def _learn(image: DicomImage) -> _First | None:
     return alone._replace(same=same)
 
 
-def _read_heads(paths: Sequence[str], room: int) -> _Heads:
+def _read_heads(files: Sequence[File], room: int) -> _Heads:
+    """Read all at once into rows of one memory."""
+    reads = [partial(read_head, file) for file in files]
+    return _fill_heads(reads, room)
+
+
+def _head_of(source: ByteSource, room: int) -> _Heads:
+    """Read the one file that is open already."""
+
+    def read(out: memoryview) -> ByteSource:
+        length = min(out.nbytes, source.size())
+        out[:length] = source.read(ByteRange(0, length))
+        return source
+
+    return _fill_heads([read], room)
+
+
+def _fill_heads(
+    reads: Sequence[Callable[[memoryview], ByteSource | None]], room: int
+) -> _Heads:
     width = room + HEADER_ROOM
-    memory = bytearray(len(paths) * width)
+    memory = bytearray(len(reads) * width)
     view = memoryview(memory)
     sources = [
-        _read_head(path, view[row * width : row * width + room])
-        for row, path in enumerate(paths)
+        read(view[row * width : row * width + room]) for row, read in enumerate(reads)
     ]
     return _Heads(np.frombuffer(memory, np.uint8), width, sources)
-
-
-def _read_head(path: str, out: memoryview) -> LocalSource | None:
-    try:
-        descriptor = os.open(path, _FLAGS)
-    except OSError:
-        return None
-    try:
-        now = os.fstat(descriptor)
-        if not S_ISREG(now.st_mode):
-            return None
-        os.preadv(descriptor, [out], 0)
-    except OSError:
-        return None
-    finally:
-        os.close(descriptor)
-    return LocalSource(path, now.st_size, now.st_mtime_ns)
 
 
 def _follow(first: _First, heads: _Heads) -> tuple[NDArray[np.bool_], Places]:
@@ -211,7 +208,7 @@ def _follow(first: _First, heads: _Heads) -> tuple[NDArray[np.bool_], Places]:
     good, places, _ = follow_layout(
         first.layout, data, starts, ends, len(first.numbers)
     )
-    sizes = np.array([-1 if one is None else one.file_size for one in sources])
+    sizes = np.array([-1 if one is None else one.size() for one in sources])
     pixels = places.offsets[-1] - rows
     good &= places.lengths[-1] == first.pixel_length
     good &= pixels + first.pixel_length == sizes

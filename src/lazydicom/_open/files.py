@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from lazydicom._arrange.frame_table import Batch
 from lazydicom._arrange.siemens_mosaic import mosaics_as_tiles
 from lazydicom._array.image import DicomImage
+from lazydicom._bytes.heads import is_near
 from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
 from lazydicom._bytes.location import URL_TYPES, chain, is_local, local_path
 from lazydicom._bytes.open import open_source
@@ -134,7 +135,7 @@ def _open_batches(
     batches: list[Batch] = []
     plain = not options.lends and not options.frame_cache_bytes
     plain = plain and not options.uses_index
-    if not plain or not all(map(_is_local, files)):
+    if not plain or not all(is_near(file.file) for file in files):
         return batches, files
     left = files
     for _ in range(_KINDS):
@@ -145,7 +146,7 @@ def _open_batches(
             continue
         batches.append(Batch(mosaics_as_tiles([first])))
         try:
-            found = list(open_batches(first, [str(file.file) for file in left]))
+            found = list(open_batches(first, [file.file for file in left]))
         except ValueError:
             break  # the file by itself tells where
         batches += [Batch(one.images, (one.frames, one.instances)) for one in found]
@@ -166,10 +167,6 @@ def is_one_file(name: str) -> bool:
     if path and os.path.lexists(path):
         return not os.path.isdir(path) and not path.lower().endswith(".zip")  # noqa: PTH112
     return not is_pattern(first) and not first.lower().endswith(".zip")
-
-
-def _is_local(file: Listed) -> bool:
-    return isinstance(file.file, str) and os.path.isabs(file.file)  # noqa: PTH117
 
 
 def _name_of(file: Listed) -> str:

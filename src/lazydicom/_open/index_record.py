@@ -4,7 +4,7 @@ The place of every frame, the Image Pixel module and the technical attributes: n
 no name, no UID of a patient, not even the path, of which only a hash is kept.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from typing import Any, Final, get_type_hints
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.containers.inflate import InflatedSource
 from lazydicom._bytes.source import ByteSource
+from lazydicom._bytes.version import Version
 from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.encapsulated import EncapsulatedIndex
 from lazydicom._frames.fragment_reader import FragmentReader
@@ -119,7 +120,16 @@ def hash_name(url: str) -> str:
 
 def has_version(source: ByteSource) -> bool:
     """Return whether anything changes when the file does, besides its size."""
-    return "" not in source.identity()[1:]
+    return "" not in _positions(source)
+
+
+def _positions(source: ByteSource) -> Iterator[int | str]:
+    """Yield what tells versions apart wherever the file is, and places in it."""
+    for one in source.identity()[1:]:
+        if isinstance(one, Version):
+            yield from (one.size, one.tag)
+        elif isinstance(one, int | str):
+            yield one
 
 
 def version_of(source: ByteSource) -> tuple[int | str, ...]:
@@ -130,7 +140,7 @@ def version_of(source: ByteSource) -> tuple[int | str, ...]:
     SourceError
         If the server says nothing that changes with the file.
     """
-    known = [one for one in source.identity()[1:] if isinstance(one, int | str)]
+    known = list(_positions(source))
     if not has_version(source):
         message = "The server tells neither an etag nor a date: an index could go stale"
         raise SourceError(message, url=source.url)

@@ -5,12 +5,12 @@ from typing import Any
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.remote.response import (
     TransientError,
-    Version,
     check_response,
     collect,
     is_strong,
 )
 from lazydicom._bytes.source import Buffer
+from lazydicom._bytes.version import Version
 
 
 async def fetch_azure(

@@ -25,10 +25,10 @@ from lazydicom._bytes.remote.gcs import fetch_gcs
 from lazydicom._bytes.remote.http import fetch_http
 from lazydicom._bytes.remote.other import fetch_rest, open_rest
 from lazydicom._bytes.remote.redirects import keep_to_origin
-from lazydicom._bytes.remote.response import Version
 from lazydicom._bytes.remote.retry import ask_again
 from lazydicom._bytes.remote.s3 import fetch_s3
 from lazydicom._bytes.source import Buffer
+from lazydicom._bytes.version import Version
 from lazydicom.errors import SourceError, source_error
 
 _inherited: Final[list[Any]] = []

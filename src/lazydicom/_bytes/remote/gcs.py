@@ -7,8 +7,8 @@ from typing import Any
 
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.remote.http import get, read_response
-from lazydicom._bytes.remote.response import Version
 from lazydicom._bytes.source import Buffer
+from lazydicom._bytes.version import Version
 
 
 async def fetch_gcs(

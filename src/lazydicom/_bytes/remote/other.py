@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
 from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.remote.response import TransientError, Version
+from lazydicom._bytes.remote.response import TransientError
+from lazydicom._bytes.version import Version, is_same
 from lazydicom.errors import SourceChangedError, SourceError, source_error
 
 T = TypeVar("T")
@@ -81,7 +82,7 @@ def _check_same(filesystem: Any, path: str, known: Version) -> None:  # noqa: AN
         now = _look(filesystem, path)
     except FileNotFoundError:
         now = None
-    if now != known:
+    if now is None or not is_same(known, now):
         raise SourceChangedError("The object changed since it was opened")
 
 

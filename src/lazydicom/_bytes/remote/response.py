@@ -8,9 +8,10 @@ the request before one byte of it is used.
 import errno
 import re
 from collections.abc import AsyncIterator, Mapping
-from typing import Final, NamedTuple
+from typing import Final, TypeGuard
 
 from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.version import Version, is_same
 from lazydicom.errors import SourceChangedError, SourceError, source_error
 
 _CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
@@ -31,15 +32,6 @@ _NUMBERS: Final = {
 }
 _GONE: Final = frozenset((404, 410, 412, 416))
 """Responses that mean, for an object once opened, that it is not the same any more."""
-
-
-class Version(NamedTuple):
-    """What tells an object from the one that replaces it."""
-
-    size: int
-    """Length in bytes."""
-    tag: str
-    """Generation or entity tag, else the time of the last change; may be empty."""
 
 
 class TransientError(SourceError):
@@ -82,7 +74,7 @@ def check_response(
     else:
         first, last, size = _content_range(headers)
     version = Version(size, _tag(headers))
-    if known is not None and version != known:
+    if known is not None and not is_same(known, version):
         raise SourceChangedError("The object changed since it was opened")
     wanted = ByteRange(span.offset, min(span.length, size - span.offset))
     got = ByteRange(first, last + 1 - first)
@@ -91,13 +83,13 @@ def check_response(
     return version
 
 
-def is_strong(tag: str) -> bool:
+def is_strong(tag: int | str) -> TypeGuard[str]:
     """Return whether a tag may stand in If-Match: an entity tag that is not weak.
 
     >>> is_strong('"5e0"'), is_strong('W/"5e0"'), is_strong("Sat, 21 Nov 2026")
     (True, False, False)
     """
-    return tag.startswith('"')
+    return isinstance(tag, str) and tag.startswith('"')
 
 
 async def collect(chunks: AsyncIterator[bytes], out: memoryview) -> None:

@@ -15,8 +15,8 @@ from lazydicom._bytes.ranges import (
     span_of,
 )
 from lazydicom._bytes.remote.client import RemotePlace, remote_client
-from lazydicom._bytes.remote.response import Version
 from lazydicom._bytes.source import BytesLike, check_span
+from lazydicom._bytes.version import Version
 from lazydicom.errors import redact_url
 
 
@@ -88,8 +88,8 @@ class RemoteSource:
         return nullcontext(None)
 
     def identity(self) -> tuple[object, ...]:
-        """URL, size and version."""
-        return (self.url, *self.version)
+        """URL and version."""
+        return (self.url, self.version)
 
     def _fill(self, blocks: Sequence[tuple[ByteRange, memoryview]]) -> None:
         client = remote_client(self.place, self.storage_options)

@@ -4,6 +4,7 @@ from typing import Any
 
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.source import MemorySource
+from lazydicom._bytes.version import Version
 from lazydicom.errors import UnsupportedError, redact_url
 
 _INSTEAD = "to_zarr copies it, ZarrStore shows it without a copy"
@@ -25,8 +26,10 @@ def referable_url(image: DicomImage) -> str:
 
 def source_facts(image: DicomImage) -> dict[str, Any]:
     """Return which version of the file is meant: size, and etag or time of change."""
-    _, size, version, *_ = image.reader.version()
-    return {"url": referable_url(image), "size": size, "version": str(version)}
+    _, version, *_ = image.reader.version()
+    assert isinstance(version, Version), "of a file"
+    url, tag = referable_url(image), str(version.tag)
+    return {"url": url, "size": version.size, "version": tag}
 
 
 def _reason(image: DicomImage) -> str | None:
