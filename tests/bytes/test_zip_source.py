@@ -171,7 +171,7 @@ def test_the_directory_of_a_zip_file_is_read_once(
     read: list[object] = []
     original = zipfile.ZipFile.__init__
 
-    def count(self: zipfile.ZipFile, *args: Any, **options: Any) -> None:
+    def count(self: zipfile.ZipFile, *args: Any, **options: Any) -> None:  # noqa: ANN401
         read.append(args)
         original(self, *args, **options)
 

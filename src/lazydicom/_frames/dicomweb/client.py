@@ -4,7 +4,6 @@ Several frames come with one request, and each response is checked: status, medi
 of parts and their places.
 """
 
-import os
 import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -13,6 +12,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
+from lazydicom._bytes.per_process import per_process
 from lazydicom._frames.dicomweb.multipart import Part, parse_multipart
 from lazydicom._header import tags
 from lazydicom.errors import SourceError
@@ -42,7 +42,9 @@ _TIMEOUT_S: Final = (10, 60)
 _FILE: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
 _BEGINNING_KIB: Final = 4
 """Enough for the File Meta Information."""
-_HERE = threading.local()
+_SERVERS_KEPT: Final = 4
+"""Connections of one thread go to few servers at a time."""
+_here: Final = per_process(threading.local)
 """Clients, and the response under way, of each thread."""
 
 
@@ -120,7 +122,7 @@ def fetch_frames(
         client.iter_instance_frames, *place[1:], numbers, media_types=(accept,)
     )
     _ask(url, ask)
-    parts: list[Part] = _HERE.__dict__.pop("parts")
+    parts: list[Part] = _here().__dict__.pop("parts")
     if len(parts) != len(frames):
         message = f"Expected {len(frames)} frames, the server sent {len(parts)}"
         raise SourceError(message, url=url)
@@ -203,12 +205,25 @@ def _status_error(status: int, url: str) -> SourceError:
 
 def _client(service: str, options: Mapping[str, Any]) -> "DICOMwebClient":
     """Make, or find, the client of this thread: its session is not for two of them."""
-    clients = _HERE.__dict__.setdefault("clients", {})
-    key = (os.getpid(), service, repr(sorted(options.items())))
-    if key not in clients:
-        clients[key] = _make_client(service, options)
-    client: DICOMwebClient = clients[key]
+    clients = _clients()
+    wanted = repr(sorted(options.items()))
+    known = clients.pop(service, None)
+    if known is not None and known[0] != wanted:  # a token was renewed
+        known[1]._session.close()  # noqa: SLF001 (there is no other way)
+        known = None
+    client = known[1] if known is not None else _make_client(service, options)
+    clients[service] = (wanted, client)
+    while len(clients) > _SERVERS_KEPT:
+        _, oldest = clients.pop(next(iter(clients)))
+        oldest._session.close()  # noqa: SLF001
     return client
+
+
+def _clients() -> "dict[str, tuple[str, DICOMwebClient]]":
+    """Return the clients of this thread by server, the one used last at the end."""
+    clients: dict[str, tuple[str, DICOMwebClient]]
+    clients = _here().__dict__.setdefault("clients", {})
+    return clients
 
 
 def _make_client(service: str, options: Mapping[str, Any]) -> "DICOMwebClient":
@@ -241,12 +256,12 @@ def _make_client(service: str, options: Mapping[str, Any]) -> "DICOMwebClient":
 
 def _note_parts(session: "Session", response: "Response", **_: object) -> "Response":
     """Keep what the client throws away: the types and the places of the parts."""
-    _HERE.parts = []
+    _here().parts = []
     body = response.content  # read to its end, so that no connection is left open
     _stay_here(session, response)
     if response.status_code == 200 and "/frames/" in response.url:
         kind = response.headers.get("Content-Type", "")
-        _HERE.parts = parse_multipart(kind, body)
+        _here().parts = parse_multipart(kind, body)
     return response
 
 
