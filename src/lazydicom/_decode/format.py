@@ -13,8 +13,8 @@ Isolation: TypeAlias = Literal["none", "process"]
 
 YBR_FULL: Final = frozenset(("YBR_FULL", "YBR_FULL_422"))
 """YCbCr that becomes RGB; YBR_PARTIAL_* stays as it is stored."""
-MAX_FRAME_BYTES: Final = 1 << 31
-"""2 GiB: a larger frame is refused unless the caller allows it."""
+MAX_FRAME_BYTES: Final = 1 << 28
+"""256 MiB: a larger frame is refused unless the caller allows it."""
 
 
 @dataclass(frozen=True, slots=True)

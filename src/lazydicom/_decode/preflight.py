@@ -83,7 +83,26 @@ def check_size(frame_nbytes: int, max_frame_bytes: int) -> None:
     if frame_nbytes > max_frame_bytes:
         raise LimitError(
             f"Expected at most {max_frame_bytes} bytes per frame (max_frame_bytes),"
-            f" found {frame_nbytes}"
+            f" found {frame_nbytes}; open it with max_frame_bytes={frame_nbytes} or more"
+            " if you trust the file"
+        )
+
+
+def check_least(length: int, least: int, name: str) -> None:
+    """Refuse a codestream that is shorter than such a frame can be.
+
+    A few bytes that claim a large frame would cost its memory and time, and nothing but
+    made-up pixels would come of it.
+
+    Raises
+    ------
+    DecodeError
+        If there are fewer bytes than the smallest code of every pixel takes.
+    """
+    if length < least:
+        raise DecodeError(
+            f"Expected {least} or more bytes of {name} for a frame of this size, found"
+            f" {length}: it is cut, or claims too much"
         )
 
 

@@ -75,7 +75,7 @@ def open_image(
         Decoded frames to keep for viewers that scrub: ``array[k]`` of a frame used
         lately is a copy of it. By default none.
     max_frame_bytes : int
-        Largest decoded frame, by default 2 GiB: a header may claim what no memory holds.
+        Largest decoded frame, by default 256 MiB: a header may claim what no memory holds.
     index : str or os.PathLike, optional
         An index file of `save_index`: neither header nor pixel data are read to open.
     cache : bool

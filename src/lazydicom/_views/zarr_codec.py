@@ -18,7 +18,7 @@ from zarr.abc.buffer import Buffer, NDBuffer
 from zarr.abc.codec import ArrayBytesCodec
 
 from lazydicom._decode.codestream_marks import is_one_codestream
-from lazydicom._decode.format import MAX_FRAME_BYTES, Color, FrameFormat
+from lazydicom._decode.format import Color, FrameFormat
 from lazydicom._decode.frame import decode_frame
 from lazydicom._decode.preflight import check_size
 from lazydicom._frames.fragment_reader import split_items
@@ -32,6 +32,8 @@ CODEC_ID: Final = "lazydicom_frames"
 """Its name among the codecs of numcodecs."""
 CODEC_NAME: Final = "lazydicom.frames"
 """Its name in ``zarr.json``."""
+MAX_CHUNK_BYTES: Final = 1 << 31
+"""2 GiB: who wrote a store has chosen its chunks; more is a claim."""
 _COLORS: Final = get_args(Color)
 _LARGEST_US: Final = 2**16 - 1
 _LONGEST_CS: Final = 16
@@ -120,11 +122,12 @@ def chunk_format(config: Mapping[str, Any]) -> ChunkFormat:
         TRANSFER_SYNTAXES[syntax],
         cast("Color", color),
         _field(config, "swapped_pairs", bool),
+        max_frame_bytes=MAX_CHUNK_BYTES,
     )
     frames, believed = _field(config, "frames", int), _field(config, "believed", bool)
     if frames < 1:
         raise _malformed("frames")
-    check_size(frames * format_.pixel.frame_nbytes, MAX_FRAME_BYTES)
+    check_size(frames * format_.pixel.frame_nbytes, MAX_CHUNK_BYTES)
     return ChunkFormat(format_, frames, believed)
 
 

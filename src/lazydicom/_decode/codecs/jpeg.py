@@ -22,6 +22,7 @@ from lazydicom._decode.preflight import (
     END_OF_IMAGE,
     check_codestream,
     check_end,
+    check_least,
     find_last,
 )
 from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
@@ -36,6 +37,8 @@ _START_OF_SCAN: Final = b"\xff\xda"
 _SCAN: Final = re.compile(rb"\xff\xda\x00[\x06-\x0c]([\x01-\x04])")
 """A scan header, as far as the number of its components."""
 _RESTART: Final = re.compile(rb"\xff([\xd0-\xd7])")
+_COUNTED: Final = bytes(range(0xD0, 0xD8))
+"""Codes of restart markers, in their order."""
 _MORE_DATA: Final = bytes(range(64))
 """Anything but a marker, to stand between the last pixel and EOI."""
 _MOST_SCANS: Final = 128
@@ -115,6 +118,7 @@ def preflight_jpeg(data: BytesLike, format_: FrameFormat) -> JpegHeader:
             f"JPEG process SOF{header.process - 0xC0} has no decoder"
         )
     check_codestream(header.codestream, format_.pixel)
+    check_least(len(data) - header.scan, _least_bytes(header), "JPEG scans")
     check_end(data, header.scan, "EOI")
     _check_components(data, header)
     _check_restarts(data, header)
@@ -150,11 +154,30 @@ def _check_restarts(data: BytesLike, header: JpegHeader) -> None:
         return  # they are counted anew in each scan
     expected = -(-_units(header) // header.restart_interval) - 1
     found = b"".join(_RESTART.findall(data, header.scan))
-    counted = bytes(0xD0 + number % 8 for number in range(expected))
+    check_least(len(data) - header.scan, 3 * expected, "restart intervals")
+    counted = (_COUNTED * (expected // 8 + 1))[:expected]
     if found[:expected] != counted or len(found) > expected + 1:
         raise DecodeError(
             f"Expected {expected} restart markers in their order, found {len(found)}"
         )
+
+
+def _least_bytes(header: JpegHeader) -> int:
+    """Return how many bytes the scans of such a frame have at the very least.
+
+    A bit for each sample (lossless), for the first coefficient of each block (progressive),
+    two for each block (a coefficient, and the end of the block).
+    """
+    rows, columns, samples, _ = header.codestream
+    sampling = [(one >> 4 or 1, one & 15 or 1) for one in header.sampling[:samples]]
+    widest, highest = (max(one) for one in zip(*sampling, strict=True))
+    edge = 1 if header.process == SOF_LOSSLESS else 8
+    units: int = sum(
+        -(-columns * across // widest // edge) * -(-rows * down // highest // edge)
+        for across, down in sampling
+    )
+    bits = 1 if header.process in {SOF_LOSSLESS, SOF_PROGRESSIVE} else 2
+    return units * bits // 8
 
 
 def _units(header: JpegHeader) -> int:

@@ -5,7 +5,7 @@ from collections import Counter
 from typing import Final, NamedTuple
 
 from lazydicom._bytes.source import BytesLike
-from lazydicom._decode.preflight import END_OF_IMAGE, Codestream, find_last
+from lazydicom._decode.preflight import END_OF_IMAGE, Codestream, check_least, find_last
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _SOC_SIZ: Final = b"\xff\x4f\xff\x51"
@@ -48,6 +48,8 @@ class Jpeg2000Header(NamedTuple):
     """Whether components are transformed into each other; it finds that, too."""
     reversible: bool = True
     """Whether the wavelet transform of all components is; and that."""
+    layers: int = 1
+    """Quality layers, as COD of the main header tells; and that."""
 
 
 def read_jpeg_2000_header(data: BytesLike) -> Jpeg2000Header:
@@ -105,12 +107,14 @@ def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> Jpeg2000Header:
     length_of_siz = int.from_bytes(data[header.start + 4 : header.start + 6], "big")
     at = header.start + 4 + length_of_siz
     at, header = _step_over_segments(data, at, header)
+    _check_packets(data, header, header.tiles)
     found, told = Counter[int](), Counter[int]()
     while data[at : at + 2] == _SOT and len(data) >= at + _SOT_LENGTH:
         tile, length, _, parts = _SOT_PLACE.unpack_from(data, at + 4)
         found[tile] += 1
         told[tile] = max(told[tile], parts, 1)
         body, header = _step_over_segments(data, at + _SOT_LENGTH, header)
+        _check_packets(data, header, 1)
         if length == 0:  # the last one, up to EOC
             at = max(find_last(data, END_OF_IMAGE, body), 0)
         elif at + length < body or at + length > len(data):
@@ -149,12 +153,20 @@ def _step_over_segments(
                 _check_bit_planes(steps, header)
                 header = header._replace(quantized=True)
         elif marker == _COD:
-            header = header._replace(mixed=data[at + 8 : at + 9] == b"\x01")
+            layers = int.from_bytes(data[at + 6 : at + 8], "big")
+            mixed = data[at + 8 : at + 9] == b"\x01"
+            header = header._replace(mixed=mixed, layers=layers)
         if (place := at + _TRANSFORM.get(marker, 0)) > at:
             reversible = header.reversible and data[place : place + 1] == b"\x01"
             header = header._replace(reversible=reversible)
         at += 2 + length
     return at, header
+
+
+def _check_packets(data: BytesLike, header: Jpeg2000Header, tiles: int) -> None:
+    """Refuse more layers and tiles than there are bytes: each packet has its header."""
+    packets = header.layers * header.codestream.samples * tiles
+    check_least(len(data), packets, "JPEG 2000 packets")
 
 
 def _check_bit_planes(steps: bytes, header: Jpeg2000Header) -> None:

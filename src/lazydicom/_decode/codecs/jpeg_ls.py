@@ -15,7 +15,7 @@ from lazydicom._decode.codecs.jpeg_markers import (
     read_jpeg_header,
 )
 from lazydicom._decode.format import FrameFormat
-from lazydicom._decode.preflight import check_codestream, check_end
+from lazydicom._decode.preflight import check_codestream, check_end, check_least
 from lazydicom._decode.samples import decode_planes, decode_samples, fit_bits, to_rgb
 from lazydicom.errors import DecodeError, UnsupportedError
 
@@ -55,6 +55,8 @@ def preflight_jpeg_ls(data: BytesLike, format_: FrameFormat) -> JpegHeader:
         found = f"FF{header.process:02X}"
         raise DecodeError(f"Expected a JPEG-LS frame header (FFF7), found {found}")
     check_codestream(header.codestream, format_.pixel)
+    # A bit for each line at the least: a run takes it as a whole.
+    check_least(len(data) - header.scan, format_.pixel.rows // 8, "JPEG-LS")
     check_end(data, header.scan, "EOI")
     _check_for_charls(data, header)
     return header

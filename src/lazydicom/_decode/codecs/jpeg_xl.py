@@ -12,17 +12,23 @@ from lazydicom._decode.codecs.jpeg_xl_header import (
     read_jpeg_xl_header,
 )
 from lazydicom._decode.format import FrameFormat
-from lazydicom._decode.preflight import check_codestream
+from lazydicom._decode.preflight import check_codestream, check_least
 from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
 
 JPEG_XL_LOSSLESS = "1.2.840.10008.1.2.4.110"
 JPEG_RECOMPRESSION = "1.2.840.10008.1.2.4.111"
 
 
+_GROUP: Final = 1024
+"""Edge of the largest group; each has an entry of 12 bits in the table of contents."""
+
+
 def preflight_jpeg_xl(data: BytesLike, format_: FrameFormat) -> JpegXlHeader:
     """Check a codestream before libjxl decodes it, which itself refuses one that is cut."""
     header = read_jpeg_xl_header(data)
     check_codestream(header.codestream, format_.pixel)
+    groups = -(-format_.pixel.rows // _GROUP) * -(-format_.pixel.columns // _GROUP)
+    check_least(len(data), groups, "JPEG XL")
     return header
 
 

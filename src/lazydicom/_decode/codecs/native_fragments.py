@@ -9,9 +9,13 @@ from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codec import Codec
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import decode_native, finish_in_place
+from lazydicom._decode.preflight import check_least
 from lazydicom._decode.samples import call_codec
 from lazydicom._header.image_pixel import contradicts_pairs
 from lazydicom.errors import DecodeError
+
+_MOST_PER_BYTE: Final = 1032
+"""Deflate gives 258 bytes for two bits (RFC 1951)."""
 
 
 def preflight_uncompressed(data: BytesLike, format_: FrameFormat) -> int:
@@ -69,6 +73,13 @@ def _inflate(data: BytesLike, length: int, out: NDArray[np.uint8]) -> None:
         raise DecodeError(f"Expected {length} bytes inflated, found {got.nbytes}")
 
 
+def preflight_deflated(data: BytesLike, format_: FrameFormat) -> int:
+    """Check that such a frame can come of so few bytes; return its length."""
+    length = frame_length(data, format_)
+    check_least(len(data), length // _MOST_PER_BYTE, "a deflated stream")
+    return length
+
+
 UNCOMPRESSED: Final = Codec(
     "uncompressed",
     preflight_uncompressed,
@@ -77,7 +88,7 @@ UNCOMPRESSED: Final = Codec(
 )
 DEFLATE: Final = Codec(
     "deflate",
-    frame_length,
+    preflight_deflated,
     decode_deflated,
     one_fragment=True,  # PS3.5 A.4.13
 )
