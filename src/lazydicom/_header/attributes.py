@@ -178,6 +178,36 @@ FRAME_ATTRIBUTES: Final = {
         "US",
         1,
     ),
+    "tile_row": FrameAttribute(
+        (
+            (
+                tags.PLANE_POSITION_SLIDE_SEQUENCE,
+                tags.ROW_POSITION_IN_TOTAL_IMAGE_PIXEL_MATRIX,
+            ),
+        ),
+        "SL",
+        1,
+    ),
+    "tile_column": FrameAttribute(
+        (
+            (
+                tags.PLANE_POSITION_SLIDE_SEQUENCE,
+                tags.COLUMN_POSITION_IN_TOTAL_IMAGE_PIXEL_MATRIX,
+            ),
+        ),
+        "SL",
+        1,
+    ),
+    "slide_z": FrameAttribute(
+        (
+            (
+                tags.PLANE_POSITION_SLIDE_SEQUENCE,
+                tags.Z_OFFSET_IN_SLIDE_COORDINATE_SYSTEM,
+            ),
+        ),
+        "DS",
+        1,
+    ),
     "rescale_intercept": FrameAttribute(
         ((tags.PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tags.RESCALE_INTERCEPT),),
         "DS",
@@ -263,6 +293,11 @@ INSTANCE_ATTRIBUTES: Final = {
     "concatenation_frame_offset": (tags.CONCATENATION_FRAME_OFFSET_NUMBER, "UL"),
     "concatenation_parts": (tags.IN_CONCATENATION_TOTAL_NUMBER, "US"),
     "padding_value": (tags.PIXEL_PADDING_VALUE, "US"),
+    "dimension_organization_type": (tags.DIMENSION_ORGANIZATION_TYPE, "CS"),
+    "total_rows": (tags.TOTAL_PIXEL_MATRIX_ROWS, "UL"),
+    "total_columns": (tags.TOTAL_PIXEL_MATRIX_COLUMNS, "UL"),
+    "segmentation_type": (tags.SEGMENTATION_TYPE, "CS"),
+    "maximum_fractional_value": (tags.MAXIMUM_FRACTIONAL_VALUE, "US"),
     "padding_limit": (tags.PIXEL_PADDING_RANGE_LIMIT, "US"),
 }
 """What holds for a whole instance, with tag and VR; the first value counts."""
