@@ -44,7 +44,10 @@ _PACKAGE: Final = __file__.removesuffix("errors.py")
 _USER_INFO = re.compile(r"(?<=://)[^/]*@")
 _USER_INFO_WITH_SLASH = re.compile(r"(?<=://)[^/:@]*:(?!\d+/).*@")
 """A slash or an at sign in a password should be quoted, and often is not."""
-_QUERY = re.compile(r"(?<=[^?])[?#].*$")
+_QUERY = re.compile(r"(?<=[^?])[?#].*$", re.DOTALL)
+_IN_STORE = re.compile(r"(?:s3a?|gs|gcs|memory|sftp|ssh)://")
+_QUERY_OF_KEY = re.compile(r"\?[\w.-]+=.*$", re.DOTALL)
+"""A key may hold a question mark or a number sign of its own."""
 
 
 class LazyDicomError(Exception):
@@ -288,14 +291,25 @@ def redact_url(url: str) -> str:
 
     >>> redact_url("zip://a.dcm::https://user:secret@host/b.zip?sig=1")
     'zip://a.dcm::https://host/b.zip'
+    >>> redact_url("s3://bucket/a#1.dcm?X-Amz-Signature=1")
+    's3://bucket/a#1.dcm'
     """
     if "://" not in url:
-        return url
+        return _printable(url)
     shown: list[str] = []
     in_query = False
     for part in _USER_INFO.sub("", url).split("::"):
         if not in_query or "://" in part:
             place = _USER_INFO_WITH_SLASH.sub("", part)
-            shown.append(_QUERY.sub("", place))
+            query = _QUERY_OF_KEY if _IN_STORE.match(place) else _QUERY
+            shown.append(query.sub("", place))
             in_query = shown[-1] != place
-    return "::".join(shown)
+    return _printable("::".join(shown))
+
+
+def _printable(name: str) -> str:
+    """Escape what a terminal or a log must not get: names come from anybody."""
+    if name.isprintable():
+        return name
+    escaped = (one if one.isprintable() else ascii(one)[1:-1] for one in name)
+    return "".join(escaped)

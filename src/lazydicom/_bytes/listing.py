@@ -12,6 +12,7 @@ from lazydicom._bytes.folder import list_folder, list_pattern
 from lazydicom._bytes.location import URL_TYPES, Location, Url, chain, is_local
 from lazydicom._bytes.open import name_of, open_around
 from lazydicom._bytes.remote.folder import find_files, is_folder
+from lazydicom._bytes.version import OnChange
 from lazydicom.errors import SourceError
 
 Urls: TypeAlias = Url | Iterable[Url]
@@ -33,7 +34,11 @@ class Listed(NamedTuple):
 
 
 def list_files(
-    urls: Urls, storage_options: Mapping[str, Any], *, follow_links: bool = False
+    urls: Urls,
+    storage_options: Mapping[str, Any],
+    *,
+    follow_links: bool = False,
+    on_change: OnChange = "error",
 ) -> list[Listed]:
     """List the files behind names, in the order of the names.
 
@@ -45,13 +50,15 @@ def list_files(
         Arguments of the filesystem.
     follow_links : bool
         Whether symbolic links that lead out of a folder are followed.
+    on_change : {"error", "size"}
+        What tells that an archive is another one.
 
     Raises
     ------
     SourceError
         If there is no such file, or none in a folder.
     """
-    listing = _Listing(storage_options, follow_links, {})
+    listing = _Listing(storage_options, follow_links, on_change, {})
     if isinstance(urls, URL_TYPES):
         return listing.of_name(urls)
     if not is_list(urls):
@@ -67,6 +74,7 @@ class _Listing(NamedTuple):
 
     storage_options: Mapping[str, Any]
     follow_links: bool
+    on_change: OnChange
     archives: dict[str, ZipDirectory]
 
     def of_one(self, url: Url) -> list[Listed]:
@@ -135,7 +143,7 @@ class _Listing(NamedTuple):
         assert location.around is not None
         key = location.around.url
         if key not in self.archives:
-            whole = open_around(location, self.storage_options)
+            whole = open_around(location, self.storage_options, self.on_change)
             self.archives[key] = read_zip(whole, all_members=True)
         return self.archives[key]
 

@@ -2,8 +2,10 @@
 
 import os
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
+OnChange: TypeAlias = Literal["error", "size"]
+"""What tells that a file is another one: all that is known, or its size alone."""
 ANY: Final = "any"
 """The tag of a version that is compared by its size alone; no server's tag is this word."""
 
@@ -38,6 +40,11 @@ def version_of_stat(now: os.stat_result) -> Version:
     """Return the version of a local file."""
     node = Node(_MACHINE, now.st_dev, now.st_ino, now.st_ctime_ns)
     return Version(now.st_size, now.st_mtime_ns, node)
+
+
+def version_for(version: Version, on_change: OnChange) -> Version:
+    """Return what later reads are compared with."""
+    return Version(version.size, ANY) if on_change == "size" else version
 
 
 def is_same(known: Version, now: Version) -> bool:

@@ -3,10 +3,10 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from lazydicom._array.array import DicomArray
+from lazydicom._bytes.location import is_local, local_path
 from lazydicom._export.attributes import warn_of_burned_in_text
 from lazydicom._export.kerchunk import encode_json, encode_parquet
 from lazydicom._export.store.folder import Folder, LocalFolder
@@ -135,9 +135,7 @@ def _write(
 
 
 def _absolute(target: str) -> str:
-    if "://" in target and not target.startswith("file://"):
-        return target
-    return str(Path(target.removeprefix("file://")).expanduser().absolute())
+    return local_path(target) if is_local(target) else target
 
 
 def _folder(parent: str, storage_options: Mapping[str, Any]) -> Folder:

@@ -94,8 +94,11 @@ def _open_files(
     urls: Urls, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> list[Batch]:
     """Read the headers of all files, many at once; no two wait for each other."""
-    listed = list_files(urls, storage_options)
-    files = _expand(listed, storage_options, set(), depth=0)
+    follow = options.follow_links
+    listed = list_files(
+        urls, storage_options, follow_links=follow, on_change=options.on_change
+    )
+    files = _expand(listed, storage_options, set(), depth=0, follow_links=follow)
     open_one = partial(_open_listed, storage_options=storage_options, options=options)
     batches, files_left = _open_batches(files, open_one, options)
     threads = min(2 * REQUESTS, len(files_left) or 1)  # half of them parse
@@ -134,7 +137,7 @@ def _open_batches(
     """Open local files that are framed like one among them together, give the others."""
     batches: list[Batch] = []
     plain = not options.lends and not options.frame_cache_bytes
-    plain = plain and not options.uses_index
+    plain = plain and not options.uses_index and options.on_change == "error"
     if not plain or not all(is_near(file.file) for file in files):
         return batches, files
     left = files
@@ -180,6 +183,7 @@ def _expand(
     seen: set[str],
     *,
     depth: int,
+    follow_links: bool,
 ) -> list[Listed]:
     """Let a DICOMDIR that was named stand for the files it refers to.
 
@@ -199,9 +203,16 @@ def _expand(
             if depth > _DEEPEST:
                 raise LimitError("Directories refer deeper and deeper", url=name)
             seen.add(name)
-            names = files_of_dicomdir(name, open_source(name, storage_options))
+            source = open_source(name, storage_options)
+            names = files_of_dicomdir(name, source, follow_links=follow_links)
             inside = [Listed(url, named=True) for url in names]
-            expanded += _expand(inside, storage_options, seen, depth=depth + 1)
+            expanded += _expand(
+                inside,
+                storage_options,
+                seen,
+                depth=depth + 1,
+                follow_links=follow_links,
+            )
     return expanded
 
 
@@ -209,7 +220,7 @@ def _open_listed(
     file: Listed, *, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> DicomImage | None:
     """Open one file, ``None`` where it was found in a folder and is no image."""
-    source = open_source(file.file, storage_options, local=options.local)
+    source = open_source(file.file, storage_options, **options.of_source)
     try:
         if options.uses_index:
             return open_indexed(file.file, storage_options, options).images[0]

@@ -3,15 +3,15 @@
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from lazydicom._arrange.stack import stack_frames
 from lazydicom._array.array import DicomArray
 from lazydicom._bytes.listing import is_list
 from lazydicom._bytes.local import LocalAccess
-from lazydicom._bytes.location import URL_TYPES
+from lazydicom._bytes.location import URL_TYPES, is_local, local_path
 from lazydicom._bytes.open import open_source
+from lazydicom._bytes.version import OnChange
 from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
 from lazydicom._frames.dicomweb.client import SCHEME
 from lazydicom._frames.index import OnExtraFrames
@@ -41,6 +41,8 @@ def open_image(
     on_extra_frames: OnExtraFrames = "warn",
     frame_cache_bytes: int = 0,
     max_frame_bytes: int = MAX_FRAME_BYTES,
+    on_change: OnChange = "error",
+    follow_links: bool = False,
     index: str | os.PathLike[str] | None = None,
     cache: bool = False,
 ) -> DicomArray:
@@ -76,6 +78,13 @@ def open_image(
         lately is a copy of it. By default none.
     max_frame_bytes : int
         Largest decoded frame, by default 256 MiB: a header may claim what no memory holds.
+    on_change : {"error", "size"}
+        A file that changed since it was opened is a `SourceChangedError`; ``"size"``
+        notices other sizes only, for servers behind a balancer whose entity tags
+        differ, and for network mounts whose inodes do.
+    follow_links : bool
+        Openers of folders follow symbolic links that lead out of the folder. A file
+        that is named may always be a link.
     index : str or os.PathLike, optional
         An index file of `save_index`: neither header nor pixel data are read to open.
     cache : bool
@@ -118,6 +127,8 @@ def open_image(
                 "on_extra_frames": on_extra_frames,
                 "frame_cache_bytes": frame_cache_bytes,
                 "max_frame_bytes": max_frame_bytes,
+                "on_change": on_change,
+                "follow_links": follow_links,
                 "index": index,
                 "cache": cache,
             },
@@ -136,7 +147,7 @@ def open_array(
         return open_indexed(url, storage_options, options)
     if _is_web(url):
         return stack_frames(open_web_instance(url, storage_options, options))
-    load_header = _header_loader(url, storage_options, options.local)
+    load_header = _header_loader(url, storage_options, options)
     return stack_frames(open_instance(load_header, options))
 
 
@@ -145,11 +156,12 @@ def _is_web(url: "Url | Dataset") -> TypeGuard[str]:
 
 
 def _header_loader(
-    url: "Url | Dataset", storage_options: Mapping[str, Any], local: LocalAccess
+    url: "Url | Dataset", storage_options: Mapping[str, Any], options: OpenOptions
 ) -> Callable[[], Header]:
     if isinstance(url, URL_TYPES):
         _check_file(url)
-        return partial(read_header, open_source(url, storage_options, local=local))
+        source = open_source(url, storage_options, **options.of_source)
+        return partial(read_header, source)
     if is_list(url) and not is_dataset(url):
         kind = type(url).__name__
         message = (
@@ -166,6 +178,6 @@ def _check_file(url: "Url") -> None:
     name = os.fsdecode(url)
     if not name:
         raise ValueError("Expected the name of a file, found an empty text")
-    if "://" not in name and Path(name).is_dir():
+    if is_local(name) and os.path.isdir(local_path(name)):  # noqa: PTH112
         message = "Expected a file, found a folder: open_series and open_study take it"
         raise SourceError(message, url=name)

@@ -81,7 +81,7 @@ def open_with_index(
     if saved is None:
         message = f"{redact_url(os.fspath(index))} is an index of other files"
         raise InvalidDicomError(message, url=name_of(url))
-    source = open_source(url, storage_options, local=options.local, first_block=1)
+    source = open_source(url, storage_options, first_block=1, **options.of_source)
     return _open_saved(saved, source, os.fspath(index), options)
 
 
@@ -91,7 +91,7 @@ def open_with_cache(
     """Open an instance by its cached index; without one, open it and keep its index."""
     name = hash_name(name_of(url))
     path = cached_index(name)
-    open_it = partial(open_source, url, storage_options, local=options.local)
+    open_it = partial(open_source, url, storage_options, **options.of_source)
     saved = _read_cached(path, name)
     if saved is not None:
         with suppress(SourceChangedError):

@@ -7,6 +7,7 @@ from typing import Any, Final, TypedDict, get_args
 
 from lazydicom._array.cache import FrameCache
 from lazydicom._bytes.local import LocalAccess
+from lazydicom._bytes.version import OnChange
 from lazydicom._decode.format import (
     MAX_FRAME_BYTES,
     Color,
@@ -42,6 +43,10 @@ class OpenOptions:
     """Decoded frames to keep, per instance."""
     max_frame_bytes: int = MAX_FRAME_BYTES
     """Largest decoded frame."""
+    on_change: OnChange = "error"
+    """``"size"`` takes a file of the same size for the same file."""
+    follow_links: bool = False
+    """Follow symbolic links that lead out of a folder."""
     index: str | os.PathLike[str] | None = None
     """An index file of `save_index`."""
     cache: bool = False
@@ -51,6 +56,11 @@ class OpenOptions:
     def lends(self) -> bool:
         """Whether single frames are views of a memory map."""
         return self.local == "mmap"
+
+    @property
+    def of_source(self) -> "SourceOptions":
+        """What concerns bytes alone."""
+        return SourceOptions(local=self.local, on_change=self.on_change)
 
     @property
     def uses_index(self) -> bool:
@@ -83,6 +93,13 @@ class OpenOptions:
         )
 
 
+class SourceOptions(TypedDict):
+    """How bytes are read."""
+
+    local: LocalAccess
+    on_change: OnChange
+
+
 class OpenKeywords(TypedDict, total=False):
     """The fields of `OpenOptions` as keyword arguments."""
 
@@ -94,6 +111,8 @@ class OpenKeywords(TypedDict, total=False):
     on_extra_frames: OnExtraFrames
     frame_cache_bytes: int
     max_frame_bytes: int
+    on_change: OnChange
+    follow_links: bool
     index: str | os.PathLike[str] | None
     cache: bool
 
@@ -105,6 +124,7 @@ _CHOICES: Final = {
     "isolation": Isolation,
     "local": LocalAccess,
     "on_extra_frames": OnExtraFrames,
+    "on_change": OnChange,
 }
 _NUMBERS: Final = ("frame_cache_bytes", "max_frame_bytes")
 

@@ -8,12 +8,12 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore, ZipStore
 
+from lazydicom._bytes.location import is_local, local_path
 from lazydicom._export.store.folder import Folder
 from lazydicom._export.store.layout import METADATA
 from lazydicom._export.store.manifest import JOURNAL, MANIFEST
@@ -78,11 +78,11 @@ def open_target(store: StoreLike, storage_options: Mapping[str, Any]) -> Target:
     elif isinstance(store, Store):
         return InPlaceTarget(open_store(store))
     name = os.fspath(store)
-    if "://" in name and not name.startswith("file://"):
+    if not is_local(name):
         if name.endswith(".zip"):
             raise ExportError("A zip is written to a local path only", url=name)
         return InPlaceTarget(FsspecFolder(name.rstrip("/"), dict(storage_options)))
-    path = str(Path(name.removeprefix("file://")).expanduser().absolute())
+    path = local_path(name)
     return ZipTarget(path) if path.endswith(".zip") else LocalTarget(path)
 
 

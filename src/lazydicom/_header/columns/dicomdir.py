@@ -54,26 +54,36 @@ def read_dicomdir(source: ByteSource) -> list[tuple[str, ...]]:
     return [_components(name, source.url) for name in found if name]
 
 
-def files_of_dicomdir(path: str, source: ByteSource) -> list[str]:
+def files_of_dicomdir(
+    path: str, source: ByteSource, *, follow_links: bool = False
+) -> list[str]:
     """Return the paths or URLs that a DICOMDIR refers to.
 
     Raises
     ------
     InvalidDicomError
-        If one lies outside the folder of the DICOMDIR, through a symbolic link even.
+        If one lies outside the folder of the DICOMDIR, through a symbolic link even,
+        unless the caller follows those.
     """
     root = os.path.dirname(path)  # noqa: PTH120
     real_root = os.path.realpath(root)
     names = []
     for components in read_dicomdir(source):
         name = os.path.join(root, *components)  # noqa: PTH118
-        inside = os.path.commonpath([real_root, os.path.realpath(name)]) == real_root
+        inside = follow_links or _is_inside(os.path.realpath(name), real_root)
         coded = "://" in root and any(map(_CODED.search, components))
         if coded or not inside:
             message = "A file outside the folder of the DICOMDIR"
             raise InvalidDicomError(message, url=path, tag=tags.REFERENCED_FILE_ID)
         names.append(name)
     return names
+
+
+def _is_inside(path: str, root: str) -> bool:
+    try:
+        return os.path.commonpath([root, path]) == root
+    except ValueError:  # another drive of Windows
+        return False
 
 
 def _components(file_id: str, url: str) -> tuple[str, ...]:

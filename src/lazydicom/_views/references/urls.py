@@ -3,6 +3,7 @@
 from typing import Any
 
 from lazydicom._array.image import DicomImage
+from lazydicom._bytes.location import file_url, is_local
 from lazydicom._bytes.source import MemorySource
 from lazydicom._bytes.version import Version
 from lazydicom.errors import UnsupportedError, redact_url
@@ -11,7 +12,7 @@ _INSTEAD = "to_zarr copies it, ZarrStore shows it without a copy"
 
 
 def referable_url(image: DicomImage) -> str:
-    """Return the URL of the file, with its protocol.
+    """Return the URL of the file as fsspec reads it: local names are not quoted there.
 
     Raises
     ------
@@ -21,15 +22,15 @@ def referable_url(image: DicomImage) -> str:
     reason = _reason(image)
     if reason is not None:
         raise UnsupportedError(f"{reason}; {_INSTEAD}", url=image.url)
-    return image.url if "://" in image.url else f"file://{image.url}"
+    return f"file://{image.url}" if is_local(image.url) else image.url
 
 
 def source_facts(image: DicomImage) -> dict[str, Any]:
-    """Return which version of the file is meant: size, and etag or time of change."""
+    """Return the file as `open_image` names it, its size, and etag or time of change."""
     _, version, *_ = image.reader.version()
     assert isinstance(version, Version), "of a file"
-    url, tag = referable_url(image), str(version.tag)
-    return {"url": url, "size": version.size, "version": tag}
+    url = file_url(image.url) if is_local(image.url) else referable_url(image)
+    return {"url": url, "size": version.size, "version": str(version.tag)}
 
 
 def _reason(image: DicomImage) -> str | None:
