@@ -30,7 +30,7 @@ from lazydicom._array.grid import (
 )
 from lazydicom._array.image import DicomImage
 from lazydicom._array.parallel import available_cores, read_ahead
-from lazydicom._array.pieces import pieces
+from lazydicom._array.pieces import numbers_of, pieces
 from lazydicom._array.plan import ReadPlan, sum_plans
 from lazydicom._array.selection import Positions, Selection, axis_keys, select
 from lazydicom._array.show.html import array_html
@@ -352,12 +352,15 @@ class DicomArray:
     ) -> NDArray[Any]:
         if not box.size:
             return box
-        wanted = pieces(self.grid, selection, self._stored_shape)
-        out = box.reshape(wanted.box_shape)
-        fill, numbers = self.fill_value, wanted.frames.reshape(-1)
-        if wanted.are_frames and not isinstance(self.grid.layout, Tiles):
+        fill, axes = self.fill_value, len(self.grid.shape)
+        plane = selection.positions[axes:]
+        if self.grid.is_stack_of_frames and _is_whole(plane, self.frame_shape):
+            numbers = numbers_of(self.grid, selection).reshape(-1)
+            out = box.reshape(numbers.size, *self.frame_shape)
             fill_frames(self._row, numbers, out, fill_value=fill, threads=threads)
         else:
+            wanted = pieces(self.grid, selection, self._stored_shape)
+            out = box.reshape(wanted.box_shape)
             fill_pieces(self._row, wanted, out, fill_value=fill, threads=threads)
         return box
 

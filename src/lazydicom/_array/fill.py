@@ -98,19 +98,45 @@ def fill_pieces(
             color = color[np.asarray(wanted.samples.source, np.intp)]
         for place in _places(wanted, holes):
             out[wanted.target(*place)] = color
-    run(_jobs(row, wanted, flat, out), threads=threads, requests=REQUESTS)
+    jobs = _alike_jobs if wanted.are_alike else _piece_jobs
+    run(jobs(row, wanted, flat, out), threads=threads, requests=REQUESTS)
 
 
 def frames_of(wanted: Pieces) -> NDArray[np.int64]:
     """Return the frames to decode, each once where several pieces are of one."""
     flat = wanted.frames.reshape(-1)
-    if wanted.frames.shape[1:] == (1, 1) and wanted.layout is None:
+    if wanted.are_alike:
         return flat
     frames: NDArray[np.int64] = np.unique(flat[flat >= 0])
     return frames
 
 
-def _jobs(
+def _alike_jobs(
+    row: ImageRow, wanted: Pieces, flat: NDArray[np.int64], out: NDArray[Any]
+) -> Iterator[Job | Fetch]:
+    """Return the jobs that put the same part of each frame into its plane."""
+    whole, index = wanted.is_frame(0, 0), wanted.source(0, 0, 0)
+    target = (slice(None), wanted.rows[0].target, wanted.columns[0].target)
+    for image, own, rows in row.split(flat):
+        planes = out[rows][target]
+        put = _put_frame if whole and planes.flags.c_contiguous else _put_part
+        yield from image.piece_jobs(own, partial(put, planes, index))
+
+
+def _put_frame(
+    planes: NDArray[Any], index: tuple[Any, ...], plane: int, decode: Decode
+) -> None:
+    del index
+    decode(planes[plane])
+
+
+def _put_part(
+    planes: NDArray[Any], index: tuple[Any, ...], plane: int, decode: Decode
+) -> None:
+    planes[plane] = decode(None)[index]
+
+
+def _piece_jobs(
     row: ImageRow, wanted: Pieces, flat: NDArray[np.int64], out: NDArray[Any]
 ) -> Iterator[Job | Fetch]:
     """Return the jobs that decode each frame once and put its pieces where they go."""
@@ -141,7 +167,8 @@ def _put(
     if len(places) == 1 and wanted.is_frame(*places[0][1:]):
         target = out[wanted.target(*places[0])]
         if target.flags.c_contiguous:
-            decode(target)
+            # strides of axes of length 1 may be any; codecs look at them
+            decode(target.reshape(-1).reshape(target.shape))
             return
     frame = decode(None)
     for place in places:

@@ -177,7 +177,7 @@ def crop_grid(
     array([4, 5])
     """
     axes = len(grid.shape)
-    numbers = grid.numbers[tuple(map(_index, keys[:axes]))]
+    numbers = np.asarray(grid.numbers[tuple(map(_index, keys[:axes]))])
     inner = iter(keys[axes:])
     window = tuple(
         one if isinstance(one, int) else _within(one, next(inner))

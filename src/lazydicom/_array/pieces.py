@@ -48,10 +48,14 @@ class Pieces:
     """Shape of the result."""
 
     @property
+    def are_alike(self) -> bool:
+        """Whether each piece is the same part of another frame, and a plane of its own."""
+        return self.frames.shape[1:] == (1, 1) and self.layout is None
+
+    @property
     def are_frames(self) -> bool:
-        """Whether each piece is a whole plane of its own, and nothing less."""
-        single = len(self.rows) == len(self.columns) == 1
-        return single and self.is_frame(0, 0)
+        """Whether each piece is a whole frame."""
+        return self.are_alike and self.is_frame(0, 0)
 
     def source(self, plane: int, row: int, column: int) -> tuple[Any, ...]:
         """Return the index expression that takes a piece out of its frame."""
@@ -105,7 +109,7 @@ def pieces(
     """
     axes, layout = len(grid.shape), grid.layout
     plane = _plane_positions(grid, selection.positions[axes:])
-    numbers = _numbers(grid, selection)
+    numbers = numbers_of(grid, selection)
     planes, parts = math.prod(numbers.shape[:axes]), None
     if isinstance(layout, Tiles):
         rows, columns = map(_cuts, plane[:2], layout.tile_shape)
@@ -130,7 +134,7 @@ def pieces(
     )
 
 
-def _numbers(grid: FrameGrid, selection: Selection) -> NDArray[np.int64]:
+def numbers_of(grid: FrameGrid, selection: Selection) -> NDArray[np.int64]:
     """Return the frame number at each grid position of the box.
 
     `NOT_READ` stands where an expression with several lists asks for nothing.
