@@ -1,6 +1,8 @@
 from . import errors as errors
 from . import numpy_handler as numpy_handler
 from ._array.array import DicomArray as DicomArray
+from ._array.computed import ComputedArray as ComputedArray
+from ._array.image import DicomImage as DicomImage
 from ._export.ome_zarr import to_ome_zarr as to_ome_zarr
 from ._export.references import to_references as to_references
 from ._export.verify import verify as verify

@@ -15,12 +15,13 @@ from tiled_arrays import tiled_array
 from tools import require_shared_data
 
 import lazydicom
-from lazydicom import DicomArray
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from lazydicom import DicomArray
 
 
 NUMBERS = st.integers(-9, 9)
@@ -157,7 +158,7 @@ def test_computed_values_are_cut_too(tmp_path: Path) -> None:
         {"x": 1},
         {"z": slice(1, 3), "x": slice(None, None, -1)},
     ):
-        part = computed.isel(**keys)  # type: ignore[arg-type]
+        part = computed.isel(**keys)
         index = tuple(keys.get(dim, slice(None)) for dim in computed.dims)
         np.testing.assert_array_equal(part, values[index])
         assert part.identity() != computed.identity()

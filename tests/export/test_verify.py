@@ -198,7 +198,7 @@ def test_a_broken_manifest_is_an_error(objects: Store) -> None:
         ("shape", 5),
         ("shape", [6, 8]),
         ("chunks", ["a", "b", "c"]),
-        ("frame_axes", 3),
+        ("frame_axes", 4),
         ("frame_axes", None),
         ("labels", [1]),
         ("objects", {"c/0/0/0": [[34, 2**32, 5]]}),

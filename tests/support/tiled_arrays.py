@@ -83,7 +83,7 @@ def _file(tiles: NDArray[Any], coding: Coding) -> bytes:
     if coding == "native":
         return make_native(tiles, bits_allocated=bits)
     return make_encapsulated(
-        [imagecodecs.jpegls_encode(one) for one in tiles],
+        [bytes(imagecodecs.jpegls_encode(one)) for one in tiles],
         transfer_syntax=JPEG_LS,
         rows=tiles.shape[1],
         columns=tiles.shape[2],
@@ -104,5 +104,6 @@ def _with_holes(
     for *outer, row, column in np.argwhere(numbers == HOLE).tolist():
         rows = slice(row * tile[0], (row + 1) * tile[0])
         columns = slice(column * tile[1], (column + 1) * tile[1])
-        values[(*outer, rows, columns)] = fill_value
+        where: tuple[Any, ...] = (*outer, rows, columns)
+        values[where] = fill_value
     return values

@@ -332,7 +332,6 @@ class DicomArray:
             dims=tuple(d for d in self.dims if isinstance(by_name[d], range)),
             coords=crop_coordinates(self.coords, by_name),
             attrs=attrs,
-            fill_value=_cropped_fill(self.fill_value, by_name.get("sample")),
             load_frames=load_frames,
         )
 
@@ -378,13 +377,6 @@ def _is_whole(plane: tuple[Positions, ...], lengths: tuple[int, ...]) -> bool:
         isinstance(positions, range) and positions == range(length)
         for positions, length in zip(plane, lengths, strict=True)
     )
-
-
-def _cropped_fill(value: FillValue, sample: int | range | None) -> FillValue:
-    """Return the value of holes of some of the samples."""
-    if not isinstance(value, tuple) or sample is None:
-        return value
-    return value[sample] if isinstance(sample, int) else tuple(value[k] for k in sample)
 
 
 def _without_unused(

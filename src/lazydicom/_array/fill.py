@@ -18,7 +18,7 @@ from lazydicom._bytes.ranges import REQUESTS
 from lazydicom.errors import InvalidDicomError
 
 FillValue: TypeAlias = float | tuple[float, ...] | None
-"""A value, or one per sample; ``None``: reading a hole is an error."""
+"""A value, or one per sample of a frame; ``None``: reading a hole is an error."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

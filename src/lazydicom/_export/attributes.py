@@ -6,23 +6,23 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
 from lazydicom._array.coordinate import Coordinate
-from lazydicom._array.grid import HOLE
+from lazydicom._array.grid import HOLE, Tiles
 from lazydicom._array.image import DicomImage
+from lazydicom._array.lazy_array import LazyArray
 from lazydicom._header import tags
 from lazydicom._views.zarr_metadata import (
     auxiliary_names,
     check_name,
     technical_attributes,
 )
-from lazydicom.errors import InvalidDicomError, warn
+from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
 
 Metadata: TypeAlias = Literal["none", "technical", "full"]
 
 
-def warn_of_burned_in_text(array: FrameArray) -> None:
+def warn_of_burned_in_text(array: LazyArray) -> None:
     """Say that no attribute has to leave a file for a name to leave it."""
     if array.attrs.get("burned_in_annotation") == "YES":
         message = "Burned In Annotation is YES: pixels may show who the patient is"
@@ -40,7 +40,7 @@ def warn_of_tilt(array: FrameArray) -> None:
 
 
 def exported_attributes(
-    array: DicomArray,
+    array: LazyArray,
     metadata: Metadata,
     name: str | None = None,
     more: Iterable[str] = (),
@@ -84,18 +84,26 @@ def exported_attributes(
     return attributes
 
 
-def source_labels(array: DicomArray) -> dict[str, Coordinate]:
+def source_labels(array: LazyArray) -> dict[str, Coordinate]:
     """Return instance and frame of each grid position; nothing and -1 for holes.
 
     The header of every instance is asked for its UID.
+
+    Raises
+    ------
+    UnsupportedError
+        If frames are tiles: coordinates along y and x count pixels.
     """
+    if not isinstance(array, FrameArray) or isinstance(array.grid.layout, Tiles):
+        message = "Tiles have no coordinate that says where they come from"
+        raise UnsupportedError(message, url=array.images[0].url)
     uids: list[str] = []
     numbers: list[int] = []
     for image in array.images:
         found = image.header.elements.get(tags.SOP_INSTANCE_UID, "UI")
         uids += [str(found[0]) if found else ""] * len(image)
         numbers += range(len(image))
-    places = array.grid.numbers
+    places = array.grid.frames
     names, frames = np.array([*uids, ""]), np.array([*numbers, HOLE], np.int64)
     dims = array.dims[: places.ndim]
     return {

@@ -3,7 +3,7 @@
 import math
 from typing import Final
 
-from lazydicom._array.array import DicomArray
+from lazydicom._array.lazy_array import LazyArray, chunk_nbytes
 from lazydicom._array.parallel import available_cores
 from lazydicom._export.store.layout import RUN_NBYTES, ZarrLayout
 from lazydicom.errors import LimitError
@@ -17,7 +17,7 @@ _NETWORK_WORKERS: Final = 8
 
 
 def plan_workers(
-    array: DicomArray,
+    array: LazyArray,
     layout: ZarrLayout,
     *,
     streams: bool,
@@ -60,26 +60,26 @@ def plan_workers(
     return max(min(most, fits), 1)
 
 
-def unit_nbytes(array: DicomArray, layout: ZarrLayout, *, streams: bool) -> int:
+def unit_nbytes(array: LazyArray, layout: ZarrLayout, *, streams: bool) -> int:
     """Bytes that one worker holds at most: two slabs, a frame in the making, a chunk.
 
     Small units are read together: their run takes the place of the slabs.
     """
     item = layout.dtype.itemsize
-    frame = math.prod(array.frame_shape) * item
-    frames = math.prod(layout.chunks[: layout.grid_axes])
+    axes = layout.grid_axes
+    slab = math.prod((*layout.chunks[:axes], *layout.shape[axes:])) * item
     chunk = layout.chunk_nbytes
     compressed = {codec["name"] for codec in layout.compressors} - {"crc32c"}
     slabs = 2  # one is written while the next is read
-    held = max(slabs * frames * frame, RUN_NBYTES if streams else 0)
-    held += frame * _frames_in_the_making(array)
+    held = max(slabs * slab, RUN_NBYTES if streams else 0)
+    held += chunk_nbytes(array) * _frames_in_the_making(array)
     held += chunk * (1 + 3 * bool(compressed)) + (4 << 20)
     if not streams:
         held += 2 * layout.unit_nbytes
     return held
 
 
-def _frames_in_the_making(array: DicomArray) -> int:
+def _frames_in_the_making(array: LazyArray) -> int:
     """Count the frames' worth of memory that decoding one takes; J2K has 32 bits."""
     if all(image.format.in_place for image in array.images):
         return 0

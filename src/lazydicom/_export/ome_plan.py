@@ -150,11 +150,18 @@ def _factors(
 
 
 def default_chunks(level: Level) -> tuple[int, ...]:
-    """Return all samples of a pixel to one chunk, and as many planes as are 1 MiB."""
+    """Return all samples of a pixel to one chunk, and as many planes as are 1 MiB.
+
+    Large planes are cut; where they are tiles already, between these.
+    """
     *outer, rows, columns = level.shape
     plane = rows * columns * level.dtype.itemsize
     samples = level.array.shape[-1] if level.array.dims[-1] == "sample" else 1
-    tile = [n if n <= 2 * _TILE else _TILE for n in (rows, columns)]
+    units = level.chunk_frames(1)[-2:]
+    tile = [
+        n if n <= 2 * _TILE else max(_TILE // unit, 1) * unit if unit < n else _TILE
+        for n, unit in zip((rows, columns), units, strict=True)
+    ]
     lengths = [1] * len(outer)
     for place, name in enumerate(level.dims[:-2]):
         if name == "c" and samples > 1:

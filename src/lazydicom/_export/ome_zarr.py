@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 import zarr
 from zarr.abc.store import Store
@@ -32,9 +32,6 @@ from lazydicom._export.store.target import (
 )
 from lazydicom._export.zarr import codecs_of, to_zarr
 from lazydicom.errors import ExportError, redact_url
-
-if TYPE_CHECKING:
-    from lazydicom._array.array import DicomArray
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +131,7 @@ def to_ome_zarr(
                 for number in range(len(pyramid.factors)):
                     level = write.level(number)
                     to_zarr(
-                        cast("DicomArray", level),
+                        level,
                         write.url(number),
                         storage_options=storage_options,
                         chunks=default_chunks(level) if chunks is None else chunks,
@@ -203,7 +200,7 @@ class _Writing:
 def _check_layout(level: Level, chunks: Sequence[int] | None, compressors: str) -> None:
     """Refuse chunks and compressors before anything stands in the store."""
     plan_layout(
-        cast("DicomArray", level),
+        level,
         chunks=default_chunks(level) if chunks is None else chunks,
         shards=None,
         compressors=codecs_of(compressors),

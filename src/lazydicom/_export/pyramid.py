@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from lazydicom._array.computed import FrameArray
 from lazydicom._array.coordinate import Coordinate
-from lazydicom._array.grid import FrameGrid
+from lazydicom._array.fill import FillValue
 from lazydicom._array.image import DicomImage
+from lazydicom._array.plan import ReadPlan
 
 Method: TypeAlias = Literal["mean", "nearest"]
 
@@ -37,7 +38,7 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """One level: to a copy it looks like a `DicomArray` without labels."""
+    """One level: an array without labels."""
 
     array: FrameArray
     """Whose pixels they are."""
@@ -49,7 +50,7 @@ class Level:
     method: Method
     coords: Mapping[str, Coordinate] = field(default_factory=dict)
     attrs: Mapping[str, Any] = field(default_factory=dict)
-    fill_value: float | None = None
+    fill_value: FillValue = None
 
     @cached_property
     def shape(self) -> tuple[int, ...]:
@@ -68,9 +69,30 @@ class Level:
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
-    def frame_shape(self) -> tuple[int, ...]:
-        """Rows and columns: channels stand before them."""
-        return self.shape[-2:]
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def grid_axes(self) -> int:
+        """Leading axes along which frames stand: all of them, of tiles."""
+        return self.ndim if self._is_tiled else self.ndim - 2
+
+    @property
+    def _is_tiled(self) -> bool:
+        return "x" in self.array.dims[: self.array.grid_axes]
+
+    def chunk_frames(self, frames: int) -> tuple[int, ...]:
+        """Return the lengths of a chunk of so many planes, of tiles those of the source."""
+        outer, plane = self.shape[:-2], self.shape[-2:]
+        if self._is_tiled:
+            lengths = zip(self.array.dims, self.array.chunk_frames(frames), strict=True)
+            tiles = dict(lengths)
+            plane = (min(tiles["y"], plane[0]), min(tiles["x"], plane[1]))
+            return (*(1 for _ in outer), *plane)
+        if not outer:
+            return plane
+        return (*(1 for _ in outer[1:]), min(frames, outer[-1]), *plane)
 
     @property
     def images(self) -> tuple[DicomImage, ...]:
@@ -78,17 +100,15 @@ class Level:
         return self.array.images
 
     def identity(self) -> tuple[object, ...]:
-        """Tell these values from any other."""
+        """Return what tells these values from any other."""
         return (self.array.identity(), self.dims, self.shape, self.method)
 
-    @cached_property
-    def grid(self) -> FrameGrid:
-        """Frames of the source, spread over the planes; it names them and no more."""
-        planes = self.shape[:-2]
-        numbers = np.resize(self.array.grid.numbers.reshape(-1), math.prod(planes))
-        return FrameGrid(numbers.reshape(planes))
+    def plan(self, key: Any = ...) -> ReadPlan:  # noqa: ANN401
+        """Return what reading all of the source costs: a level is read as a whole."""
+        del key
+        return self.array.plan(...)
 
-    def read(self, key: tuple[slice, ...], *, threads: int | None = None) -> Any:  # noqa: ANN401
+    def read(self, key: Any, *, threads: int | None = None) -> Any:  # noqa: ANN401
         """Read a region; slices of the first axes are enough."""
         region = [part.indices(n) for part, n in zip(key, self.shape, strict=False)]
         region += [(0, length, 1) for length in self.shape[len(region) :]]

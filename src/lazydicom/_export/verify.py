@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final
 
 from lazydicom._array.computed import FrameArray
+from lazydicom._array.lazy_array import LazyArray
 from lazydicom._array.parallel import available_cores
 from lazydicom._export.ome_plan import plan_pyramid
 from lazydicom._export.store.compare import Difference, StoreCheck
@@ -26,9 +27,6 @@ from lazydicom._export.store.manifest import (
 from lazydicom._export.store.run import Progress
 from lazydicom._export.store.target import StoreLike, errors_named, open_target
 from lazydicom.errors import ExportError, LimitError, redact_url
-
-if TYPE_CHECKING:
-    from lazydicom._array.array import DicomArray
 
 _MOST_DIFFERENCES: Final = 5_000
 """Nothing is read behind so many: all of the store is wrong."""
@@ -144,16 +142,16 @@ def _levels(
 
 
 def _make_check(
-    folder: Folder, metadata: bytes, source: FrameArray | None, url: str
+    folder: Folder, metadata: bytes, source: LazyArray | None, url: str
 ) -> StoreCheck:
     """Find out what a store of one array is to be compared with."""
-    data, array = folder.get(MANIFEST), cast("DicomArray | None", source)
+    data, array = folder.get(MANIFEST), source
     if data is None and array is None:
         message = f"No manifest ({MANIFEST}) is there; name the source to compare with"
         raise ExportError(message, url=url)
     if data is None:
         assert array is not None
-        axes = len(array.shape) - len(array.frame_shape)
+        axes = max(array.grid_axes, 1)
         return StoreCheck(folder, _layout(metadata, axes, None, url), None, array)
     manifest = decode_manifest(data, url)
     axes, name = manifest.plan.frame_axes, manifest.plan.name
@@ -177,7 +175,7 @@ def _level_checks(
             raise ExportError(f"Level {number} is gone", url=url)
         array = arrays[number] if number < len(arrays) else None
         source = None if array is None else plan_pyramid(array, 1, None).source_level(0)
-        check = _make_check(level, metadata, cast("FrameArray | None", source), url)
+        check = _make_check(level, metadata, source, url)
         checks[f"{number}/"] = check
     return checks
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 from zarr.abc.codec import BytesBytesCodec
 from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
 
-from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.lazy_array import LazyArray
 from lazydicom._export.attributes import (
     Metadata,
     exported_attributes,
@@ -61,7 +61,7 @@ class ExportReport:
 
 
 def to_zarr(
-    array: DicomArray,
+    array: LazyArray,
     store: StoreLike,
     *,
     storage_options: Mapping[str, Any] | None = None,
@@ -189,7 +189,7 @@ def to_zarr(
     return _report(copy, target, known, workers=workers, seconds=seconds)
 
 
-def _origin(array: DicomArray, name: str | None) -> dict[str, Coordinate]:
+def _origin(array: LazyArray, name: str | None) -> dict[str, Coordinate]:
     if name is None:
         raise ValueError("source=True needs a name: coordinates stand in a group")
     return source_labels(array)

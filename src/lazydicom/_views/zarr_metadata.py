@@ -224,8 +224,10 @@ def numeric_coordinates(array: LazyArray) -> dict[str, Coordinate]:
 def coordinate_attributes(array: LazyArray, name: str) -> dict[str, Any]:
     """Return the unit, and the words that numbers stand for, as the CF conventions do."""
     coordinate = array.coords.get(name)
-    if coordinate is None or coordinate.dims != (name,):
-        return {"units": coordinate.units} if coordinate and coordinate.units else {}
+    if coordinate is None:
+        return {}
+    if coordinate.dims != (name,):
+        return {"units": coordinate.units} if coordinate.units else {}
     if np.asarray(coordinate.values).dtype.kind == "U":
         words = [word.replace(" ", "_") for word in coordinate.values.tolist()]
         flags = list(range(len(words)))

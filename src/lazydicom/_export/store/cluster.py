@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import uuid4
 
-from lazydicom._array.array import DicomArray
+from lazydicom._array.lazy_array import LazyArray
 from lazydicom._export.store.folder import Folder
 from lazydicom._frames.reader import read_frame
 from lazydicom.errors import LazyDicomError, warn
@@ -30,7 +30,7 @@ class Cluster:
         """Threads of all workers."""
         return sum(self.client.nthreads().values())
 
-    def share(self, array: DicomArray) -> Any:  # noqa: ANN401 (a future of distributed)
+    def share(self, array: LazyArray) -> Any:  # noqa: ANN401 (a future of distributed)
         """Send name and index of an array once, instead of with each task."""
         return self.client.scatter(array, broadcast=True, hash=False)
 
@@ -39,7 +39,7 @@ class Cluster:
         return self.client.get_executor(pure=False, retries=_RETRIES)
 
 
-def find_cluster(array: DicomArray, folder: Folder) -> Cluster | None:
+def find_cluster(array: LazyArray, folder: Folder) -> Cluster | None:
     """Find the current dask client, if its workers can read here and write there."""
     client = _current_client()
     if client is None or not client.nthreads():
@@ -75,7 +75,7 @@ def _current_client() -> Any:  # noqa: ANN401
         return None
 
 
-def _probe(array: DicomArray, folder: Folder, token: str) -> str:
+def _probe(array: LazyArray, folder: Folder, token: str) -> str:
     """Read a frame and write an object; give its name, or nothing."""
     try:
         read_frame(array.images[0].reader, 0)

@@ -12,7 +12,7 @@ import zarr
 from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
-from lazydicom._array.array import DicomArray
+from lazydicom._array.lazy_array import LazyArray
 from lazydicom._export.store.folder import Folder, LocalFolder
 from lazydicom._export.store.layout import (
     METADATA,
@@ -56,7 +56,7 @@ class StoreCheck:
     folder: Folder
     layout: ZarrLayout
     manifest: Manifest | None
-    source: DicomArray | None
+    source: LazyArray | None
 
     @property
     def nbytes(self) -> int:

@@ -16,7 +16,7 @@ import zarr
 from zarr.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
-from lazydicom._array.array import DicomArray
+from lazydicom._array.lazy_array import LazyArray
 from lazydicom._views.zarr_metadata import METADATA as METADATA  # noqa: PLC0414 (handed on)
 from lazydicom._views.zarr_metadata import array_metadata, grouped_frames
 
@@ -180,7 +180,7 @@ class ZarrLayout:
 
 
 def plan_layout(
-    array: DicomArray,
+    array: LazyArray,
     *,
     chunks: Axes,
     shards: Axes,
@@ -195,10 +195,10 @@ def plan_layout(
     ValueError
         If chunks or shards do not fit the array, or each other.
     """
-    axes = len(array.shape) - len(array.frame_shape)
+    axes = max(array.grid_axes, 1)
     wanted = grouped_frames(array) if chunks is None else chunks
-    chunk = _lengths("chunks", wanted, array.shape, axes)
-    shard = None if shards is None else _lengths("shards", shards, array.shape, axes)
+    chunk = _lengths("chunks", wanted, array)
+    shard = None if shards is None else _lengths("shards", shards, array)
     if shard is not None:
         shard = _whole_chunks(shard, chunk, array.shape)
     metadata = array_metadata(
@@ -242,15 +242,15 @@ def memory_store(objects: Mapping[str, bytes]) -> MemoryStore:
     return MemoryStore({key: buffer.from_bytes(data) for key, data in objects.items()})
 
 
-def _lengths(
-    name: str, wanted: int | Sequence[int], shape: Position, axes: int
-) -> Position:
-    """Write out the length of each axis; a number counts frames along the last one."""
+def _lengths(name: str, wanted: int | Sequence[int], array: LazyArray) -> Position:
+    """Write out the length of each axis; a number counts frames."""
+    shape = array.shape
     lengths = tuple(wanted) if isinstance(wanted, Iterable) else (wanted,)
-    if isinstance(wanted, int | np.integer):
-        lengths = (*(1,) * (axes - 1), int(wanted), *shape[axes:])
     numbers = all(isinstance(n, int | np.integer) for n in lengths)
     numbers = numbers and all(n > 0 or n == -1 for n in lengths)
+    if numbers and not isinstance(wanted, Iterable):
+        every = wanted == -1
+        lengths = array.chunk_frames(math.prod(shape) if every else int(wanted))
     if len(lengths) != len(shape) or not numbers:
         message = f"Expected {name} for {len(shape)} axes, each 1 or more, or -1"
         raise ValueError(f"{message}; found {wanted!r}")

@@ -280,7 +280,7 @@ def _plan(value: Mapping[str, Any]) -> ExportPlan:
     _check(all(map(_DIGEST.fullmatch, (plan.source, plan.metadata))))
     for lengths, least in ((plan.shape, 0), (plan.chunks, 1), (plan.shards, 1)):
         _check(lengths is None or _are_lengths(lengths, least, len(plan.shape)))
-    _check(type(plan.frame_axes) is int and 0 <= plan.frame_axes < len(plan.shape))
+    _check(type(plan.frame_axes) is int and 0 <= plan.frame_axes <= len(plan.shape))
     _check(None not in (plan.shape, plan.chunks))
     _check(np.dtype(plan.dtype).kind in "iuf")
     _check(plan.name is None or _is_plain(plan.name))

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.array import DicomArray
+from lazydicom._array.lazy_array import LazyArray
 from lazydicom._export.store.chunk_codec import (
     ChunkEncoder,
     EncodedChunk,
@@ -34,7 +34,7 @@ class WrittenUnit:
 
 
 def write_units(
-    array: DicomArray,
+    array: LazyArray,
     layout: ZarrLayout,
     folder: Folder,
     units: Sequence[Position],
@@ -57,7 +57,7 @@ def write_units(
 
 
 def _write_run(
-    array: DicomArray, encoder: ChunkEncoder, folder: Folder, run: Sequence[Position]
+    array: LazyArray, encoder: ChunkEncoder, folder: Folder, run: Sequence[Position]
 ) -> dict[Position, Records]:
     """Write units that are read at once, or the one that is read slab by slab."""
     layout = encoder.layout

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 
-from lazydicom._array.array import DicomArray
+from lazydicom._array.lazy_array import LazyArray
 from lazydicom._export.store.folder import Folder
 from lazydicom._export.store.layout import ZarrLayout
 from lazydicom._export.store.manifest import (
@@ -86,7 +86,7 @@ def _check_same_plan(found: ExportPlan, plan: ExportPlan, target: Target) -> Non
 
 
 def make_plan(
-    array: DicomArray, layout: ZarrLayout, labels: Mapping[str, bytes]
+    array: LazyArray, layout: ZarrLayout, labels: Mapping[str, bytes]
 ) -> ExportPlan:
     """Return what an export is going to write."""
     source = blake2b(repr(array.identity()).encode(), digest_size=16)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeAlias
 
-from lazydicom._array.array import DicomArray
+from lazydicom._array.lazy_array import LazyArray
 from lazydicom._export.store.cluster import Cluster
 from lazydicom._export.store.folder import Folder
 from lazydicom._export.store.layout import RUN_NBYTES, ZarrLayout
@@ -29,7 +29,7 @@ Job: TypeAlias = tuple[Any, ...]
 class Copy:
     """An export under way."""
 
-    array: DicomArray
+    array: LazyArray
     layout: ZarrLayout
     folder: Folder
     progress: Progress
