@@ -7,11 +7,13 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.axes import Axis, mixed_segments
-from lazydicom._arrange.geometry import Planes, Stack, even_runs
+from lazydicom._arrange.axes.find import Axis
+from lazydicom._arrange.axes.mixtures import mixed_segments
+from lazydicom._arrange.geometry import Planes, Stack, even_runs, has_several_gaps
 from lazydicom._array.frame_table import FrameTable
 from lazydicom.errors import redact_url
 
+_CUT: Final = "Choose on_gap='split'"
 _ANY: Final = "Choose on_gap='fill' or 'split'"
 _TAKE_ONE: Final = "Take one of them, or on_gap='split'"
 _NAMED: Final = 5
@@ -39,6 +41,8 @@ class Fault:
     cut: NDArray[np.int64]
     """Piece of each frame, if the caller wants them cut."""
     can_be_filled: bool
+    is_of_places: bool = False
+    """Whether it is the places of planes that do not fit, not their number."""
 
 
 def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
@@ -46,13 +50,16 @@ def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
     segments = mixed_segments(placed.table, placed.axes)
     if segments is not None:  # a pixel of one means something else than of another
         firsts = np.unique(segments, return_index=True)[1]
-        text = f"Frames of several segments in one volume: {_name(placed, firsts)}"
-        advice = "Choose on_gap='split'"
-        yield Fault(text, advice, segments, can_be_filled=False)
+        text = (
+            f"Frames of several segments in one volume: {name_frames(placed, firsts)}"
+        )
+        yield Fault(text, _CUT, segments, can_be_filled=False)
+    if placed.planes.fields.max():
+        yield _side_by_side(placed)
     cells = np.stack([placed.planes.index, *(axis.codes for axis in placed.axes)])
     occurrence, copies = _occurrences(cells)
     if occurrence.max():
-        names = _name(placed, np.flatnonzero(copies > 1))
+        names = name_frames(placed, np.flatnonzero(copies > 1))
         text = f"Several frames stand at one place: {names}"
         cut = _cut_of_copies(placed.table, cells, occurrence)
         yield Fault(text, _TAKE_ONE, cut, can_be_filled=False)
@@ -61,7 +68,16 @@ def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
     elif placed.stack.slots[-1] + 1 > len(placed.planes.z):
         text = f"Planes are missing: {_gaps(placed)}"
         runs = np.cumsum(np.diff(placed.stack.slots, prepend=0) > 1, dtype=np.int64)
-        yield Fault(text, _ANY, runs[placed.planes.index], can_be_filled=True)
+        if has_several_gaps(placed.planes):
+            text = f"Planes lie at several spacings: {_gaps(placed)}"
+            runs = even_runs(placed.planes.z)
+        yield Fault(
+            text,
+            _ANY,
+            runs[placed.planes.index],
+            can_be_filled=True,
+            is_of_places=True,
+        )
     if placed.axes and not occurrence.max():
         yield from _missing_frames(placed)
 
@@ -88,7 +104,7 @@ def _cut_of_copies(
 
     Of many single frames at every place, nobody knows which ones of two places belong
     together: where one is missing, those that come later have another number of earlier
-    ones. So each place is a piece.
+    ones. So each place is a piece, unless all have as many, which Instance Number orders.
     """
     places = np.unique(cells, axis=1, return_inverse=True)[1].reshape(-1)
     counts = np.bincount(places)
@@ -97,7 +113,20 @@ def _cut_of_copies(
     few = 2 * int((counts == 1).sum()) >= len(counts)
     if few or distinct == len(counts) or len(counts) == 1:
         return occurrence
+    numbers = table.numbers("instance_number")[:, 0]
+    if np.ptp(counts) == 0 and len(np.unique(numbers)) == len(numbers):
+        return occurrence
     return table.image if 1 < len(table.images) < len(table) else places
+
+
+def _side_by_side(placed: PlacedFrames) -> Fault:
+    """Name the fields of view that share the heights of their planes."""
+    fields = placed.planes.fields
+    firsts = np.unique(fields, return_index=True)[1]
+    positions = placed.table.numbers("position")[firsts].round(2).tolist()
+    text = f"{len(firsts)} fields of view lie side by side, first at {positions}: "
+    text += name_frames(placed, firsts)
+    return Fault(text, _CUT, fields, can_be_filled=False, is_of_places=True)
 
 
 def _unevenness(placed: PlacedFrames) -> Fault:
@@ -105,12 +134,14 @@ def _unevenness(placed: PlacedFrames) -> Fault:
     planes = placed.planes
     runs = even_runs(planes.z)
     text = f"Gaps between planes are uneven: {_gaps(placed)}"
+    if has_several_gaps(planes):
+        text = f"Planes lie at several spacings: {_gaps(placed)}"
     if not runs.max():
         first = np.unique(planes.index, return_index=True)[1]
-        text = f"Planes do not lie on one line: {_name(placed, first)}"
+        text = f"Planes do not lie on one line: {name_frames(placed, first)}"
         runs = np.arange(len(planes.z))
-    advice = "Choose on_gap='split'"
-    return Fault(text, advice, runs[planes.index], can_be_filled=False)
+    cut = runs[planes.index]
+    return Fault(text, _CUT, cut, can_be_filled=False, is_of_places=True)
 
 
 def _missing_frames(placed: PlacedFrames) -> Iterator[Fault]:
@@ -141,7 +172,7 @@ def _occurrences(
     return earlier, copies
 
 
-def _name(placed: PlacedFrames, rows: NDArray[np.int64]) -> str:
+def name_frames(placed: PlacedFrames, rows: NDArray[np.int64]) -> str:
     """Name frames by position and file."""
     table = placed.table
     names = []
@@ -165,7 +196,9 @@ def _gaps(placed: PlacedFrames) -> str:
             np.flatnonzero(placed.planes.index == plane)[:1] for plane in (k, k + 1)
         )
         text = f"{gaps[k]:.2f} mm instead of {gaps.min():.2f} mm between "
-        texts.append(f"{text}{_name(placed, below)} and {_name(placed, above)}")
+        texts.append(
+            f"{text}{name_frames(placed, below)} and {name_frames(placed, above)}"
+        )
     more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
     return "; ".join(texts) + more
 

@@ -17,6 +17,19 @@ SAME_SPACING: Final = 1e-4
 """Pixels whose sizes differ by a smaller part are equal."""
 SAME_PLANE: Final = 0.01
 """Positions that differ less are equal, in pixels."""
+SIDE_BY_SIDE: Final = 1.0
+"""Frames of one plane that lie so far apart, in pixels, are no movement of the patient."""
+_JITTER: Final = 0.1
+"""What moves planes of one place apart is less, in pixels."""
+_FAR_SMALLER: Final = 10.0
+"""A jitter is this many times smaller than the gaps."""
+_ROUNDING: Final = 1e-6
+"""Millimetres: what floating point does to decimals."""
+_ROUNDED: Final = 0.25
+"""Rounding explains uneven gaps where it is less than this part of one."""
+_MOST_DECIMALS: Final = 5
+_RUN: Final = 3
+"""As many planes show a gap that is no accident."""
 SAME_GAP: Final = 0.05
 """Gaps between planes may differ by this part of a gap."""
 _MOST_GROUPS: Final = 1000
@@ -27,6 +40,9 @@ _FARTHEST: Final = 1e9
 """Millimetres: a position beyond is none."""
 _SPANNED: Final = 0.5
 """Sine of the angle between rows and columns; it is 1 but for rounding."""
+_SHORTEST: Final = 0.1
+_LONGEST: Final = 10.0
+"""A direction cosine beyond is none, whatever its length is meant to be."""
 _TILTED: Final = 0.1
 """Degrees."""
 
@@ -41,6 +57,8 @@ class Planes:
     """Centre of the first pixel of each plane, in mm: (planes, 3)."""
     z: NDArray[np.float64]
     """Position of each plane on the normal, in mm."""
+    fields: NDArray[np.int64]
+    """Field of view of each frame, where some lie side by side in one plane; else 0."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -108,9 +126,31 @@ def spans_plane(orientation: NDArray[np.float64]) -> NDArray[np.bool_]:
     if orientation.shape[1] != 6:
         return np.zeros(len(orientation), np.bool_)
     known = np.nan_to_num(orientation, nan=0.0, posinf=0.0, neginf=0.0)
+    known = np.where(np.abs(known) < _LONGEST, known, 0.0)
+    lengths = np.linalg.norm(known.reshape(-1, 2, 3), axis=2).repeat(3, axis=1)
+    known = known / np.where(lengths > _SHORTEST, lengths, np.inf)
     normals = np.cross(known[:, :3], known[:, 3:])
     right: NDArray[np.bool_] = np.linalg.norm(normals, axis=1) > _SPANNED
     return right & np.isfinite(orientation).all(axis=1)
+
+
+def unit_directions(orientation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return directions of unit length (PS3.3 section C.7.6.2.1.1).
+
+    >>> unit_directions(np.array([[2.0, 0, 0, 0, 2, 0]])).tolist()
+    [[1.0, 0.0, 0.0, 0.0, 1.0, 0.0]]
+    """
+    pairs = orientation.reshape(-1, 2, 3)
+    lengths = np.linalg.norm(pairs, axis=2, keepdims=True)
+    units: NDArray[np.float64] = (pairs / lengths).reshape(orientation.shape)
+    return units
+
+
+def skew_degrees(orientation: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return by how many degrees rows and columns are not at right angles."""
+    sines = np.einsum("ij,ij->i", orientation[:, :3], orientation[:, 3:])
+    skew: NDArray[np.float64] = np.degrees(np.arcsin(np.clip(np.abs(sines), 0, 1)))
+    return skew
 
 
 def normal_of(orientation: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -135,36 +175,122 @@ def has_position(position: NDArray[np.float64]) -> NDArray[np.bool_]:
 def find_planes(
     position: NDArray[np.float64], normal: NDArray[np.float64], pixel_mm: float
 ) -> Planes:
-    """Return which frames lie in one plane."""
+    """Return which frames lie in one plane, and where planes lie side by side."""
     heights = position @ normal
     order = np.argsort(heights, kind="stable")
-    apart = np.diff(heights[order]) > SAME_PLANE * pixel_mm
+    steps = np.diff(heights[order])
+    apart = steps > _same_plane(steps, pixel_mm)
     index = np.empty(len(heights), np.int64)
     index[order] = np.concatenate([[0], np.cumsum(apart)])
-    counts = np.bincount(index)
-    sums = [np.bincount(index, weights=axis) for axis in position.T]
-    positions = np.stack(sums, axis=1) / counts[:, None]
-    return Planes(index, positions, positions @ normal)
+    first = np.unique(index, return_index=True)[1]
+    positions = position[first]  # never a mean: no frame lies there
+    sideways = position - np.outer(heights, normal)
+    moved = np.linalg.norm(sideways - sideways[first][index], axis=1)
+    fields = np.zeros(len(index), np.int64)
+    if moved.max() >= SIDE_BY_SIDE * pixel_mm:
+        fields = _fields(sideways, index, SIDE_BY_SIDE * pixel_mm)
+    return Planes(index, positions, positions @ normal, fields)
+
+
+def _same_plane(steps: NDArray[np.float64], pixel_mm: float) -> float:
+    """Return the distance up to which frames lie in one plane.
+
+    Where a jitter between volumes is far smaller than the gaps, it parts no planes: the
+    distance lies between the two.
+    """
+    least = SAME_PLANE * pixel_mm
+    distances = np.unique(np.maximum(steps, _ROUNDING))
+    small = distances[:-1] <= _JITTER * pixel_mm
+    if not small.any():
+        return least
+    ratios = (distances[1:] / distances[:-1])[small]
+    widest = int(ratios.argmax())
+    if ratios[widest] < _FAR_SMALLER:
+        return least
+    return max(least, float(np.sqrt(distances[widest] * distances[widest + 1])))
+
+
+def _fields(
+    sideways: NDArray[np.float64], planes: NDArray[np.int64], apart: float
+) -> NDArray[np.int64]:
+    """Return the number of the field of view of each frame.
+
+    Frames of one field lie above each other; in a tilted stack, they have the same rank
+    within their planes.
+    """
+    directions = np.linalg.svd(sideways - sideways.mean(axis=0), full_matrices=False)[2]
+    along = sideways @ directions[0]
+    order = np.argsort(along, kind="stable")
+    fields = np.empty(len(along), np.int64)
+    fields[order] = np.concatenate([[0], np.cumsum(np.diff(along[order]) > apart)])
+    most = max(len(np.unique(fields[planes == k])) for k in np.unique(planes))
+    if fields.max() < most:
+        return fields
+    for plane in np.unique(planes):
+        rows = np.flatnonzero(planes == plane)
+        steps = np.diff(np.sort(along[rows]))
+        edges = np.sort(along[rows])[1:][steps > apart]
+        fields[rows] = np.searchsorted(edges, along[rows], side="right")
+    return fields
 
 
 def stack_planes(
     planes: Planes, normal: NDArray[np.float64], pixel_mm: float
 ) -> Stack | None:
-    """Find the equal distance that all planes keep, ``None`` where there is none."""
+    """Find the equal distance that all planes keep, ``None`` where there is none.
+
+    Planes may be off by a part of it, or by what rounding to the decimals that are written
+    explains.
+    """
     first, last = planes.positions[0], planes.positions[-1]
     if len(planes.z) == 1:
         return Stack(np.zeros(1, np.int64), first, normal)
     gaps = np.diff(planes.z)
     gap = gaps[gaps < gaps.min() * (1 + 2 * SAME_GAP)].mean()
+    rounding = 2 * _last_digit(planes.positions)
+    if rounding < _ROUNDED * gap:
+        gap = gaps[gaps <= gaps.min() + rounding + _ROUNDING].mean()
+    else:
+        rounding = 0.0
     slots = np.rint(np.concatenate([[0.0], np.cumsum(np.rint(gaps / gap))]))
     if len(slots) < _EMPTIEST * slots[-1]:
         return None
     step = (last - first) / slots[-1]
     apart = np.abs(first + slots[:, None] * step - planes.positions).max()
-    uneven = np.abs(gaps / gap - np.rint(gaps / gap)).max()
-    if uneven > SAME_GAP or apart > max(SAME_GAP * gap, 10 * SAME_PLANE * pixel_mm):
+    uneven = np.abs(gaps - np.rint(gaps / gap) * gap).max()
+    tolerance = max(SAME_GAP * gap, rounding + _ROUNDING)
+    if uneven > tolerance or apart > max(tolerance, 10 * SAME_PLANE * pixel_mm):
         return None
     return Stack(slots.astype(np.int64), first, step)
+
+
+def _last_digit(positions: NDArray[np.float64]) -> float:
+    """Return half of the last decimal in which positions are written, 0 for many decimals.
+
+    >>> _last_digit(np.array([[0.0, -80.0, 1.3]]))
+    0.05
+    """
+    for decimals in range(_MOST_DECIMALS):
+        if np.abs(positions - np.round(positions, decimals)).max() < _ROUNDING:
+            return float(0.5 * 10.0**-decimals)
+    return 0.0
+
+
+def has_several_gaps(planes: Planes) -> bool:
+    """Return whether planes lie in runs of different even gaps, as of two scans in one.
+
+    >>> z = np.array([0.0, 2, 4, 8, 12, 16])
+    >>> none = np.zeros(6, np.int64)
+    >>> has_several_gaps(Planes(np.arange(6), np.outer(z, [0, 0, 1]), z, none))
+    True
+    """
+    runs = even_runs(planes.z)
+    gaps = [
+        float(np.diff(planes.z[runs == run]).mean())
+        for run in np.unique(runs)
+        if (runs == run).sum() >= _RUN
+    ]
+    return len(gaps) > 1 and max(gaps) > (1 + 2 * SAME_GAP) * min(gaps)
 
 
 def even_runs(z: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -1,19 +1,28 @@
 """From the frames of a series to arrays: grouped, cut where allowed, placed on a grid."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.axes import (
-    find_axes,
-    indices_contradict,
-    intervals_contradict,
-    mixed_kinds,
+from lazydicom._arrange.axes.find import find_axes, intervals_contradict
+from lazydicom._arrange.axes.labels import (
+    axis_labels,
+    component_label,
+    frame_labels,
+    geometry_labels,
 )
+from lazydicom._arrange.axes.mixtures import indices_contradict, mixed_kinds
+from lazydicom._arrange.axes.varying import moved_origins
 from lazydicom._arrange.concatenation import object_order
+from lazydicom._arrange.cuts import (
+    header_cut,
+    overlapping_acquisitions,
+    place_moved,
+    shifted_acquisitions,
+)
 from lazydicom._arrange.faults import (
     Fault,
     PlacedFrames,
@@ -22,6 +31,7 @@ from lazydicom._arrange.faults import (
 )
 from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._arrange.geometry import (
+    Planes,
     find_planes,
     group_orientations,
     group_spacings,
@@ -31,7 +41,6 @@ from lazydicom._arrange.geometry import (
     spans_plane,
     stack_planes,
 )
-from lazydicom._arrange.labels import axis_labels, frame_labels, geometry_labels
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable, FrameTableLoader
@@ -110,11 +119,42 @@ def arrange(table: FrameTable, choices: Choices) -> list[DicomArray]:
         pieces = _cut(table, [fault], choices)
         assert pieces is not None, "neither filled nor left whole"
         return [_without_geometry(piece, choices) for piece in pieces]
-    placed = _place(table)
-    pieces = _cut(table, faults_of(placed), choices)
+    placed, faults = _find_faults(_place(table))
+    pieces = _cut(table, faults, choices)
     if pieces is not None:
         return [array for piece in pieces for array in arrange(piece, choices)]
     return [_on_grid(placed, choices)]
+
+
+def _find_faults(placed: PlacedFrames) -> tuple[PlacedFrames, list[Fault]]:
+    """Return why frames are no full grid, by what the header says before geometry.
+
+    Volumes that moved by a fraction of a pixel are put above each other.
+    """
+    faults = list(faults_of(placed))
+    if not faults:
+        shifted = shifted_acquisitions(placed, _place)
+        if shifted is not None and _is_ct(placed.table):
+            return placed, [shifted]
+        if shifted is not None:
+            warn(shifted.message, url=placed.table.images[0].url)
+        return placed, []
+    if not any(fault.is_of_places for fault in faults):
+        passes = overlapping_acquisitions(placed, _place)
+        return placed, faults if passes is None else [passes]
+    planes = place_moved(placed, _place, _pixel_mm(placed.table))
+    if planes is not None:
+        return _with_planes(placed.table, planes), []
+    cut = header_cut(placed, _place)
+    if cut is None:
+        return placed, faults
+    fillable = all(fault.can_be_filled for fault in faults)
+    return placed, [replace(cut, can_be_filled=fillable)]
+
+
+def _is_ct(table: FrameTable) -> bool:
+    """Return whether planes are taken one after the other: others interleave them."""
+    return set(table.text("modality").tolist()) == {"CT"}
 
 
 def _in_order(table: FrameTable) -> Rows:
@@ -139,15 +179,20 @@ def _has_position(table: FrameTable) -> NDArray[np.bool_]:
     return np.logical_and(has_position(table.numbers("position")), oriented)
 
 
-def _place(table: FrameTable) -> PlacedFrames:
-    position, normal = (
-        table.numbers("position"),
-        normal_of(table.numbers("orientation")[0]),
-    )
+def _pixel_mm(table: FrameTable) -> float:
     spacing = table.numbers("pixel_spacing")[:1]
-    pixel_mm = float(spacing.min()) if has_spacing(spacing).all() else 1.0
-    planes = find_planes(position, normal, pixel_mm)
-    stack = stack_planes(planes, normal, pixel_mm)
+    return float(spacing.min()) if has_spacing(spacing).all() else 1.0
+
+
+def _place(table: FrameTable) -> PlacedFrames:
+    normal = normal_of(table.numbers("orientation")[0])
+    planes = find_planes(table.numbers("position"), normal, _pixel_mm(table))
+    return _with_planes(table, planes)
+
+
+def _with_planes(table: FrameTable, planes: Planes) -> PlacedFrames:
+    normal = normal_of(table.numbers("orientation")[0])
+    stack = stack_planes(planes, normal, _pixel_mm(table))
     return PlacedFrames(table, planes, stack, find_axes(table, planes.index))
 
 
@@ -180,10 +225,14 @@ def _on_grid(placed: PlacedFrames, choices: Choices) -> DicomArray:
     frame_shape = table.images[0].plane_shape
     coords, attrs = frame_labels(table, places, dims, source=choices.source)
     for axis in axes:
-        coords |= axis_labels(axis, table)
+        coords |= axis_labels(axis, axes, table)
         if axis.name == "repeat":
             message = "Nothing but Instance Number tells frames of one plane apart"
             warn(message, url=table.images[0].url)
+    coords |= component_label(table, axes, places, dims)
+    coords |= moved_origins(
+        table, placed.planes, stack, (places, dims), pixel_mm=_pixel_mm(table)
+    )
     _warn_of_contradictions(placed)
     where, geometry = geometry_labels(table, placed.planes, stack, frame_shape)
     holes = int((places == HOLE).sum())

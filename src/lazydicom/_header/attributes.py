@@ -173,6 +173,31 @@ FRAME_ATTRIBUTES: Final = {
     "kvp": FrameAttribute(
         ((tags.CT_X_RAY_DETAILS_SEQUENCE, tags.KVP),), "DS", 1, (tags.KVP, "DS")
     ),
+    "flip_angle": FrameAttribute(
+        ((tags.MR_TIMING_AND_RELATED_PARAMETERS_SEQUENCE, tags.FLIP_ANGLE),),
+        "DS",
+        1,
+        (tags.FLIP_ANGLE, "DS"),
+    ),
+    "repetition_time": FrameAttribute(
+        ((tags.MR_TIMING_AND_RELATED_PARAMETERS_SEQUENCE, tags.REPETITION_TIME),),
+        "DS",
+        1,
+        (tags.REPETITION_TIME, "DS"),
+    ),
+    "respiratory_phase": FrameAttribute(
+        (
+            (
+                tags.RESPIRATORY_SYNCHRONIZATION_SEQUENCE,
+                tags.NOMINAL_PERCENTAGE_OF_RESPIRATORY_PHASE,
+            ),
+        ),
+        "FL",
+        1,
+        (tags.NOMINAL_PERCENTAGE_OF_RESPIRATORY_PHASE, "FL"),
+    ),
+    "exposure": FrameAttribute((), "IS", 1, (tags.EXPOSURE, "IS")),
+    "x_ray_tube_current": FrameAttribute((), "IS", 1, (tags.X_RAY_TUBE_CURRENT, "IS")),
     "segment_number": FrameAttribute(
         ((tags.SEGMENT_IDENTIFICATION_SEQUENCE, tags.REFERENCED_SEGMENT_NUMBER),),
         "US",

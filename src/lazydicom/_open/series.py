@@ -7,6 +7,7 @@ import numpy as np
 
 from lazydicom._arrange.concatenation import check_concatenations
 from lazydicom._arrange.frame_table import tabulate
+from lazydicom._arrange.orientation import with_unit_directions
 from lazydicom._arrange.series import (
     Choices,
     OnGap,
@@ -182,6 +183,7 @@ def _arrange_all(
     name: str, table: FrameTable, choices: Choices
 ) -> dict[str, DicomArray]:
     """Arrange the pieces of one series."""
+    table = with_unit_directions(table)
     check_concatenations(table, may_lack=choices.on_gap != "error")
     parts = uniform_parts(table)
     if len(parts) > 1 and choices.on_gap != "split":

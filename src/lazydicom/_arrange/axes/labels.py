@@ -1,12 +1,18 @@
 """Coordinates and attributes of frames that have found their place on a grid."""
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.axes import Axis
+from lazydicom._arrange.axes.components import component_names
+from lazydicom._arrange.axes.find import VALUE_AXES, Axis, component_codes
+from lazydicom._arrange.axes.varying import (
+    is_of_volumes,
+    spread,
+    time_label,
+    varying_labels,
+)
 from lazydicom._arrange.geometry import (
     Planes,
     Stack,
@@ -45,31 +51,8 @@ _CONSTANTS: Final = {
     "spacing_between_slices": "mm",
 }
 """Columns that become an attribute where they are the same in all frames, else coordinates."""
-_UNITS: Final = {
-    "b_value": "s/mm2",
-    "echo": "ms",
-    "inversion": "ms",
-    "kvp": "kV",
-}
-_COLUMN_OF: Final = {"echo": "echo_time", "inversion": "inversion_time"}
-_SECONDS: Final = {
-    "acquisition_time": 1.0,
-    "reference_time": 1.0,
-    "trigger_time": 1e-3,
-    "frame_reference_time": 1e-3,
-    "content_time": 1.0,
-}
-"""Columns that tell the time of a frame, and how long their unit is."""
-_COMPONENTS: Final = frozenset(
-    (
-        "M", "P", "R", "I", "MAGNITUDE", "PHASE", "REAL", "IMAGINARY", "MIXED",
-        "M_FFE", "P_FFE", "R_FFE", "I_FFE", "M_SE", "P_SE", "PHASE MAP", "B0", "B1",
-        "ADC", "FA", "TRACEW", "W", "F", "IP", "OP", "WATER", "FAT", "IN_PHASE",
-        "OUT_PHASE", "AXIAL", "LOCALIZER", "PRIMARY", "SECONDARY", "ORIGINAL",
-        "DERIVED", "DIFFUSION", "NONE", "FIELD_MAP", "VELOCITY MAP",
-    )
-)  # fmt: skip
-"""Words for kinds of images that may be shown; others might be anybody's free text."""
+_COLUMNS: Final = {**VALUE_AXES, "b_value": ("b_value", "s/mm2")}
+"""Column and unit of axes that are at a value."""
 
 
 def geometry_labels(
@@ -100,21 +83,24 @@ def geometry_labels(
     return coords, attrs
 
 
-def axis_labels(axis: Axis, table: FrameTable) -> dict[str, Coordinate]:
-    """Return the coordinates along one axis."""
+def axis_labels(
+    axis: Axis, axes: list[Axis], table: FrameTable
+) -> dict[str, Coordinate]:
+    """Return the coordinates along one of the axes."""
     if axis.name == "time":
-        return {"time": _time(axis, table)}
+        return {"time": time_label(axis, axes, table)}
     if axis.name == "component":
-        return {"component": _component(axis, table)}
+        names = component_names(table, axis.codes)
+        return {"component": Coordinate(("component",), names)}
     if axis.name == "diffusion":
         return _diffusion(axis, table)
-    column = table.numbers(_COLUMN_OF.get(axis.name, axis.source))
-    if axis.name in _UNITS:
-        values = _along(axis, column[:, 0])
-        return {axis.name: Coordinate((axis.name,), values, _UNITS[axis.name])}
+    if axis.name in _COLUMNS:
+        column, units = _COLUMNS[axis.name]
+        values = _along(axis, table.numbers(column)[:, 0])
+        return {axis.name: Coordinate((axis.name,), values, units)}
     if axis.name == "cardiac_phase":
         units = "ms" if axis.source == "trigger_delay" else "%"
-        values = _along(axis, column[:, 0])
+        values = _along(axis, table.numbers(axis.source)[:, 0])
         return {axis.name: Coordinate((axis.name,), values, units)}
     return {axis.name: Coordinate((axis.name,), np.arange(axis.length))}
 
@@ -137,7 +123,8 @@ def frame_labels(
             one = known[0].tolist()
             attrs[name] = one[0] if len(one) == 1 else one
         elif known.shape[1]:
-            coords[name] = _on_grid(column[:, 0], places, dims, units)
+            coords[name] = spread(column[:, 0], places, dims, units)
+    coords |= varying_labels(table, places, dims)
     kinds = np.unique(table.text("rescale_type"))
     if len(kinds) == 1 and kinds[0]:
         attrs["rescale_type"] = str(kinds[0])
@@ -147,24 +134,6 @@ def frame_labels(
         coords |= _source_labels(table, places, dims)
         attrs |= _uids(first)
     return coords, attrs
-
-
-def _on_grid(
-    values: NDArray[Any], places: NDArray[np.int64], dims: tuple[str, ...], units: str
-) -> Coordinate:
-    """Spread values over the grid, along those axes only on which they vary."""
-    spread = values[places]
-    if (places == HOLE).any():
-        spread[places == HOLE] = "" if values.dtype.kind == "U" else np.nan
-        return Coordinate(dims, spread, units)
-    kept = list(dims)
-    for axis in reversed(range(len(dims))):
-        first = spread.take([0], axis=axis)
-        same = (spread == first) | ((spread != spread) & (first != first))  # noqa: PLR0124
-        if len(kept) > 1 and same.all():
-            spread = first.squeeze(axis)
-            del kept[axis]
-    return Coordinate(tuple(kept), spread, units)
 
 
 def _source_labels(
@@ -199,16 +168,6 @@ def _along(axis: Axis, values: NDArray[np.float64]) -> NDArray[np.float64]:
     return smallest
 
 
-def _time(axis: Axis, table: FrameTable) -> Coordinate:
-    """Count seconds from the first position, where the files tell them."""
-    for column, unit in _SECONDS.items():
-        seconds = _along(axis, table.numbers(column)[:, 0] * unit)
-        if np.isfinite(seconds).all() and (np.diff(seconds) > 0).all():
-            relative = np.round(seconds - seconds[0], 6)
-            return Coordinate(("time",), relative, "s")
-    return Coordinate(("time",), np.arange(axis.length))
-
-
 def _diffusion(axis: Axis, table: FrameTable) -> dict[str, Coordinate]:
     columns = {"b_value": (table.numbers("b_value")[:, 0], "s/mm2")}
     directions = table.numbers("diffusion_direction")
@@ -221,18 +180,17 @@ def _diffusion(axis: Axis, table: FrameTable) -> dict[str, Coordinate]:
     return coords
 
 
-def _component(axis: Axis, table: FrameTable) -> Coordinate:
-    """Name the kinds of images by the words in which they differ."""
-    rows = [int(np.flatnonzero(axis.codes == k)[0]) for k in range(axis.length)]
-    kinds, complex_ = table.text("frame_type"), table.text("complex_component")
-    words = [[*str(kinds[row]).split("\\"), str(complex_[row])] for row in rows]
-    names = ["\\".join(_differing(one, words)) for one in words]
-    if len(set(names)) < len(names):
-        return Coordinate(("component",), np.arange(axis.length))
-    return Coordinate(("component",), np.array(names))
-
-
-def _differing(words: Sequence[str], others: Sequence[Sequence[str]]) -> list[str]:
-    common = set(others[0]).intersection(*others)
-    known = [word for word in words if word not in common and word in _COMPONENTS]
-    return list(dict.fromkeys(known))
+def component_label(
+    table: FrameTable,
+    axes: list[Axis],
+    places: NDArray[np.int64],
+    dims: tuple[str, ...],
+) -> dict[str, Coordinate]:
+    """Return the kind of each volume, where kinds differ and are no axis."""
+    codes = component_codes(table)
+    if "component" in dims or not is_of_volumes(codes, axes):
+        return {}
+    names = component_names(table, codes)
+    if names.dtype.kind != "U":
+        return {}  # words that may be anybody's: numbers tell nothing
+    return {"component": spread(names[codes], places, dims, "")}

@@ -1,0 +1,7 @@
+"""Axes besides z, y and x: found in what varies between frames, and labelled.
+
+It knows no file and no grid, only columns and the plane of each frame.
+
+For others: `find.find_axes`, `labels.frame_labels`, `varying.spread`.
+Read `find.py` first.
+"""

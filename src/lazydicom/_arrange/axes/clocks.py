@@ -1,0 +1,130 @@
+"""Ranks of frames by what counts on: times, acquisition numbers, instance numbers.
+
+Clocks differ from plane to plane, so the rank within each cell of a grid counts. Equal
+counts prove nothing: where every plane lacks another time, ranks would mix volumes. A clock
+that ticks evenly shows it, and says where the holes are.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+Codes = NDArray[np.int64]
+Numbers = NDArray[np.float64]
+
+_STEADY: Final = 0.25
+"""A tick may be off by this part of an interval."""
+_LOST: Final = 1.5
+"""An interval so much longer than the usual one lacks a tick."""
+_LONG: Final = 0.75
+"""Of the longest while without a delay."""
+_MOST_CUTS: Final = 16
+_FULL: Final = 0.5
+"""A grid less full than this is none; holes leave it fuller."""
+
+
+def rank(cells: Codes, values: Numbers) -> Codes | None:
+    """Rank the frames within each cell, ``None`` unless all cells have as many.
+
+    >>> rank(np.array([0, 0, 1, 1]), np.array([5.0, 3, 8, 9])).tolist()
+    [1, 0, 0, 1]
+    """
+    counts = np.bincount(cells)
+    size = int(counts[0])
+    if (counts != size).any() or not np.isfinite(values).all():
+        return None
+    order = np.lexsort((values, cells))
+    ordered = values[order].reshape(-1, size)
+    if size > 1 and (np.diff(ordered, axis=1) <= 0).any():
+        return None
+    ranks = np.empty(len(cells), np.int64)
+    ranks[order] = np.arange(len(cells)) % size
+    return ranks
+
+
+def steps_are_lost(cells: Codes, values: Numbers, ranks: Codes) -> bool:
+    """Return whether an interval of some cells is longer than the same one of others."""
+    size = int(ranks.max()) + 1
+    if size < 3:
+        return False
+    times = np.empty((int(cells.max()) + 1, size))
+    times[cells, ranks] = values
+    intervals = np.diff(times, axis=1)
+    relative = intervals / np.median(intervals, axis=1, keepdims=True)
+    longest, shortest = relative.max(axis=0), relative.min(axis=0)
+    return bool(((longest >= _LOST) & (longest - shortest > _LOST - 1)).any())
+
+
+def ticks(cells: Codes, values: Numbers) -> Codes | None:
+    """Count the ticks of an even clock, ``None`` if it is none or the grid is too empty.
+
+    Each cell may have a delay of its own: planes are taken one after the other.
+
+    >>> cells = np.array([0, 0, 0, 1, 1, 1])
+    >>> ticks(cells, np.array([0.0, 10, 30, 1, 21, 31])).tolist()
+    [0, 1, 3, 0, 2, 3]
+    """
+    if not np.isfinite(values).all():
+        return None
+    interval = _usual_interval(cells, values)
+    if interval is None:
+        return None
+    delays = _delays(cells, values, interval)
+    grids = [_counted(cells, (values - one[cells]) / interval) for one in delays]
+    known = [codes for codes in grids if codes is not None]
+    if known:
+        return min(known, key=lambda codes: int(codes.max()))
+    return _counted(cells, (values - _firsts(cells, values)[cells]) / interval)
+
+
+def _counted(cells: Codes, steps: Numbers) -> Codes | None:
+    """Return whole steps, ``None`` where they are none or make no grid."""
+    whole = np.rint(steps)
+    if np.abs(steps - whole).max() > _STEADY:
+        return None
+    codes: Codes = (whole - whole.min()).astype(np.int64)
+    return codes if _is_grid(cells, codes) else None
+
+
+def _usual_interval(cells: Codes, values: Numbers) -> float | None:
+    order = np.lexsort((values, cells))
+    intervals = np.diff(values[order])[np.diff(cells[order]) == 0]
+    if not len(intervals) or (intervals <= 0).any():
+        return None
+    return float(np.median(intervals))
+
+
+def _firsts(cells: Codes, values: Numbers) -> Numbers:
+    """Return the first time of each cell."""
+    firsts = np.full(int(cells.max()) + 1, np.inf)
+    np.minimum.at(firsts, cells, values)
+    return firsts
+
+
+def _delays(cells: Codes, values: Numbers, interval: float) -> Iterator[Numbers]:
+    """Yield the delay of each cell within one interval.
+
+    Delays lie on a circle, which is cut where nothing lies for a long while.
+    """
+    angle = np.exp(2j * np.pi * (values - values.min()) / interval)
+    sums = np.bincount(cells, angle.real) + 1j * np.bincount(cells, angle.imag)
+    parts = np.angle(sums) / (2 * np.pi) % 1.0
+    around = np.sort(parts)
+    gaps = np.diff([around[-1] - 1, *around])
+    for start in around[gaps > _LONG * gaps.max()][:_MOST_CUTS].tolist():
+        yield values.min() + ((parts - start) % 1.0 + start) * interval
+
+
+def _is_grid(cells: Codes, codes: Codes) -> bool:
+    """Return whether no two frames of a cell have one tick, and holes are few."""
+    length = int(codes.max()) + 1
+    places = cells * length + codes
+    alone = len(np.unique(places)) == len(places)
+    return alone and len(places) > _FULL * length * (int(cells.max()) + 1)
+
+
+def time_of(values: NDArray[Any]) -> Numbers:
+    """Return a column of one number per frame."""
+    return np.asarray(values, np.float64)[:, 0]

@@ -1,0 +1,309 @@
+"""The axes of a set of frames, found in what varies (PS3.3 section C.7.6.17).
+
+Frames of one plane differ in something: echo, b-value, time. An attribute is an axis if it
+cuts the frames into a full grid with the axes found before, and what is left over can still
+be told apart. Times differ from plane to plane, so there the rank within each cell counts.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._arrange.axes.clocks import rank, steps_are_lost, ticks, time_of
+from lazydicom._arrange.axes.components import component_names
+from lazydicom._array.frame_table import FrameTable
+
+Codes = NDArray[np.int64]
+
+_FULL: Final = 0.5
+"""A grid less full than this is none; holes leave it fuller."""
+_NEARLY_FULL: Final = 0.75
+"""Values that are not as frequent as others make an axis only in a grid as full as this."""
+_SIGNIFICANT: Final = 6
+"""Decimals by which numbers are told apart."""
+
+VALUE_AXES: Final = {
+    "echo": ("echo_time", "ms"),
+    "inversion": ("inversion_time", "ms"),
+    "kvp": ("kvp", "kV"),
+    "flip_angle": ("flip_angle", "deg"),
+    "respiratory_phase": ("respiratory_phase", "%"),
+}
+"""Axes whose coordinate is a column: its name, and its unit."""
+AXIS_ORDER: Final = (
+    "time",
+    "cardiac_phase",
+    "respiratory_phase",
+    "repeat",
+    "diffusion",
+    "b_value",
+    "echo",
+    "inversion",
+    "kvp",
+    "flip_angle",
+    "component",
+    "dimension",
+)
+"""From the slowest axis to the fastest; then come z, y, x."""
+CLOCKS: Final = (
+    "acquisition_time",
+    "reference_time",
+    "frame_reference_time",
+    "trigger_time",
+    "acquisition_number",
+    "content_time",
+)
+_IN_TURN: Final = frozenset(
+    ("acquisition_time", "reference_time", "acquisition_number")
+)
+"""Columns that count on and on: with them, planes taken in turn keep step."""
+_COUNTERS: Final = ("instance_number", "frame")
+"""What tells frames apart where nothing else does."""
+
+
+class Axis(NamedTuple):
+    """One axis besides z, y and x."""
+
+    name: str
+    codes: Codes
+    """Position of each frame on it."""
+    source: str
+    """The column that it was found in."""
+
+    @property
+    def length(self) -> int:
+        """Number of positions."""
+        return int(self.codes.max()) + 1
+
+
+def find_axes(table: FrameTable, planes: Codes) -> list[Axis]:
+    """Find the axes that tell the frames of one plane apart.
+
+    Where two frames of a plane stay alike, so does their place on all axes. Values that
+    are less frequent than others, as b = 0 among many directions, are an axis only if the
+    grid is nearly full then; else ranks tell more.
+    """
+    if np.bincount(planes).max() == 1:
+        return []
+    axes = _find(table, planes, balanced=False)
+    if not _is_nearly_full(axes, planes):
+        balanced = _find(table, planes, balanced=True)
+        if _fullness(balanced, planes) >= _fullness(axes, planes):
+            axes = balanced
+    return sorted(
+        (_named(axis, table) for axis in axes),
+        key=lambda axis: AXIS_ORDER.index(_kind(axis.name)),
+    )
+
+
+def _find(table: FrameTable, planes: Codes, *, balanced: bool) -> list[Axis]:
+    axes: list[Axis] = []
+    cells = planes
+    for name, source, codes in _candidates(table, planes):
+        if np.bincount(cells).max() == 1:
+            break
+        place = (
+            _by_clock(table, source, cells, planes)
+            if source in CLOCKS or name == "repeat"
+            else None
+        )
+        if (
+            place is None
+            and name != "repeat"
+            and _is_axis(
+                cells, codes, planes, axes, balanced=balanced or name == "diffusion"
+            )
+        ):
+            place = codes
+        if place is not None and place.max() > 0:
+            axes.append(Axis(_new_name(name, axes), place, source))
+            cells = combine(cells, place)
+    return axes
+
+
+def _fullness(axes: list[Axis], planes: Codes) -> float:
+    """Return the part of the grid that is full, nothing where frames share a place."""
+    cells = combine(planes, *(axis.codes for axis in axes))
+    if np.bincount(cells).max() > 1:
+        return 0.0
+    size = int(planes.max()) + 1
+    for axis in axes:
+        size *= axis.length
+    return len(planes) / size
+
+
+def _is_nearly_full(axes: list[Axis], planes: Codes) -> bool:
+    return _fullness(axes, planes) > _NEARLY_FULL
+
+
+def _by_clock(
+    table: FrameTable, source: str, cells: Codes, planes: Codes
+) -> Codes | None:
+    """Return the place of each frame by a clock, ``None`` where planes do not keep step."""
+    values = _clock(table, source)
+    ranks = rank(cells, values)
+    if ranks is None:
+        return _with_holes(source, cells, values)
+    axis = Axis("time", ranks, source)
+    if source not in _COUNTERS and not _are_times(axis, table, planes):
+        return ticks(cells, values)
+    if steps_are_lost(cells, values, ranks):
+        with_holes = ticks(cells, values)
+        return ranks if with_holes is None else with_holes
+    return ranks
+
+
+def _with_holes(source: str, cells: Codes, values: NDArray[np.float64]) -> Codes | None:
+    """Return the place of each frame where cells have not as many; a few are missing."""
+    if np.ptp(np.bincount(cells)) == 0:
+        return None
+    codes = ticks(cells, values)
+    if codes is None or source not in _COUNTERS:
+        return codes
+    length = int(codes.max()) + 1  # a copy or two are no repetition
+    full = len(cells) / (length * (int(cells.max()) + 1))
+    return codes if length > 2 and full > _NEARLY_FULL else None
+
+
+def _clock(table: FrameTable, source: str) -> NDArray[np.float64]:
+    if source == "frame":
+        return table.frame.astype(np.float64)
+    return time_of(table.numbers(source))
+
+
+def _are_times(ranks: Axis, table: FrameTable, planes: Codes) -> bool:
+    """Return whether ranks are the same times in all planes: none may lack the first."""
+    times = coded(table.numbers(ranks.source))
+    once = determined(times, ranks.codes)
+    return once and not intervals_contradict(ranks, table, planes)
+
+
+def _new_name(name: str, axes: list[Axis]) -> str:
+    """Return the second axis of one kind a number: several columns may tell a time."""
+    same = sum(_kind(axis.name) == name for axis in axes)
+    return f"{name}_{same + 1}" if same else name
+
+
+def _kind(name: str) -> str:
+    return name.rstrip("0123456789_")
+
+
+def _candidates(table: FrameTable, planes: Codes) -> Iterator[tuple[str, str, Codes]]:
+    """Yield name, column and codes of all that may be an axis, what says most first."""
+    kinds = component_codes(table)
+    named = component_names(table, kinds).dtype.kind == "U"
+    if named:
+        yield "component", "frame_type", kinds
+    for name, (column, _) in VALUE_AXES.items():
+        yield name, column, coded(table.numbers(column))
+    yield "diffusion", "b_value", diffusion_codes(table)
+    if not named:  # words that a value explains, as the number of an echo
+        yield "component", "frame_type", kinds
+    for column in ("trigger_delay", "cardiac_phase"):
+        yield "cardiac_phase", column, coded(table.numbers(column))
+    yield "time", "temporal_position", coded(table.numbers("temporal_position"))
+    for column in CLOCKS:
+        yield "time", column, coded(table.numbers(column))
+    for number, column in enumerate(table.numbers("dimension_index_values").T):
+        codes = coded(column[:, None])
+        if not determined(planes, codes):
+            yield f"dimension_{number}", "dimension_index_values", codes
+    yield "repeat", "instance_number", coded(table.numbers("instance_number"))
+    if len(table.images) == 1:
+        yield "repeat", "frame", table.frame
+
+
+def component_codes(table: FrameTable) -> Codes:
+    """Tell the kinds of images apart, by the words of their types."""
+    names = ("frame_type", "complex_component")
+    return combine(*(coded(table.text(name)) for name in names))
+
+
+def diffusion_codes(table: FrameTable) -> Codes:
+    """Tell the diffusion weightings apart: b-value first, then direction."""
+    columns = (
+        table.numbers("b_value"),
+        table.numbers("diffusion_direction"),
+    )
+    kinds = coded(table.text("diffusion_directionality"))[:, None]
+    return coded(np.concatenate([*columns, kinds], axis=1))
+
+
+def intervals_contradict(axis: Axis, table: FrameTable, planes: Codes) -> bool:
+    """Return whether planes that were taken in turn have other intervals: some lack a frame.
+
+    Planes taken one after the other, gated ones above all, may well differ.
+    """
+    if axis.source not in _IN_TURN:
+        return False
+    times = np.full((int(planes.max()) + 1, axis.length), np.inf)
+    np.minimum.at(times, (planes, axis.codes), table.numbers(axis.source)[:, 0])
+    if not np.isfinite(times).all() or times[:, 0].max() >= times[:, -1].min():
+        return False
+    intervals = np.diff(times, axis=1)
+    since_first = times - times[:, :1]
+    return bool(np.ptp(since_first, axis=0).max() > intervals.min() / 2)
+
+
+def coded(values: NDArray[Any]) -> Codes:
+    """Count the distinct rows in their order; no value is the first one."""
+    if values.dtype.kind == "f":
+        values = np.nan_to_num(np.round(values, _SIGNIFICANT), nan=-np.inf) + 0.0
+    axis = 0 if values.ndim == 2 else None
+    if values.ndim == 2 and values.shape[1] == 1:
+        values, axis = values[:, 0], None
+    codes = np.unique(values, axis=axis, return_inverse=True)[1]
+    return codes.reshape(-1).astype(np.int64)
+
+
+def combine(*codes: Codes) -> Codes:
+    """Count the distinct combinations."""
+    together = codes[0]
+    for one in codes[1:]:
+        together = coded((together * (int(one.max()) + 1) + one)[:, None])
+    return together
+
+
+def determined(cells: Codes, codes: Codes) -> bool:
+    """Return whether `codes` is the same for all frames of a cell."""
+    return int(combine(cells, codes).max()) == int(cells.max())
+
+
+def _is_axis(
+    cells: Codes, codes: Codes, planes: Codes, axes: list[Axis], *, balanced: bool
+) -> bool:
+    """Return whether `codes` cuts the cells evenly, holes apart."""
+    if codes.max() == 0 or determined(cells, codes):
+        return False
+    together = combine(cells, codes)
+    counts = np.bincount(together)
+    size = int(planes.max() + 1) * int(codes.max() + 1)
+    for axis in axes:
+        size *= axis.length
+    how_many = np.bincount(counts)
+    usual = int(np.flatnonzero(how_many == how_many.max())[-1])
+    if len(counts) / size <= _FULL or int(counts.max()) > usual:
+        return False
+    return not balanced or _reaches(counts[together], codes, usual)
+
+
+def _reaches(counts: Codes, codes: Codes, usual: int) -> bool:
+    """Return whether each value is as frequent as others somewhere: the rest are holes."""
+    most = np.zeros(int(codes.max()) + 1, np.int64)
+    np.maximum.at(most, codes, counts)
+    return bool((most == usual).all())
+
+
+def _named(axis: Axis, table: FrameTable) -> Axis:
+    """Name an axis after the diffusion weighting, where that is what varies along it."""
+    weightings = diffusion_codes(table)
+    b_values = coded(table.numbers("b_value"))
+    if axis.name == "diffusion":
+        one_each = len(np.unique(b_values)) == axis.length
+        return axis._replace(name="b_value" if one_each else "diffusion")
+    counts_only = _kind(axis.name) in {"time", "repeat", "dimension"}
+    if counts_only and b_values.max() > 0 and determined(axis.codes, weightings):
+        return axis._replace(name="diffusion")
+    return axis

@@ -1,0 +1,126 @@
+"""Where the header says that frames are of several volumes: stacks, then acquisitions."""
+
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._arrange.axes.find import coded
+from lazydicom._arrange.faults import Fault, PlacedFrames, faults_of, name_frames
+from lazydicom._arrange.geometry import Planes
+from lazydicom._array.frame_table import FrameTable
+
+Codes = NDArray[np.int64]
+Place = Callable[[FrameTable], PlacedFrames]
+
+_SPLIT: Final = "Choose on_gap='split'"
+_FEWEST: Final = 2
+"""Planes of a volume."""
+_MOST_PARTS: Final = 64
+"""Volumes in one series that are worth the trial."""
+_KEYS: Final = {
+    "stack_id": "Stack ID",
+    "acquisition_number": "Acquisition Number",
+    "temporal_position": "Temporal Position",
+}
+_HALF: Final = 0.5
+
+
+def header_cut(placed: PlacedFrames, place: Place) -> Fault | None:
+    """Return the cut into volumes that are regular by themselves, each by its number."""
+    for column, name in _KEYS.items():
+        codes = _codes(placed.table, column)
+        parts = _regular_parts(placed.table, codes, place)
+        if parts:
+            text = f"Frames are of {len(parts)} volumes by {name}: "
+            firsts = np.unique(codes, return_index=True)[1]
+            text += name_frames(placed, firsts)
+            return Fault(text, _SPLIT, codes, can_be_filled=False)
+    return None
+
+
+def overlapping_acquisitions(placed: PlacedFrames, place: Place) -> Fault | None:
+    """Find acquisitions that share some planes, as passes do; volumes share them all."""
+    codes = _codes(placed.table, "acquisition_number")
+    if codes.max() != 1:
+        return None
+    first, second = (set(placed.planes.index[codes == k].tolist()) for k in range(2))
+    if first <= second or second <= first:
+        return None
+    return header_cut(placed, place)
+
+
+def shifted_acquisitions(placed: PlacedFrames, place: Place) -> Fault | None:
+    """Find volumes of several acquisitions whose planes alternate, as if they were one."""
+    codes = _codes(placed.table, "acquisition_number")
+    if placed.axes or not _interleave(codes, placed.planes):
+        return None
+    if not _regular_parts(placed.table, codes, place):
+        return None
+    firsts = np.unique(codes, return_index=True)[1]
+    text = "Planes of several acquisitions alternate: " + name_frames(placed, firsts)
+    return Fault(text, _SPLIT, codes, can_be_filled=False)
+
+
+def place_moved(placed: PlacedFrames, place: Place, pixel_mm: float) -> Planes | None:
+    """Return the planes of volumes that are one but for a movement of less than a pixel.
+
+    A plane is then that of the same rank in each volume.
+    """
+    for column in ("temporal_position", "acquisition_number"):
+        codes = _codes(placed.table, column)
+        parts = _regular_parts(placed.table, codes, place)
+        if not parts or len({len(part.planes.z) for part in parts}) > 1:
+            continue
+        first = parts[0]
+        gap = float(np.diff(first.planes.z).min())
+        moves = [part.planes.positions - first.planes.positions for part in parts]
+        far = max(float(np.abs(move).max()) for move in moves)
+        if far >= min(pixel_mm, _HALF * gap):
+            continue
+        index = np.empty(len(codes), np.int64)
+        for k, part in enumerate(parts):
+            index[codes == k] = part.planes.index
+        fields = np.zeros(len(index), np.int64)
+        return Planes(index, first.planes.positions, first.planes.z, fields)
+    return None
+
+
+def _codes(table: FrameTable, column: str) -> Codes:
+    text = column == "stack_id"
+    return coded(table.text(column) if text else table.numbers(column))
+
+
+def _regular_parts(
+    table: FrameTable, codes: Codes, place: Place
+) -> list[PlacedFrames] | None:
+    """Return the parts, ``None`` unless there are several and each is a regular volume."""
+    count = int(codes.max()) + 1
+    if not 1 < count <= _MOST_PARTS:
+        return None
+    parts = list(_placed_parts(table, codes, place))
+    return parts if len(parts) == count else None
+
+
+def _placed_parts(
+    table: FrameTable, codes: Codes, place: Place
+) -> Iterator[PlacedFrames]:
+    """Yield the parts up to the first that is no regular volume."""
+    for code in range(int(codes.max()) + 1):
+        part = place(table.take(np.flatnonzero(codes == code)))
+        if len(part.planes.z) < _FEWEST or next(faults_of(part), None) is not None:
+            return
+        yield part
+
+
+def _interleave(codes: Codes, planes: Planes) -> bool:
+    """Return whether the heights of two parts overlap without having a plane in common."""
+    heights = planes.z[planes.index]
+    ranges = [
+        (heights[codes == k].min(), heights[codes == k].max())
+        for k in range(int(codes.max()) + 1)
+    ]
+    ranges.sort()
+    return any(following[0] < before[1] for before, following in pairwise(ranges))
