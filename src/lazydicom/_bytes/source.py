@@ -126,7 +126,54 @@ class MemorySource:
         return (MemorySource, (bytes(self.data), self.url))
 
 
-def check_span(source: ByteSource, span: ByteRange) -> None:
+class SizedFile(Protocol):
+    """What has a name and a size."""
+
+    @property
+    def url(self) -> str:
+        """Name of the file."""
+        ...
+
+    def size(self) -> int:
+        """Length of the file in bytes."""
+        ...
+
+
+class ReadableFile(SizedFile, Protocol):
+    """What can be read by ranges."""
+
+    def read(self, span: ByteRange) -> BytesLike:
+        """Read exactly `span`."""
+        ...
+
+
+class SmallReads(ReadableFile, Protocol):
+    """A file that stays open, so that a small read costs no more than a system call."""
+
+    def read_some(self, offset: int, length: int) -> bytes:
+        """Read `length` bytes, fewer at the end of the file."""
+        ...
+
+
+class HoldableSource(ByteSource, Protocol):
+    """A source whose file can be kept open."""
+
+    def held(self) -> AbstractContextManager[SmallReads]:
+        """Lend the file with its descriptor open, for many small reads."""
+        ...
+
+
+def reads_small(file: ReadableFile) -> TypeGuard[SmallReads]:
+    """Return whether a small read costs no more than a system call."""
+    return hasattr(file, "read_some")
+
+
+def is_holdable(source: ByteSource) -> TypeGuard[HoldableSource]:
+    """Return whether the file can be kept open for many small reads."""
+    return hasattr(source, "held")
+
+
+def check_span(source: SizedFile, span: ByteRange) -> None:
     """Raise `SourceError` unless `span` lies inside the file."""
     if span.offset < 0 or span.length < 0 or span.stop > source.size():
         message = f"Expected {span.length} bytes, the file ends at {source.size()}"

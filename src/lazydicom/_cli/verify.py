@@ -1,5 +1,6 @@
-"""`lazydicom verify`: whether a copy still holds the pixels it was made from."""
+"""`lazydicom verify`: whether a copy holds the pixels it was made from, or a file its own."""
 
+from pathlib import Path
 from typing import Final, Unpack
 
 import click
@@ -7,8 +8,42 @@ import click
 import lazydicom
 from lazydicom._cli.array_of import SeriesChoice, array_of, series_options
 from lazydicom._cli.debug import debug_option
+from lazydicom._frames.reader import prove
+from lazydicom.errors import redact_url
 
 _SHOWN: Final = 10
+_PREAMBLE: Final = 132
+
+
+def is_dicom_file(name: str) -> bool:
+    """Return whether a name is that of a DICOM file, not of a store."""
+    if name.lower().endswith(".dcm"):
+        return True
+    path = Path(name)
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.read(_PREAMBLE).endswith(b"DICM")
+
+
+def verify_file(name: str) -> str:
+    """Look at all fragments of a file, decode all its frames, and return what was seen."""
+    array = lazydicom.open_image(name)
+    prove(array.images[0].reader)
+    for frame in array:
+        del frame
+    frames = f"{len(array)} frame{'' if len(array) == 1 else 's'}"
+    origin = array.images[0].index.origin
+    table = _TABLES.get(origin, "without an offset table that fits")
+    return f"{redact_url(name)}: {frames} decoded, {table}"
+
+
+_TABLES: Final = {
+    "native": "not compressed",
+    "basic": "the Basic Offset Table is right",
+    "extended": "the Extended Offset Table is right",
+    "tiff": "the tile table of TIFF is right",
+}
 
 
 @click.command()
@@ -19,8 +54,12 @@ _SHOWN: Final = 10
 def verify(store: str, source: str | None, **choice: Unpack[SeriesChoice]) -> None:
     """Read a whole STORE again; with SOURCE, compare every pixel with it.
 
-    The exit code is 1 where anything differs.
+    STORE may be a DICOM file: its offset table is then held against all its fragments, and
+    every frame is decoded. The exit code is 1 where anything differs.
     """
+    if source is None and is_dicom_file(store):
+        click.echo(verify_file(store))
+        return
     array = None if source is None else array_of(source, **choice)
     report = lazydicom.verify(store, array)
     if report.ok:

@@ -1,8 +1,9 @@
 """Where the frames of encapsulated Pixel Data lie (PS3.5 annex A.4).
 
-An offset table is a hint. Of a file that is at hand (local, bytes) all item headers are
-looked at when it is opened, and a table that does not fit them is dropped; elsewhere a
-table that can be true is believed, and each frame is checked when it is read.
+An offset table is a hint. One that can be true is believed: as many entries as frames,
+rising, inside the file, first and last fragment where they should be; each frame is then
+checked when it is read. Where Pixel Data is short, or bytes in memory, all item headers are
+looked at when it is opened, and a table that does not fit them is dropped.
 """
 
 from dataclasses import dataclass, replace
@@ -12,7 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._decode.codestream_marks import is_one_fragment
-from lazydicom._frames.fragments import FragmentArea, walk_fragments
+from lazydicom._frames.fragments import (
+    FragmentArea,
+    is_kept_open,
+    open_at_fragments,
+    walk_fragments,
+)
 from lazydicom._frames.grouping import group_fragments, last_is_complete
 from lazydicom._frames.index import FrameIndex, OnExtraFrames, index_edges
 from lazydicom._frames.offset_tables import index_basic, index_extended
@@ -22,13 +28,10 @@ from lazydicom._header.header import Header
 from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.pydicom import DatasetElements
 from lazydicom._header.walker import UNDEFINED, Framing, read_element
-from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
+from lazydicom.errors import InvalidDicomError, LimitError, UnsupportedError, warn
 
-_READ_AHEAD: Final = 1 << 17
-"""What Linux reads around one item header of a mapped file that is not in memory."""
-_LARGEST_PROOF: Final = 1 << 62
-"""Every file that is at hand is proven: 1.4 s for a GB that no memory holds yet, 0.05 s
-else. A table that is believed can give the wrong frame; tests believe some."""
+_LARGEST_PROOF: Final = 1 << 26
+"""64 MiB of a local file are proven at once: some ms, even where no memory holds them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,34 +69,52 @@ def encapsulated_index(
     UnsupportedError
         If the frames are video, one stream for all.
     """
-    with header.open_at_pixels() as lookahead:
-        fragments = find_fragments(header, lookahead)
-        table, doubts = read_table(header, lookahead, fragments)
-        proven = _can_prove(lookahead, fragments)
-        index = None
-        if table is not None and not proven:
-            index = _close_table(lookahead, fragments, table)
-        if index is None:
-            proven = True
-            index = index_scanned(
-                lookahead, fragments, table, allow_truncated=allow_truncated
+    try:
+        with open_at_fragments(header) as lookahead:
+            area = find_fragments(header, lookahead)
+            index, doubts, proven = _find_frames(
+                header,
+                lookahead,
+                area,
+                allow_truncated=allow_truncated,
+                on_extra_frames=on_extra_frames,
             )
-            if table is not None and index.origin != table.origin:
-                if on_extra_frames == "warn":
-                    check_rebuilt(index, table, fragments.frames)
-                name = table.origin.capitalize()
-                doubts.append(f"{name} Offset Table does not fit the fragments")
+    except (InvalidDicomError, LimitError) as error:
+        raise error.locate(url=header.url) from None
     index = declared_frames(
         header, index, allow_truncated=allow_truncated, on_extra_frames=on_extra_frames
     )
     for doubt in doubts:
         warn(f"{doubt}; frames are found by their fragments", url=header.url)
-    return EncapsulatedIndex(index, fragments, proven)
+    return EncapsulatedIndex(index, area, proven)
+
+
+def _find_frames(
+    header: Header,
+    lookahead: Lookahead,
+    area: FragmentArea,
+    *,
+    allow_truncated: bool,
+    on_extra_frames: OnExtraFrames,
+) -> tuple[FrameIndex, list[str], bool]:
+    """Return the frames, what is wrong with tables, and whether all fragments were seen."""
+    table, doubts = read_table(header, lookahead, area)
+    if table is not None and not doubts and not _is_proven_at_once(lookahead, area):
+        index = _close_table(lookahead, area, table)
+        if index is not None:
+            return index, doubts, False
+    index = index_scanned(lookahead, area, table, allow_truncated=allow_truncated)
+    if table is not None and index.origin != table.origin:
+        if on_extra_frames == "warn":
+            check_rebuilt(index, table, area.frames)
+        name = table.origin.capitalize()
+        doubts.append(f"{name} Offset Table does not fit the fragments")
+    return index, doubts, True
 
 
 def index_scanned(
     lookahead: Lookahead,
-    fragments: FragmentArea,
+    area: FragmentArea,
     table: FrameIndex | None = None,
     *,
     allow_truncated: bool = False,
@@ -104,13 +125,14 @@ def index_scanned(
     ----------
     lookahead : Lookahead
         On the file.
-    fragments : FragmentArea
+    area : FragmentArea
         Where the fragments lie.
     table : FrameIndex, optional
         What a table says. Where the walk agrees, its origin is kept; where codestreams
         leave a doubt about which fragments make a frame, it may decide.
     allow_truncated : bool
-        Take the complete frames of Pixel Data that ends too early.
+        Take the complete frames of Pixel Data that ends too early, or that something else
+        than a fragment follows.
 
     Raises
     ------
@@ -118,20 +140,20 @@ def index_scanned(
         If fragments contradict the standard, or nothing tells which ones make a frame.
     """
     guess = None if table is None else table.offsets
-    found = walk_fragments(lookahead, fragments, fragments.first, guess=guess)
-    if found.fault is not None and not allow_truncated:
-        raise InvalidDicomError(
-            found.fault, url=lookahead.url, offset=found.stop, tag=tags.PIXEL_DATA
-        )
-    if found.fault is not None:
-        warn(found.fault, url=lookahead.url)
-    holding = found.lengths > 0
-    found = found._replace(starts=found.starts[holding], lengths=found.lengths[holding])
-    firsts = group_fragments(lookahead, fragments, found, table)
-    edges = np.append(found.starts[firsts], found.stop)
-    if found.fault is not None and not last_is_complete(lookahead, fragments, found):
+    every = walk_fragments(lookahead, area, area.first, guess=guess)
+    if every.fault is not None:
+        if not allow_truncated:
+            raise InvalidDicomError(
+                every.fault, url=lookahead.url, offset=every.stop, tag=tags.PIXEL_DATA
+            )
+        warn(every.fault, url=lookahead.url)
+    fragments = every.holding()
+    firsts = group_fragments(area, fragments, table)
+    edges = np.append(fragments.starts[firsts], fragments.stop)
+    if fragments.fault is not None and not last_is_complete(area, fragments):
         edges = edges[:-1]
-    fits = table is not None and _agrees(table, edges, cut=found.fault is not None)
+    cut = fragments.fault is not None
+    fits = table is not None and _agrees(table, edges, cut=cut)
     return index_edges(edges, table.origin if table and fits else "scanned")
 
 
@@ -216,32 +238,31 @@ def read_table(
     return index_tiff(lookahead, fragments), doubts
 
 
-def _can_prove(lookahead: Lookahead, fragments: FragmentArea) -> bool:
-    """Return whether all item headers can be looked at when the file is opened."""
-    length = fragments.stop - fragments.start
-    cost = min(length, fragments.frames * _READ_AHEAD)
-    return lookahead.holds(fragments.start, fragments.stop) and cost <= _LARGEST_PROOF
+def _is_proven_at_once(lookahead: Lookahead, area: FragmentArea) -> bool:
+    """Return whether all item headers are looked at when the file is opened."""
+    if is_kept_open(lookahead):
+        return area.stop - area.start <= _LARGEST_PROOF
+    return lookahead.holds(area.start, min(area.stop, lookahead.size))
 
 
 def _close_table(
-    lookahead: Lookahead, fragments: FragmentArea, table: FrameIndex
+    lookahead: Lookahead, area: FragmentArea, table: FrameIndex
 ) -> FrameIndex | None:
     """Find the end of the last frame; ``None`` if its fragments do not fit the table."""
-    start, length = int(table.offsets[-1]), int(table.lengths[-1])
+    if len(table) != area.frames:
+        return None
+    span = table.span(len(table) - 1)
+    fragments = walk_fragments(lookahead, area, span.offset)
     try:
-        found = walk_fragments(lookahead, fragments, start)
-        frames = len(
-            group_fragments(lookahead, replace(fragments, frames=1), found, None)
-        )
+        last = fragments.holding()
+        frames = len(group_fragments(replace(area, frames=1), last, None))
     except InvalidDicomError:
         return None
-    one = frames == 1 and not (
-        is_one_fragment(fragments.codec) and len(found.starts) > 1
-    )
-    ends = table.origin == "basic" or found.stop == start + length
-    if found.fault is not None or not one or not ends:
+    one = frames == 1 and not (is_one_fragment(area.codec) and len(last) > 1)
+    ends = table.origin == "basic" or fragments.stop == span.stop
+    if fragments.fault is not None or not one or not ends:
         return None
-    return index_edges(np.append(table.offsets, found.stop), table.origin)
+    return index_edges(np.append(table.offsets, fragments.stop), table.origin)
 
 
 def _agrees(table: FrameIndex, edges: NDArray[np.int64], *, cut: bool) -> bool:

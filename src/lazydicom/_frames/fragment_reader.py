@@ -25,11 +25,15 @@ from lazydicom._frames.encapsulated import (
     encapsulated_index,
     index_scanned,
 )
-from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS, FragmentArea
+from lazydicom._frames.fragments import (
+    ITEM_HEADER,
+    ITEM_WORDS,
+    FragmentArea,
+    open_at_source,
+)
 from lazydicom._frames.index import FrameIndex, OnExtraFrames, spans_of
 from lazydicom._header import tags
 from lazydicom._header.header import Header
-from lazydicom._header.lookahead import open_lookahead
 from lazydicom.errors import InvalidDicomError, format_tag, warn
 
 _NOT_GIVEN: Final = -1
@@ -171,7 +175,7 @@ class FragmentReader:
 
     def _proof(self, believed: EncapsulatedIndex) -> EncapsulatedIndex:
         area, table = believed.area, believed.index
-        with open_lookahead(self.source) as lookahead:
+        with open_at_source(self.source) as lookahead:
             index = index_scanned(lookahead, area, table)
         if len(index) < len(table):
             message = f"{len(index)} frames are stored, {len(table)} are declared"
@@ -186,6 +190,8 @@ class FragmentReader:
 
 def split_items(data: memoryview, offset: int) -> list[memoryview]:
     """Return the values of the fragments that fill `data`, which begins at byte `offset`.
+
+    Empty ones are left out: they are no part of a codestream.
 
     Raises
     ------
@@ -202,7 +208,8 @@ def split_items(data: memoryview, offset: int) -> list[memoryview]:
         stop = position + 8 + length
         if stop > len(data):
             raise _misplaced(f"one of {length} bytes", offset + position)
-        fragments.append(data[position + 8 : stop])
+        if length:
+            fragments.append(data[position + 8 : stop])
         position = stop
     return fragments
 
@@ -213,8 +220,7 @@ def whole_codestream(data: memoryview, span: ByteRange, codec: str) -> BytesLike
         fragments = split_items(data, span.offset)
     except InvalidDicomError:
         return None
-    holding = [fragment for fragment in fragments if len(fragment)]
-    return join_fragments(fragments) if is_one_codestream(codec, holding) else None
+    return join_fragments(fragments) if is_one_codestream(codec, fragments) else None
 
 
 def join_fragments(fragments: list[memoryview]) -> BytesLike:

@@ -14,7 +14,8 @@ from typing import TypeAlias
 
 from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
 from lazydicom._bytes.source import BytesLike
-from lazydicom._frames.partial_index import LOOK, PartialIndex
+from lazydicom._frames.fragments import LOOK
+from lazydicom._frames.partial_index import PartialIndex
 
 Accept: TypeAlias = Callable[[int, ByteRange, memoryview], BytesLike | None]
 """Gives the codestream of a frame from its fragment, ``None`` where that is no whole frame."""

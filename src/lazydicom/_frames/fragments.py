@@ -1,26 +1,54 @@
 """Walking over the fragments of encapsulated Pixel Data (PS3.5 annex A.4).
 
-Only item headers are read: a tag and a length each.
+Only item headers are read, and the 8 bytes on both sides of each: a tag, a length, and how
+codestreams end and begin. A local file is read by position, never through a memory map, which
+kills the process where the file is cut meanwhile: 24 bytes a fragment where they are large,
+blocks of many where they are small.
 """
 
 from array import array
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.source import (
+    BytesLike,
+    ByteSource,
+    ReadableFile,
+    SmallReads,
+    is_holdable,
+    reads_small,
+)
 from lazydicom._header import tags
-from lazydicom._header.lookahead import Lookahead
+from lazydicom._header.header import Header
+from lazydicom._header.lookahead import Lookahead, open_lookahead
 from lazydicom._header.walker import UNDEFINED
-from lazydicom.errors import InvalidDicomError, format_tag
+from lazydicom.errors import LimitError, format_tag
 
 ITEM_HEADER: Final = Struct("<HHI")
 ITEM_WORDS: Final = (tags.ITEM >> 16, tags.ITEM & 0xFFFF)
 _END_WORDS: Final = (tags.SEQUENCE_DELIMITER >> 16, tags.SEQUENCE_DELIMITER & 0xFFFF)
+_HEAD: Final = Struct("<II")
 _ITEM_AS_READ: Final = 0xE000FFFE
 """The tag as one little-endian number."""
+LOOK: Final = 24
+"""The last 8 bytes of a fragment, the header of the next, and its first 8 bytes."""
+_NEAR: Final = 1 << 14
+"""16 KiB: what lies nearer costs less to read on than to seek."""
+_FEW: Final = 8
+_FIRST_BLOCK: Final = 1 << 12
+_LARGEST_BLOCK: Final = 1 << 18
+_MOST_FRAGMENTS: Final = 1 << 27
+"""128 million; each costs 32 bytes of memory while they are looked at."""
+
+Fetch: TypeAlias = Callable[[int], tuple[BytesLike, int]]
+"""Gives a buffer, and where in it the byte lies that was asked for: a look from there on is
+in it, as far as the file goes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +69,80 @@ class FragmentArea:
     """Frames declared."""
 
 
-class Fragments(NamedTuple):
+@dataclass(frozen=True, slots=True, eq=False)
+class Fragments:
     """What a walk over the fragments finds."""
 
-    starts: NDArray[np.int64]
-    """Offset of each fragment's tag."""
-    lengths: NDArray[np.int64]
-    """Length of each fragment's value."""
-    stop: int
-    """The byte after the last complete one."""
+    edges: NDArray[np.int64]
+    """Offset of each fragment's tag, and the byte after the last complete one."""
+    looks: NDArray[np.uint8]
+    """What lies around each edge: 8 bytes before it, the item header, 8 bytes after that."""
     fault: str | None
     """Why Pixel Data ends too early, ``None`` where it does not."""
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return len(self.edges) - 1
+
+    @property
+    def starts(self) -> NDArray[np.int64]:
+        """Offset of each fragment's tag."""
+        return self.edges[:-1]
+
+    @property
+    def stop(self) -> int:
+        """The byte after the last complete one."""
+        return int(self.edges[-1])
+
+    @property
+    def heads(self) -> NDArray[np.uint64]:
+        """First 8 bytes of each fragment's value, as a little-endian number."""
+        return _numbers(self.looks[:-1, 16:])
+
+    @property
+    def tails(self) -> NDArray[np.uint64]:
+        """Last 8 bytes of each fragment's value, as a little-endian number."""
+        return _numbers(self.looks[1:, :8])
+
+    def holding(self) -> "Fragments":
+        """Return the fragments that are not empty; the others make no frame."""
+        full = np.diff(self.edges) > 8
+        if full.all():
+            return self
+        # An empty fragment ends where the next begins: what lies before that is its header.
+        starts, stops = self.looks[:-1][full], self.looks[1:][full]
+        looks = np.concatenate((starts, self.looks[-1:]))
+        looks[1:, :8] = stops[:, :8]
+        return Fragments(
+            np.append(self.edges[:-1][full], self.edges[-1]), looks, self.fault
+        )
+
+
+@contextmanager
+def open_at_fragments(header: Header) -> Iterator[Lookahead]:
+    """Look at Pixel Data: a local file by position, what is here already as it is."""
+    if is_holdable(header.source):
+        with open_at_source(header.source) as lookahead:
+            yield lookahead
+    else:
+        with header.open_at_pixels() as lookahead:
+            yield lookahead
+
+
+@contextmanager
+def open_at_source(source: ByteSource) -> Iterator[Lookahead]:
+    """Look at a file: a local one by position, another as it is."""
+    if is_holdable(source):
+        with source.held() as file:
+            yield Lookahead(file, None)
+    else:
+        with open_lookahead(source) as lookahead:
+            yield lookahead
 
 
 def walk_fragments(
     lookahead: Lookahead,
-    fragments: FragmentArea,
+    area: FragmentArea,
     start: int,
     *,
     guess: NDArray[np.int64] | None = None,
@@ -67,110 +153,171 @@ def walk_fragments(
     ----------
     lookahead : Lookahead
         On the file.
-    fragments : FragmentArea
+    area : FragmentArea
         Where they end.
     start : int
         First fragment of the walk.
     guess : ndarray of int64, optional
-        Offsets of fragments, in order. Where each fragment ends exactly at the next one, they
-        are what the walk would find, and are all read at once.
+        Offsets of fragments, rising. Where each fragment ends exactly at the next one, they
+        are what the walk finds, and many are looked at at once.
 
     Raises
     ------
-    InvalidDicomError
-        If there is something else where a fragment should be.
+    LimitError
+        If there are more fragments than memory should hold.
     """
-    starts, lengths = array("q"), array("q")
-    position = start
-    if guess is not None and (followed := _follow(lookahead, guess, start)) is not None:
-        starts.frombytes(guess[:-1].tobytes())
-        lengths.frombytes(followed.tobytes())
-        position = int(guess[-1])
-    fault = None
-    while (found := _next_item(lookahead, fragments, position)) is not None:
-        if found > fragments.stop - position - 8:
-            fault = f"Expected a fragment of {found} bytes, Pixel Data ends before"
-            break
-        starts.append(position)
-        lengths.append(found)
-        position += 8 + found
+    fetch, stop = _fetch_of(lookahead), min(area.stop, lookahead.size)
+    edges, looks, fault = array("q", [start]), bytearray(), None
+    while edges[-1] <= stop - 8:
+        if len(edges) > 1 and edges[-1] - edges[-2] > _NEAR:
+            looks += _hop(lookahead.source, stop, edges)
+        buffer, place = fetch(edges[-1] - 8)
+        if len(buffer) > _LARGEST_BLOCK:  # what is copied of it stays small
+            buffer, place = memoryview(buffer)[place : place + _LARGEST_BLOCK], 0
+        base, known = edges[-1] - 8 - place, len(edges)
+        if guess is not None:
+            _follow(buffer, base, guess, edges)
+        _walk_through(buffer, edges[-1] - base, base, stop, edges)
+        if len(edges) > known:
+            looks += _looks(buffer, base, edges[known - 1 : -1])
+        else:
+            length, fault = _next_item(buffer, place + 8, stop - edges[-1] - 8)
+            if length is None:
+                break
+            looks += bytes(buffer[place : place + LOOK]).ljust(LOOK, b"\0")
+            edges.append(edges[-1] + 8 + length)
+        if len(edges) > _MOST_FRAGMENTS:
+            raise LimitError(
+                f"More than {_MOST_FRAGMENTS} fragments", url=lookahead.url
+            )
     else:
-        fault = _lacks_end(fragments, position)
-    return Fragments(_column(starts), _column(lengths), position, fault)
+        fault = _lacks_end(area, edges[-1])
+    buffer, place = fetch(edges[-1] - 8)
+    looks += bytes(buffer[place : place + LOOK]).ljust(LOOK, b"\0")
+    around = np.frombuffer(looks, np.uint8).reshape(-1, LOOK)
+    return Fragments(np.frombuffer(edges, np.int64), around, fault)
 
 
-def peek(lookahead: Lookahead, offsets: NDArray[np.int64]) -> NDArray[np.uint64]:
-    """Read the 8 bytes at each offset as a little-endian number.
-
-    Each must lie in the file; bytes behind its end are zero.
-    """
-    held = len(lookahead.buffer)
-    if not _at_hand(lookahead, offsets) or held < 8:
-        return np.array(
-            [_peek_one(lookahead, at) for at in offsets.tolist()], np.uint64
-        )
-    every: NDArray[np.uint64] = np.ndarray(
-        (held - 7,), np.dtype("<u8"), buffer=lookahead.buffer, strides=(1,)
-    )  # every 8 bytes, wherever they begin
-    at = offsets - lookahead.base
-    over = np.maximum(at - (held - 8), 0)
-    return every[at - over] >> (8 * over).astype(np.uint64)
+def is_kept_open(lookahead: Lookahead) -> bool:
+    """Return whether a small read costs no more than a system call."""
+    return reads_small(lookahead.source)
 
 
-def _at_hand(lookahead: Lookahead, offsets: NDArray[np.int64]) -> bool:
-    if not len(offsets):
-        return False
-    last = int(offsets.max())
-    return lookahead.holds(int(offsets.min()), min(last + 8, lookahead.size))
+def _fetch_of(lookahead: Lookahead) -> Fetch:
+    """Return what fetches the next look: of a file that is kept open, or as elsewhere."""
+    if reads_small(lookahead.source):
+        return _fetch_small(lookahead.source)
+
+    def fetch(offset: int) -> tuple[BytesLike, int]:
+        place = lookahead.seek(offset, min(LOOK, lookahead.size - offset))
+        return lookahead.buffer, place
+
+    return fetch
 
 
-def _peek_one(lookahead: Lookahead, offset: int) -> int:
-    length = min(8, lookahead.size - offset)
-    return int.from_bytes(lookahead.bytes_at(offset, length), "little")
+def _fetch_small(file: SmallReads) -> Fetch:
+    """Return what reads a look, or a block of several where fragments lie near each other."""
+    buffer, base, block = b"", 0, _FIRST_BLOCK
+
+    def fetch(offset: int) -> tuple[BytesLike, int]:
+        nonlocal buffer, base, block
+        far = offset - base - len(buffer)
+        if far > _NEAR and buffer:
+            block = _FIRST_BLOCK
+            base, buffer = offset, file.read_some(offset, LOOK)
+        elif offset < base or far > -LOOK:
+            base, buffer = offset, file.read_some(offset, block)
+            block = min(4 * block, _LARGEST_BLOCK)
+        return buffer, offset - base
+
+    return fetch
+
+
+def _hop(file: ReadableFile, stop: int, edges: "array[int]") -> bytes:
+    """Walk on over large fragments of a file that is kept open; return the looks."""
+    looks, position = bytearray(), edges[-1]
+    if not reads_small(file):
+        return b""
+    read, unpack = file.read_some, _HEAD.unpack_from
+    while position <= stop - LOOK + 8:
+        look = read(position - 8, LOOK)
+        tag, length = unpack(look, 8)
+        position += 8 + length
+        if tag != _ITEM_AS_READ or length == UNDEFINED or position > stop:
+            break
+        edges.append(position)
+        looks += look
+        if length < _NEAR:
+            break
+    return bytes(looks)
+
+
+def _follow(
+    buffer: BytesLike, base: int, guess: NDArray[np.int64], edges: "array[int]"
+) -> None:
+    """Walk as far as the buffer shows that fragments begin where they are expected."""
+    first, last = np.searchsorted(guess, (edges[-1], base + len(buffer) - LOOK + 8))
+    expected = guess[first : last + 1]
+    if len(expected) < _FEW or expected[0] != edges[-1]:
+        return
+    heads = np.ndarray((len(buffer) - 7,), "<u8", buffer=buffer, strides=(1,))
+    items = heads[expected[:-1] - base]
+    lengths = (items >> np.uint64(32)).astype(np.int64)
+    right = (items & np.uint64(UNDEFINED)) == _ITEM_AS_READ
+    right &= (lengths != UNDEFINED) & (lengths + 8 == np.diff(expected))
+    count = len(right) if right.all() else int(right.argmin())
+    edges.frombytes(expected[1 : count + 1].tobytes())
+
+
+def _walk_through(
+    buffer: BytesLike, place: int, base: int, stop: int, edges: "array[int]"
+) -> None:
+    """Walk from the item at `place` as far as the buffer shows plain fragments."""
+    unpack, last, append = _HEAD.unpack_from, len(buffer) - LOOK + 8, edges.append
+    stop -= base
+    while place <= last:
+        tag, length = unpack(buffer, place)
+        place += 8 + length
+        if tag != _ITEM_AS_READ or length == UNDEFINED or place > stop:
+            return
+        append(base + place)
+
+
+def _looks(buffer: BytesLike, base: int, edges: "array[int]") -> bytes:
+    """Copy out what lies around some edges; all of it is in the buffer."""
+    if len(edges) == 1:
+        place = edges[0] - 8 - base
+        return bytes(buffer[place : place + LOOK])
+    every: NDArray[np.void] = np.ndarray(
+        (len(buffer) - LOOK + 1,), np.dtype(f"V{LOOK}"), buffer=buffer, strides=(1,)
+    )  # every look, wherever it begins
+    return every[np.frombuffer(edges, np.int64) - (8 + base)].tobytes()
 
 
 def _next_item(
-    lookahead: Lookahead, fragments: FragmentArea, position: int
-) -> int | None:
-    """Read the length of the fragment at `position`, ``None`` where fragments end."""
-    if position + 8 > fragments.stop:
-        return None
-    at = lookahead.seek(position, 8)
-    group, element, length = ITEM_HEADER.unpack_from(lookahead.buffer, at)
-    if (group, element) == ITEM_WORDS and length != UNDEFINED:
-        return int(length)
+    buffer: BytesLike, place: int, room: int
+) -> tuple[int | None, str | None]:
+    """Return the length of the next fragment, or ``None`` and why there is none."""
+    group, element, length = ITEM_HEADER.unpack_from(buffer, place)
     if (group, element) == _END_WORDS:
-        return None
-    found = format_tag(group << 16 | element)
-    if length == UNDEFINED and (group, element) == ITEM_WORDS:
-        found = "one of undefined length"
-    message = f"Expected Item (FFFE,E000), found {found}"
-    raise InvalidDicomError(
-        message, url=lookahead.url, offset=position, tag=tags.PIXEL_DATA
-    )
+        return None, None
+    if (group, element) != ITEM_WORDS or length == UNDEFINED:
+        found = format_tag(group << 16 | element)
+        if (group, element) == ITEM_WORDS:
+            found = "one of undefined length"
+        return None, f"Expected Item (FFFE,E000), found {found}"
+    if length > room:
+        fault = f"Expected a fragment of {length} bytes, Pixel Data ends before"
+        return None, fault
+    return int(length), None
 
 
-def _lacks_end(fragments: FragmentArea, position: int) -> str | None:
+def _lacks_end(area: FragmentArea, position: int) -> str | None:
     """Return why fragments should go on at `position`."""
-    if position + 8 <= fragments.stop or (
-        position == fragments.stop and not fragments.delimited
-    ):
+    if position == area.stop and not area.delimited:
         return None
     return "Expected an Item or Sequence Delimitation Item, Pixel Data ends before"
 
 
-def _follow(
-    lookahead: Lookahead, guess: NDArray[np.int64], start: int
-) -> NDArray[np.int64] | None:
-    """Return the lengths of all fragments but the last, where the guess is right."""
-    if guess[0] != start or not _at_hand(lookahead, guess):
-        return None
-    heads = peek(lookahead, guess[:-1])
-    lengths = (heads >> np.uint64(32)).astype(np.int64)
-    tagged = (heads & np.uint64(0xFFFFFFFF)) == _ITEM_AS_READ
-    right = tagged & (guess[:-1] + 8 + lengths == guess[1:]) & (lengths != UNDEFINED)
-    return lengths if right.all() else None
-
-
-def _column(numbers: "array[int]") -> NDArray[np.int64]:
-    return np.frombuffer(numbers, np.int64) if numbers else np.empty(0, np.int64)
+def _numbers(columns: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    return np.ascontiguousarray(columns).view("<u8")[:, 0].astype(np.uint64)

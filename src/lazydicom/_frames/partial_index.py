@@ -21,13 +21,11 @@ from lazydicom._decode.codestream_marks import (
     end,
     is_one_fragment,
 )
-from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS, FragmentArea
+from lazydicom._frames.fragments import ITEM_HEADER, ITEM_WORDS, LOOK, FragmentArea
 from lazydicom._header import tags
 
 _END_WORDS: Final = (tags.SEQUENCE_DELIMITER >> 16, tags.SEQUENCE_DELIMITER & 0xFFFF)
 _ITEM_TAG: Final = ITEM_HEADER.pack(*ITEM_WORDS, 0)[:4]
-LOOK: Final = 24
-"""The last 8 bytes of a fragment, the header of the next, and its first 8 bytes."""
 _LANE_ITEMS: Final = 8
 """A segment must save more round trips than it takes to find its first fragment."""
 

@@ -125,6 +125,19 @@ def fragment_reader(reader: FrameReader) -> FragmentReader | None:
     return whole if isinstance(whole, FragmentReader) else None
 
 
+def prove(reader: FrameReader) -> None:
+    """Look at all fragments, so that no table is merely believed.
+
+    Raises
+    ------
+    InvalidDicomError
+        If fragments contradict the standard, or a frame that was given lies elsewhere.
+    """
+    fragments = fragment_reader(reader)
+    if fragments is not None:
+        fragments.prove()
+
+
 def frame_index(reader: FrameReader) -> FrameIndex | None:
     """Return the byte range of every frame, ``None`` where frames are no such."""
     whole = file_reader(reader)

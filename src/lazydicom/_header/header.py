@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.containers.inflate import InflatedSource
 from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import ByteSource, MemorySource
+from lazydicom._bytes.source import ByteSource, MemorySource, ReadableFile
 from lazydicom._header import tags
 from lazydicom._header.elements import (
     LONGEST_HEADER,
@@ -241,7 +241,7 @@ def _check_after(lookahead: Lookahead, pixel_data: Element, framing: Framing) ->
     raise InvalidDicomError(message, url=lookahead.url, offset=end, tag=following.tag)
 
 
-def _same_values(source: ByteSource, one: Element, other: Element) -> bool:
+def _same_values(source: ReadableFile, one: Element, other: Element) -> bool:
     """Compare two values block by block."""
     blocks = range(0, one.length, _BLOCK)
     return all(

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from lazydicom._bytes.ranges import FIRST_BLOCK, ByteRange
-from lazydicom._bytes.source import BytesLike, ByteSource
+from lazydicom._bytes.source import BytesLike, ByteSource, ReadableFile
 from lazydicom.errors import InvalidDicomError
 
 BLOCK_AFTER_JUMP: Final = 1 << 14
@@ -33,7 +33,7 @@ class Lookahead:
     __slots__ = ("_block", "base", "buffer", "kept", "size", "source", "stop", "url")
 
     def __init__(
-        self, source: ByteSource, memory: BytesLike | None, base: int = 0
+        self, source: ReadableFile, memory: BytesLike | None, base: int = 0
     ) -> None:
         self.source = source
         self._block = FIRST_BLOCK
