@@ -172,7 +172,7 @@ class HeldFile:
 
     def size(self) -> int:
         """Length of the file in bytes, as it was when the file was opened."""
-        return self.file.file_size
+        return self.file.version.size
 
     def read(self, span: ByteRange) -> bytes:
         """Read exactly `span`."""
@@ -182,7 +182,7 @@ class HeldFile:
     def read_some(self, offset: int, length: int) -> bytes:
         """Read `length` bytes, fewer at the end of the file."""
         data = read_at(self.descriptor, length, offset)
-        expected = min(length, self.file.file_size - offset)
+        expected = min(length, self.file.version.size - offset)
         if len(data) != expected:
             self.file.check_unchanged()
             message = f"The file ended {expected - len(data)} bytes too early"
