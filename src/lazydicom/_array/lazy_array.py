@@ -1,5 +1,6 @@
 """`LazyArray`: what views and exports need of an array, whatever its values come from."""
 
+import os
 from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
@@ -80,6 +81,36 @@ class LazyArray(Protocol):
     def identity(self) -> tuple[object, ...]:
         """Return what tells these values from any other, the same in every process."""
         ...
+
+
+def check_lazy(values: object, taker: str, *, more: str = "") -> LazyArray:
+    """Return an array as it is.
+
+    Parameters
+    ----------
+    values : object
+        What somebody gave.
+    taker : str
+        The function that takes it, for the message.
+    more : str
+        What it takes besides.
+
+    Raises
+    ------
+    TypeError
+        If it is something else, with advice.
+    """
+    if isinstance(values, LazyArray):
+        return values
+    kind = type(values).__name__
+    message = f"{taker} takes a DicomArray or a ComputedArray{more}, not {kind}"
+    if isinstance(values, str | bytes | os.PathLike):
+        message += "; open_image or open_series make one of files"
+    elif isinstance(values, Mapping):
+        message += "; name one of its arrays: study[name]"
+    elif isinstance(values, list | tuple):
+        message += "; name one of them"
+    raise TypeError(message)
 
 
 def chunk_nbytes(array: LazyArray, frames: int = 1) -> int:

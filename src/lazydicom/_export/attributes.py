@@ -4,39 +4,42 @@ import math
 from collections.abc import Iterable
 from typing import Any, Literal, TypeAlias
 
-import numpy as np
-
-from lazydicom._array.computed import FrameArray
+from lazydicom._arrange.axes.labels import origin_labels
+from lazydicom._array.array import DicomArray
+from lazydicom._array.computed import ComputedArray
 from lazydicom._array.coordinate import Coordinate
-from lazydicom._array.grid import HOLE, Tiles
 from lazydicom._array.image import DicomImage
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._header import tags
 from lazydicom._views.zarr_metadata import (
     auxiliary_names,
     check_name,
     technical_attributes,
 )
-from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
+from lazydicom.errors import InvalidDicomError, warn
 
 Metadata: TypeAlias = Literal["none", "technical", "full"]
+
+
+def url_of(array: LazyArray) -> str:
+    """Return the first file of an array, for messages; others have none."""
+    return array.images[0].url if array.images else "<array>"
 
 
 def warn_of_burned_in_text(array: LazyArray) -> None:
     """Say that no attribute has to leave a file for a name to leave it."""
     if array.attrs.get("burned_in_annotation") == "YES":
         message = "Burned In Annotation is YES: pixels may show who the patient is"
-        warn(message, url=array.images[0].url)
+        warn(message, url=url_of(array))
 
 
-def warn_of_tilt(array: FrameArray) -> None:
+def warn_of_tilt(array: LazyArray) -> None:
     """Say that a plane is not right behind the one before: a scale cannot."""
     if "gantry_tilt" in array.attrs:
         message = (
             f"Planes are shifted by a gantry tilt of {array.attrs['gantry_tilt']:.1f}°, "
             "which OME-Zarr's scale and translation leave out; the affine has it"
         )
-        warn(message, url=array.images[0].url)
+        warn(message, url=url_of(array))
 
 
 def exported_attributes(
@@ -49,7 +52,7 @@ def exported_attributes(
 
     Parameters
     ----------
-    array : DicomArray
+    array : LazyArray
         What is exported.
     metadata : {"none", "technical", "full"}
         ``"technical"`` takes the attributes of `TECHNICAL_ATTRIBUTES` that the array
@@ -63,11 +66,13 @@ def exported_attributes(
     Raises
     ------
     ValueError
-        If `metadata` is something else, or `name` cannot be a name.
+        If `metadata` is something else or not to be had, or `name` cannot be a name.
     """
     if metadata not in {"none", "technical", "full"}:
         message = f"Expected metadata 'none', 'technical' or 'full', found {metadata!r}"
         raise ValueError(message)
+    if metadata == "full" and not array.images:
+        raise ValueError("metadata='full' needs an array of files, which have headers")
     attributes: dict[str, Any] = {}
     if name is not None:
         check_name(array, name, more)
@@ -87,29 +92,17 @@ def exported_attributes(
 def source_labels(array: LazyArray) -> dict[str, Coordinate]:
     """Return instance and frame of each grid position; nothing and -1 for holes.
 
-    The header of every instance is asked for its UID.
-
     Raises
     ------
-    UnsupportedError
-        If frames are tiles: coordinates along y and x count pixels.
+    ValueError
+        If no frames of files stand along the axes of the array.
     """
-    if not isinstance(array, FrameArray) or isinstance(array.grid.layout, Tiles):
-        message = "Tiles have no coordinate that says where they come from"
-        raise UnsupportedError(message, url=array.images[0].url)
-    uids: list[str] = []
-    numbers: list[int] = []
-    for image in array.images:
-        found = image.header.elements.get(tags.SOP_INSTANCE_UID, "UI")
-        uids += [str(found[0]) if found else ""] * len(image)
-        numbers += range(len(image))
-    places = array.grid.frames
-    names, frames = np.array([*uids, ""]), np.array([*numbers, HOLE], np.int64)
-    dims = array.dims[: places.ndim]
-    return {
-        "sop_instance_uid": Coordinate(dims, names[places]),
-        "frame_number": Coordinate(dims, frames[places]),
-    }
+    if isinstance(array, ComputedArray):
+        return source_labels(array.source)
+    if not isinstance(array, DicomArray) or array.grid_axes != len(array.grid.shape):
+        raise ValueError("source=True needs an array whose planes are frames of files")
+    places = array.frames.rows_of(array.grid.numbers)
+    return origin_labels(array.frames, places, array.dims[: places.ndim])
 
 
 def _dicom_json(image: DicomImage) -> dict[str, Any]:

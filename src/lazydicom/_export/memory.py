@@ -1,6 +1,5 @@
 """How many units may be written at once within a memory limit."""
 
-import math
 from typing import Final
 
 from lazydicom._array.lazy_array import LazyArray, chunk_nbytes
@@ -28,7 +27,7 @@ def plan_workers(
 
     Parameters
     ----------
-    array : DicomArray
+    array : LazyArray
         What is read.
     layout : ZarrLayout
         Where it goes.
@@ -65,14 +64,12 @@ def unit_nbytes(array: LazyArray, layout: ZarrLayout, *, streams: bool) -> int:
 
     Small units are read together: their run takes the place of the slabs.
     """
-    item = layout.dtype.itemsize
-    axes = layout.grid_axes
-    slab = math.prod((*layout.chunks[:axes], *layout.shape[axes:])) * item
+    frame = chunk_nbytes(array)
     chunk = layout.chunk_nbytes
     compressed = {codec["name"] for codec in layout.compressors} - {"crc32c"}
     slabs = 2  # one is written while the next is read
-    held = max(slabs * slab, RUN_NBYTES if streams else 0)
-    held += chunk_nbytes(array) * _frames_in_the_making(array)
+    held = max(slabs * layout.slab_nbytes, RUN_NBYTES if streams else 0)
+    held += frame * _frames_in_the_making(array)
     held += chunk * (1 + 3 * bool(compressed)) + (4 << 20)
     if not streams:
         held += 2 * layout.unit_nbytes

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.computed import ComputedArray, FrameArray
+from lazydicom._array.lazy_array import LazyArray
+from lazydicom._export.attributes import url_of
 from lazydicom._views.lut.parameters import frame_columns, rescale_columns
 from lazydicom.errors import UnsupportedError
 
@@ -47,7 +49,7 @@ Placed: TypeAlias = tuple[Sequence[OmeAxis], Sequence[float]]
 """The axes of a level, and how many of their steps one of its pixels is long."""
 
 
-def find_axes(array: FrameArray) -> list[OmeAxis]:
+def find_axes(array: LazyArray) -> list[OmeAxis]:
     """Order the axes: time, channel, space.
 
     Axes of length 1 that have no place are left out.
@@ -72,7 +74,7 @@ def find_axes(array: FrameArray) -> list[OmeAxis]:
         raise UnsupportedError(
             f"OME-Zarr has no place for the axes {', '.join(others)} of {array.dims}: "
             "export one position of them at a time",
-            url=array.images[0].url,
+            url=url_of(array),
         )
     places |= dict.fromkeys(others, ("c", "channel"))
     axes = [
@@ -83,7 +85,7 @@ def find_axes(array: FrameArray) -> list[OmeAxis]:
     return sorted(axes, key=lambda axis: "tczyx".index(axis.name))
 
 
-def _axis(array: FrameArray, position: int, name: str, kind: str) -> OmeAxis:
+def _axis(array: LazyArray, position: int, name: str, kind: str) -> OmeAxis:
     dim = array.dims[position]
     nowhere = OmeAxis(name, kind, dim, position, unit="", scale=1.0, translation=0.0)
     coordinate = array.coords.get(dim)
@@ -98,7 +100,7 @@ def _axis(array: FrameArray, position: int, name: str, kind: str) -> OmeAxis:
     return OmeAxis(name, kind, dim, position, unit, scale=step, translation=first)
 
 
-def _thickness(array: FrameArray, dim: str) -> float:
+def _thickness(array: LazyArray, dim: str) -> float:
     """Return the extent of the only plane; nothing is known of the distance to another."""
     thickness = array.attrs.get("slice_thickness", 1.0) if dim == "z" else 1.0
     return thickness if isinstance(thickness, float) and thickness > 0 else 1.0
@@ -120,7 +122,7 @@ def halving(
     ]
 
 
-def given_levels(arrays: Sequence[FrameArray]) -> list[Placed]:
+def given_levels(arrays: Sequence[LazyArray]) -> list[Placed]:
     """Place levels that are there already by their coordinates, else by their lengths."""
     finest = find_axes(arrays[0])
     levels: list[Placed] = []
@@ -174,7 +176,7 @@ def _translations(
     ]
 
 
-def omero(array: FrameArray, axes: Sequence[OmeAxis]) -> dict[str, Any] | None:
+def omero(array: LazyArray, axes: Sequence[OmeAxis]) -> dict[str, Any] | None:
     """Return each channel the window that the file asks for; ``None`` where it asks none."""
     channel = next((axis for axis in axes if axis.kind == "channel"), None)
     if channel is not None and channel.dim == "sample":
@@ -187,11 +189,12 @@ def omero(array: FrameArray, axes: Sequence[OmeAxis]) -> dict[str, Any] | None:
     return {"channels": gray, "rdefs": {"model": "greyscale"}}
 
 
-def _colors(array: FrameArray) -> dict[str, Any] | None:
+def _colors(array: LazyArray) -> dict[str, Any] | None:
     """Show red, green and blue in full; with alpha they are more than channels."""
     if array.shape[-1] != len(_RGB):
         return None
-    if isinstance(array, ComputedArray):  # the entries of a palette
+    stored = array.images and not isinstance(array, ComputedArray)
+    if array.dtype.kind in "ui" and not stored:  # the entries of a palette
         highest = float(np.iinfo(array.dtype).max)
     else:
         _, highest = _stored_limits(array) or (0.0, 1.0)
@@ -204,7 +207,7 @@ def _channel(color: str, label: str, window: dict[str, float]) -> dict[str, Any]
     return channel | {"label": label} if label else channel
 
 
-def _labels(array: FrameArray, axis: OmeAxis) -> list[str]:
+def _labels(array: LazyArray, axis: OmeAxis) -> list[str]:
     coordinate = array.coords.get(axis.dim)
     values = (
         range(array.shape[axis.position]) if coordinate is None else coordinate.values
@@ -212,8 +215,10 @@ def _labels(array: FrameArray, axis: OmeAxis) -> list[str]:
     return [f"{axis.dim} {value}" for value in values]
 
 
-def _window(array: FrameArray) -> dict[str, float] | None:
+def _window(array: LazyArray) -> dict[str, float] | None:
     """Return the widest of the first windows, in the units of the values."""
+    if not isinstance(array, FrameArray):  # of dask or xarray: nothing is known
+        return None
     centers, widths = frame_columns(array, "window_center", "window_width")
     if np.isnan(centers[:, 0]).all() or np.isnan(widths[:, 0]).all():
         return None
@@ -243,7 +248,9 @@ def _scaling(array: FrameArray) -> tuple[NDArray[np.float64], NDArray[np.float64
     return rescale_columns(array) or (np.ones(1), np.zeros(1))
 
 
-def _stored_limits(array: FrameArray) -> tuple[float, float] | None:
+def _stored_limits(array: LazyArray) -> tuple[float, float] | None:
+    if not array.images:
+        return None
     pixel = array.images[0].format.pixel
     if pixel.dtype.kind == "f":
         return None

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lazydicom._array.computed import FrameArray
+from lazydicom._array.lazy_array import LazyArray
+from lazydicom._export.attributes import url_of
 from lazydicom._export.ome_metadata import (
     VERSION,
     OmeAxis,
@@ -35,7 +36,7 @@ _TILE: Final = 1024
 class Pyramid:
     """What will be written."""
 
-    arrays: tuple[FrameArray, ...]
+    arrays: tuple[LazyArray, ...]
     """One, or one for each level."""
     axes: list[OmeAxis]
     factors: list[tuple[int, ...]]
@@ -98,7 +99,7 @@ class Pyramid:
 
 
 def plan_pyramid(
-    array_or_levels: FrameArray | Sequence[FrameArray],
+    arrays: Sequence[LazyArray],
     levels: int | None,
     method: Method | None,
 ) -> Pyramid:
@@ -113,16 +114,13 @@ def plan_pyramid(
         raise ValueError(f"Expected 1 level or more, found {levels}")
     if method not in {None, "mean", "nearest"}:
         raise ValueError(f"Expected the method mean or nearest, found {method!r}")
-    if isinstance(array_or_levels, FrameArray):
-        arrays: tuple[FrameArray, ...] = (array_or_levels,)
-    else:
-        arrays = tuple(array_or_levels)[:levels]
+    arrays = tuple(arrays)[:levels] if len(arrays) > 1 else tuple(arrays)
     if len({(array.dims, array.dtype) for array in arrays}) != 1:
         raise ValueError("Expected levels of the same axes and type")
     axes = find_axes(arrays[0])
     if [axis.name for axis in axes[-2:]] != ["y", "x"]:
         message = f"Expected planes of y and x, found {arrays[0].dims}"
-        raise UnsupportedError(message, url=arrays[0].images[0].url)
+        raise UnsupportedError(message, url=url_of(arrays[0]))
     if method is None:
         labels = arrays[0].attrs.get("modality") == "SEG"
         method = "nearest" if labels else "mean"
@@ -134,7 +132,7 @@ def plan_pyramid(
 
 
 def _factors(
-    array: FrameArray, axes: Sequence[OmeAxis], levels: int | None
+    array: LazyArray, axes: Sequence[OmeAxis], levels: int | None
 ) -> list[tuple[int, ...]]:
     """Halve until planes are small."""
     full = [array.shape[axis.position] for axis in axes]

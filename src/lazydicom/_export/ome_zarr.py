@@ -14,8 +14,8 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
-from lazydicom._array.computed import FrameArray
 from lazydicom._export.attributes import warn_of_burned_in_text, warn_of_tilt
+from lazydicom._export.inputs import Exportable, exported_levels
 from lazydicom._export.ome_plan import Pyramid, default_chunks, plan_pyramid
 from lazydicom._export.pyramid import Level, Method
 from lazydicom._export.store.folder import LocalFolder
@@ -49,7 +49,7 @@ class OmeReport:
 
 
 def to_ome_zarr(
-    array_or_levels: FrameArray | Sequence[FrameArray],
+    array_or_levels: Exportable | Sequence[Exportable],
     store: StoreLike,
     *,
     storage_options: Mapping[str, Any] | None = None,
@@ -70,7 +70,7 @@ def to_ome_zarr(
 
     Parameters
     ----------
-    array_or_levels : DicomArray, ComputedArray, or a list of them
+    array_or_levels : DicomArray, ComputedArray, dask.array.Array, xarray.DataArray, or a list
         An array, of which coarser levels are made, or levels that are there already, the
         finest first.
     store : str or os.PathLike
@@ -117,7 +117,8 @@ def to_ome_zarr(
     started = time.monotonic()
     if overwrite and resume:
         raise ValueError("Expected overwrite or resume, not both")
-    pyramid = plan_pyramid(array_or_levels, levels, method)
+    arrays = exported_levels(array_or_levels, "to_ome_zarr")
+    pyramid = plan_pyramid(arrays, levels, method)
     target = open_target(_located(store), storage_options or {})
     write = _Writing(pyramid, target, dict(storage_options or {}))
     _check_layout(write.level(0), chunks, compressors)

@@ -14,11 +14,11 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.computed import FrameArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
 from lazydicom._array.image import DicomImage
-from lazydicom._array.plan import ReadPlan
+from lazydicom._array.lazy_array import LazyArray
+from lazydicom._array.plan import ReadPlan, sum_plans
 
 Method: TypeAlias = Literal["mean", "nearest"]
 
@@ -38,9 +38,9 @@ class Readable(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Level:
-    """One level: an array without labels."""
+    """One level as an array without labels."""
 
-    array: FrameArray
+    array: LazyArray
     """Whose pixels they are."""
     below: "Readable | Transposed"
     """What it is read from."""
@@ -59,6 +59,11 @@ class Level:
         return tuple(-(-length // factor) for length, factor in pairs)
 
     @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         """Type of the values of every level."""
         return self.array.dtype
@@ -69,44 +74,36 @@ class Level:
         return math.prod(self.shape) * self.dtype.itemsize
 
     @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def grid_axes(self) -> int:
-        """Leading axes along which frames stand: all of them, of tiles."""
-        return self.ndim if self._is_tiled else self.ndim - 2
-
-    @property
-    def _is_tiled(self) -> bool:
-        return "x" in self.array.dims[: self.array.grid_axes]
-
-    def chunk_frames(self, frames: int) -> tuple[int, ...]:
-        """Return the lengths of a chunk of so many planes, of tiles those of the source."""
-        outer, plane = self.shape[:-2], self.shape[-2:]
-        if self._is_tiled:
-            lengths = zip(self.array.dims, self.array.chunk_frames(frames), strict=True)
-            tiles = dict(lengths)
-            plane = (min(tiles["y"], plane[0]), min(tiles["x"], plane[1]))
-            return (*(1 for _ in outer), *plane)
-        if not outer:
-            return plane
-        return (*(1 for _ in outer[1:]), min(frames, outer[-1]), *plane)
-
-    @property
     def images(self) -> tuple[DicomImage, ...]:
         """Where the pixels come from."""
         return self.array.images
+
+    @property
+    def grid_axes(self) -> int:
+        """All axes where frames are tiles of a plane, else those before rows and columns."""
+        rows = self.array.dims.index("y")
+        return self.ndim if rows < self.array.grid_axes else self.ndim - 2
+
+    def chunk_frames(self, frames: int) -> tuple[int, ...]:
+        """Return the lengths of a chunk of so many planes, or of tiles of them."""
+        *outer, rows, columns = self.shape
+        if self.grid_axes == self.ndim:
+            own = dict(
+                zip(self.array.dims, self.array.chunk_frames(frames), strict=True)
+            )
+            rows, columns = min(own["y"], rows), min(own["x"], columns)
+        elif outer:
+            return (*(1 for _ in outer[1:]), min(frames, outer[-1]), rows, columns)
+        return (*(1 for _ in outer), rows, columns)
 
     def identity(self) -> tuple[object, ...]:
         """Return what tells these values from any other."""
         return (self.array.identity(), self.dims, self.shape, self.method)
 
     def plan(self, key: Any = ...) -> ReadPlan:  # noqa: ANN401
-        """Return what reading all of the source costs: a level is read as a whole."""
+        """Return nothing: levels are read to be written."""
         del key
-        return self.array.plan(...)
+        return sum_plans(())
 
     def read(self, key: Any, *, threads: int | None = None) -> Any:  # noqa: ANN401
         """Read a region; slices of the first axes are enough."""
@@ -129,7 +126,7 @@ class Level:
 class Transposed:
     """An array with its axes in another order, those of length 1 in or left out."""
 
-    array: FrameArray
+    array: LazyArray
     order: tuple[int, ...]
     """Axis of the array behind each axis here."""
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lazydicom._array.array import DicomArray
+from lazydicom._array.computed import FrameArray
 from lazydicom._bytes.location import is_local, local_path
 from lazydicom._export.attributes import warn_of_burned_in_text
 from lazydicom._export.kerchunk import encode_json, encode_parquet
@@ -91,6 +92,9 @@ def to_references(
     if not target.endswith((".json", *_PARQUET)):
         message = f"Expected a URL that ends in .json, .parq or .parquet, found {url!r}"
         raise ValueError(redact_url(message))
+    if not isinstance(array, FrameArray):
+        message = "to_references takes arrays of files, which have bytes to refer to"
+        raise TypeError(f"{message}; found {type(array).__name__}")
     check_name(array, name)
     warn_of_burned_in_text(array)
     plan = plan_references(array)

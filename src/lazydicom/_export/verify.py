@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Final
 
-from lazydicom._array.computed import FrameArray
 from lazydicom._array.lazy_array import LazyArray
 from lazydicom._array.parallel import available_cores
+from lazydicom._export.inputs import Exportable, exported_levels
 from lazydicom._export.ome_plan import plan_pyramid
 from lazydicom._export.store.compare import Difference, StoreCheck
 from lazydicom._export.store.folder import Folder
@@ -61,7 +61,7 @@ class VerifyReport:
 
 def verify(
     store: StoreLike,
-    source: FrameArray | Sequence[FrameArray] | None = None,
+    source: Exportable | Sequence[Exportable] | None = None,
     *,
     storage_options: Mapping[str, Any] | None = None,
     workers: int | None = None,
@@ -77,7 +77,7 @@ def verify(
     ----------
     store : str, os.PathLike or zarr.abc.store.Store
         What `to_zarr` or `to_ome_zarr` wrote, or with `source` any Zarr v3 array.
-    source : DicomArray, ComputedArray or a list of levels, optional
+    source : array that `to_zarr` takes, or a list of levels, optional
         Compare each pixel with it, besides the checksums of the manifest. Of an image with
         levels the finest one is compared, or each with its own.
     storage_options : mapping, optional
@@ -103,7 +103,9 @@ def verify(
         If a chunk takes more than `memory_limit`.
     """
     target = open_target(store, storage_options or {})
-    arrays = _levels(source)
+    arrays: Sequence[LazyArray | None] = (
+        [None] if source is None else exported_levels(source, "verify")
+    )
     with errors_named(target.url, "read"):
         folder = target.published()
         metadata = None if folder is None else folder.get(METADATA)
@@ -133,37 +135,29 @@ def verify(
     )
 
 
-def _levels(
-    source: FrameArray | Sequence[FrameArray] | None,
-) -> Sequence[FrameArray | None]:
-    if source is None or isinstance(source, FrameArray):
-        return [source]
-    return source
-
-
 def _make_check(
     folder: Folder, metadata: bytes, source: LazyArray | None, url: str
 ) -> StoreCheck:
     """Find out what a store of one array is to be compared with."""
-    data, array = folder.get(MANIFEST), source
-    if data is None and array is None:
+    data = folder.get(MANIFEST)
+    if data is None and source is None:
         message = f"No manifest ({MANIFEST}) is there; name the source to compare with"
         raise ExportError(message, url=url)
     if data is None:
-        assert array is not None
-        axes = max(array.grid_axes, 1)
-        return StoreCheck(folder, _layout(metadata, axes, None, url), None, array)
+        assert source is not None
+        layout = _layout(metadata, source.grid_axes, None, url)
+        return StoreCheck(folder, layout, None, source)
     manifest = decode_manifest(data, url)
     axes, name = manifest.plan.frame_axes, manifest.plan.name
     if name is not None:
         metadata = folder.get(f"{name}/{METADATA}") or b""
-    return StoreCheck(folder, _layout(metadata, axes, name, url), manifest, array)
+    return StoreCheck(folder, _layout(metadata, axes, name, url), manifest, source)
 
 
 def _level_checks(
     folder: Folder,
     marker: ImageMarker,
-    arrays: Sequence[FrameArray | None],
+    arrays: Sequence[LazyArray | None],
     url: str,
 ) -> dict[str, StoreCheck]:
     """Find out what each level of an image is to be compared with."""
@@ -174,7 +168,9 @@ def _level_checks(
         if metadata is None:
             raise ExportError(f"Level {number} is gone", url=url)
         array = arrays[number] if number < len(arrays) else None
-        source = None if array is None else plan_pyramid(array, 1, None).source_level(0)
+        source = (
+            None if array is None else plan_pyramid([array], 1, None).source_level(0)
+        )
         check = _make_check(level, metadata, source, url)
         checks[f"{number}/"] = check
     return checks

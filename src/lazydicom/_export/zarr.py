@@ -17,6 +17,7 @@ from lazydicom._export.attributes import (
     source_labels,
     warn_of_burned_in_text,
 )
+from lazydicom._export.inputs import Exportable, PlainArray, exported_array
 from lazydicom._export.memory import plan_workers
 from lazydicom._export.store.cluster import find_cluster
 from lazydicom._export.store.layout import METADATA, Axes, plan_layout
@@ -61,7 +62,7 @@ class ExportReport:
 
 
 def to_zarr(
-    array: LazyArray,
+    array: Exportable,
     store: StoreLike,
     *,
     storage_options: Mapping[str, Any] | None = None,
@@ -84,8 +85,9 @@ def to_zarr(
 
     Parameters
     ----------
-    array : DicomArray
-        What to copy.
+    array : DicomArray, ComputedArray, dask.array.Array or xarray.DataArray
+        What to copy. An array of dask or xarray is computed chunk by chunk, and has no
+        headers: no ``source=True``, no ``metadata="full"``.
     store : str, os.PathLike or zarr.abc.store.Store
         A folder, a local ``.zip``, any fsspec URL, or a store object of zarr.
     storage_options : mapping, optional
@@ -98,7 +100,7 @@ def to_zarr(
         voxel names its origin; needs `name`. UIDs may identify a patient.
     chunks : int or sequence of int, optional
         Frames per chunk, or its length on each axis (-1: the whole axis). By default
-        whole frames up to 1 MiB, at least one.
+        whole frames up to 1 MiB, at least one; of an array of dask its own chunks.
     shards : int or sequence of int, optional
         Frames per shard, or its length on each axis; multiples of the chunk's. By
         default every chunk is an object of its own.
@@ -149,6 +151,9 @@ def to_zarr(
     started = time.monotonic()
     if overwrite and resume:
         raise ValueError("Expected overwrite or resume, not both")
+    array = exported_array(array, "to_zarr")
+    if isinstance(array, PlainArray) and chunks is None:
+        chunks = array.chunks
     check_writable(store)
     target = open_target(store, storage_options or {})
     warn_of_burned_in_text(array)

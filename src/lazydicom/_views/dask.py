@@ -12,6 +12,7 @@ import dask.array as da
 import numpy as np
 
 from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction
+from lazydicom._array.lazy_array import check_lazy
 from lazydicom._views.chunks import frame_chunks
 
 if TYPE_CHECKING:
@@ -89,6 +90,7 @@ def to_dask(
     >>> int(values[7].max().compute()) == int(values.max(axis=(1, 2))[7].compute())
     True
     """
+    check_lazy(array, "to_dask")
     meta: NDArray[Any] = np.empty((0,) * array.ndim, array.dtype)
     reader = ChunkReader(_without_labels(array))
     return da.from_array(  # type: ignore[no-any-return]

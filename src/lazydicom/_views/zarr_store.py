@@ -19,7 +19,7 @@ from zarr.abc.store import (
 )
 from zarr.buffer import default_buffer_prototype
 
-from lazydicom._array.lazy_array import LazyArray
+from lazydicom._array.lazy_array import LazyArray, check_lazy
 from lazydicom._bytes.per_process import per_process
 from lazydicom._views.zarr_metadata import (
     check_name,
@@ -84,6 +84,7 @@ class ZarrStore(Store):
         name: str | None = None,
     ) -> None:
         super().__init__(read_only=True)
+        check_lazy(array, "ZarrStore")
         if name is not None:
             check_name(array, name)
         if frames_per_chunk == "auto":

@@ -131,14 +131,15 @@ def frame_labels(
     if first.format.converts_to_rgb:
         attrs["photometric_interpretation"] = "RGB"
     if source:
-        coords |= _source_labels(table, places, dims)
+        coords |= origin_labels(table, places, dims)
         attrs |= _uids(first)
     return coords, attrs
 
 
-def _source_labels(
+def origin_labels(
     table: FrameTable, places: NDArray[np.int64], dims: tuple[str, ...]
 ) -> dict[str, Coordinate]:
+    """Return instance and frame of each place; nothing and -1 for holes."""
     names = table.text("sop_instance_uid")[places]
     names[places == HOLE] = ""
     frames = table.frame[places]

@@ -3,7 +3,7 @@
 import itertools
 import math
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -215,8 +215,18 @@ class StoreCheck:
         if not axes:
             return 0  # the only plane
         starts = [span.start for span in region[:axes]]
-        place = tuple((np.array(starts) + inside).tolist())
-        return int(np.ravel_multi_index(place, self.layout.shape[:axes]))
+        lengths = np.array(self._frame_lengths())
+        place = tuple(((np.array(starts) + inside) // lengths).tolist())
+        counts = -(-np.array(self.layout.shape[:axes]) // lengths)
+        return int(np.ravel_multi_index(place, tuple(counts.tolist())))
+
+    def _frame_lengths(self) -> Sequence[int]:
+        """Return what a frame covers of each axis that counts frames."""
+        axes = self.layout.grid_axes
+        if self.source is not None:
+            return self.source.chunk_frames(1)[:axes]
+        plan = None if self.manifest is None else self.manifest.plan
+        return (plan and plan.frame_lengths) or [1] * axes
 
 
 def _as_lists(layout: ZarrLayout) -> tuple[list[int], list[int] | None]:

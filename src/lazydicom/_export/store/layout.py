@@ -85,7 +85,15 @@ class ZarrLayout:
     @property
     def unit_nbytes(self) -> int:
         """Bytes of the decoded frames of a whole unit."""
-        frames = math.prod(self.objects[: self.grid_axes])
+        return self._nbytes_of_frames(self.objects)
+
+    @property
+    def slab_nbytes(self) -> int:
+        """Bytes of the decoded frames that are read together."""
+        return self._nbytes_of_frames(self.chunks)
+
+    def _nbytes_of_frames(self, lengths: Position) -> int:
+        frames = math.prod(lengths[: self.grid_axes])
         plane = math.prod(self.shape[self.grid_axes :])
         return frames * plane * self.dtype.itemsize
 
@@ -195,7 +203,6 @@ def plan_layout(
     ValueError
         If chunks or shards do not fit the array, or each other.
     """
-    axes = max(array.grid_axes, 1)
     wanted = grouped_frames(array) if chunks is None else chunks
     chunk = _lengths("chunks", wanted, array)
     shard = None if shards is None else _lengths("shards", shards, array)
@@ -210,7 +217,7 @@ def plan_layout(
         dims=array.dims,
         attributes=attributes,
     )
-    return read_layout(metadata, axes, name)
+    return read_layout(metadata, array.grid_axes, name)
 
 
 def read_layout(metadata: bytes, grid_axes: int, name: str | None = None) -> ZarrLayout:
@@ -246,11 +253,12 @@ def _lengths(name: str, wanted: int | Sequence[int], array: LazyArray) -> Positi
     """Write out the length of each axis; a number counts frames."""
     shape = array.shape
     lengths = tuple(wanted) if isinstance(wanted, Iterable) else (wanted,)
+    if isinstance(wanted, int | np.integer) and array.grid_axes:
+        all_frames = max(math.prod(shape[: array.grid_axes]), 1)
+        frames = all_frames if wanted == -1 else int(wanted)
+        lengths = array.chunk_frames(frames) if frames > 0 else (frames,)
     numbers = all(isinstance(n, int | np.integer) for n in lengths)
     numbers = numbers and all(n > 0 or n == -1 for n in lengths)
-    if numbers and not isinstance(wanted, Iterable):
-        every = wanted == -1
-        lengths = array.chunk_frames(math.prod(shape) if every else int(wanted))
     if len(lengths) != len(shape) or not numbers:
         message = f"Expected {name} for {len(shape)} axes, each 1 or more, or -1"
         raise ValueError(f"{message}; found {wanted!r}")

@@ -69,6 +69,8 @@ class ExportPlan:
     dtype: str
     chunks: list[int]
     shards: list[int] | None
+    frame_lengths: list[int] = field(default_factory=list)
+    """What a frame covers of each axis that counts frames; empty where that is 1."""
     name: str | None = None
     """What the array is called in its group; ``None``: it is the store."""
     labels: dict[str, int] = field(default_factory=dict)
@@ -281,6 +283,10 @@ def _plan(value: Mapping[str, Any]) -> ExportPlan:
     for lengths, least in ((plan.shape, 0), (plan.chunks, 1), (plan.shards, 1)):
         _check(lengths is None or _are_lengths(lengths, least, len(plan.shape)))
     _check(type(plan.frame_axes) is int and 0 <= plan.frame_axes <= len(plan.shape))
+    _check(plan.frame_axes < len(plan.shape) or plan.frame_lengths != [])
+    _check(
+        plan.frame_lengths == [] or _are_lengths(plan.frame_lengths, 1, plan.frame_axes)
+    )
     _check(None not in (plan.shape, plan.chunks))
     _check(np.dtype(plan.dtype).kind in "iuf")
     _check(plan.name is None or _is_plain(plan.name))

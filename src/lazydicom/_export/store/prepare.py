@@ -85,6 +85,12 @@ def _check_same_plan(found: ExportPlan, plan: ExportPlan, target: Target) -> Non
     raise ExportError(f"The export that stands here has {what}", url=target.url)
 
 
+def _frame_lengths(array: LazyArray) -> list[int]:
+    """Return what a frame covers of each axis that counts frames; empty where it is 1."""
+    lengths = list(array.chunk_frames(1)[: array.grid_axes])
+    return lengths if max(lengths, default=1) > 1 else []
+
+
 def make_plan(
     array: LazyArray, layout: ZarrLayout, labels: Mapping[str, bytes]
 ) -> ExportPlan:
@@ -94,6 +100,7 @@ def make_plan(
         source=source.hexdigest(),
         metadata=blake2b(layout.metadata, digest_size=16).hexdigest(),
         frame_axes=layout.grid_axes,
+        frame_lengths=_frame_lengths(array),
         shape=list(layout.shape),
         dtype=layout.dtype.str,
         chunks=list(layout.chunks),
