@@ -16,6 +16,7 @@ from lazydicom._arrange.stack import stack_frames
 from lazydicom._array.array import DicomArray
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import BytesLike, ByteSource, check_span
+from lazydicom._bytes.version import Version
 from lazydicom._decode.format import Color
 from lazydicom._header.header import read_header
 from lazydicom._open.instance import open_instance
@@ -142,7 +143,7 @@ class ObjectSource:
 
     def identity(self) -> tuple[object, ...]:
         """URL, size and version."""
-        return (self.url, self.object_size, self.version)
+        return (self.url, Version(self.object_size, self.version))
 
 
 def _open_object(url: str, store: Any, path: str) -> ByteSource:  # noqa: ANN401 (any store)

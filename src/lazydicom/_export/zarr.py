@@ -20,7 +20,7 @@ from lazydicom._export.attributes import (
 from lazydicom._export.inputs import Exportable, PlainArray, exported_array
 from lazydicom._export.memory import plan_workers
 from lazydicom._export.store.cluster import find_cluster
-from lazydicom._export.store.layout import METADATA, Axes, plan_layout
+from lazydicom._export.store.layout import METADATA, Axes, ZarrLayout, plan_layout
 from lazydicom._export.store.prepare import Known, make_plan, prepare
 from lazydicom._export.store.run import Copy, Progress
 from lazydicom._export.store.target import (
@@ -166,11 +166,8 @@ def to_zarr(
         attributes=exported_attributes(array, metadata, name, origin),
         name=name,
     )
-    labels = {METADATA: layout.metadata}
-    if name is not None:
-        labels = group_objects(array, name, layout.metadata, origin)
-    root = labels.pop(METADATA)
-    plan = make_plan(array, layout, labels)
+    labels = _labels(array, layout, origin)
+    plan = make_plan(array, layout, {k: labels[k] for k in labels if k != METADATA})
     alone = workers is not None
     copy = Copy(array, layout, target.staging, progress or _say_nothing)
     workers = plan_workers(
@@ -187,11 +184,26 @@ def to_zarr(
             workers = workers if cluster is None else cluster.threads
             with _nothing_left(copy, target, known):
                 copy.run(plan, known.records, workers, cluster)
-            for key, data in labels.items():
-                target.staging.put(key, data)
-            target.publish(root)
+            _publish(target, labels)
     seconds = time.monotonic() - started
     return _report(copy, target, known, workers=workers, seconds=seconds)
+
+
+def _publish(target: Target, labels: Mapping[str, bytes]) -> None:
+    """Write what stands beside pixels, last of all what makes it a store."""
+    for key, data in labels.items():
+        if key != METADATA:
+            target.staging.put(key, data)
+    target.publish(labels[METADATA])
+
+
+def _labels(
+    array: LazyArray, layout: ZarrLayout, origin: Mapping[str, Coordinate]
+) -> dict[str, bytes]:
+    """Return what stands in the store beside pixels."""
+    if layout.name is None:
+        return {METADATA: layout.metadata}
+    return group_objects(array, layout.name, layout.metadata, origin)
 
 
 def _origin(array: LazyArray, name: str | None) -> dict[str, Coordinate]:
