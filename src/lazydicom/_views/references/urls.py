@@ -3,7 +3,7 @@
 from typing import Any
 
 from lazydicom._array.image import DicomImage
-from lazydicom._bytes.location import file_url, is_local
+from lazydicom._bytes.location import file_url, is_local, local_path
 from lazydicom._bytes.source import MemorySource
 from lazydicom._bytes.version import Version
 from lazydicom.errors import UnsupportedError, redact_url
@@ -22,14 +22,16 @@ def referable_url(image: DicomImage) -> str:
     reason = _reason(image)
     if reason is not None:
         raise UnsupportedError(f"{reason}; {_INSTEAD}", url=image.url)
-    return f"file://{image.url}" if is_local(image.url) else image.url
+    return f"file://{local_path(image.url)}" if is_local(image.url) else image.url
 
 
 def source_facts(image: DicomImage) -> dict[str, Any]:
     """Return the file as `open_image` names it, its size, and etag or time of change."""
     _, version, *_ = image.reader.version()
     assert isinstance(version, Version), "of a file"
-    url = file_url(image.url) if is_local(image.url) else referable_url(image)
+    url = referable_url(image)
+    if is_local(image.url):
+        url = file_url(local_path(image.url))
     return {"url": url, "size": version.size, "version": str(version.tag)}
 
 
