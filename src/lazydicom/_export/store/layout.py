@@ -253,7 +253,7 @@ def _lengths(name: str, wanted: int | Sequence[int], array: LazyArray) -> Positi
     """Write out the length of each axis; a number counts frames."""
     shape = array.shape
     lengths = tuple(wanted) if isinstance(wanted, Iterable) else (wanted,)
-    if isinstance(wanted, int | np.integer) and array.grid_axes:
+    if isinstance(wanted, int | np.integer):
         all_frames = max(math.prod(shape[: array.grid_axes]), 1)
         frames = all_frames if wanted == -1 else int(wanted)
         lengths = array.chunk_frames(frames) if frames > 0 else (frames,)
