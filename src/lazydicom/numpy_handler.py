@@ -15,7 +15,7 @@ case, docs/how-to/pydicom-handler.md lists them.
 """
 
 import warnings
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,17 +43,17 @@ _REQUIRED_WITH_INTEGERS: Final = ("PixelRepresentation", "BitsStored")
 
 
 def is_available() -> bool:
-    """Say that NumPy is there: lazydicom does not install without it."""
+    """Return True: lazydicom does not install without NumPy."""
     return True
 
 
 def supports_transfer_syntax(transfer_syntax: UID) -> bool:
-    """Say whether Pixel Data in this transfer syntax is native."""
+    """Return whether Pixel Data in this transfer syntax is native."""
     return transfer_syntax in SUPPORTED_TRANSFER_SYNTAXES
 
 
 def needs_to_convert_to_RGB(ds: "Dataset") -> bool:  # noqa: N802 (pydicom's name)
-    """Say that pydicom must not convert: native YCbCr stays as it is stored."""
+    """Return False, pydicom must not convert: native YCbCr stays as it is stored."""
     del ds
     return False
 
@@ -61,7 +61,7 @@ def needs_to_convert_to_RGB(ds: "Dataset") -> bool:  # noqa: N802 (pydicom's nam
 def should_change_PhotometricInterpretation_to_RGB(  # noqa: N802 (pydicom's name)
     ds: "Dataset",
 ) -> bool:
-    """Say that the values are still those that Photometric Interpretation names."""
+    """Return False: the values are still those that Photometric Interpretation names."""
     del ds
     return False
 
@@ -96,14 +96,36 @@ def get_pixeldata(
     ValueError
         If the length of the pixels is wrong, or an element contradicts the standard.
     """
-    _check_transfer_syntax(ds)
-    keyword = _pixel_keyword(ds)
-    _check_elements(ds, keyword)
-    length = get_expected_length(ds)
-    values = _values(ds, keyword, _stored_bytes(ds, keyword, length))
+    try:
+        values = _all_values(ds)
+    except (ArithmeticError, LookupError, TypeError, RecursionError) as error:
+        kind = type(error).__name__  # its text may hold a value
+        raise ValueError(f"{_FAILED}: {kind} for the value of an element") from None
     if should_change_PhotometricInterpretation_to_RGB(ds):
         ds.PhotometricInterpretation = "RGB"
     return values if read_only or values.flags.writeable else values.copy()
+
+
+def _all_values(ds: "Dataset") -> NDArray[Any]:
+    _check_transfer_syntax(ds)
+    keyword = _pixel_keyword(ds)
+    _check_elements(ds, keyword)
+    _check_numbers(ds)
+    if _photometric(ds) != _photometric(ds).upper():
+        _warn("The Photometric Interpretation of the dataset is in lower case")
+    return _values(ds, keyword, _stored_bytes(ds, keyword, _expected_length(ds)))
+
+
+def _photometric(ds: "Dataset") -> str:
+    """Return the Photometric Interpretation without the blanks around it."""
+    return str(ds.PhotometricInterpretation or "").strip("\0 ")
+
+
+def _expected_length(ds: "Dataset") -> int:
+    """Return the bytes of all frames; pydicom knows YBR_FULL_422 to the letter only."""
+    length = int(get_expected_length(ds))
+    exact = ds.PhotometricInterpretation == "YBR_FULL_422"
+    return length // 3 * 2 if _is_subsampled(ds) and not exact else length
 
 
 def _check_transfer_syntax(ds: "Dataset") -> None:
@@ -142,8 +164,16 @@ def _check_elements(ds: "Dataset", keyword: str) -> None:
         )
 
 
+def _check_numbers(ds: "Dataset") -> None:
+    """Refuse several values, text and the like; pydicom counts with whatever it gets."""
+    for name in (*_NUMBERS, "PixelRepresentation", "NumberOfFrames"):
+        value = ds.get(name)
+        if value is not None and not isinstance(value, SupportsIndex):
+            raise ValueError(f"{_FAILED}: {name} is no integer")
+
+
 def _is_empty(ds: "Dataset", name: str) -> bool:
-    """Whether a number that the shape depends on has no value; others may be empty."""
+    """Return whether a number that the shape depends on has no value; others may be empty."""
     return name in _NUMBERS and ds[name].value is None
 
 
@@ -188,7 +218,7 @@ def _check_length(ds: "Dataset", *, found: int, expected: int) -> None:
 
 
 def _in_big_endian_words(ds: "Dataset") -> bool:
-    """Whether pixels of at most 8 bits lie in big endian words (PS3.5 annex A.3)."""
+    """Return whether pixels of at most 8 bits lie in big endian words (PS3.5 annex A.3)."""
     if ds.BitsAllocated > 8 or ds["PixelData"].VR != "OW":
         return False
     # A data set made in memory has no original encoding: its bytes lie as its transfer
@@ -208,7 +238,7 @@ def _values(ds: "Dataset", keyword: str, data: NDArray[np.uint8]) -> NDArray[Any
 
 
 def _is_subsampled(ds: "Dataset") -> bool:
-    return bool(ds.PhotometricInterpretation == "YBR_FULL_422")
+    return _photometric(ds).upper() == "YBR_FULL_422"
 
 
 def _resample(ds: "Dataset", data: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -224,4 +254,4 @@ def _resample(ds: "Dataset", data: NDArray[np.uint8]) -> NDArray[np.uint8]:
 
 def _warn(message: str) -> None:
     """Warn in the name of whoever asked for the pixels, which is pydicom itself."""
-    warnings.warn(message, UserWarning, stacklevel=5)
+    warnings.warn(message, UserWarning, stacklevel=6)

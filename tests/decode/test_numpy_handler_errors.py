@@ -224,3 +224,42 @@ def test_subsampled_pixels_with_too_many_bytes_may_be_no_subsampled_ones(
     with pytest.warns(UserWarning, match=words):
         ours.get_pixeldata(dataset)
     assert_no_difference(lambda: dataset)
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    ["Rows", "Columns", "SamplesPerPixel", "BitsAllocated", "NumberOfFrames",
+     "PixelRepresentation", "PixelData", "PhotometricInterpretation"],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [[1, 2], "zq", [], 1e300, 10**30, -1, b"zq", {}])
+def test_a_value_of_another_kind_ends_in_one_of_the_documented_errors(
+    keyword: str, value: object
+) -> None:
+    dataset = make_dataset()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            dataset[keyword]._value = value
+            ours.get_pixeldata(dataset)
+        except (AttributeError, NotImplementedError, ValueError) as error:
+            assert "zq" not in str(error)  # noqa: PT017 (any of three)
+
+
+@pytest.mark.parametrize("blanks", [" {}", "  {} ", "{}\0", " {}  \0"])
+def test_blanks_around_the_photometric_interpretation_mean_nothing(blanks: str) -> None:
+    plain = make_422(bytes(range(8)))
+    padded = make_422(bytes(range(8)))
+    padded["PhotometricInterpretation"]._value = blanks.format("YBR_FULL_422")
+
+    assert np.array_equal(ours.get_pixeldata(plain), ours.get_pixeldata(padded))
+
+
+@pytest.mark.parametrize("text", ["ybr_full_422", " Ybr_Full_422 "])
+def test_lower_case_is_read_with_a_warning(text: str) -> None:
+    plain, lower = make_422(bytes(range(8))), make_422(bytes(range(8)))
+    lower["PhotometricInterpretation"]._value = text
+
+    with pytest.warns(UserWarning, match="lower case"):
+        values = ours.get_pixeldata(lower)
+
+    assert np.array_equal(values, ours.get_pixeldata(plain))

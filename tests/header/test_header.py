@@ -16,6 +16,7 @@ from dicom_files import (
     EXPLICIT_LITTLE,
     IMPLICIT_LITTLE,
     element,
+    item,
     make_native,
     sequence,
     stored_pixels,
@@ -239,3 +240,36 @@ def test_no_attribute_of_a_patient_is_shown(tmp_path: Path) -> None:
     assert "SECRET" not in shown
     assert "19990909" not in shown
     assert array.images[0].header.dataset.PatientID == "SECRET-ID"
+
+
+def nested(depth: int, *, implicit: bool = False) -> bytes:
+    """Nest sequences of defined length, which the walker steps over as one."""
+    inside = b""
+    for _ in range(depth):
+        inside = sequence(0x00081140, inside, implicit=implicit)
+    return inside
+
+
+@pytest.mark.parametrize(
+    "elements",
+    [
+        nested(2500),
+        element(0x00091010, "SQ", b"abcdefghijklmnop"),
+        element(0x00091010, "SQ", item(b"ab", length=1 << 30)),
+        element(0x00091010, "UN", item(b"\xff" * 16)),
+        element(0x00080005, "CS", b"ISO_IR 9999"),
+        element(0x00091010, "??", b"abcd"),
+        element(0x00091010, "US", b"abc", pad=False),
+    ],
+    ids=range(7),
+)
+@pytest.mark.filterwarnings("ignore::UserWarning:pydicom")
+def test_the_dataset_is_there_or_an_error_of_ours(elements: bytes) -> None:
+    header = read_header(open_source(make_native(extra_before=elements)))
+
+    try:
+        dataset = header.dataset
+    except LazyDicomError as error:
+        assert "<bytes>" in str(error)  # noqa: PT017 (one or the other)
+    else:
+        assert dataset.Rows == 4

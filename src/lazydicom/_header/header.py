@@ -34,6 +34,7 @@ from lazydicom._header.lookahead import Lookahead, open_lookahead
 from lazydicom._header.pydicom import (
     DATASET_URL,
     DatasetElements,
+    only_ours,
     parse_data_set,
     transfer_syntax_uid,
 )
@@ -153,7 +154,8 @@ def read_sequence(header: Header, tag: int) -> "Sequence[Dataset]":
     """Read the items of one sequence of the top level; none where it is absent."""
     elements, framing = header.elements, header.meta.framing
     if isinstance(elements, DatasetElements):
-        return elements.dataset[tag].value if tag in elements.dataset else ()
+        with only_ours("pydicom cannot parse a sequence", url=header.url, tag=tag):
+            return elements.dataset[tag].value if tag in elements.dataset else ()
     assert isinstance(elements, FileElements)
     element = elements.find(tag)
     if element is None:
@@ -161,9 +163,9 @@ def read_sequence(header: Header, tag: int) -> "Sequence[Dataset]":
     with open_lookahead(header.source) as lookahead:
         end = end_of(lookahead, element, framing, header.pixel_data.start)
     data = header.source.read(ByteRange(element.start, end - element.start))
-    items: Sequence[Dataset] = parse_data_set(
-        b"", bytes(data), framing, url=header.url
-    )[tag].value
+    dataset = parse_data_set(b"", bytes(data), framing, url=header.url)
+    with only_ours("pydicom cannot parse a sequence", url=header.url, tag=tag):
+        items: Sequence[Dataset] = dataset[tag].value
     return items
 
 

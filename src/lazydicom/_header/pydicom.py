@@ -1,8 +1,10 @@
 """The door to pydicom's `Dataset`: one made of our bytes, and one that a caller brings."""
 
 import math
+import struct
 import sys
-from collections.abc import Iterable, Mapping, MutableSequence
+from collections.abc import Iterable, Iterator, Mapping, MutableSequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
@@ -23,6 +25,7 @@ _UNCHECKED: Final = (
     ArithmeticError,
     AttributeError,
     LookupError,
+    NotImplementedError,
     RecursionError,
     TypeError,
     ValueError,
@@ -53,9 +56,11 @@ class DatasetElements:
 
     def read(self, tag: int) -> bytes | None:
         """Return the bytes of a value, ``None`` where the element is absent."""
+        value = self._value(tag)
         if tag not in self.dataset:
             return None
-        return bytes(self.dataset[tag].value or b"")
+        with only_ours("Expected bytes", url=DATASET_URL, tag=tag):
+            return bytes(value or b"")
 
     def pixels(self, tag: int) -> BytesLike:
         """Return the bytes that hold the pixels, without a copy.
@@ -104,15 +109,12 @@ class DatasetElements:
 
         file = DicomBytesIO()
         file.is_little_endian, file.is_implicit_VR = True, False
-        try:
+        with only_ours("pydicom cannot write the elements", url=url):
             elements = (self.dataset[tag] for tag in wanted if self.holds(tag))
             some = Dataset({one.tag: one for one in elements})  # no parent changes
             for _ in some.iterall():  # parsed, whatever the order of their bytes was
                 pass
             write_dataset(file, some)
-        except (OSError, *_UNCHECKED) as error:  # its text may hold the value
-            message = f"pydicom cannot write the elements: {type(error).__name__}"
-            raise InvalidDicomError(message, url=url) from None
         return file.getvalue()
 
     def position(self, tag: int) -> int | None:
@@ -122,32 +124,54 @@ class DatasetElements:
 
     def _value(self, tag: int) -> Any:  # noqa: ANN401 (whatever pydicom makes of it)
         """Return a value that pydicom parses when it is first asked for."""
-        from pydicom.errors import BytesLengthException
-
-        unparsed = (ValueError, TypeError, NotImplementedError, BytesLengthException)
-        try:
+        with only_ours("pydicom cannot parse the value", url=DATASET_URL, tag=tag):
             return self.dataset[tag].value if tag in self.dataset else None
-        except unparsed as error:
-            message = f"pydicom cannot parse the value: {type(error).__name__}"
-            raise InvalidDicomError(message, tag=tag) from error
 
 
 def parse_data_set(
     meta: bytes, body: bytes, framing: Framing, *, url: str
 ) -> "Dataset":
-    """Parse the bytes of File Meta Information and data set with pydicom."""
+    """Parse the bytes of File Meta Information and data set with pydicom.
+
+    Raises
+    ------
+    InvalidDicomError
+        If pydicom cannot parse them.
+    """
     from pydicom.dataset import FileDataset, FileMetaDataset
     from pydicom.filereader import read_dataset
 
-    dataset = read_dataset(BytesIO(body), framing.implicit_vr, framing.little_endian)
-    group_2 = read_dataset(BytesIO(meta), is_implicit_VR=False, is_little_endian=True)
-    return FileDataset(
-        url,
-        dataset,
-        file_meta=FileMetaDataset(group_2),
-        is_implicit_VR=framing.implicit_vr,
-        is_little_endian=framing.little_endian,
-    )
+    little, implicit = framing.little_endian, framing.implicit_vr
+    with only_ours(f"pydicom cannot parse {len(body)} bytes", url=url):
+        dataset = read_dataset(BytesIO(body), implicit, little)
+        group_2 = read_dataset(
+            BytesIO(meta), is_implicit_VR=False, is_little_endian=True
+        )
+        return FileDataset(
+            url,
+            dataset,
+            file_meta=FileMetaDataset(group_2),
+            is_implicit_VR=implicit,
+            is_little_endian=little,
+        )
+
+
+@contextmanager
+def only_ours(message: str, *, url: str, tag: int | None = None) -> Iterator[None]:
+    """Turn whatever pydicom raises for odd bytes into an error of ours.
+
+    Raises
+    ------
+    InvalidDicomError
+        With the class of pydicom's error, not its text: that may hold a value.
+    """
+    from pydicom.errors import InvalidDicomError as NotDicomError
+
+    try:
+        yield
+    except (OSError, EOFError, struct.error, NotDicomError, *_UNCHECKED) as error:
+        text = f"{message}: {type(error).__name__}"
+        raise InvalidDicomError(text, url=url, tag=tag) from None
 
 
 def is_dataset(value: object) -> "TypeGuard[Dataset]":
@@ -226,11 +250,8 @@ def dataset_of_json(metadata: Mapping[str, Any], *, url: str) -> "Dataset":
     """
     from pydicom.dataset import Dataset, FileMetaDataset
 
-    try:
+    with only_ours("pydicom cannot parse the metadata", url=url):
         dataset = Dataset.from_json(without_bulk(metadata))
-    except _UNCHECKED as error:
-        message = f"pydicom cannot parse the metadata: {type(error).__name__}"
-        raise InvalidDicomError(message, url=url) from error
     dataset.file_meta = FileMetaDataset()
     return dataset
 
