@@ -27,9 +27,23 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 FILES: Final = files_of(*NATIVE)
+TYPE_ERRORS: Final = {"pydicom/test_files/badVR.dcm"}
+"""Number of Frames is text there: pydicom's arithmetic raises, and quotes nothing."""
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", TYPE_ERRORS)
+def test_a_type_error_of_pydicom_is_a_value_error(name: str) -> None:
+    theirs, mine = (
+        outcome_of(one, dcmread(FILES[name], force=True), read_only=False)
+        for one in (pydicoms, ours)
+    )
+
+    assert theirs.error is not None
+    assert mine.error is not None
+    assert (theirs.error[0], mine.error[0]) == (TypeError, ValueError)
+
+
+@pytest.mark.parametrize("name", FILES.keys() - TYPE_ERRORS)
 def test_a_real_file_makes_no_difference(name: str) -> None:
     assert_no_difference(lambda: dcmread(FILES[name], force=True))
 

@@ -162,8 +162,13 @@ def read_elements(
     """
     starts: dict[int, int] = {}
     repeated: dict[int, Repetition] = {}
+    repetitions = 0
     for tag, start, length in walk(lookahead, meta.start, meta.framing):
         if tag in starts:
+            repetitions += 1
+            if repetitions > _MOST_REPEATED:
+                message = f"More than {_MOST_REPEATED} elements stand again"
+                raise LimitError(message, url=lookahead.url, offset=start, tag=tag)
             _note_repetition(repeated, starts[tag], lookahead, start, meta.framing)
             continue
         starts[tag] = start
@@ -209,20 +214,11 @@ def _note_repetition(
     start: int,
     framing: Framing,
 ) -> None:
-    """Note that an element stands again, and whether with the same value.
-
-    Raises
-    ------
-    LimitError
-        If more do than a file has by accident.
-    """
+    """Note that an element stands again, and whether with the same value."""
     one, other = (read_element(lookahead, at, framing) for at in (first, start))
     known = repeated.get(one.tag)
     if known is not None and not known.alike:
         return
-    if known is None and len(repeated) >= _MOST_REPEATED:
-        message = f"More than {_MOST_REPEATED} elements stand twice"
-        raise LimitError(message, url=lookahead.url, offset=start, tag=one.tag)
     alike = one[1] == other[1] and one.length == other.length < _LARGEST_TWIN
     if alike:
         values = [lookahead.bytes_at(each.offset, each.length) for each in (one, other)]

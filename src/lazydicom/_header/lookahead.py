@@ -30,7 +30,9 @@ class Block(NamedTuple):
 class Lookahead:
     """A buffer that holds the bytes of a file from `base` to `stop`."""
 
-    __slots__ = ("_block", "base", "buffer", "kept", "size", "source", "stop", "url")
+    __slots__ = (
+        "_block", "base", "buffer", "kept", "size", "source", "stop", "unknown", "url",
+    )  # fmt: skip
 
     def __init__(
         self, source: ReadableFile, memory: BytesLike | None, base: int = 0
@@ -42,6 +44,8 @@ class Lookahead:
         self.buffer: BytesLike = b"" if memory is None else memory
         self.base = base
         self.stop = base + len(self.buffer)
+        self.unknown = 0
+        """Elements met so far whose VR is not known: each costs many reads."""
         self.kept: list[Block] = []
         """Blocks fetched so far, as far as they are worth keeping."""
 

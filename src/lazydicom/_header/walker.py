@@ -31,6 +31,7 @@ _ITEM_TAGS: Final = frozenset((ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER))
 _DELIMITERS: Final = _ITEM_TAGS - {ITEM}
 _VR_NAMES: Final = {code: code.decode() for code in _LONG_VR | _SHORT_VR}
 _ALL_VRS: Final = frozenset(_VR_NAMES.values())
+_MOST_UNKNOWN: Final = 10_000
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F))
 _ITEM_GROUP: Final = ITEM >> 16
 _PATTERNS_KEPT: Final = 64
@@ -98,6 +99,10 @@ def _read_unknown(lookahead: Lookahead, short: Element, framing: Framing) -> Ele
     VRs to come have a length of 32 bits (PS3.5 section 6.2), writers give 16 bits to those
     that they do not know, among them ``??`` and two blanks; others write implicit VR.
     """
+    lookahead.unknown += 1
+    if lookahead.unknown > _MOST_UNKNOWN:
+        message = f"More than {_MOST_UNKNOWN} elements of a VR that is not known"
+        raise LimitError(message, url=lookahead.url, offset=short.start, tag=short.tag)
     length_of = _FORMATS[framing.little_endian].length.unpack_from
     at = lookahead.seek(short.start, 8)
     code = bytes(lookahead.buffer[at + 4 : at + 6])
@@ -137,7 +142,7 @@ def _fits(lookahead: Lookahead, element: Element, framing: Framing) -> bool:
     following = group << 16 | number
     if undefined:
         return following in {ITEM, SEQUENCE_DELIMITER}
-    return bool(following > element.tag and following != ITEM)
+    return bool(following >= element.tag and following != ITEM)
 
 
 def walk(
@@ -200,6 +205,8 @@ def _end_of_undefined(
     while stack:
         if len(stack) == 1 and not in_item:
             position = patterns.skip(lookahead, position)
+        if in_item:
+            position = _skip_plain(lookahead, position, stack[-1], stop, patterns)
         element = read_element(lookahead, position, stack[-1])
         tag, position = element.tag, element.offset
         if tag == SEQUENCE_DELIMITER and not in_item:
@@ -220,6 +227,32 @@ def _end_of_undefined(
         value = position - element.offset
         patterns.note(_Step(element.start, element.offset - element.start, value))
     return position
+
+
+def _skip_plain(
+    lookahead: Lookahead,
+    start: int,
+    framing: Framing,
+    stop: int,
+    patterns: "_SequenceItemPatterns",
+) -> int:
+    """Step over elements of defined length that lie in memory, the most frequent ones."""
+    formats, implicit = _FORMATS[framing.little_endian], framing.implicit_vr
+    buffer, base = lookahead.buffer, lookahead.base
+    last = min(lookahead.stop, stop) - 8
+    while base <= start <= last:
+        group, _, code, length = formats.explicit.unpack_from(buffer, start - base)
+        if implicit:
+            (length,) = formats.length.unpack_from(buffer, start - base + 4)
+        elif code not in _SHORT_VR:
+            return start
+        end = start + 8 + length
+        if group == _ITEM_GROUP or end > stop or length == UNDEFINED:
+            return start
+        if patterns.learning:
+            patterns.note(_Step(start, 8, length))
+        start = end
+    return start
 
 
 def end_of_value(lookahead: Lookahead, element: Element, stop: int) -> int:
@@ -302,10 +335,14 @@ class _SequenceItemPatterns:
         self._patterns: list[re.Pattern[bytes]] = []
         self._steps: list[_Step] = []
         self._walked = 0
+        self.learning = True
+        """Whether the item at hand can become a pattern."""
 
     def note(self, step: _Step) -> None:
-        """Remember a step of the walk through an item."""
-        self._steps.append(step)
+        """Remember a step of the walk through an item that is not too long."""
+        if self.learning:
+            self._steps.append(step)
+            self.learning = step.stop - self._steps[0].start <= _LARGEST_ITEM
 
     def skip(self, lookahead: Lookahead, position: int) -> int:
         """_Step over the items at `position` that match; called between two items."""
@@ -333,9 +370,10 @@ class _SequenceItemPatterns:
 
     def _learn(self, lookahead: Lookahead) -> None:
         """Make a pattern of the item that was just walked; a lone item needs none."""
-        steps, self._steps = self._steps, []
+        steps, self._steps, learning = self._steps, [], self.learning
+        self.learning = True
         self._walked += bool(steps)
-        if not steps or not 1 < self._walked <= _PATTERNS_KEPT:
+        if not steps or not learning or not 1 < self._walked <= _PATTERNS_KEPT:
             return
         start, stop = steps[0].start, steps[-1].stop
         if (

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from struct import Struct
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,14 +22,20 @@ from lazydicom._header.columns.layout import (
     Places,
     Tree,
     follow_layout,
-    learn_layout,
+    walk_item,
 )
 from lazydicom._header.lookahead import Lookahead
-from lazydicom._header.walker import UNDEFINED, Framing
+from lazydicom._header.walker import UNDEFINED, Framing, read_element
+
+if TYPE_CHECKING:
+    from lazydicom._header.columns.layout import WalkedItem
 
 _FIRST_BLOCK: Final = 1 << 16
 _LARGEST_BLOCK: Final = 1 << 22
 _FIRST_BATCH: Final = 64
+_LARGEST_BATCH: Final = 1 << 14
+"""Each item costs 16 bytes for each wanted element while a batch is at hand."""
+_MOST_MISSES: Final = 12
 _LENGTHS_KEPT: Final = 16
 _LAYOUTS_KEPT: Final = 32
 
@@ -66,7 +72,7 @@ def read_items(items: SequenceItems) -> Iterator[SequenceItemBatch]:
     """
     guess = _Guess(items.framing)
     layouts: list[Layout] = []
-    at, room = items.start, _FIRST_BLOCK
+    at, room, misses = items.start, _FIRST_BLOCK, 0
     while at < items.stop:
         block = _read_block(items, at, min(room, items.stop - at))
         batch, before = _FIRST_BATCH, at
@@ -75,16 +81,17 @@ def read_items(items: SequenceItems) -> Iterator[SequenceItemBatch]:
             if good:
                 yield ready
                 at = found.ends[good - 1]
-            batch = min(batch * 4, 1 << 20)
+            batch = min(batch * 4, _LARGEST_BATCH)
             if good < len(found.starts):
                 batch = _FIRST_BATCH
-                yield (one := _learn(items, at, layouts, guess))[0]
-                at = one[1]
+                misses = 0 if good else min(misses + 1, _MOST_MISSES)
+                yield (walked := _walk(items, at, layouts, guess, 1 << misses))[0]
+                at = walked[1]
         if found.closed or at >= items.stop:
             return
         if at == before:  # the end of this item can only be walked to
-            yield (one := _learn(items, at, layouts, guess))[0]
-            at = one[1]
+            yield (walked := _walk(items, at, layouts, guess, 1))[0]
+            at = walked[1]
         room = min(4 * room, _LARGEST_BLOCK)
 
 
@@ -141,20 +148,37 @@ def _follow(
     return SequenceItemBatch(data, kept), count
 
 
-def _learn(
-    items: SequenceItems, start: int, layouts: list[Layout], guess: "_Guess"
+def _walk(
+    items: SequenceItems,
+    start: int,
+    layouts: list[Layout],
+    guess: "_Guess",
+    count: int,
 ) -> tuple[SequenceItemBatch, int]:
-    """Walk through one item, keep its layout, give its values and its end."""
-    layout, end = learn_layout(
-        Lookahead(items.source, None), start, items.framing, items.tree
-    )
-    guess.learn(end - start)
-    layouts.insert(0, layout)
-    del layouts[_LAYOUTS_KEPT:]
-    block = _read_block(items, start, end - start)
-    batch, good = _follow(items, block, [layout], _Found([start], [end], closed=False))
-    assert good == 1, "an item follows its own layout"
-    return batch, end
+    """Walk through up to `count` items, give their values and where the last one ends.
+
+    The layout of the last one is kept. Where items differ from each other, trying known
+    layouts costs more than walking does, so more of them are walked at once.
+    """
+    lookahead = Lookahead(items.source, None)
+    walked: list[WalkedItem] = []
+    at = start
+    while len(walked) < count and at < min(items.stop, start + _LARGEST_BLOCK):
+        if walked and read_element(lookahead, at, items.framing).tag != tags.ITEM:
+            break
+        walked.append(walk_item(lookahead, at, items.framing, items.tree))
+        guess.learn(walked[-1].end - at)
+        at = walked[-1].end
+    if walked[-1].layout is not None:
+        layouts.insert(0, walked[-1].layout)
+        del layouts[_LAYOUTS_KEPT:]
+    shape = (items.wanted, len(walked))
+    places = Places(np.zeros(shape, np.int64), np.zeros(shape, np.int64))
+    for column, one in enumerate(walked):
+        for number, (offset, length) in one.values.items():
+            places.offsets[number, column] = offset - start
+            places.lengths[number, column] = length
+    return SequenceItemBatch(_read_block(items, start, at - start).data, places), at
 
 
 @dataclass(slots=True)

@@ -30,6 +30,9 @@ from lazydicom.errors import InvalidDicomError, LimitError, format_tag
 
 HEADER_ROOM: Final = 16
 """Bytes that must follow the last item in memory, so that a header can be looked at."""
+_LONGEST_LAYOUT: Final = 1 << 12
+"""Steps; each is taken through many items at once, which does not pay for one."""
+_MOST_STEPS: Final = 1 << 16
 _CLOSING: Final = (tags.SEQUENCE_DELIMITER, tags.ITEM_DELIMITER)
 """What ends the value of a sequence, and of an item."""
 
@@ -85,24 +88,36 @@ def wanted_tree(paths: Iterable[Path]) -> Tree:
     return tree
 
 
-def learn_layout(
+class WalkedItem(NamedTuple):
+    """What was met on the walk through one item."""
+
+    layout: Layout | None
+    """``None`` if it has too many steps to be followed."""
+    values: dict[int, tuple[int, int]]
+    """Offset and length of each wanted value, by its number."""
+    end: int
+    """The byte after the item."""
+
+
+def walk_item(
     lookahead: Lookahead, start: int, framing: Framing, tree: Tree
-) -> tuple[Layout, int]:
-    """Walk through the item at `start`, give its layout and the byte after it.
+) -> WalkedItem:
+    """Walk through the item at `start`.
 
     Raises
     ------
     InvalidDicomError
         If there is no item, or its bytes contradict the standard.
     LimitError
-        If sequences are nested deeper than 64.
+        If sequences are nested deeper than 64, or there are too many elements.
     """
     lesson = _Lesson(lookahead)
     element = read_element(lookahead, start, framing)
     if element.tag != tags.ITEM:
         raise InvalidDicomError("Expected Item", url=lookahead.url, offset=start)
     end = lesson.enter(element, framing, tree, depth=0)
-    return tuple(lesson.steps), end
+    short = len(lesson.steps) <= _LONGEST_LAYOUT
+    return WalkedItem(tuple(lesson.steps) if short else None, lesson.values, end)
 
 
 def learn_elements(
@@ -172,7 +187,7 @@ class _Lesson:
     """The walk through one item."""
 
     lookahead: Lookahead
-    found: set[int] = field(default_factory=set)
+    values: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Wanted elements met so far: the first of several items holds."""
     steps: list[Step | None] = field(default_factory=list)
 
@@ -210,8 +225,9 @@ class _Lesson:
         if isinstance(branch, dict) or one.length == UNDEFINED:
             inner = branch if isinstance(branch, dict) else {}
             return self.enter(one, framing, inner, depth=depth)
-        wanted = -1 if branch in self.found else branch
-        self.found.add(branch)
+        wanted = -1 if branch in self.values else branch
+        if wanted >= 0:
+            self.values[wanted] = (one.offset, one.length)
         self.steps.append(self._step(one, framing, wanted=wanted))
         return end_of(self.lookahead, one, framing, stop)
 
@@ -224,6 +240,10 @@ class _Lesson:
     def _step(
         self, one: Element, framing: Framing, *, enters: bool = False, wanted: int = -1
     ) -> Step:
+        if len(self.steps) >= _MOST_STEPS:
+            message = f"More than {_MOST_STEPS} elements in one item"
+            url, tag = self.lookahead.url, one.tag
+            raise LimitError(message, url=url, offset=one.start, tag=tag)
         size = one.offset - one.start
         head = self.lookahead.bytes_at(one.start, 6 if one.vr else 4)
         length_bytes = 2 if one.vr and size == 8 else 4
