@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -17,6 +18,7 @@ import numpy as np
 import pytest
 from codec_frames import CASES, KINDS, decode, encode_rle, make_frame
 from encapsulated_files import make_encapsulated
+from evil_worker import ANSWERS
 from pydicom.data import get_testdata_file
 from ratios import run_child
 
@@ -227,6 +229,34 @@ def test_open_image_decodes_in_a_worker_on_request() -> None:
     array = lazydicom.open_image(file, isolation="process")
 
     assert np.array_equal(np.asarray(array), [frame.values] * 3)
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+def test_a_worker_that_was_taken_over_runs_nothing_in_its_parent(
+    answer: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = tmp_path / "made by the parent"
+    monkeypatch.setattr(isolation, "_WORKER", "evil_worker")
+    monkeypatch.setattr(isolation, "_workers", threading.local())
+    monkeypatch.setenv("EVIL_ANSWER", answer)
+    monkeypatch.setenv("EVIL_FILE", str(made))
+    frame = isolated()
+
+    with pytest.raises(DecodeError, match="process that decodes"):
+        decode(frame.data, frame.format)
+
+    assert not made.exists()
+
+
+def test_what_a_worker_says_is_short_and_printable() -> None:
+    found = isolation.Worker()
+    long = {"error": "LimitError", "message": "a\x1b[31m\n" + "x" * 5000, "odd": []}
+
+    with pytest.raises(LimitError) as error:
+        found._taken(json.dumps(long).encode())
+
+    assert error.value.message.startswith("a?[31m?x")
+    assert len(error.value.message) == isolation.MAX_MESSAGE
 
 
 def _wait_until_gone(pid: int) -> None:

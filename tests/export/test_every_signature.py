@@ -58,7 +58,9 @@ def files() -> dict[str, Path]:
             try:
                 array = open_quietly(path)
                 if array.nbytes < smallest.get(signature(array), (1 << 40,))[0]:
-                    array[0]  # some are made to be opened, not to be decoded
+                    with warnings.catch_warnings():
+                        warnings.simplefilter("ignore", LazyDicomWarning)
+                        array[0]  # some are made to be opened, not to be decoded
             except LazyDicomError:
                 continue
             candidate = (array.nbytes, str(path), path)

@@ -32,7 +32,7 @@ from lazydicom._frames.reader import (
     together,
 )
 from lazydicom._header.header import Header
-from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url
+from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url, warn
 
 Decode: TypeAlias = Callable[[NDArray[Any] | None], NDArray[Any]]
 """Decodes a frame into a C-contiguous array of its shape, or into one of its own."""
@@ -286,11 +286,13 @@ class DicomImage:
     def decode(self, number: int, data: BytesLike, out: NDArray[Any]) -> None:
         """Decode an encoded frame, which was read just now, into `out`."""
         try:
-            decode_frame(data, number, self.format, out)
+            odd = decode_frame(data, number, self.format, out)
         except LazyDicomError as error:
             spans = self.reader.spans([number])
             offset = spans[0].offset if spans else None
             raise error.locate(url=self.url, frame=number, offset=offset) from None
+        for one in odd:
+            warn(one, url=self.url)
 
     def _decode_together(
         self, numbers: Sequence[int], rows: Sequence[int], out: NDArray[Any]

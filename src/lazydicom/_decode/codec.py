@@ -40,6 +40,9 @@ class Codec:
     """Whether a codestream ends with FFD9: EOI of JPEG and JPEG-LS, EOC of JPEG 2000."""
     one_fragment: bool = False
     """Whether each frame is one fragment by the standard."""
+    oddities: Callable[[Any, FrameFormat], tuple[str, ...]] | None = None
+    """Returns what is odd about a codestream that is decoded all the same, by what
+    `preflight` returned."""
     elsewhere: Callable[[BytesLike, FrameFormat], Elsewhere | None] | None = None
     """Returns who else decodes a codestream, for references."""
     media_types: Mapping[str, str] = field(default_factory=dict)

@@ -33,6 +33,8 @@ class FrameFormat:
     """``"process"`` decodes encapsulated frames in a worker process."""
     max_frame_bytes: int = MAX_FRAME_BYTES
     """A larger encapsulated frame is refused."""
+    photometric_given: bool = False
+    """Whether PhotometricInterpretation is the caller's word: no codestream overrules it."""
 
     @property
     def in_order(self) -> bool:

@@ -17,8 +17,8 @@ from lazydicom.errors import LazyDicomError, UnsupportedError
 
 def decode_frame(
     data: BytesLike, frame: int, format_: FrameFormat, out: NDArray[Any]
-) -> None:
-    """Decode one frame into `out`.
+) -> tuple[str, ...]:
+    """Decode one frame into `out`; return what is odd about it all the same.
 
     Parameters
     ----------
@@ -40,26 +40,27 @@ def decode_frame(
     """
     if format_.transfer_syntax.native:
         decode_native(data, frame, format_, out)
-        return
+        return ()
     isolated = format_.isolation == "process"
     decode = decode_isolated if isolated else decode_encapsulated
     try:
-        decode(data, format_, out)
+        return decode(data, format_, out)
     except LazyDicomError as error:
         raise error.locate(frame=frame) from error.__cause__
 
 
 def decode_encapsulated(
     data: BytesLike, format_: FrameFormat, out: NDArray[Any]
-) -> None:
+) -> tuple[str, ...]:
     """Decode the codestream of one frame in this process; see `decode_frame`."""
     check_size(out.nbytes, format_.max_frame_bytes)
     codec = _codec_of(format_)
     header = codec.preflight(data, format_)
     if format_.decoder == "pydicom":
         decode_with_plugins(data, format_, out)
-    else:
-        codec.decode(data, header, format_, out)
+        return ()
+    codec.decode(data, header, format_, out)
+    return () if codec.oddities is None else codec.oddities(header, format_)
 
 
 def has_decoder_elsewhere(format_: FrameFormat) -> bool:

@@ -3,19 +3,22 @@
 Started as ``python -m lazydicom._decode.worker PIPE MEMORY``, two numbers of open files.
 """
 
-import pickle
+import json
 import resource
 import signal
 import sys
 from contextlib import suppress
-from dataclasses import replace
 from mmap import mmap
 from multiprocessing.connection import Connection
 from typing import Any, Final
 
 import numpy as np
 
+from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decode_encapsulated
+from lazydicom._decode.isolation import MAX_MESSAGE
+from lazydicom._header.image_pixel import ImagePixel
+from lazydicom._header.transfer_syntax import TransferSyntax
 from lazydicom.errors import DecodeError, LazyDicomError
 
 _MEMORY: Final = 4 << 30
@@ -23,30 +26,42 @@ _MEMORY: Final = 4 << 30
 
 
 def serve(pipe: "Connection[Any, Any]", file: int) -> None:
-    """Send back, for each request, what went wrong, or `None`."""
+    """Answer each request with what went wrong, or was odd."""
     memory = None
     while True:
         try:
-            request = pickle.loads(pipe.recv_bytes())  # noqa: S301 (our own parent)
+            request = json.loads(pipe.recv_bytes())
         except EOFError:
             return
-        size = request[0]
-        if memory is None or len(memory) < size:
-            memory = mmap(file, size)
-        pipe.send(_decode(memory, request))
+        if memory is None or len(memory) < request["size"]:
+            memory = mmap(file, request["size"])
+        pipe.send_bytes(json.dumps(_decode(memory, request)).encode())
 
 
-def _decode(memory: mmap, request: tuple[Any, ...]) -> LazyDicomError | None:
-    _, length, format_, shape, dtype = request
-    out = np.ndarray(shape, dtype, memory)
-    data = memory[out.nbytes : out.nbytes + length]
+def _decode(memory: mmap, request: dict[str, Any]) -> dict[str, Any]:
+    """Decode one frame; return an error, or what is odd."""
+    out = np.ndarray(request["shape"], request["dtype"], memory)
+    data = memory[out.nbytes : out.nbytes + request["length"]]
     try:
-        decode_encapsulated(data, replace(format_, isolation="none"), out)
+        odd = decode_encapsulated(data, _format_of(request["format"]), out)
     except LazyDicomError as error:
-        return error
+        name, message = type(error).__name__, error.message[:MAX_MESSAGE]
+        return {"error": name, "message": message, "odd": []}
     except MemoryError:
-        return DecodeError("The codestream asks for too much memory")
-    return None
+        message = "The codestream asks for too much memory"
+        return {"error": DecodeError.__name__, "message": message, "odd": []}
+    return {"error": None, "message": "", "odd": odd}
+
+
+def _format_of(fields: dict[str, Any]) -> FrameFormat:
+    return FrameFormat(
+        **fields
+        | {
+            "pixel": ImagePixel(**fields["pixel"]),
+            "transfer_syntax": TransferSyntax(**fields["transfer_syntax"]),
+            "isolation": "none",
+        }
+    )
 
 
 def _limit() -> None:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codec import Codec, Elsewhere, is_plain
+from lazydicom._decode.codecs.jpeg_color import holds_ybr, overruled
 from lazydicom._decode.codecs.jpeg_markers import (
     FIRST_BYTES,
     SOF_LOSSLESS,
@@ -17,7 +18,7 @@ from lazydicom._decode.codecs.jpeg_markers import (
     JpegHeader,
     read_jpeg_header,
 )
-from lazydicom._decode.format import YBR_FULL, FrameFormat
+from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import (
     END_OF_IMAGE,
     check_codestream,
@@ -26,13 +27,11 @@ from lazydicom._decode.preflight import (
     find_last,
 )
 from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
-from lazydicom._header.image_pixel import ImagePixel
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _Decode: TypeAlias = Callable[[BytesLike, NDArray[Any]], None]
 
 _HUFFMAN: Final = frozenset((0xC0, 0xC1, SOF_PROGRESSIVE, SOF_LOSSLESS))
-_RGB_IDS: Final = (b"RGB", b"rgb")
 _START_OF_SCAN: Final = b"\xff\xda"
 _SCAN: Final = re.compile(rb"\xff\xda\x00[\x06-\x0c]([\x01-\x04])")
 """A scan header, as far as the number of its components."""
@@ -51,7 +50,7 @@ def decode_jpeg(
     """Decode one frame of any Huffman-coded, sequential or progressive process."""
     import imagecodecs
 
-    color = holds_ybr(header, format_.pixel) and format_.color == "rgb"
+    color = holds_ybr(header, format_) and format_.color == "rgb"
     lossless = header.process == SOF_LOSSLESS  # libjpeg converts no lossless colour
     options: dict[str, Any] = {}
     marked = header.jfif or header.adobe_transform == 1
@@ -190,20 +189,6 @@ def _units(header: JpegHeader) -> int:
     return -(-rows // down) * -(-columns // across)
 
 
-def holds_ybr(header: JpegHeader, pixel: ImagePixel) -> bool:
-    """Return whether the components are YCbCr, as pydicom does.
-
-    Component names and markers of the codestream win over PhotometricInterpretation,
-    which old encoders left as it was before compression.
-    """
-    if pixel.samples_per_pixel == 1 or header.component_ids in _RGB_IDS:
-        return False
-    if pixel.photometric_interpretation in YBR_FULL:
-        return True
-    marked = header.jfif or header.adobe_transform == 1
-    return marked and not pixel.photometric_interpretation.startswith("YBR")
-
-
 def _elsewhere(data: BytesLike, format_: FrameFormat) -> Elsewhere | None:
     header = preflight_jpeg(data, format_)
     if not is_plain(header.codestream.bits, format_):
@@ -218,6 +203,7 @@ JPEG: Final = Codec(
     decode_jpeg,
     first_bytes=FIRST_BYTES,
     ends_with_marker=True,
+    oddities=overruled,
     elsewhere=_elsewhere,
     media_types={"image/jpeg": "1.2.840.10008.1.2.4.70"},
 )

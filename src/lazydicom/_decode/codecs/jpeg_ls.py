@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codec import Codec, Elsewhere, is_plain
-from lazydicom._decode.codecs.jpeg import holds_ybr
+from lazydicom._decode.codecs.jpeg_color import holds_ybr
 from lazydicom._decode.codecs.jpeg_markers import (
     FIRST_BYTES,
     SOF_JPEG_LS,
@@ -33,7 +33,7 @@ def decode_jpeg_ls(
     decode = decode_planes if _holds_planes(data, header) else decode_samples
     decode(imagecodecs.jpegls_decode, data, out, bits=bits)
     fit_bits(out, bits, format_.pixel, lossy=_near(data, header) > 0)
-    if format_.color == "rgb" and holds_ybr(header, format_.pixel):
+    if format_.color == "rgb" and holds_ybr(header, format_):
         to_rgb(out)
 
 

@@ -9,6 +9,8 @@ from lazydicom.errors import DecodeError
 SOF_LOSSLESS: Final = 0xC3
 SOF_PROGRESSIVE: Final = 0xC2
 SOF_JPEG_LS: Final = 0xF7
+LOSSLESS: Final = frozenset((SOF_LOSSLESS, SOF_JPEG_LS))
+"""Processes that code samples as they are, near-lossless JPEG-LS among them."""
 
 FIRST_BYTES: Final = (b"\xff\xd8\xff",)
 """SOI and the next marker."""
