@@ -19,7 +19,7 @@ from pydicom.pixels.utils import pixel_array as pydicom_array
 from ratios import best_seconds, report
 
 import lazydicom
-from lazydicom._bytes.local import open_local
+from lazydicom._bytes.local.source import open_local
 from lazydicom._frames.encapsulated import encapsulated_index
 from lazydicom._frames.fragment_reader import open_fragments
 from lazydicom._header.header import read_header

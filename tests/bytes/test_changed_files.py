@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import pytest
 from dicom_files import DEFLATED, EXPLICIT_BIG, make_native, stored_pixels
+from encapsulated_files import make_encapsulated
 
 import lazydicom
 from lazydicom._bytes import version
@@ -234,3 +235,45 @@ def test_many_open_arrays_hold_no_descriptor(path: Path) -> None:
 def _descriptors() -> int:
     gc.collect()
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - iterdir holds one open
+
+
+CUT_WHILE_OPENING: Final = """
+import os, shutil, sys, threading, time, warnings
+import lazydicom
+
+warnings.simplefilter("ignore")
+path, start = sys.argv[1], float(sys.argv[2])
+answers = set()
+for number in range(20):
+    def cut():
+        time.sleep(start + number * start / 4)
+        os.truncate(path, 4096)
+    thread = threading.Thread(target=cut)
+    thread.start()
+    try:
+        answers.add(str(len(lazydicom.open_image(path))))
+    except lazydicom.errors.LazyDicomError as error:
+        answers.add(type(error).__name__)
+    thread.join()
+    shutil.copy(path + ".whole", path)
+print(sorted(answers))
+"""
+
+
+@pytest.mark.parametrize("start_s", [0.0005, 0.005])
+def test_a_file_cut_while_it_is_opened_never_kills_the_process(
+    tmp_path: Path, start_s: float
+) -> None:
+    path = tmp_path / "a.dcm"
+    fragments = [bytes((1, 0, 0, 0)) + bytes(260)] * 20_000
+    data = make_encapsulated(fragments, table="empty")
+    path.write_bytes(data)
+    path.with_name("a.dcm.whole").write_bytes(data)
+    command = [sys.executable, "-c", CUT_WHILE_OPENING, str(path)]
+
+    done = subprocess.run(
+        [*command, str(start_s)], check=False, capture_output=True, text=True
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Changed" in done.stdout or "Invalid" in done.stdout

@@ -73,7 +73,7 @@ def test_a_forbidden_file_is_also_a_permission_error(
     def refuse(*_: object) -> None:  # root may read everything
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr("lazydicom._bytes.local.open_to_read", refuse)
+    monkeypatch.setattr("lazydicom._bytes.local.source.open_to_read", refuse)
 
     with pytest.raises(PermissionError, match=r"Permission denied in .*a\.dcm"):
         lazydicom.open_image(path)

@@ -32,7 +32,7 @@ from pydicom.encaps import generate_frames
 from tiff_files import make_dual
 from tools import require_shared_data
 
-from lazydicom._bytes.local import open_local
+from lazydicom._bytes.local.source import open_local
 from lazydicom._bytes.source import MemorySource
 from lazydicom._frames.fragment_reader import open_fragments
 from lazydicom._frames.reader import read_frame

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 import lazydicom
-from lazydicom._bytes.local import HeldFile, LocalSource, open_local
+from lazydicom._bytes.local.source import HeldFile, LocalSource, open_local
 from lazydicom._bytes.source import MemorySource
 from lazydicom._frames import encapsulated, fragments
 from lazydicom._frames.fragment_reader import open_fragments

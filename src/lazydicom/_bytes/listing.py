@@ -8,7 +8,7 @@ from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard
 from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.containers.patterns import match_pattern
 from lazydicom._bytes.containers.zip import ZipDirectory, read_zip
-from lazydicom._bytes.folder import list_folder, list_pattern
+from lazydicom._bytes.local.folder import list_folder, list_pattern
 from lazydicom._bytes.location import URL_TYPES, Location, Url, chain, is_local
 from lazydicom._bytes.open import name_of, open_around
 from lazydicom._bytes.remote.folder import find_files, is_folder

@@ -6,7 +6,8 @@ from typing import Any, get_args
 
 from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.containers.zip import read_zip
-from lazydicom._bytes.local import LocalAccess, LocalSource, map_file, open_local
+from lazydicom._bytes.local.mapped import map_file
+from lazydicom._bytes.local.source import LocalAccess, LocalSource, open_local
 from lazydicom._bytes.location import Location, Url, chain, scheme
 from lazydicom._bytes.ranges import FIRST_BLOCK
 from lazydicom._bytes.remote.source import RemoteSource, open_remote

@@ -29,11 +29,11 @@ from lazydicom._frames.fragments import (
     ITEM_HEADER,
     ITEM_WORDS,
     FragmentArea,
-    open_at_source,
 )
 from lazydicom._frames.index import FrameIndex, OnExtraFrames, spans_of
 from lazydicom._header import tags
 from lazydicom._header.header import Header
+from lazydicom._header.lookahead import open_lookahead
 from lazydicom.errors import InvalidDicomError, format_tag, warn
 
 _NOT_GIVEN: Final = -1
@@ -175,7 +175,7 @@ class FragmentReader:
 
     def _proof(self, believed: EncapsulatedIndex) -> EncapsulatedIndex:
         area, table = believed.area, believed.index
-        with open_at_source(self.source) as lookahead:
+        with open_lookahead(self.source) as lookahead:
             index = index_scanned(lookahead, area, table)
         if len(index) < len(table):
             message = f"{len(index)} frames are stored, {len(table)} are declared"

@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import (
     BytesLike,
-    ByteSource,
     ReadableFile,
     SmallReads,
     is_holdable,
@@ -122,21 +121,10 @@ class Fragments:
 def open_at_fragments(header: Header) -> Iterator[Lookahead]:
     """Look at Pixel Data: a local file by position, what is here already as it is."""
     if is_holdable(header.source):
-        with open_at_source(header.source) as lookahead:
+        with open_lookahead(header.source) as lookahead:
             yield lookahead
     else:
         with header.open_at_pixels() as lookahead:
-            yield lookahead
-
-
-@contextmanager
-def open_at_source(source: ByteSource) -> Iterator[Lookahead]:
-    """Look at a file: a local one by position, another as it is."""
-    if is_holdable(source):
-        with source.held() as file:
-            yield Lookahead(file, None)
-    else:
-        with open_lookahead(source) as lookahead:
             yield lookahead
 
 

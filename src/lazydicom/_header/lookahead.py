@@ -1,8 +1,9 @@
 """A lookahead on a file: the walker looks through it, whatever the source is.
 
-A local file is one lookahead, its memory map. Elsewhere the lookahead is a block that is
-fetched where the walker stands: 64 KiB at first, a small one after a jump over what nobody
-asked for, and twice as much each time that the walker goes straight on.
+Bytes in memory are one lookahead. Elsewhere the lookahead is a block that is fetched where
+the walker stands: 64 KiB at first, a small one after a jump over what nobody asked for, and
+twice as much each time that the walker goes straight on. A local file is held open
+meanwhile, and never mapped: one that is cut then would kill the process.
 """
 
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from lazydicom._bytes.ranges import FIRST_BLOCK, ByteRange
-from lazydicom._bytes.source import BytesLike, ByteSource, ReadableFile
+from lazydicom._bytes.source import BytesLike, ByteSource, ReadableFile, is_holdable
 from lazydicom.errors import InvalidDicomError
 
 BLOCK_AFTER_JUMP: Final = 1 << 14
@@ -71,7 +72,7 @@ class Lookahead:
         return bytes(self.buffer[start : start + length])
 
     def keep(self, start: int, stop: int) -> tuple[Block, ...]:
-        """Return the blocks seen so far; of a memory map a copy from `start` to `stop`."""
+        """Return the blocks seen so far; of memory a copy from `start` to `stop`."""
         if self.kept or self.stop < self.size:
             return tuple(self.kept)
         stop = min(stop, start + _KEPT)
@@ -96,6 +97,10 @@ class Lookahead:
 
 @contextmanager
 def open_lookahead(source: ByteSource) -> Iterator[Lookahead]:
-    """Look through a memory map where the source has one, else through blocks."""
-    with source.mapped() as memory:
-        yield Lookahead(source, memory)
+    """Look through a local file by position, else through memory or blocks."""
+    if is_holdable(source):
+        with source.held() as file:
+            yield Lookahead(file, None)
+    else:
+        with source.mapped() as memory:
+            yield Lookahead(source, memory)

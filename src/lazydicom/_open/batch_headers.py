@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.image import DicomImage
-from lazydicom._bytes.heads import File, is_plain_source, read_head
+from lazydicom._bytes.containers.heads import File, is_plain_source, read_head
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import ByteSource
 from lazydicom._frames.index import FrameIndex

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from lazydicom._arrange.stack import stack_frames
 from lazydicom._array.array import DicomArray
 from lazydicom._bytes.listing import is_list
-from lazydicom._bytes.local import LocalAccess
+from lazydicom._bytes.local.source import LocalAccess
 from lazydicom._bytes.location import URL_TYPES, is_local, local_path
 from lazydicom._bytes.open import open_source
 from lazydicom._bytes.version import OnChange

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Final, TypedDict, get_args
 
 from lazydicom._array.cache import FrameCache
-from lazydicom._bytes.local import LocalAccess
+from lazydicom._bytes.local.source import LocalAccess
 from lazydicom._bytes.version import OnChange
 from lazydicom._decode.format import (
     MAX_FRAME_BYTES,

@@ -6,6 +6,7 @@ Every read opens the file anew, so that a descriptor has no other reader: where 
 
 import io
 import os
+from collections.abc import Callable
 from typing import Final
 
 _FLAGS: Final = (
@@ -24,9 +25,9 @@ def open_to_read(path: str, *, wait: bool = True) -> int:
 
 def read_at(descriptor: int, length: int, offset: int) -> bytes:
     """Read `length` bytes into fresh memory, fewer where the file ends."""
-    data = _read_at(descriptor, length, offset)
+    data = peek(descriptor, length, offset)
     while len(data) < length:  # one call gives 2 GiB at most
-        more = _read_at(descriptor, length - len(data), offset + len(data))
+        more = peek(descriptor, length - len(data), offset + len(data))
         if not more:
             break
         data += more
@@ -37,23 +38,28 @@ def read_into(descriptor: int, out: memoryview, offset: int) -> int:
     """Fill `out` without a copy in between; return how many bytes there were."""
     view = out
     while view:
-        count = _read_into(descriptor, view, offset)
+        count = _fill(descriptor, view, offset)
         if count == 0:
             break
         offset, view = offset + count, view[count:]
     return out.nbytes - view.nbytes
 
 
-def _read_at(descriptor: int, length: int, offset: int) -> bytes:
-    if hasattr(os, "pread"):
-        return os.pread(descriptor, length, offset)
+def _seek_and_read(descriptor: int, length: int, offset: int) -> bytes:
     os.lseek(descriptor, offset, os.SEEK_SET)
     return os.read(descriptor, length)
 
 
-def _read_into(descriptor: int, view: memoryview, offset: int) -> int:
-    if hasattr(os, "preadv"):
-        return os.preadv(descriptor, [view], offset)
+def _read_vector(descriptor: int, view: memoryview, offset: int) -> int:
+    return os.preadv(descriptor, [view], offset)
+
+
+def _seek_and_fill(descriptor: int, view: memoryview, offset: int) -> int:
     os.lseek(descriptor, offset, os.SEEK_SET)
     with io.FileIO(descriptor, closefd=False) as file:
         return file.readinto(view) or 0
+
+
+peek: Final[Callable[[int, int, int], bytes]] = getattr(os, "pread", _seek_and_read)
+"""Read a few bytes at an offset, fewer where the file ends."""
+_fill: Final = _read_vector if hasattr(os, "preadv") else _seek_and_fill

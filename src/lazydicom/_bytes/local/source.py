@@ -1,19 +1,18 @@
-"""Local files: `pread` for frames, a memory map while a file is opened and indexed.
+"""Local files, read by `pread`.
 
 A file that is truncated while it is mapped kills the process (SIGBUS), and mapped pages
 count as resident memory; `pread` knows neither. See ``docs/decisions/0001-mmap-or-pread.md``.
 """
 
 import errno
-import mmap
 import os
 import stat
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from lazydicom._bytes.pread import open_to_read, read_at, read_into
+from lazydicom._bytes.local.pread import open_to_read, read_at, read_into
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import BytesLike, check_span
 from lazydicom._bytes.version import Version, is_same, version_of_stat
@@ -51,10 +50,10 @@ class LocalSource:
     def read(self, span: ByteRange) -> BytesLike:
         """Read `span` into fresh memory."""
         check_span(self, span)
-        descriptor = self._open()
+        descriptor = self.open()
         try:
             data = read_at(descriptor, span.length, span.offset)
-            self._check_unchanged(os.fstat(descriptor), span.length - len(data))
+            self.check_handle(descriptor, span.length - len(data))
         except OSError as error:
             raise self._failed(error) from None
         finally:
@@ -65,10 +64,10 @@ class LocalSource:
         """Fill `out` from the page cache, without a copy in between."""
         view = out.cast("B")
         check_span(self, ByteRange(offset, view.nbytes))
-        descriptor = self._open()
+        descriptor = self.open()
         try:
             count = read_into(descriptor, view, offset)
-            self._check_unchanged(os.fstat(descriptor), view.nbytes - count)
+            self.check_handle(descriptor, view.nbytes - count)
         except OSError as error:
             raise self._failed(error) from None
         finally:
@@ -83,42 +82,26 @@ class LocalSource:
         SourceChangedError
             If the file was changed meanwhile.
         """
-        descriptor = self._open()
+        descriptor = self.open()
         try:
             yield HeldFile(self, descriptor)
         except InvalidDicomError:  # what was read may be half of another file
-            self._check_unchanged(os.fstat(descriptor))
+            self.check_handle(descriptor)
             raise
         except OSError as error:
             raise self._failed(error) from None
         else:
-            self._check_unchanged(os.fstat(descriptor))
+            self.check_handle(descriptor)
         finally:
             os.close(descriptor)
 
-    @contextmanager
-    def mapped(self) -> Iterator[memoryview | None]:
-        """Lend a memory map of the whole file, for opening and indexing."""
-        mapped = self.map()
-        try:
-            yield memoryview(mapped)
-        finally:
-            if isinstance(mapped, mmap.mmap):
-                with suppress(BufferError):  # a traceback may still hold a view
-                    mapped.close()
+    def mapped(self) -> AbstractContextManager[memoryview | None]:
+        """Lend nothing: a file that is cut while it is mapped kills the process."""
+        return nullcontext(None)
 
-    def map(self) -> mmap.mmap | bytes:
-        """Map the whole file, which must not have changed; no bytes cannot be mapped."""
-        descriptor = self._open()
-        try:
-            self._check_unchanged(os.fstat(descriptor))
-            if self.version.size == 0:
-                return b""
-            return mmap.mmap(descriptor, self.version.size, access=mmap.ACCESS_READ)
-        except OSError as error:
-            raise self._failed(error) from None
-        finally:
-            os.close(descriptor)
+    def check_handle(self, descriptor: int, missing: int = 0) -> None:
+        """Raise `SourceChangedError` where an open file is another one than at first."""
+        self._check_unchanged(os.fstat(descriptor), missing)
 
     def identity(self) -> tuple[object, ...]:
         """Path and version."""
@@ -132,7 +115,8 @@ class LocalSource:
             raise SourceChangedError("The file is gone", url=self.path) from error
         self._check_unchanged(now)
 
-    def _open(self) -> int:
+    def open(self) -> int:
+        """Open it; who calls closes the descriptor."""
         try:
             return open_to_read(self.path)
         except FileNotFoundError:
@@ -190,53 +174,6 @@ class HeldFile:
         return data
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class MappedSource:
-    """A local file whose reads are views of a memory map; the caller asked for it.
-
-    Nothing is copied, but a file that is truncated while it is mapped kills the process.
-    """
-
-    file: LocalSource
-    _memory: memoryview = field(repr=False)
-
-    @property
-    def url(self) -> str:
-        """The path."""
-        return self.file.path
-
-    def size(self) -> int:
-        """Length of the file in bytes."""
-        return self.file.version.size
-
-    def read(self, span: ByteRange) -> BytesLike:
-        """Return a view of `span`."""
-        check_span(self, span)
-        self.file.check_unchanged()
-        return self._memory[span.offset : span.stop]
-
-    def read_into(self, offset: int, out: memoryview) -> None:
-        """Copy out of the map."""
-        view = out.cast("B")
-        view[:] = self.read(ByteRange(offset, view.nbytes))
-
-    def held(self) -> AbstractContextManager[HeldFile]:
-        """Lend the file with its descriptor open."""
-        return self.file.held()
-
-    def mapped(self) -> AbstractContextManager[memoryview | None]:
-        """Map the file for opening and indexing."""
-        return self.file.mapped()
-
-    def identity(self) -> tuple[object, ...]:
-        """Path and version."""
-        return self.file.identity()
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle by name: the map is made anew."""
-        return (map_file, (self.file,))
-
-
 def open_local(path: str) -> LocalSource:
     """Remember what a local file looks like now.
 
@@ -256,8 +193,3 @@ def open_local(path: str) -> LocalSource:
     if not stat.S_ISREG(now.st_mode):
         raise SourceError("Expected a file", url=path)
     return LocalSource(path, version_of_stat(now))
-
-
-def map_file(file: LocalSource) -> MappedSource:
-    """Map a whole local file."""
-    return MappedSource(file, memoryview(file.map()))
