@@ -11,11 +11,19 @@ from contextlib import contextmanager
 from typing import Final, NamedTuple
 
 from lazydicom._bytes.ranges import FIRST_BLOCK, ByteRange
-from lazydicom._bytes.source import BytesLike, ByteSource, ReadableFile, is_holdable
+from lazydicom._bytes.source import (
+    BytesLike,
+    ByteSource,
+    ReadableFile,
+    is_holdable,
+    reads_small,
+)
 from lazydicom.errors import InvalidDicomError
 
 BLOCK_AFTER_JUMP: Final = 1 << 14
 """16 KiB: behind a sequence that was stepped over, Pixel Data is near."""
+_NEAR_BLOCK: Final = 1 << 14
+"""16 KiB of a local file hold most headers, and a second read costs nothing."""
 LARGEST_BLOCK: Final = 1 << 23
 _KEPT: Final = 1 << 20
 """Elements that matter lie in the first MiB; more is a per-frame sequence."""
@@ -32,14 +40,15 @@ class Lookahead:
     """A buffer that holds the bytes of a file from `base` to `stop`."""
 
     __slots__ = (
-        "_block", "base", "buffer", "kept", "size", "source", "stop", "unknown", "url",
+        "_block", "_first", "base", "buffer", "kept", "size", "source", "stop", "unknown", "url",
     )  # fmt: skip
 
     def __init__(
         self, source: ReadableFile, memory: BytesLike | None, base: int = 0
     ) -> None:
         self.source = source
-        self._block = FIRST_BLOCK
+        self._first = _NEAR_BLOCK if reads_small(source) else FIRST_BLOCK
+        self._block = self._first
         self.url = source.url
         self.size = source.size()
         self.buffer: BytesLike = b"" if memory is None else memory
@@ -82,8 +91,8 @@ class Lookahead:
         if offset + length > self.size:
             message = f"Expected {length} more bytes, the file ends at {self.size}"
             raise InvalidDicomError(message, url=self.url, offset=offset)
-        if not self.stop and offset + length <= FIRST_BLOCK:
-            offset, length = 0, FIRST_BLOCK  # opening a distant source fetched it
+        if not self.stop and offset + length <= self._first:
+            offset, length = 0, self._first  # opening a distant source fetched it
         elif self.base <= offset <= self.stop + BLOCK_AFTER_JUMP:
             self._block = min(2 * self._block, LARGEST_BLOCK)
         else:
