@@ -40,7 +40,8 @@ class Lookahead:
     """A buffer that holds the bytes of a file from `base` to `stop`."""
 
     __slots__ = (
-        "_block", "_first", "base", "buffer", "kept", "size", "source", "stop", "unknown", "url",
+        "_block", "_first", "base", "buffer", "kept", "size", "source", "stop", "unknown",
+        "url",
     )  # fmt: skip
 
     def __init__(
