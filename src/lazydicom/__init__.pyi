@@ -9,6 +9,7 @@ from ._export.verify import verify as verify
 from ._export.zarr import to_zarr as to_zarr
 from ._open.image import open_image as open_image
 from ._open.indexed import save_index as save_index
+from ._open.many.study import Study as Study
 from ._open.series import open_series as open_series
 from ._open.series import open_study as open_study
 from ._version import __version__ as __version__

@@ -95,8 +95,9 @@ def test_a_duplicate_is_an_error_that_names_both_files(tmp_path: Path) -> None:
 
 def test_a_copy_of_an_instance_without_position_is_an_error(tmp_path: Path) -> None:
     nowhere = {0x00200032: ("DS", "")}
-    for name, number in (("a", 1), ("b", 2), ("copy of a", 1)):
-        write_instance(tmp_path / name, z=0, number=number, texts=nowhere)
+    for value, (name, number) in enumerate((("a", 1), ("b", 2), ("copy of a", 1))):
+        path = tmp_path / name
+        write_instance(path, z=0, number=number, value=value, texts=nowhere)
 
     with pytest.raises(InvalidDicomError, match=r"one instance: .*/a, .*/copy of a\."):
         lazydicom.open_series(tmp_path)
@@ -350,7 +351,24 @@ def test_a_folder_with_two_copies_of_a_series_splits_into_both(tmp_path: Path) -
     for copy in ("a", "b"):
         (tmp_path / copy).mkdir()
         write_volume(tmp_path / copy)
+    for k in range(4):  # as many, with other pixels
+        path = tmp_path / "b" / f"{k}.dcm"
+        write_instance(path, z=2.5 * k, number=k + 1, value=k + 10)
 
     pieces = lazydicom.open_study(tmp_path)
 
     assert [piece.shape[0] for piece in pieces.values()] == [4, 4]
+
+
+@pytest.mark.parametrize("planes", [3, 20])
+def test_exact_copies_are_taken_once_with_a_warning(
+    tmp_path: Path, planes: int
+) -> None:
+    for copy in ("a", "b", "c"):
+        (tmp_path / copy).mkdir()
+        write_volume(tmp_path / copy, planes=planes)
+
+    with pytest.warns(LazyDicomWarning, match=f"{2 * planes} copies of instances"):
+        array = lazydicom.open_series(tmp_path)
+
+    assert np.asarray(array)[:, 0, 0].tolist() == list(range(planes))

@@ -193,7 +193,7 @@ def test_members_of_one_kind_are_opened_together(
 ) -> None:
     _, path = packed_series(tmp_path, 40)
     alone: list[object] = []
-    monkeypatch.setattr("lazydicom._open.files.open_instance", _counting(alone))
+    monkeypatch.setattr("lazydicom._open.many.files.open_instance", _counting(alone))
 
     lazydicom.open_series(path)
 

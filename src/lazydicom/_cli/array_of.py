@@ -8,7 +8,7 @@ import click
 import lazydicom
 from lazydicom._arrange.series import OnGap
 from lazydicom._array.array import DicomArray
-from lazydicom._open.files import is_one_file
+from lazydicom._open.many.files import is_one_file
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 

@@ -17,7 +17,7 @@ from lazydicom._cli.debug import debug_option
 from lazydicom._cli.series_table import printable, series_facts, series_rows
 from lazydicom._frames.reader import frame_index
 from lazydicom._header.pydicom import uid_name
-from lazydicom._open.files import is_one_file
+from lazydicom._open.many.files import is_one_file
 from lazydicom.errors import redact_url
 
 _ORIGINS: Final = {

@@ -12,7 +12,7 @@ from lazydicom._array.computed import FrameArray
 from lazydicom._array.show.picture import Picture, encode_png
 from lazydicom._cli.array_of import SeriesChoice, series_options
 from lazydicom._cli.debug import debug_option
-from lazydicom._open.files import is_one_file
+from lazydicom._open.many.files import is_one_file
 from lazydicom._views.pictures import contact_sheet, is_volume, three_planes
 from lazydicom.errors import LazyDicomError
 

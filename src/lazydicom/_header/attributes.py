@@ -371,3 +371,10 @@ COMPUTED: Final = frozenset(
     ("rescale_slope", "rescale_intercept", "window_center", "window_width")
 )
 """Columns whose numbers change pixels: one that is no number is an error there."""
+
+DESCRIPTIONS: Final = {
+    "series_description": (tags.SERIES_DESCRIPTION, "LO"),
+    "protocol_name": (tags.PROTOCOL_NAME, "LO"),
+    "study_date": (tags.STUDY_DATE, "DA"),
+}
+"""What people write and may tell of a patient: for those who ask for it by name."""

@@ -67,6 +67,19 @@ def read_file_meta(lookahead: Lookahead) -> FileMeta:
     return FileMeta(syntax, framing, start, meta_start)
 
 
+def find_data_set(lookahead: Lookahead) -> tuple[int, Framing]:
+    """Return where the data set begins and how it is written, whatever the syntax is.
+
+    Raises
+    ------
+    InvalidDicomError
+        If this is no DICOM file.
+    """
+    start = _read_group_2(lookahead, _find_start(lookahead))[1]
+    syntax = TRANSFER_SYNTAXES[_native_syntax_at(lookahead, start) or EXPLICIT_LITTLE]
+    return start, Framing(syntax.little_endian, syntax.implicit_vr)
+
+
 def shown_uid(uid: str) -> str:
     """Return a UID for a message; anything else is not quoted.
 

@@ -6,7 +6,6 @@ from typing import Any, Final, Unpack
 import numpy as np
 
 from lazydicom._arrange.concatenation import check_concatenations
-from lazydicom._arrange.frame_table import tabulate
 from lazydicom._arrange.orientation import with_unit_directions
 from lazydicom._arrange.series import (
     Choices,
@@ -17,13 +16,16 @@ from lazydicom._arrange.series import (
 )
 from lazydicom._array.array import DicomArray
 from lazydicom._array.frame_table import FrameTable
-from lazydicom._open.files import Instances, open_instances
-from lazydicom._open.options import OpenKeywords, open_options
-from lazydicom.errors import InvalidDicomError, redact_url
+from lazydicom._open.many.files import Instances, open_instances
+from lazydicom._open.many.problems import OnError, Problem, raise_problem, raise_unknown
+from lazydicom._open.many.study import Study
+from lazydicom._open.many.tables import tabulate_files, without_copies
+from lazydicom._open.options import OpenKeywords, check_choice, open_options
+from lazydicom.errors import InvalidDicomError, LazyDicomError, redact_url, warn
 
 _NAMED: Final = 5
 """Parts that a message describes."""
-_STUDY_KEYWORDS: Final = ("on_gap", "fill_value", "source")
+_STUDY_KEYWORDS: Final = ("on_gap", "fill_value", "source", "on_error")
 _SERIES_KEYWORDS: Final = ("series", *_STUDY_KEYWORDS)
 
 
@@ -35,6 +37,7 @@ def open_series(
     on_gap: OnGap = "error",
     fill_value: float | None = None,
     source: bool = False,
+    on_error: OnError = "raise",
     **options: Unpack[OpenKeywords],
 ) -> DicomArray:
     """Open the instances of one series as a labelled lazy array.
@@ -62,6 +65,9 @@ def open_series(
     source : bool
         Add the coordinates ``sop_instance_uid`` and ``frame_number`` of each frame, and
         the UIDs of series and frame of reference.
+    on_error : {"raise", "warn", "skip"}
+        What to do with a file that cannot be read, and is of this series or may be:
+        ``"raise"``, or leave it out. Files of other series are none of its business.
     **options
         All options of `open_image`: `color`, `decoder`, `isolation`, `local` …
 
@@ -86,8 +92,11 @@ def open_series(
     """
     choices = make_choices(on_gap, fill_value, source=source)
     checked = open_options("open_series", options, others=_SERIES_KEYWORDS)
-    groups = _by_series(tabulate(open_instances(urls, storage_options or {}, checked)))
-    name = _choose(groups, series)
+    check_choice("on_error", on_error, OnError)
+    opened = open_instances(urls, storage_options or {}, checked)
+    table, problems = tabulate_files(opened.batches, opened.problems)
+    faults = [problem for problem in problems if problem.error is not None]
+    name, groups = _group_of(table, faults, series, on_error)
     pieces = _arrange_all(name, groups[name], choices)
     if isinstance(series, str) and series in pieces:
         return pieces[series]
@@ -98,6 +107,42 @@ def open_series(
     raise InvalidDicomError(message)
 
 
+def _group_of(
+    table: FrameTable | None,
+    faults: list[Problem],
+    series: str | int | None,
+    on_error: OnError,
+) -> tuple[str, dict[str, FrameTable]]:
+    """Return the series that the caller means; faults of other series are none of its.
+
+    Raises
+    ------
+    LazyDicomError
+        If a file of it cannot be read, or one that may be of it.
+    """
+    strict = on_error == "raise"
+    meant = [one for one in faults if series in {None, one.series_instance_uid}]
+    if table is None or (strict and meant):
+        raise_problem((meant or faults)[0])
+    groups = _by_series(table)
+    name = _choose(groups, series)
+    own = str(groups[name].instances["series_instance_uid"][0])
+    for fault in faults:
+        if strict and fault.series_instance_uid == own:
+            raise_problem(fault)
+        if strict and not fault.series_instance_uid:
+            raise_unknown(fault)
+    _warn_of(faults, on_error)
+    return name, groups
+
+
+def _warn_of(faults: list[Problem], on_error: OnError) -> None:
+    if on_error == "warn":
+        for fault in faults:
+            assert fault.error is not None, "asked of faults alone"
+            warn(f"Left out. {fault.error.message}", url=fault.url)
+
+
 def open_study(
     urls: Instances,
     storage_options: Mapping[str, Any] | None = None,
@@ -105,27 +150,66 @@ def open_study(
     on_gap: OnGap = "split",
     fill_value: float | None = None,
     source: bool = False,
+    on_error: OnError = "warn",
     **options: Unpack[OpenKeywords],
-) -> dict[str, DicomArray]:
+) -> Study:
     """Open all series among files, each as `open_series` does.
 
     A key is Series Number and Modality, ``"4-CT"``, and the number of the piece where a
     series is cut, ``"4-CT-2"``. A study nearly always holds a localizer of several
-    orientations, so the default is to split.
+    orientations, so the default is to split. A multi-frame instance without positions is
+    an array by itself.
+
+    Parameters
+    ----------
+    urls, storage_options, on_gap, fill_value, source
+        As in `open_series`.
+    on_error : {"warn", "raise", "skip"}
+        What to do with a file that cannot be read, or a series that contradicts itself:
+        the rest opens, and `Study.problems` names it.
+    **options
+        All options of `open_image`.
+
+    Returns
+    -------
+    Study
+        A mapping of names to arrays; `table()` has their facts, `problems` the files that
+        are no part of it, and why.
 
     Raises
     ------
     LazyDicomError
-        If a file cannot be read, or frames are no full grid and `on_gap` is another.
+        If nothing can be opened, or frames are no full grid and `on_gap` is another.
     """
     choices = make_choices(on_gap, fill_value, source=source)
     checked = open_options("open_study", options, others=_STUDY_KEYWORDS)
-    groups = _by_series(tabulate(open_instances(urls, storage_options or {}, checked)))
-    return {
-        key: array
-        for name, table in groups.items()
-        for key, array in _arrange_all(name, table, choices).items()
-    }
+    check_choice("on_error", on_error, OnError)
+    opened = open_instances(urls, storage_options or {}, checked)
+    table, problems = tabulate_files(opened.batches, opened.problems)
+    faults = [problem for problem in problems if problem.error is not None]
+    if faults and (table is None or on_error == "raise"):
+        raise_problem(faults[0])
+    _warn_of(faults, on_error)
+    assert table is not None, "there are images, or faults"
+    arrays: dict[str, DicomArray] = {}
+    for name, group in _by_series(table).items():
+        try:
+            arrays |= _arrange_all(name, group, choices)
+        except LazyDicomError as error:
+            if on_error == "raise" or on_gap != "split":
+                raise
+            problem = _problem_of_series(name, group, error)
+            _warn_of([problem], on_error)
+            problems.append(problem)
+    if not arrays:
+        raise_problem(next(one for one in problems if one.error is not None))
+    return Study(arrays, tuple(problems))
+
+
+def _problem_of_series(name: str, table: FrameTable, error: LazyDicomError) -> Problem:
+    uid = str(table.instances["series_instance_uid"][0])
+    url = redact_url(table.images[0].url)
+    return Problem(url, f"Series {name!r}: {error}", error, uid)
 
 
 def _by_series(table: FrameTable) -> dict[str, FrameTable]:
@@ -133,6 +217,7 @@ def _by_series(table: FrameTable) -> dict[str, FrameTable]:
 
     Neither Series Number nor Modality stands in PS3.15 table E.1-1.
     """
+    table = without_copies(table)
     uids, first, series = np.unique(
         table.instances["series_instance_uid"], return_index=True, return_inverse=True
     )

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from lazydicom._arrange.frame_table import Batch
 from lazydicom._arrange.siemens_mosaic import mosaics_as_tiles
@@ -26,9 +26,10 @@ from lazydicom._header.header import header_of_dataset, read_header
 from lazydicom._header.lookahead import Lookahead, open_lookahead
 from lazydicom._header.pydicom import is_dataset
 from lazydicom._header.walker import Framing, read_element
-from lazydicom._open.batch_headers import open_batches
 from lazydicom._open.indexed import open_indexed
 from lazydicom._open.instance import open_instance
+from lazydicom._open.many.batch_headers import open_batches
+from lazydicom._open.many.problems import Problem, problem_of
 from lazydicom._open.options import OpenOptions
 from lazydicom.errors import (
     InvalidDicomError,
@@ -36,6 +37,7 @@ from lazydicom.errors import (
     LimitError,
     SourceError,
     held_warnings,
+    redact_url,
     warn,
 )
 
@@ -65,18 +67,26 @@ _PREFIX: Final = b"DICM"
 _PREFIX_SPAN: Final = ByteRange(128, 4)
 
 
+class Opened(NamedTuple):
+    """Images of files, and the files that are none."""
+
+    batches: list[Batch]
+    problems: list[Problem]
+
+
 def open_instances(
     urls: Instances, storage_options: Mapping[str, Any], options: OpenOptions
-) -> list[Batch]:
+) -> Opened:
     """Open files by their names, and Datasets that are in memory."""
     datasets, names = _part(urls)
     if datasets and options.uses_index:
         raise ValueError("An index is of files, not of Datasets")
     images = [open_instance(partial(header_of_dataset, d), options) for d in datasets]
     batches = [Batch(mosaics_as_tiles(images))] if images else []
-    if names or not datasets:
-        batches += _open_files(names, storage_options, options)
-    return batches
+    if not names and datasets:
+        return Opened(batches, [])
+    opened = _open_files(names, storage_options, options)
+    return Opened(batches + opened.batches, opened.problems)
 
 
 def _part(urls: Instances) -> "tuple[list[Dataset], Urls]":
@@ -92,7 +102,7 @@ def _part(urls: Instances) -> "tuple[list[Dataset], Urls]":
 
 def _open_files(
     urls: Urls, storage_options: Mapping[str, Any], options: OpenOptions
-) -> list[Batch]:
+) -> Opened:
     """Read the headers of all files, many at once; no two wait for each other."""
     follow = options.follow_links
     listed = list_files(
@@ -100,30 +110,32 @@ def _open_files(
     )
     files = _expand(listed, storage_options, set(), depth=0, follow_links=follow)
     open_one = partial(_open_listed, storage_options=storage_options, options=options)
-    batches, files_left = _open_batches(files, open_one, options)
+    batches, files_left, problems = _open_batches(files, open_one, options)
     threads = min(2 * REQUESTS, len(files_left) or 1)  # half of them parse
     with ThreadPoolExecutor(threads, thread_name_prefix="lazydicom-open") as pool:
         held = pool.map(partial(_hold_warnings, open_one), files_left)
-        images = [image for image in map(_say_warnings, held) if image is not None]
+        opened = list(map(_say_warnings, held))
+    images = [one for one in opened if isinstance(one, DicomImage)]
+    problems += [one for one in opened if isinstance(one, Problem)]
     if images:
         batches.append(Batch(mosaics_as_tiles(images)))
-    if not batches:
+    if not batches and not any(one.error for one in problems):
         message = f"None of {len(files)} files is an image"
         raise SourceError(message, url=_name_of(listed[0]) or None)
-    return batches
+    return Opened(batches, problems)
 
 
 def _hold_warnings(
-    open_one: Callable[[Listed], DicomImage | None], file: Listed
-) -> tuple[DicomImage | None, list[tuple[str, str]]]:
+    open_one: Callable[[Listed], DicomImage | Problem], file: Listed
+) -> tuple[DicomImage | Problem, list[tuple[str, str]]]:
     """Open a file on a thread of the pool: its warnings belong to who waits for it."""
     with held_warnings() as warnings:
         return open_one(file), warnings
 
 
 def _say_warnings(
-    opened: tuple[DicomImage | None, list[tuple[str, str]]],
-) -> DicomImage | None:
+    opened: tuple[DicomImage | Problem, list[tuple[str, str]]],
+) -> DicomImage | Problem:
     for message, url in opened[1]:
         warn(message, url=url)
     return opened[0]
@@ -131,21 +143,23 @@ def _say_warnings(
 
 def _open_batches(
     files: list[Listed],
-    open_one: Callable[[Listed], DicomImage | None],
+    open_one: Callable[[Listed], DicomImage | Problem],
     options: OpenOptions,
-) -> tuple[list[Batch], list[Listed]]:
+) -> tuple[list[Batch], list[Listed], list[Problem]]:
     """Open local files that are framed like one among them together, give the others."""
     batches: list[Batch] = []
+    problems: list[Problem] = []
     plain = not options.lends and not options.frame_cache_bytes
     plain = plain and not options.uses_index and options.on_change == "error"
     if not plain or not all(is_near(file.file) for file in files):
-        return batches, files
+        return batches, files, problems
     left = files
     for _ in range(_KINDS):
         if len(left) < _FEW:
             break
         first, left = open_one(left[0]), left[1:]
-        if first is None:
+        if isinstance(first, Problem):
+            problems.append(first)
             continue
         batches.append(Batch(mosaics_as_tiles([first])))
         try:
@@ -155,7 +169,7 @@ def _open_batches(
         batches += [Batch(one.images, (one.frames, one.instances)) for one in found]
         taken = {row for part in found for row in part.which}
         left = [file for row, file in enumerate(left) if row not in taken]
-    return batches, left
+    return batches, left, problems
 
 
 def is_one_file(name: str) -> bool:
@@ -218,21 +232,40 @@ def _expand(
 
 def _open_listed(
     file: Listed, *, storage_options: Mapping[str, Any], options: OpenOptions
-) -> DicomImage | None:
-    """Open one file, ``None`` where it was found in a folder and is no image."""
-    source = open_source(file.file, storage_options, **options.of_source)
+) -> DicomImage | Problem:
+    """Open one file, or say why it is no part of what is opened."""
+    source = None
     try:
+        source = open_source(file.file, storage_options, **options.of_source)
         if options.uses_index:
             return open_indexed(file.file, storage_options, options).images[0]
         return open_instance(partial(read_header, source), options)
-    except InvalidDicomError:
-        dicom = _has_prefix(source)
-        if file.named or (dicom and _should_be_image(source)):
-            raise
-        if not dicom and _is_named_as_image(source):
-            message = "Passed over as no DICOM file, maybe an image whose copy failed"
-            warn(message, url=source.url)
-        return None
+    except InvalidDicomError as error:
+        if source is None or file.named or _is_broken_image(source):
+            return problem_of(_name_of(file), error, source)
+        return Problem(redact_url(source.url), _why_passed_over(source))
+    except LazyDicomError as error:
+        if not file.named and _is_no_file(_name_of(file)):
+            return Problem(_name_of(file), "no file: a pipe, a socket, a device")
+        return problem_of(_name_of(file), error, source)
+
+
+def _is_no_file(name: str) -> bool:
+    return is_local(name) and os.path.exists(name) and not os.path.isfile(name)  # noqa: PTH110, PTH113
+
+
+def _is_broken_image(source: ByteSource) -> bool:
+    return _has_prefix(source) and _should_be_image(source)
+
+
+def _why_passed_over(source: ByteSource) -> str:
+    """Return why a file of a folder is no image; it may have been one."""
+    if _has_prefix(source):
+        return "DICOM, but no image"
+    if _is_named_as_image(source):
+        message = "Passed over as no DICOM file, maybe an image whose copy failed"
+        warn(message, url=source.url)
+    return "no DICOM file"
 
 
 def _has_prefix(source: ByteSource) -> bool:
