@@ -31,15 +31,17 @@ def decode_rle(
     pixel = format_.pixel
     if pixel.bits_allocated == 1:
         packed = np.empty(_plane_bytes(pixel), np.uint8)
-        _decode_segments(data, offsets, packed.dtype, packed)
+        edges = (len(packed), -(-pixel.columns // 8))
+        _decode_segments(data, offsets, packed.dtype, packed, edges)
         out[...] = unpack_bits(packed, 0, out.size).reshape(out.shape)
         return
     flat = out.reshape(-1).view(np.uint8)
+    edges = (pixel.rows, pixel.columns)
     if pixel.samples_per_pixel == 1:
-        _decode_segments(data, offsets, out.dtype, flat)
+        _decode_segments(data, offsets, out.dtype, flat, edges)
     else:  # all bytes of a pixel, most significant first: interleaved on the way
         item = np.dtype((np.void, pixel.samples_per_pixel * out.itemsize))
-        _decode_segments(data, offsets, item, flat)
+        _decode_segments(data, offsets, item, flat, edges)
         _to_native(out)
     clear_unused_bits(out, pixel)
     if format_.converts_to_rgb:
@@ -72,30 +74,12 @@ def preflight_rle(data: BytesLike, format_: FrameFormat) -> tuple[int, ...]:
         raise DecodeError(f"Expected {expected} RLE segments, found {count}")
     offsets = (*starts[:count], len(data))
     shortest = -(-_plane_bytes(pixel) // _MOST_PER_BYTE)
-    if offsets[0] != _HEADER.size or any(
-        b - a < shortest for a, b in pairwise(offsets)
-    ):
+    if offsets[0] < _HEADER.size or any(b - a < shortest for a, b in pairwise(offsets)):
         raise DecodeError(
             f"Expected RLE segments of {shortest} or more bytes from byte 64 on, found"
             f" them at {offsets[:-1]} in {len(data)} bytes"
         )
     return offsets
-
-
-def _is_plainly_padded(
-    data: BytesLike, offsets: tuple[int, ...], format_: FrameFormat
-) -> bool:
-    """Return whether imagecodecs alone decodes a gray frame, as readers without us do.
-
-    It refuses more padding than the standard's one byte; only a frame with a segment that
-    ends as if it had more is decoded to know.
-    """
-    tails = (bytes(data[stop - 2 : stop]) for stop in offsets[1:])
-    if all(tail.strip(_PADDING) for tail in tails):
-        return True
-    pixel = format_.pixel
-    flat = np.empty(pixel.rows * pixel.columns * pixel.dtype.itemsize, np.uint8)
-    return _is_decoded(data, pixel.dtype, flat)
 
 
 def _plane_bytes(pixel: ImagePixel) -> int:
@@ -109,10 +93,11 @@ def _decode_segments(
     offsets: tuple[int, ...],
     dtype: np.dtype[Any],
     flat: NDArray[np.uint8],
+    edges: tuple[int, int],
 ) -> None:
     """Decode all segments into items of `dtype`, of as many bytes as there are segments."""
     if not _is_decoded(data, dtype, flat):
-        _decode_padded(data, offsets, flat)
+        _decode_padded(data, offsets, flat, edges)
         if dtype.kind != "V":
             _to_native(flat.view(dtype))
 
@@ -129,13 +114,16 @@ def _is_decoded(data: BytesLike, dtype: np.dtype[Any], flat: NDArray[np.uint8]) 
 
 
 def _decode_padded(
-    data: BytesLike, offsets: tuple[int, ...], flat: NDArray[np.uint8]
+    data: BytesLike,
+    offsets: tuple[int, ...],
+    flat: NDArray[np.uint8],
+    edges: tuple[int, int],
 ) -> None:
     """Decode segments with more behind them than the standard's one byte of padding."""
     planes = flat.reshape(-1, len(offsets) - 1)
     for number, (start, stop) in enumerate(pairwise(offsets)):
         segment = bytes(data[start:stop])
-        planes[:, number] = _unpack_bits(segment, len(planes))
+        planes[:, number] = _unpack_bits(segment, len(planes), edges)
 
 
 def _to_native(values: NDArray[Any]) -> None:
@@ -143,32 +131,53 @@ def _to_native(values: NDArray[Any]) -> None:
         values.byteswap(inplace=True)
 
 
-def _unpack_bits(segment: bytes, size: int) -> NDArray[np.uint8]:
-    """Decode PackBits that gives `size` bytes, with nothing but padding behind."""
+def _unpack_bits(
+    segment: bytes, size: int, edges: tuple[int, int]
+) -> NDArray[np.uint8]:
+    """Decode PackBits until a plane of `size` bytes is full.
+
+    What stands behind it is of no importance, as little as what its last run has too much;
+    but runs that make another row or column are a plane of another image.
+    """
+    decoded, at = _runs(segment, 0, size)
+    if len(decoded) < size:
+        raise DecodeError(
+            f"Expected {size} bytes of an RLE segment, found {len(decoded)}"
+        )
+    rest = segment[at:]
+    more, end = _runs(rest, 0, len(rest) * _MOST_PER_BYTE)
+    extra = len(decoded) - size + len(more)
+    exact = any(extra % edge == 0 for edge in edges)
+    runs = not rest[end:].strip(_PADDING) and extra >= min(edges)
+    if runs and (more or exact):
+        raise DecodeError(f"Expected {size} bytes of an RLE segment, found more")
+    return np.frombuffer(decoded[:size], np.uint8)
+
+
+def _runs(segment: bytes, at: int, size: int) -> tuple[bytearray, int]:
+    """Decode whole runs up to `size` bytes or the end; return where the next one begins."""
     decoded = bytearray()
-    at = 0
     while len(decoded) < size and at + 1 < len(segment):
         head = segment[at]
+        stop = at + (2 + head if head < 128 else 2 if head > 128 else 1)
+        if stop > len(segment):
+            break
         if head < 128:
-            decoded += segment[at + 1 : at + 2 + head]
-            at += 2 + head
+            decoded += segment[at + 1 : stop]
         elif head > 128:
-            decoded += segment[at + 1 : at + 2] * (257 - head)
-            at += 2
-        else:
-            at += 1
-    if len(decoded) != size or segment[at:].strip(_PADDING):
-        found = "more" if len(decoded) >= size else str(len(decoded))
-        raise DecodeError(f"Expected {size} bytes of an RLE segment, found {found}")
-    return np.frombuffer(decoded, np.uint8)
+            decoded += segment[at + 1 : stop] * (257 - head)
+        at = stop
+    return decoded, at
 
 
 def _elsewhere(data: BytesLike, format_: FrameFormat) -> Elsewhere | None:
     offsets, pixel = preflight_rle(data, format_), format_.pixel
     used = pixel.bits_stored == 8 * pixel.dtype.itemsize
-    plain = pixel.samples_per_pixel == 1 and used
-    if not plain or not _is_plainly_padded(data, offsets, format_):
+    if pixel.samples_per_pixel > 1 or not used or offsets[0] != _HEADER.size:
         return None
+    flat = np.empty(pixel.rows * pixel.columns * pixel.dtype.itemsize, np.uint8)
+    if not _is_decoded(data, pixel.dtype, flat):
+        return None  # more padding than imagecodecs alone takes
     dtype = pixel.dtype.newbyteorder("<").str
     return Elsewhere({"id": "imagecodecs_dicomrle", "dtype": dtype})
 
