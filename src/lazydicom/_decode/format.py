@@ -35,6 +35,8 @@ class FrameFormat:
     """A larger encapsulated frame is refused."""
     photometric_given: bool = False
     """Whether PhotometricInterpretation is the caller's word: no codestream overrules it."""
+    padded: bool = False
+    """Native frames are padded one by one: each begins at a byte, or word, of its own."""
 
     @property
     def in_order(self) -> bool:
@@ -48,7 +50,7 @@ class FrameFormat:
     @property
     def in_place(self) -> bool:
         """Whether the bytes of a frame in the file are its values, in that sense."""
-        return self.transfer_syntax.native and self.in_order
+        return self.transfer_syntax.native and self.in_order and not self.padded
 
     @property
     def as_stored(self) -> bool:

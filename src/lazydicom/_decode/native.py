@@ -96,7 +96,8 @@ def _unpack_values(
     flat = np.frombuffer(data, np.uint8)
     if format_.swapped_pairs:
         flat = swap_pairs(flat)
-    skip = frame * pixel.frame_bits % (16 if format_.swapped_pairs else 8)
+    first_bit = 0 if format_.padded else frame * pixel.frame_bits
+    skip = first_bit % (16 if format_.swapped_pairs else 8)
     if pixel.bits_allocated == 1:
         flat = unpack_bits(flat, skip, pixel.frame_bits)
     else:

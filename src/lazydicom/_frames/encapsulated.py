@@ -12,7 +12,12 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._decode.codestream_marks import is_one_fragment
+from lazydicom._decode.codestream_marks import (
+    begin,
+    end,
+    is_evident,
+    is_one_fragment,
+)
 from lazydicom._frames.fragments import (
     FragmentArea,
     is_kept_open,
@@ -21,15 +26,15 @@ from lazydicom._frames.fragments import (
 )
 from lazydicom._frames.grouping import group_fragments, last_is_complete
 from lazydicom._frames.index import FrameIndex, OnExtraFrames, index_edges
-from lazydicom._frames.offset_tables import index_basic, index_extended
-from lazydicom._frames.tiff import index_tiff
+from lazydicom._frames.offset_tables import index_basic, index_extended, index_tiff
 from lazydicom._header import tags
 from lazydicom._header.header import Header
 from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.pydicom import DatasetElements
-from lazydicom._header.walker import UNDEFINED, Framing, read_element
+from lazydicom._header.walker import UNDEFINED, Element, Framing, read_element
 from lazydicom.errors import InvalidDicomError, LimitError, UnsupportedError, warn
 
+_LEAST_CODESTREAM: Final = 16
 _LARGEST_PROOF: Final = 1 << 26
 """64 MiB of a local file are proven at once: some ms, even where no memory holds them."""
 
@@ -143,8 +148,9 @@ def index_scanned(
     every = walk_fragments(lookahead, area, area.first, guess=guess)
     if every.fault is not None:
         if not allow_truncated:
+            message = f"{every.fault}; allow_truncated=True takes what is whole"
             raise InvalidDicomError(
-                every.fault, url=lookahead.url, offset=every.stop, tag=tags.PIXEL_DATA
+                message, url=lookahead.url, offset=every.stop, tag=tags.PIXEL_DATA
             )
         warn(every.fault, url=lookahead.url)
     fragments = every.holding()
@@ -205,7 +211,28 @@ def find_fragments(header: Header, lookahead: Lookahead) -> FragmentArea:
         message = "Encapsulated Pixel Data of defined length"
         warn(message, url=header.url)
     frames = header.image_pixel.number_of_frames
+    if _is_codestream(lookahead, table, codec):
+        warn(
+            "The Basic Offset Table item is missing: the first item is a frame",
+            url=header.url,
+        )
+        first = element.offset
     return FragmentArea(element.offset, first, stop, delimited, codec, frames)
+
+
+def _is_codestream(lookahead: Lookahead, item: Element, codec: str) -> bool:
+    """Return whether the first item begins and ends as a codestream: it is no table."""
+    if item.length < _LEAST_CODESTREAM:
+        return False
+    head = lookahead.bytes_at(item.offset, 8)
+    if not is_evident(codec) or not begin(codec, _number(head))[0]:
+        return False
+    tail = lookahead.bytes_at(item.offset + item.length - 8, 8)
+    return is_one_fragment(codec) or bool(end(codec, _number(tail))[0])
+
+
+def _number(data: bytes) -> NDArray[np.uint64]:
+    return np.frombuffer(data, "<u8").astype(np.uint64)
 
 
 def _no_fragment(lookahead: Lookahead, offset: int, found: str) -> InvalidDicomError:
@@ -227,9 +254,8 @@ def read_table(
             return index_extended(extended, lengths, fragments), doubts
         except InvalidDicomError as error:
             doubts.append(error.message)
-    basic = lookahead.bytes_at(
-        fragments.start + 8, fragments.first - fragments.start - 8
-    )
+    length = max(fragments.first - fragments.start - 8, 0)
+    basic = lookahead.bytes_at(fragments.start + 8, length)
     if basic:
         try:
             return index_basic(basic, fragments), doubts

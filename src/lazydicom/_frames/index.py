@@ -17,9 +17,23 @@ from lazydicom.errors import InvalidDicomError
 Origin: TypeAlias = Literal["native", "basic", "extended", "tiff", "scanned"]
 OnExtraFrames: TypeAlias = Literal["warn", "keep"]
 """What to do with frames behind the declared ones."""
+FramePadding: TypeAlias = Literal["auto", "none", "byte", "word"]
+"""To what each native frame is padded by itself; ``"auto"``: as its length tells."""
 
 _FEW: Final = 4
 """NumPy takes its time before the first number."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """What a caller lets a file get wrong."""
+
+    allow_truncated: bool = False
+    """Take the complete frames where fewer are stored than declared."""
+    on_extra_frames: OnExtraFrames = "warn"
+    frame_padding: FramePadding = "auto"
+    fill_truncated: float | None = None
+    """What stands for the values that the last native frame lacks."""
 
 
 class NativeStride(NamedTuple):

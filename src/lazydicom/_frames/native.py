@@ -2,24 +2,32 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import BytesLike, ByteSource, read_many
-from lazydicom._frames.index import FrameIndex, OnExtraFrames, index_native, spans_of
+from lazydicom._frames.index import (
+    FrameIndex,
+    OnExtraFrames,
+    Tolerance,
+    index_native,
+    spans_of,
+)
+from lazydicom._frames.padding import pad_source, padded_bits
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import ImagePixel, contradicts_pairs
 from lazydicom._header.walker import UNDEFINED
 from lazydicom.errors import InvalidDicomError, warn
 
+_FILL: Final = (
+    "fill_truncated=value lets a value of yours stand for what the last one lacks"
+)
 
-def native_index(
-    header: Header,
-    *,
-    swapped_pairs: bool,
-    allow_truncated: bool,
-    on_extra_frames: OnExtraFrames,
-) -> FrameIndex:
-    """Index the frames of native Pixel Data, checked against the bytes that are there.
+
+def open_native(
+    header: Header, *, swapped_pairs: bool, lends: bool, tolerance: Tolerance
+) -> "NativeReader":
+    """Index the frames of native Pixel Data, and read them.
 
     Parameters
     ----------
@@ -27,10 +35,27 @@ def native_index(
         Of a native file.
     swapped_pairs : bool
         Bytes lie in pairs, so that a frame spans whole ones.
-    allow_truncated : bool
-        Take the complete frames where fewer bytes are stored than declared.
-    on_extra_frames : {"warn", "keep"}
-        What to do with whole frames behind the declared ones.
+    lends : bool
+        Whether the caller asked for views of the file.
+    tolerance : Tolerance
+        What the file may get wrong.
+
+    Raises
+    ------
+    InvalidDicomError
+        If fewer bytes are stored than the declared frames need.
+    """
+    index = native_index(header, swapped_pairs=swapped_pairs, tolerance=tolerance)
+    source, last = header.source, index.span(len(index) - 1)
+    if last.stop > source.size():
+        source = pad_source(header, last, tolerance.fill_truncated or 0)
+    return NativeReader(source, index, lends=lends)
+
+
+def native_index(
+    header: Header, *, swapped_pairs: bool, tolerance: Tolerance
+) -> FrameIndex:
+    """Index the frames of native Pixel Data, checked against the bytes that are there.
 
     Raises
     ------
@@ -42,17 +67,19 @@ def native_index(
     stored = _stored_bytes(header) // unit * unit
     if pixel.subsampled:
         _check_subsampling(header, stored)
-    needed = -(-pixel.frame_bits * declared // (8 * unit)) * unit
-    frames = declared
+    bits = padded_bits(header, stored, unit=unit, padding=tolerance.frame_padding)
+    needed = -(-bits * declared // (8 * unit)) * unit
+    frames, truncated = declared, tolerance.allow_truncated
     if stored < needed:
-        frames = _complete_frames(header, stored, needed, allow=allow_truncated)
-    elif header.pixel_data.length > stored + 1 and not allow_truncated:
+        frames = _complete_frames(header, stored, bits, tolerance)
+    elif header.pixel_data.length > stored + 1 and not truncated:
         raise _invalid(header, "The file ends inside Pixel Data", stored)
     elif stored > needed + needed % 2:
-        whole = stored * 8 // pixel.frame_bits
-        _say_excess(header, pixel, whole, stored - needed, keep=on_extra_frames)
-        frames = whole if on_extra_frames == "keep" else declared
-    return index_native(header.pixel_data.offset, frames, pixel.frame_bits, 8 * unit)
+        whole = stored * 8 // bits
+        keep = tolerance.on_extra_frames
+        _say_excess(header, pixel, whole, stored - needed, keep=keep)
+        frames = whole if keep == "keep" else declared
+    return index_native(header.pixel_data.offset, frames, bits, 8 * unit)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -98,17 +125,29 @@ def _stored_bytes(header: Header) -> int:
     return min(element.length, header.source.size() - element.offset)
 
 
-def _complete_frames(header: Header, stored: int, needed: int, *, allow: bool) -> int:
-    pixel = header.image_pixel
-    whole = stored * 8 // pixel.frame_bits
+def _complete_frames(
+    header: Header, stored: int, bits: int, tolerance: Tolerance
+) -> int:
+    """Return how many frames of a file that ends too early are taken."""
+    declared, whole = header.image_pixel.number_of_frames, stored * 8 // bits
     message = (
-        f"Expected {needed} bytes for {pixel.number_of_frames} frames, found {stored}, "
-        f"enough for {whole}"
+        f"Expected {-(-bits * declared // 8)} bytes for {declared} frames, found"
+        f" {stored}, enough for {whole}"
     )
-    if not allow:
-        raise _invalid(header, message, stored)
+    rest = stored - -(-bits * whole // 8)
+    filled = tolerance.fill_truncated is not None and rest > 0
+    if not (tolerance.allow_truncated or tolerance.fill_truncated is not None):
+        hint = "which allow_truncated=True takes" if whole else _FILL
+        raise _invalid(header, f"{message}, {hint}", stored)
+    if whole + filled == 0:
+        hint = _FILL if rest > 0 else "there is nothing to show"
+        raise _invalid(header, f"{message}, {hint}", stored)
+    if filled:
+        lacking_bits = bits * (whole + 1) - 8 * stored
+        lacking = -(-lacking_bits // header.image_pixel.bits_allocated)
+        message += f"; fill_truncated stands for {lacking} values of the last one"
     warn(message, url=header.url)
-    return whole
+    return whole + filled
 
 
 def _check_subsampling(header: Header, stored: int) -> None:

@@ -14,7 +14,7 @@ from lazydicom._bytes.open import open_source
 from lazydicom._bytes.version import OnChange
 from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
 from lazydicom._frames.dicomweb.client import SCHEME
-from lazydicom._frames.index import OnExtraFrames
+from lazydicom._frames.index import FramePadding, OnExtraFrames
 from lazydicom._header.header import Header, header_of_dataset, read_header
 from lazydicom._header.pydicom import is_dataset
 from lazydicom._open.indexed import open_indexed
@@ -39,6 +39,8 @@ def open_image(
     local: LocalAccess = "pread",
     allow_truncated: bool = False,
     on_extra_frames: OnExtraFrames = "warn",
+    frame_padding: FramePadding = "auto",
+    fill_truncated: float | None = None,
     frame_cache_bytes: int = 0,
     max_frame_bytes: int = MAX_FRAME_BYTES,
     on_change: OnChange = "error",
@@ -73,6 +75,12 @@ def open_image(
         Take the complete frames of a file that ends too early, instead of an error.
     on_extra_frames : {"warn", "keep"}
         Frames stored behind the declared ones are left out with a warning, or kept.
+    frame_padding : {"auto", "none", "byte", "word"}
+        Whether each native frame is padded by itself. By default it is where Pixel Data has
+        exactly that length and all padding is zero, with a warning.
+    fill_truncated : float, optional
+        A value that stands for what the last native frame of a file that ends too early
+        lacks; a warning tells how many values that are.
     frame_cache_bytes : int
         Decoded frames to keep for viewers that scrub: ``array[k]`` of a frame used
         lately is a copy of it. By default none.
@@ -125,6 +133,8 @@ def open_image(
                 "local": local,
                 "allow_truncated": allow_truncated,
                 "on_extra_frames": on_extra_frames,
+                "frame_padding": frame_padding,
+                "fill_truncated": fill_truncated,
                 "frame_cache_bytes": frame_cache_bytes,
                 "max_frame_bytes": max_frame_bytes,
                 "on_change": on_change,

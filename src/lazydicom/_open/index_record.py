@@ -285,9 +285,10 @@ def _check_frames(saved: SavedInstance) -> None:
     frames = pixel.number_of_frames
     if len(index) != frames:
         raise ValueError("frames")
-    shape = (pixel.frame_bits, 16 if saved.swapped_pairs else 8)
+    unit = 16 if saved.swapped_pairs else 8
+    widths = {-(-pixel.frame_bits // width) * width for width in (1, 8, 16)}
     stride = None if index.stride is None else index.stride[1:]
-    if stride != (shape if items is None else None):
+    if stride not in ({(bits, unit) for bits in widths} if items is None else {None}):
         raise ValueError("stride")
     if items is not None and (items.codec, items.frames) != (
         saved.transfer_syntax.codec,

@@ -31,7 +31,7 @@ from lazydicom._open.index_record import (
     save_instance,
     saved_reader,
 )
-from lazydicom._open.instance import check_color, open_instance
+from lazydicom._open.instance import check_color, open_instance, with_padding
 from lazydicom._open.options import OpenOptions
 from lazydicom.errors import (
     ExportError,
@@ -201,6 +201,7 @@ def _open_saved(
     format_ = options.frame_format(
         saved.pixel, saved.transfer_syntax, swapped_pairs=saved.swapped_pairs
     )
+    format_ = with_padding(format_, saved.index)
     check_color(format_, url=source.url, offset=None)
     reader = saved_reader(saved, source, lends=options.lends)
     load_header = partial(read_header, source)

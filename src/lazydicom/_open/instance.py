@@ -1,6 +1,7 @@
 """From a header to the image whose frames it describes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -8,7 +9,8 @@ from lazydicom._array.image import DicomImage
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import check_size
 from lazydicom._frames.fragment_reader import open_fragments
-from lazydicom._frames.native import NativeReader, native_index
+from lazydicom._frames.index import FrameIndex
+from lazydicom._frames.native import NativeReader, open_native
 from lazydicom._frames.partial_reader import open_partial
 from lazydicom._frames.reader import FrameReader
 from lazydicom._header import tags
@@ -36,6 +38,8 @@ def open_instance(
     )
     _check_size(header, options.max_frame_bytes)
     reader = _frame_reader(header, format_, options)
+    if isinstance(reader, NativeReader):
+        format_ = with_padding(format_, reader.index)
     image = DicomImage(reader, format_, load_header, options.frame_cache())
     vars(image)["header"] = header  # read already; it does not travel
     return image
@@ -74,14 +78,22 @@ def _frame_reader(
                 on_extra_frames=options.on_extra_frames,
             )
         )
-    index = native_index(
+    reader = open_native(
         header,
         swapped_pairs=format_.swapped_pairs,
-        allow_truncated=options.allow_truncated,
-        on_extra_frames=options.on_extra_frames,
+        lends=options.lends,
+        tolerance=options.tolerance,
     )
     check_color(format_, url=header.url, offset=header.pixel_data.start)
-    return NativeReader(header.source, index, lends=options.lends)
+    return reader
+
+
+def with_padding(format_: FrameFormat, index: FrameIndex | None) -> FrameFormat:
+    """Return the format of frames, which may be padded one by one."""
+    stride = None if index is None else index.stride
+    if stride is None or stride.frame_bits == format_.pixel.frame_bits:
+        return format_
+    return replace(format_, padded=True)
 
 
 def check_color(format_: FrameFormat, *, url: str, offset: int | None) -> None:

@@ -15,7 +15,7 @@ from lazydicom._decode.format import (
     FrameFormat,
     Isolation,
 )
-from lazydicom._frames.index import OnExtraFrames
+from lazydicom._frames.index import FramePadding, OnExtraFrames, Tolerance
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom._header.transfer_syntax import TransferSyntax
 
@@ -39,6 +39,10 @@ class OpenOptions:
     """Take the complete frames of a file that ends too early."""
     on_extra_frames: OnExtraFrames = "warn"
     """What to do with frames stored behind the declared ones."""
+    frame_padding: FramePadding = "auto"
+    """To what each native frame is padded by itself."""
+    fill_truncated: float | None = None
+    """What stands for the values that the last native frame lacks."""
     frame_cache_bytes: int = 0
     """Decoded frames to keep, per instance."""
     max_frame_bytes: int = MAX_FRAME_BYTES
@@ -70,7 +74,18 @@ class OpenOptions:
     @property
     def keeps_declared(self) -> bool:
         """Whether the frames are those that the file declares, no more and no fewer."""
-        return not self.allow_truncated and self.on_extra_frames == "warn"
+        whole = not self.allow_truncated and self.fill_truncated is None
+        return whole and self.on_extra_frames == "warn"
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """What a file may get wrong."""
+        return Tolerance(
+            self.allow_truncated,
+            self.on_extra_frames,
+            self.frame_padding,
+            self.fill_truncated,
+        )
 
     def frame_format(
         self, pixel: ImagePixel, syntax: TransferSyntax, *, swapped_pairs: bool = False
@@ -109,6 +124,8 @@ class OpenKeywords(TypedDict, total=False):
     local: LocalAccess
     allow_truncated: bool
     on_extra_frames: OnExtraFrames
+    frame_padding: FramePadding
+    fill_truncated: float | None
     frame_cache_bytes: int
     max_frame_bytes: int
     on_change: OnChange
@@ -124,6 +141,7 @@ _CHOICES: Final = {
     "isolation": Isolation,
     "local": LocalAccess,
     "on_extra_frames": OnExtraFrames,
+    "frame_padding": FramePadding,
     "on_change": OnChange,
 }
 _NUMBERS: Final = ("frame_cache_bytes", "max_frame_bytes")

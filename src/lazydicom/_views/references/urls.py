@@ -41,6 +41,8 @@ def _reason(image: DicomImage) -> str | None:
     except UnsupportedError as error:
         return error.message
     source = image.reader.source
+    if image.format.padded:
+        return "Frames that are padded one by one have no such chunks"
     if image.format.transfer_syntax.deflated:
         return "A deflated file has no byte ranges"
     if source is None:
