@@ -12,10 +12,12 @@ from ._open.indexed import save_index as save_index
 from ._open.many.study import Study as Study
 from ._open.series import open_series as open_series
 from ._open.series import open_study as open_study
+from ._open.slide import open_slide as open_slide
 from ._version import __version__ as __version__
 from ._views.dask import to_dask as to_dask
 from ._views.lut.apply import apply_modality_lut as apply_modality_lut
 from ._views.lut.apply import apply_palette as apply_palette
 from ._views.lut.apply import apply_voi_lut as apply_voi_lut
+from ._views.stored_mask import stored_mask as stored_mask
 from ._views.xarray import to_xarray as to_xarray
 from ._views.zarr_store import ZarrStore as ZarrStore

@@ -233,6 +233,16 @@ FRAME_ATTRIBUTES: Final = {
         "DS",
         1,
     ),
+    "optical_path": FrameAttribute(
+        (
+            (
+                tags.OPTICAL_PATH_IDENTIFICATION_SEQUENCE,
+                tags.OPTICAL_PATH_IDENTIFIER,
+            ),
+        ),
+        "SH",
+        0,
+    ),
     "rescale_intercept": FrameAttribute(
         ((tags.PIXEL_VALUE_TRANSFORMATION_SEQUENCE, tags.RESCALE_INTERCEPT),),
         "DS",

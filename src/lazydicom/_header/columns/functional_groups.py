@@ -39,6 +39,11 @@ from lazydicom.errors import InvalidDicomError, format_tag, warn
 _NO_PIXELS: Final = b"\xe0\x7f\x10\0OW\0\0\0\0\0\0"
 """An empty element of Pixel Data: where the header of a file ends."""
 
+_GROUPS: Final = (
+    tags.PIXEL_REPRESENTATION,
+    tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
+    tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
+)
 _PLACES: Final = [
     (name, path)
     for name, attribute in FRAME_ATTRIBUTES.items()
@@ -72,7 +77,7 @@ def functional_group_columns(header: Header) -> Columns:
         If the groups contradict the standard, or are not one item per frame.
     """
     if isinstance(header.elements, DatasetElements):
-        header = _as_file(header, header.elements)
+        header = as_file(header, header.elements, _GROUPS)
     frames = header.image_pixel.number_of_frames
     items, own = _read_groups(header, tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
     if items not in {0, frames}:
@@ -86,14 +91,11 @@ def functional_group_columns(header: Header) -> Columns:
     }
 
 
-def _as_file(header: Header, elements: DatasetElements) -> Header:
-    """Write the groups of a `Dataset` as a file holds them: there is one way to read."""
-    groups = (
-        tags.PIXEL_REPRESENTATION,
-        tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
-        tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
-    )
-    data = elements.written(groups, url=header.url) + _NO_PIXELS
+def as_file(
+    header: Header, elements: DatasetElements, wanted: tuple[int, ...]
+) -> Header:
+    """Write some elements of a `Dataset` as a file holds them: there is one way to read."""
+    data = elements.written(wanted, url=header.url) + _NO_PIXELS
     source = MemorySource(data, header.url)
     lookahead = Lookahead(source, data)
     meta = FileMeta(TRANSFER_SYNTAXES[EXPLICIT_LITTLE], Framing(), 0, 0)

@@ -1,0 +1,259 @@
+"""From tiles that have found their place to the levels of one image, with coordinates in mm."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._arrange.frame_table import tabulate_images
+from lazydicom._arrange.slides.background import background_of
+from lazydicom._arrange.slides.facts import SlideFacts
+from lazydicom._arrange.slides.tiles import PlacedTiles, join_parts, place_tiles
+from lazydicom._arrange.stack import technical_attributes
+from lazydicom._array.array import DicomArray
+from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.fill import FillValue
+from lazydicom._array.frame_table import FrameTableLoader
+from lazydicom._array.grid import HOLE, FrameGrid, Tiles
+from lazydicom.errors import InvalidDicomError, warn
+
+Fill: TypeAlias = FillValue | Literal["auto"]
+_SAME_HEIGHT: Final = 1e-5
+"""Focal planes that differ less, in mm, are one."""
+_SAME_SIZE: Final = 0.01
+"""Imaged volumes that differ by a smaller part are as large as the matrix."""
+
+
+@dataclass(frozen=True, slots=True)
+class SlideChoices:
+    """What the caller decided."""
+
+    fill_value: Fill = "auto"
+    fills: bool = False
+    """Let parts of a concatenation be missing."""
+    squeeze: bool = True
+    """Leave out axes of length 1."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Level:
+    """All tiles of one total pixel matrix."""
+
+    tiles: list[PlacedTiles]
+    paths: list[str]
+    heights: NDArray[np.float64]
+
+    @property
+    def first(self) -> SlideFacts:
+        return self.tiles[0].parts[0]
+
+
+def make_levels(facts: Sequence[SlideFacts], choices: SlideChoices) -> list[DicomArray]:
+    """Return an array for each total pixel matrix, the largest first.
+
+    Raises
+    ------
+    InvalidDicomError
+        If tiles are missing, stand twice, or contradict.
+    """
+    by_matrix: dict[tuple[int, int], list[SlideFacts]] = {}
+    for one in facts:
+        by_matrix.setdefault(one.matrix, []).append(one)
+    order = sorted(by_matrix, key=lambda matrix: (-matrix[0] * matrix[1], matrix))
+    levels = [_level(by_matrix[matrix], choices) for matrix in order]
+    outer = tuple(
+        name
+        for name, most in (
+            ("path", max(len(level.paths) for level in levels)),
+            ("z", max(len(level.heights) for level in levels)),
+        )
+        if most > 1 or not choices.squeeze
+    )
+    return [_array(level, levels[0].first, outer, choices) for level in levels]
+
+
+def _level(facts: Sequence[SlideFacts], choices: SlideChoices) -> _Level:
+    ordered = sorted(facts, key=lambda one: (one.first_frame, one.image.url))
+    for one in ordered[1:]:
+        _check_alike(ordered[0], one)
+    joined = join_parts(ordered, fills=choices.fills)
+    tiles = [place_tiles(parts, fills=choices.fills) for parts in joined]
+    named = [name for placed in tiles for one in placed.parts for name in one.paths]
+    used = {str(name) for placed in tiles for name in np.unique(placed.path)}
+    paths = [name for name in dict.fromkeys([*named, *sorted(used)]) if name in used]
+    heights = np.unique(np.concatenate([placed.z for placed in tiles]))
+    apart = np.diff(heights, prepend=-np.inf) > _SAME_HEIGHT
+    return _Level(tiles, paths, heights[apart])
+
+
+def _check_alike(first: SlideFacts, other: SlideFacts) -> None:
+    """Refuse tiles of one level that differ in size, type or colour."""
+    looks = []
+    for one in (first, other):
+        pixel = one.image.format.pixel
+        size = f"{one.tile[0]}×{one.tile[1]}"
+        looks.append(f"{size}, {pixel.samples_per_pixel} samples of {pixel.dtype}")
+    if looks[0] != looks[1]:
+        message = f"Expected tiles of {looks[0]} as in {first.name}, found {looks[1]}"
+        raise InvalidDicomError(message, url=other.image.url)
+
+
+def _array(
+    level: _Level, finest: SlideFacts, outer: tuple[str, ...], choices: SlideChoices
+) -> DicomArray:
+    facts = level.first
+    numbers = _numbers(level)
+    missing = int((numbers == HOLE).sum())
+    lengths = {"path": len(level.paths), "z": len(level.heights)}
+    if missing == 0:
+        numbers = numbers.astype(np.int64)
+    grid = numbers.reshape(*(lengths[name] for name in outer), *facts.tiles)
+    images = tuple(one.image for placed in level.tiles for one in placed.parts)
+    shape = images[0].format.pixel.frame_shape
+    dims = (*outer, *("y", "x", "sample")[: len(shape)])
+    fill_value, declared = background_of(facts, choices.fill_value)
+    attrs = technical_attributes(facts.image.header.elements, url=facts.image.url)
+    if facts.image.format.converts_to_rgb:
+        attrs["photometric_interpretation"] = "RGB"
+    coords = _coordinates(level, finest, outer)
+    attrs |= _geometry(level, finest)
+    attrs |= {"image_type": facts.kind, "missing_tiles": missing}
+    if declared is not None:
+        attrs["absent_pixel"] = declared
+    return DicomArray(
+        images,
+        FrameGrid(grid, Tiles(facts.tile, facts.matrix)),
+        dims,
+        coords=coords,
+        attrs=attrs,
+        fill_value=fill_value,
+        load_frames=FrameTableLoader(images, tabulate_images),
+    )
+
+
+def _numbers(level: _Level) -> NDArray[np.int64]:
+    """Return the frame at each place: (path, z, row, column).
+
+    Raises
+    ------
+    InvalidDicomError
+        If two tiles stand at one place.
+    """
+    down, across = level.first.tiles
+    shape = (len(level.paths), len(level.heights), down, across)
+    numbers = np.full(shape, HOLE, np.int64)
+    flat = numbers.reshape(-1)
+    sources: list[tuple[SlideFacts, int]] = []
+    for placed in level.tiles:
+        place = np.ravel_multi_index(_index(level, placed), shape)
+        first = sum(len(one.image) for one, _ in sources)
+        firsts = [first]
+        for one in placed.parts:
+            sources.append((one, firsts[-1]))
+            firsts.append(firsts[-1] + len(one.image))
+        own = np.array(firsts)[placed.part] + placed.frame
+        unique, where, counts = np.unique(place, return_index=True, return_counts=True)
+        if (counts > 1).any():
+            again = np.flatnonzero(place == unique[counts > 1][0])[:2]
+            _refuse_twice(sources, own[again].tolist(), int(place[again[0]]), shape)
+        taken = np.flatnonzero(flat[place] != HOLE)
+        if taken.size:
+            k = int(taken[0])
+            pair = [int(flat[place[k]]), int(own[k])]
+            _refuse_twice(sources, pair, int(place[k]), shape)
+        flat[unique] = own[where]
+    return numbers
+
+
+def _index(level: _Level, placed: PlacedTiles) -> tuple[NDArray[np.int64], ...]:
+    names, codes = np.unique(placed.path, return_inverse=True)
+    path = np.array([level.paths.index(str(name)) for name in names])[codes]
+    nearest = np.searchsorted(level.heights + _SAME_HEIGHT, placed.z)
+    z = np.minimum(nearest, len(level.heights) - 1)
+    return path, z, placed.row, placed.column
+
+
+def _refuse_twice(
+    sources: Sequence[tuple[SlideFacts, int]],
+    numbers: Sequence[int],
+    place: int,
+    shape: tuple[int, ...],
+) -> None:
+    """Name the two tiles that stand at one place."""
+    named = []
+    for number in numbers:
+        facts, first = [one for one in sources if one[1] <= number][-1]
+        named.append((facts, number - first))
+    (one, frame), (other, again) = named
+    *_, row, column = (int(k) for k in np.unravel_index(place, shape))
+    message = (
+        f"Two tiles in row {row}, column {column} of tiles: frame {frame} of {one.name} "
+        f"and frame {again}"
+    )
+    raise InvalidDicomError(message, url=other.image.url, frame=again)
+
+
+def _coordinates(
+    level: _Level, finest: SlideFacts, outer: tuple[str, ...]
+) -> dict[str, Coordinate]:
+    """Return y and x in mm from the centre of the first pixel of the finest level."""
+    facts, coords = level.first, {}
+    if "path" in outer:
+        coords["path"] = Coordinate(("path",), np.array(level.paths))
+    if "z" in outer:
+        coords["z"] = Coordinate(("z",), level.heights, "mm")
+    if facts.spacing is None:
+        return coords
+    starts = _start(facts, finest)
+    for name, start, step, length in zip(
+        "yx", starts, facts.spacing, facts.matrix, strict=True
+    ):
+        coords[name] = Coordinate((name,), start + step * np.arange(length), "mm")
+    return coords
+
+
+def _start(facts: SlideFacts, finest: SlideFacts) -> tuple[float, float]:
+    """Return where the first pixel is, down and across, from that of the finest level."""
+    known = facts.origin and finest.origin and facts.orientation
+    if not known or not facts.origin or not finest.origin or not facts.orientation:
+        return 0.0, 0.0
+    moved = np.subtract(facts.origin, finest.origin)
+    down, across = np.array(facts.orientation[3:]), np.array(facts.orientation[:3])
+    return float(moved @ down), float(moved @ across)
+
+
+def _geometry(level: _Level, finest: SlideFacts) -> dict[str, Any]:
+    facts = level.first
+    pairs = zip(finest.matrix, facts.matrix, strict=True)
+    down, across = (whole / own for whole, own in pairs)
+    attrs: dict[str, Any] = {"downsample": (down + across) / 2}
+    if facts.orientation is not None:
+        attrs["orientation"] = list(facts.orientation)
+    if facts.spacing is None:
+        return attrs
+    heights = level.heights
+    distance = float(heights[1] - heights[0]) if len(heights) > 1 else float("nan")
+    attrs["spacing"] = [distance, *facts.spacing]
+    _warn_of_size(facts)
+    if facts.origin is not None and facts.orientation is not None:
+        affine = np.eye(4)
+        affine[:3, 0] = np.multiply(facts.orientation[:3], facts.spacing[1])
+        affine[:3, 1] = np.multiply(facts.orientation[3:], facts.spacing[0])
+        affine[2, 2] = distance if len(heights) > 1 else 1.0
+        affine[:3, 3] = (*facts.origin[:2], heights[0])
+        attrs["affine"] = affine
+    return attrs
+
+
+def _warn_of_size(facts: SlideFacts) -> None:
+    """Warn where the imaged volume is of another size than the pixels together."""
+    if facts.volume is None or facts.spacing is None:
+        return
+    own = np.multiply(facts.matrix, facts.spacing)
+    if (np.abs(np.array(facts.volume) / own - 1) > _SAME_SIZE).any():
+        size = " × ".join(f"{one:.4g}" for one in own)
+        volume = " × ".join(f"{one:.4g}" for one in facts.volume)
+        message = f"Pixels make {size} mm, Imaged Volume says {volume} mm: pixels hold"
+        warn(message, url=facts.image.url)

@@ -1,0 +1,260 @@
+"""The place of every tile (PS3.3 section C.7.6.17): counted, or read from functional groups.
+
+TILED_FULL tiles follow each other: along a row, row by row, focal plane by focal plane,
+optical path by optical path. Others say where they are.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._arrange.slides.facts import SlideFacts
+from lazydicom.errors import InvalidDicomError, warn
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlacedTiles:
+    """The tiles of one instance, or of the parts of a concatenation."""
+
+    parts: tuple[SlideFacts, ...]
+    """In the order of their frames."""
+    part: NDArray[np.int64]
+    """Which part each tile is of."""
+    frame: NDArray[np.int64]
+    """Its frame there."""
+    row: NDArray[np.int64]
+    column: NDArray[np.int64]
+    """Row and column of tiles, counted from 0."""
+    path: NDArray[np.str_]
+    """Identifier of its optical path."""
+    z: NDArray[np.float64]
+    """Height of its focal plane in mm."""
+
+
+def join_parts(facts: Sequence[SlideFacts], *, fills: bool) -> list[list[SlideFacts]]:
+    """Return the instances of one level, those of a concatenation together and in order.
+
+    Raises
+    ------
+    InvalidDicomError
+        If a part is missing, and holes are not filled, or stands twice.
+    """
+    objects: dict[str, list[SlideFacts]] = {}
+    known: dict[str, SlideFacts] = {}
+    for one in facts:
+        if one.instance in known:
+            text = f"The same instance as {known[one.instance].name}, taken once"
+            warn(text, url=one.image.url)
+            continue
+        known[one.instance] = one
+        objects.setdefault(one.concatenation or one.instance, []).append(one)
+    joined = [sorted(parts, key=lambda p: p.first_frame) for parts in objects.values()]
+    for parts in joined:
+        _check_parts(parts, fills=fills)
+    return joined
+
+
+def place_tiles(parts: Sequence[SlideFacts], *, fills: bool) -> PlacedTiles:
+    """Find the place of every tile of an instance, or of the parts of a concatenation.
+
+    Raises
+    ------
+    InvalidDicomError
+        If tiles are too few or too many, off the grid, beyond the matrix, or lie elsewhere
+        than their order says.
+    """
+    counts = [len(one.image) for one in parts]
+    part = np.repeat(np.arange(len(parts)), counts)
+    frame = np.concatenate([np.arange(count) for count in counts])
+    place = _count_tiles if parts[0].is_full else _read_tiles
+    row, column, path, z = place(parts, fills)
+    return PlacedTiles(tuple(parts), part, frame, row, column, path, z)
+
+
+def _check_parts(parts: Sequence[SlideFacts], *, fills: bool) -> None:
+    first = parts[0]
+    for before, one in pairwise(parts):
+        if one.first_frame < before.first_frame + len(before.image):
+            text = f"Frame {one.first_frame} of a concatenation stands in two parts: "
+            _refuse(one, f"{text}{before.name} and this")
+        if (one.tile, one.matrix) != (first.tile, first.matrix):
+            _refuse(one, f"Expected tiles as in {first.name}, found other ones")
+    if not first.concatenation or fills:
+        return
+    expected = 0
+    for one in parts:
+        if one.first_frame != expected:
+            text = (
+                f"Expected frame {expected} of a concatenation, found {one.first_frame}"
+            )
+            _refuse(one, text)
+        expected += len(one.image)
+    if first.parts is not None and first.parts != len(parts):
+        _refuse(
+            parts[-1],
+            f"Expected {first.parts} parts of a concatenation, found {len(parts)}",
+        )
+
+
+Places: TypeAlias = tuple[
+    NDArray[np.int64], NDArray[np.int64], NDArray[np.str_], NDArray[np.float64]
+]
+
+
+def _count_tiles(parts: Sequence[SlideFacts], fills: bool) -> Places:  # noqa: FBT001
+    """Count tiles in their order, and compare with functional groups where there are any."""
+    first = parts[0]
+    down, across = first.tiles
+    paths = first.paths or ("",)
+    planes = _focal_planes(parts, down * across * len(paths))
+    frames = sum(len(one.image) for one in parts)
+    expected = down * across * planes * len(paths)
+    if frames != expected and not (fills and first.concatenation):
+        _refuse(
+            first,
+            f"Expected {expected} tiles: {down}×{across}, {planes} focal planes, "
+            f"{len(paths)} optical paths; found {frames}",
+        )
+    order = np.concatenate(
+        [np.arange(len(one.image)) + one.first_frame for one in parts]
+        if first.concatenation
+        else [np.arange(frames)]
+    )
+    if order[-1] >= expected:
+        _refuse(parts[-1], f"Expected {expected} tiles, found frame {order[-1]}")
+    shape = (len(paths), planes, down, across)
+    indices = np.unravel_index(order, shape)
+    path, plane, row, column = (one.astype(np.int64) for one in indices)
+    z0 = first.origin[2] if first.origin else 0.0
+    z = np.asarray(z0 + plane * _focal_distance(first, planes), np.float64)
+    places = (row, column, np.array(paths, np.str_)[path], z)
+    _compare_with_groups(parts, places)
+    return places
+
+
+def _focal_planes(parts: Sequence[SlideFacts], tiles: int) -> int:
+    """Return how many there are; real files may not say so."""
+    first = parts[0]
+    if first.focal_planes:
+        return first.focal_planes
+    frames = sum(len(one.image) for one in parts)
+    return max(frames // tiles, 1) if frames % tiles == 0 else 1
+
+
+def _focal_distance(facts: SlideFacts, planes: int) -> float:
+    if facts.focal_distance is None and planes > 1:
+        warn("Nobody says how far focal planes are apart: 1 mm", url=facts.image.url)
+    return 1.0 if facts.focal_distance is None else facts.focal_distance
+
+
+def _compare_with_groups(parts: Sequence[SlideFacts], counted: Places) -> None:
+    """Refuse tiles whose functional groups say that they lie elsewhere.
+
+    Raises
+    ------
+    InvalidDicomError
+        If one does: which of the two is true, nobody knows.
+    """
+    stop = 0
+    for one in parts:
+        start, stop = stop, stop + len(one.image)
+        columns, frames = one.columns(), slice(len(one.image))
+        span = slice(start, stop)
+        row, column, path = counted[0][span], counted[1][span], counted[2][span]
+        expected = {
+            "tile_row": row * one.tile[0] + 1,
+            "tile_column": column * one.tile[1] + 1,
+            "optical_path": path,
+        }
+        for name in columns.keys() & expected.keys():
+            told = columns[name][frames]
+            told = told if told.ndim == 1 else told[:, 0]
+            wrong = np.flatnonzero((told != expected[name]) & (told == told))  # noqa: PLR0124
+            if wrong.size:
+                frame = int(wrong[0])
+                text = f"TILED_FULL counts another {name} than the functional groups"
+                if told.dtype.kind == "f":
+                    text += f": {expected[name][frame]}, not {told[frame]:.0f}"
+                _refuse(one, text, frame=frame)
+
+
+def _read_tiles(parts: Sequence[SlideFacts], fills: bool) -> Places:  # noqa: FBT001
+    """Read the positions of tiles from the functional groups."""
+    del fills
+    places = [_positions(one) for one in parts]
+    return (
+        np.concatenate([one[0] for one in places]),
+        np.concatenate([one[1] for one in places]),
+        np.concatenate([one[2] for one in places]),
+        np.concatenate([one[3] for one in places]),
+    )
+
+
+def _positions(facts: SlideFacts) -> Places:
+    columns, frames = facts.columns(), len(facts.image)
+    tiles = []
+    for name, axis in (("tile_row", 0), ("tile_column", 1)):
+        if name not in columns:
+            if frames == 1 and facts.tiles == (1, 1):
+                tiles.append(np.zeros(1, np.int64))
+                continue
+            _refuse(facts, "Tiles do not say where they are in the total pixel matrix")
+        tiles.append(_tile_numbers(facts, columns[name][:frames, 0], axis))
+    return tiles[0], tiles[1], _paths(facts, columns), _heights(facts, columns)
+
+
+def _tile_numbers(
+    facts: SlideFacts, position: NDArray[np.float64], axis: int
+) -> NDArray[np.int64]:
+    """Return rows, or columns, of tiles; positions count pixels from 1."""
+    tile, length = facts.tile[axis], facts.matrix[axis]
+    word = ("Row", "Column")[axis]
+    wrong = np.flatnonzero(~np.isfinite(position))
+    if wrong.size:
+        _refuse(facts, f"{word} Position is missing", frame=int(wrong[0]))
+    wrong = np.flatnonzero((position < 1) | (position > length))
+    if wrong.size:
+        text = f"{word} Position {position[wrong[0]]:.0f} is beyond the {length} pixels"
+        _refuse(facts, f"{text} of the matrix", frame=int(wrong[0]))
+    wrong = np.flatnonzero((position - 1) % tile != 0)
+    if wrong.size:
+        text = f"{word} Position {position[wrong[0]]:.0f} is off the grid of tiles of"
+        _refuse(facts, f"{text} {tile} pixels", frame=int(wrong[0]))
+    return ((position - 1) // tile).astype(np.int64)
+
+
+def _paths(facts: SlideFacts, columns: Mapping[str, NDArray[Any]]) -> NDArray[np.str_]:
+    frames = len(facts.image)
+    if "optical_path" in columns:
+        path = columns["optical_path"][:frames].astype(np.str_)
+        unknown = np.flatnonzero(~np.isin(path, facts.paths or path))
+        if unknown.size:
+            frame = int(unknown[0])
+            count = len(facts.paths)
+            text = (
+                f"The optical path of a tile is none of the {count} that are described"
+            )
+            _refuse(facts, text, frame=frame)
+        return path
+    if len(facts.paths) > 1:
+        _refuse(facts, f"Tiles of {len(facts.paths)} optical paths do not name theirs")
+    return np.full(frames, facts.paths[0] if facts.paths else "")
+
+
+def _heights(
+    facts: SlideFacts, columns: Mapping[str, NDArray[Any]]
+) -> NDArray[np.float64]:
+    """Return Z Offset, which is in µm, in mm."""
+    frames = len(facts.image)
+    if "slide_z" not in columns:
+        return np.zeros(frames)
+    heights = np.asarray(columns["slide_z"][:frames, 0], np.float64) / 1000
+    return np.nan_to_num(heights)
+
+
+def _refuse(facts: SlideFacts, message: str, *, frame: int | None = None) -> NoReturn:
+    raise InvalidDicomError(message, url=facts.image.url, frame=frame)

@@ -1,0 +1,146 @@
+"""Opening a whole slide: instances of tiles become levels of one image, no tile is read."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias, Unpack
+
+from lazydicom._arrange.slides.facts import SlideFacts, kind_of, read_facts
+from lazydicom._arrange.slides.levels import Fill, SlideChoices, make_levels
+from lazydicom._array.array import DicomArray
+from lazydicom._array.image import DicomImage
+from lazydicom._open.files import Instances, open_instances
+from lazydicom._open.options import OpenKeywords, check_choice, open_options
+from lazydicom.errors import InvalidDicomError, redact_url
+
+SlideImage: TypeAlias = Literal["volume", "label", "overview", "thumbnail"]
+_KEYWORDS: Final = ("image", "series", "fill_value", "on_gap", "squeeze")
+_KINDS: Final = {
+    "volume": ("VOLUME",),
+    "label": ("LABEL",),
+    "overview": ("OVERVIEW", "LOCALIZER"),
+    "thumbnail": ("THUMBNAIL",),
+}
+"""The third value of Image Type, of each kind of image."""
+
+
+def open_slide(
+    urls: Instances,
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    image: SlideImage = "volume",
+    series: str | int | None = None,
+    fill_value: Fill = "auto",
+    on_gap: Literal["error", "fill"] = "error",
+    squeeze: bool = True,
+    **options: Unpack[OpenKeywords],
+) -> list[DicomArray]:
+    """Open a whole slide as the levels of one image, the finest first.
+
+    Each level is a large plane of tiles; indexing reads and decodes the tiles that it
+    touches, each once.
+
+    Parameters
+    ----------
+    urls : str, os.PathLike, bytes, pydicom Dataset, or a list of them
+        A folder, a pattern, a zip file, files; any fsspec URL.
+    storage_options : mapping, optional
+        Arguments of the fsspec filesystem.
+    image : {"volume", "label", "overview", "thumbnail"}
+        Which of the images of a slide. A label names the patient.
+    series : str or int, optional
+        Which one, where there are several: a Series Number, a Series Instance UID or a
+        Pyramid UID.
+    fill_value : number, colour, "auto" or None
+        What stands where no tile is stored. ``"auto"`` takes the colour that the file
+        declares, else white, or 0 where pixels are no colours; ``None``: reading is an
+        error.
+    on_gap : {"error", "fill"}
+        What to do where a part of a concatenation is missing.
+    squeeze : bool
+        Leave out the axes ``path`` and ``z`` where all levels have one optical path, or
+        one focal plane.
+    **options
+        All options of `open_image`: `color`, `decoder`, `isolation`, `local` …
+
+    Returns
+    -------
+    list of DicomArray
+        With the axes ``([path,] [z,] y, x[, sample])``, coordinates in mm and
+        ``attrs["affine"]`` to the coordinates of the slide.
+
+    Raises
+    ------
+    LazyDicomError
+        If a file cannot be read, there are several slides, or tiles are missing, stand
+        twice or contradict.
+
+    Examples
+    --------
+    One tile is a small slide:
+
+    >>> from pydicom import dcmread
+    >>> from pydicom.data import get_testdata_file
+    >>> import lazydicom
+    >>> tile = dcmread(get_testdata_file("CT_small.dcm", download=False))
+    >>> tile.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    >>> (level,) = lazydicom.open_slide(tile)
+    >>> level.dims, level.shape, level[100:200, 50:60].shape
+    (('y', 'x'), (128, 128), (28, 10))
+    """
+    check_choice("image", image, SlideImage)
+    check_choice("on_gap", on_gap, Literal["error", "fill"])
+    checked = open_options("open_slide", options, others=_KEYWORDS)
+    batches = open_instances(urls, storage_options or {}, checked)
+    images = [one for batch in batches for one in batch.images]
+    facts = _one_slide(_of_kind(images, image), series)
+    fills = on_gap == "fill"
+    return make_levels(facts, SlideChoices(fill_value, fills=fills, squeeze=squeeze))
+
+
+def _of_kind(images: Sequence[DicomImage], wanted: SlideImage) -> list[SlideFacts]:
+    """Choose the images of one kind.
+
+    Raises
+    ------
+    InvalidDicomError
+        If there is none.
+    """
+    kinds = [kind_of(one) for one in images]
+    facts = [
+        read_facts(one)
+        for one, kind in zip(images, kinds, strict=True)
+        if kind in _KINDS[wanted]
+    ]
+    if not facts:
+        known = {word for words in _KINDS.values() for word in words}
+        found = sorted(kind if kind in known else "other" for kind in set(kinds))
+        message = f"No {wanted} image of a slide, found {', '.join(found)}"
+        raise InvalidDicomError(message, url=images[0].url)
+    return facts
+
+
+def _one_slide(
+    facts: Sequence[SlideFacts], series: str | int | None
+) -> list[SlideFacts]:
+    """Choose one series, and in it one pyramid."""
+    if series is not None:
+        facts = [one for one in facts if series in _names(one)]
+    groups: dict[tuple[str, str], list[SlideFacts]] = {}
+    for one in facts:
+        groups.setdefault((one.series, one.pyramid), []).append(one)
+    if len(groups) != 1:
+        named = (
+            f"series {one[0].series_number} of {len(one)} files, "
+            f"{redact_url(one[0].image.url)} …"
+            for one in groups.values()
+        )
+        asked = "" if series is None or groups else f", none is {series!r}"
+        message = f"{len(groups)} slides{asked}; choose one with series=: "
+        raise InvalidDicomError(message + "; ".join(named))
+    return next(iter(groups.values()))
+
+
+def _names(facts: SlideFacts) -> set[str | int]:
+    names: set[str | int] = {facts.series, facts.pyramid}
+    if facts.series_number is not None:
+        names |= {facts.series_number, str(facts.series_number)}
+    return names - {""}

@@ -1,0 +1,363 @@
+"""Whole slides: every tile at its place, or an error that names it."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from slide_files import as_bytes, changed, make_slide
+from tools import require_shared_data
+
+import lazydicom
+from lazydicom.errors import InvalidDicomError, LazyDicomWarning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from pydicom import Dataset
+
+
+@st.composite
+def slides(draw: st.DrawFn) -> dict[str, Any]:
+    """Draw a layout of tiles."""
+    sparse = draw(st.booleans())
+    return {
+        "matrix": (draw(st.integers(1, 20)), draw(st.integers(1, 20))),
+        "tile": (draw(st.integers(1, 9)), draw(st.integers(1, 9))),
+        "paths": draw(st.integers(1, 3)),
+        "planes": draw(st.integers(1, 3)),
+        "samples": draw(st.sampled_from((1, 3))),
+        "sparse": sparse,
+        "keep": draw(st.sampled_from((0.3, 0.8, 1.0))) if sparse else 1.0,
+        "shuffled": sparse and draw(st.booleans()),
+        "cuts": sorted(draw(st.sets(st.integers(1, 12), max_size=3))),
+        "coding": draw(st.sampled_from(("native", "JPEG-LS"))),
+        "seed": draw(st.integers(0, 3)),
+    }
+
+
+@settings(max_examples=120, deadline=None)
+@given(layout=slides(), data=st.data())
+def test_every_layout_gives_back_its_pixels(
+    layout: dict[str, Any], data: st.DataObject
+) -> None:
+    slide = make_slide(**layout)
+    files = data.draw(st.permutations(slide.files))
+    truth, stored = slide.truth, slide.stored
+    kept = np.flatnonzero(stored.any(axis=(1, 2, 3)))
+    heights = np.flatnonzero(stored.any(axis=(0, 2, 3)))
+    truth = truth[np.ix_(kept, heights)]
+    mask = stored[np.ix_(kept, heights)]
+
+    (level,) = lazydicom.open_slide(files, fill_value=0, squeeze=False)
+
+    assert level.dims[:4] == ("path", "z", "y", "x")
+    assert level.shape == truth.shape
+    assert np.array_equal(level[...], truth)
+    names = [str(layout["paths"] - k) for k in kept]
+    assert level.coords["path"].values.tolist() == names
+    rows, columns = layout["matrix"]
+    top, left = (
+        data.draw(st.integers(0, rows - 1)),
+        data.draw(st.integers(0, columns - 1)),
+    )
+    key = np.s_[:, :, top : top + 7, left : left + 5]
+    assert np.array_equal(level[key], truth[key])
+    assert np.array_equal(lazydicom.stored_mask(level, key), mask[key])
+
+
+def test_levels_come_in_the_order_of_their_size_whatever_they_are_called() -> None:
+    sizes = ((40, 60), (21, 31), (9, 14))
+    files: list[bytes] = []
+    for number, matrix in enumerate(sizes):
+        tile = (8 + number, 8)
+        files += make_slide(
+            matrix=matrix, tile=tile, level=number, spacing=0.0005 * 40 / matrix[0]
+        ).files
+
+    levels = lazydicom.open_slide(files[::-1])
+
+    assert [level.shape[:2] for level in levels] == list(sizes)
+    assert [level.dims for level in levels] == [("y", "x", "sample")] * 3
+    assert levels[1].attrs["downsample"] == pytest.approx((40 / 21 + 60 / 31) / 2)
+    spacing = np.diff(levels[1].coords["y"].values)
+    np.testing.assert_allclose(spacing, 0.0005 * 40 / 21)
+
+
+def test_an_axis_stands_in_all_levels_as_soon_as_one_has_more_than_one() -> None:
+    fine = make_slide(matrix=(20, 20), tile=(8, 8), samples=1, planes=2)
+    coarse = make_slide(matrix=(10, 10), tile=(8, 8), samples=1, level=1)
+
+    levels = lazydicom.open_slide([*fine.files, *coarse.files])
+
+    assert [level.dims for level in levels] == [("z", "y", "x")] * 2
+    assert [level.shape for level in levels] == [(2, 20, 20), (1, 10, 10)]
+    np.testing.assert_allclose(levels[0].coords["z"].values, [0, 0.002])
+
+
+def test_pixels_lie_where_the_affine_says() -> None:
+    (level,) = lazydicom.open_slide(make_slide(matrix=(20, 30), tile=(8, 8)).files)
+
+    there = level.attrs["affine"] @ [10, 4, 0, 1]
+
+    np.testing.assert_allclose(there[:3], [20 - 4 * 0.0005, 40 - 10 * 0.001, 0])
+    np.testing.assert_allclose(level.coords["x"].values[10], 0.01)
+    part = level.isel(y=slice(4, 12), x=slice(10, 20))
+    np.testing.assert_allclose(part.attrs["affine"] @ [0, 0, 0, 1], there)
+    assert np.array_equal(part, level[4:12, 10:20])
+
+
+# --- holes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("absent", "fill_value", "expected"),
+    [
+        (None, "auto", [255, 255, 255]),
+        ((0, 32896, 32896), "auto", [0, 0, 0]),
+        ((34891, 53479, 50166), "auto", [255, 0, 0]),
+        (None, 9, [9, 9, 9]),
+        (None, (1, 2, 3), [1, 2, 3]),
+    ],
+)
+def test_holes_have_the_declared_the_customary_or_the_given_colour(
+    absent: tuple[int, ...] | None,
+    fill_value: float | tuple[float, ...] | str,
+    expected: list[int],
+) -> None:
+    slide = make_slide(
+        matrix=(20, 20), tile=(5, 5), sparse=True, keep=0.5, absent=absent
+    )
+
+    (level,) = lazydicom.open_slide(slide.files, fill_value=fill_value)  # type: ignore[arg-type]
+
+    holes = ~slide.stored[0, 0]
+    assert level.attrs["missing_tiles"] == holes[::5, ::5].sum()
+    colors = np.unique(level[...][holes], axis=0).tolist()
+    assert np.abs(np.array(colors) - expected).max() <= 1
+    assert np.array_equal(level[...][~holes], slide.truth[0, 0][~holes])
+    assert np.array_equal(lazydicom.stored_mask(level), ~holes)
+
+
+def test_reading_a_hole_is_an_error_where_the_caller_wants_that() -> None:
+    slide = make_slide(matrix=(20, 20), tile=(5, 5), sparse=True, keep=0.5)
+    (level,) = lazydicom.open_slide(slide.files, fill_value=None)
+
+    with pytest.raises(InvalidDicomError, match="frames asked for are missing"):
+        level[...]
+
+
+def test_intensities_are_zero_in_holes() -> None:
+    slide = make_slide(matrix=(20, 20), tile=(5, 5), sparse=True, keep=0.5, samples=1)
+
+    (level,) = lazydicom.open_slide(slide.files)
+
+    assert np.array_equal(level, slide.truth[0, 0])
+
+
+# --- faults ----------------------------------------------------------------------------
+
+
+def _drop_frames(dataset: Dataset) -> None:
+    dataset.NumberOfFrames = 7
+    dataset.PixelData = dataset.PixelData[: 7 * 75]
+
+
+def _add_frames(dataset: Dataset) -> None:
+    dataset.NumberOfFrames = 18
+    dataset.PixelData += bytes(2 * 75)
+
+
+def _move(
+    row: int | None = None, column: int | None = None
+) -> Callable[[Dataset], None]:
+    def change(dataset: Dataset) -> None:
+        group = dataset.PerFrameFunctionalGroupsSequence[3]
+        position = group.PlanePositionSlideSequence[0]
+        if row is not None:
+            position.RowPositionInTotalImagePixelMatrix = row
+        if column is not None:
+            position.ColumnPositionInTotalImagePixelMatrix = column
+
+    return change
+
+
+def _set(name: str, value: object) -> Callable[[Dataset], None]:
+    return lambda dataset: setattr(dataset, name, value)
+
+
+@pytest.mark.parametrize(
+    ("layout", "change", "message"),
+    [
+        ({}, _drop_frames, "Expected 16 tiles.*found 7"),
+        ({}, _add_frames, "Expected 16 tiles.*found 18"),
+        ({"sparse": True}, _move(column=4), "Column Position 4 is off the grid.*frame 3"),
+        ({"sparse": True}, _move(row=2), "Row Position 2 is off the grid.*frame 3"),
+        ({"sparse": True}, _move(column=21), "Column Position 21 is beyond.*frame 3"),
+        ({"sparse": True}, _move(row=-4), "Row Position -4 is beyond.*frame 3"),
+        ({"sparse": True}, _move(column=11), "Two tiles in row 0, column 2.*frame 2 .*3"),
+        ({"sparse": True, "shuffled": True},
+         _set("DimensionOrganizationType", "TILED_FULL"), "TILED_FULL counts"),
+        ({}, _set("TotalPixelMatrixRows", 0), "a total pixel matrix, found 0×20"),
+        ({"sparse": True}, lambda d: delattr(d, "PerFrameFunctionalGroupsSequence"),
+         "Tiles do not say where they are"),
+        ({"sparse": True},
+         lambda d: setattr(
+             d.PerFrameFunctionalGroupsSequence[3].OpticalPathIdentificationSequence[0],
+             "OpticalPathIdentifier", "9"), "none of the 1 that are described"),
+    ],
+)  # fmt: skip
+def test_tiles_that_contradict_are_an_error(
+    layout: dict[str, Any], change: Callable[[Dataset], None], message: str
+) -> None:
+    slide = make_slide(matrix=(20, 20), tile=(5, 5), **layout)
+
+    with pytest.raises(InvalidDicomError, match=message):
+        lazydicom.open_slide(changed(slide, change))
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize("sparse", [False, True])
+def test_a_part_that_is_missing_is_an_error_unless_holes_are_filled(
+    part: int, sparse: bool
+) -> None:
+    slide = make_slide(matrix=(20, 20), tile=(5, 5), cuts=(4, 9), sparse=sparse)
+    files = slide.files
+    del files[part]
+
+    with pytest.raises(InvalidDicomError, match="of a concatenation"):
+        lazydicom.open_slide(files)
+    (level,) = lazydicom.open_slide(files, on_gap="fill", fill_value=0)
+
+    mask = lazydicom.stored_mask(level)
+    assert level.attrs["missing_tiles"] == (~mask[::5, ::5]).sum() > 0
+    assert np.array_equal(level[...][mask], slide.truth[0, 0][mask])
+
+
+def test_the_same_instance_twice_is_taken_once_with_a_warning() -> None:
+    slide = make_slide(matrix=(20, 20), tile=(5, 5), cuts=(4,))
+
+    with pytest.warns(LazyDicomWarning, match="The same instance"):
+        (level,) = lazydicom.open_slide([*slide.files, slide.files[0]])
+
+    assert np.array_equal(level, slide.truth[0, 0])
+
+
+def test_one_matrix_in_two_instances_is_an_error_that_names_both() -> None:
+    first = make_slide(matrix=(20, 20), tile=(5, 5))
+    again = make_slide(matrix=(20, 20), tile=(5, 5))
+    again.datasets[0].SOPInstanceUID = "1.2.3"
+
+    with pytest.raises(InvalidDicomError, match="Two tiles in row 0, column 0"):
+        lazydicom.open_slide([*first.files, *again.files])
+
+
+@pytest.mark.parametrize("other", [{"tile": (4, 5)}, {"samples": 1}])
+def test_tiles_of_one_level_that_differ_are_an_error(other: dict[str, Any]) -> None:
+    layout: dict[str, Any] = {"matrix": (20, 20), "tile": (5, 5)}
+    first = make_slide(**layout)
+    second = make_slide(**(layout | other))
+    second.datasets[0].SOPInstanceUID = "1.2.3"
+
+    with pytest.raises(InvalidDicomError, match=r"Expected tiles of \d×5, \d samples"):
+        lazydicom.open_slide([*first.files, *second.files])
+
+
+def test_paths_and_planes_in_instances_of_their_own_are_joined() -> None:
+    slide = make_slide(
+        matrix=(9, 9), tile=(5, 5), paths=2, planes=2, samples=1, sparse=True
+    )
+    whole = slide.datasets[0]
+    files = []
+    for path in ("1", "2"):
+        one = pickle.loads(pickle.dumps(whole))
+        keep = [
+            k for k, group in enumerate(one.PerFrameFunctionalGroupsSequence)
+            if group.OpticalPathIdentificationSequence[0].OpticalPathIdentifier == path
+        ]  # fmt: skip
+        groups = one.PerFrameFunctionalGroupsSequence
+        one.PerFrameFunctionalGroupsSequence = [groups[k] for k in keep]
+        frames = [whole.PixelData[50 * k : 50 * k + 50] for k in keep]
+        one.PixelData, one.NumberOfFrames = b"".join(frames), len(keep)
+        one["PixelData"].VR = "OW"
+        one.SOPInstanceUID = one.file_meta.MediaStorageSOPInstanceUID = f"1.2.{path}"
+        files.append(as_bytes(one))
+
+    (level,) = lazydicom.open_slide(files)
+
+    assert level.dims == ("path", "z", "y", "x")
+    assert np.array_equal(level, slide.truth)
+
+
+# --- choice ----------------------------------------------------------------------------
+
+
+def test_labels_are_given_only_where_they_are_named() -> None:
+    slide = make_slide(matrix=(20, 20), tile=(5, 5))
+    label = make_slide(matrix=(6, 7), tile=(6, 7), kind="LABEL", level=9)
+    files = [*slide.files, *label.files]
+
+    (volume,) = lazydicom.open_slide(files)
+    (named,) = lazydicom.open_slide(files, image="label")
+
+    assert volume.shape == (20, 20, 3)
+    assert np.array_equal(named, label.truth[0, 0])
+    assert "<img" not in named._repr_html_()
+    assert "<img" in volume._repr_html_()
+    with pytest.raises(InvalidDicomError, match=r"No overview image.*LABEL, VOLUME"):
+        lazydicom.open_slide(files, image="overview")
+
+
+def test_one_of_several_slides_is_chosen_by_uid_or_number() -> None:
+    first = make_slide(matrix=(20, 20), tile=(5, 5), name="first")
+    second = make_slide(matrix=(9, 9), tile=(5, 5), name="second")
+    files = [*first.files, *second.files]
+
+    with pytest.raises(InvalidDicomError, match="2 slides; choose one with series="):
+        lazydicom.open_slide(files)
+    dataset = second.datasets[0]
+    for name in (dataset.SeriesInstanceUID, dataset.PyramidUID):
+        (level,) = lazydicom.open_slide(files, series=str(name))
+        assert np.array_equal(level, second.truth[0, 0])
+    with pytest.raises(TypeError, match="'squeze'; is it 'squeeze'"):
+        lazydicom.open_slide(files, squeze=True)  # type: ignore[call-arg]
+
+
+# --- real files --------------------------------------------------------------------------
+
+
+def test_a_real_pyramid_of_twelve_levels_has_its_tiles_at_their_places() -> None:
+    folder = require_shared_data("13_wsi/cmu_small_region")
+
+    levels = lazydicom.open_slide(folder)
+
+    assert len(levels) == 12
+    for level in levels:
+        (image,) = level.images
+        rows, columns = image.format.pixel.rows, image.format.pixel.columns
+        for row in range(-(-level.shape[0] // rows)):
+            for column in range(-(-level.shape[1] // columns)):
+                top, left = row * rows, column * columns
+                tile = level[top : top + rows, left : left + columns]
+                across = -(-level.shape[1] // columns)
+                frame = image.frame(row * across + column)
+                assert np.array_equal(tile, frame[: tile.shape[0], : tile.shape[1]])
+
+
+def test_opening_a_slide_needs_no_pydicom(tmp_path: Path) -> None:
+    files = make_slide(matrix=(20, 20), tile=(5, 5), sparse=True).files
+    (tmp_path / "a.dcm").write_bytes(files[0])
+    code = (
+        "import sys, lazydicom\n"
+        f"(level,) = lazydicom.open_slide({str(tmp_path)!r})\n"
+        "level[3:9, 4:7]\n"
+        "assert 'pydicom' not in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
