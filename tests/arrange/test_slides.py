@@ -333,6 +333,7 @@ def test_one_of_several_slides_is_chosen_by_uid_or_number() -> None:
 # --- real files --------------------------------------------------------------------------
 
 
+@pytest.mark.filterwarnings("ignore:The codestream is marked as YCbCr")
 def test_a_real_pyramid_of_twelve_levels_has_its_tiles_at_their_places() -> None:
     folder = require_shared_data("13_wsi/cmu_small_region")
 
