@@ -7,8 +7,14 @@ from lazydicom._arrange.slides.facts import SlideFacts, kind_of, read_facts
 from lazydicom._arrange.slides.levels import Fill, SlideChoices, make_levels
 from lazydicom._array.array import DicomArray
 from lazydicom._array.image import DicomImage
-from lazydicom._open.files import Instances, open_instances
-from lazydicom._open.options import OpenKeywords, check_choice, open_options
+from lazydicom._open.many.files import Instances, open_instances
+from lazydicom._open.many.problems import raise_problem
+from lazydicom._open.options import (
+    OpenKeywords,
+    OpenOptions,
+    check_choice,
+    open_options,
+)
 from lazydicom.errors import InvalidDicomError, redact_url
 
 SlideImage: TypeAlias = Literal["volume", "label", "overview", "thumbnail"]
@@ -89,11 +95,25 @@ def open_slide(
     check_choice("image", image, SlideImage)
     check_choice("on_gap", on_gap, Literal["error", "fill"])
     checked = open_options("open_slide", options, others=_KEYWORDS)
-    batches = open_instances(urls, storage_options or {}, checked)
-    images = [one for batch in batches for one in batch.images]
-    facts = _one_slide(_of_kind(images, image), series)
+    facts = _one_slide(
+        _of_kind(_open_images(urls, storage_options, checked), image), series
+    )
     fills = on_gap == "fill"
     return make_levels(facts, SlideChoices(fill_value, fills=fills, squeeze=squeeze))
+
+
+def _open_images(
+    urls: Instances, storage_options: Mapping[str, Any] | None, options: OpenOptions
+) -> list[DicomImage]:
+    """Open all instances; one that cannot be read might be a part of the slide."""
+    opened = open_instances(urls, storage_options or {}, options)
+    for problem in opened.problems:
+        if problem.error is not None:
+            raise_problem(problem)
+    images = [one for batch in opened.batches for one in batch.images]
+    if not images:
+        raise InvalidDicomError("No image is among these files")
+    return images
 
 
 def _of_kind(images: Sequence[DicomImage], wanted: SlideImage) -> list[SlideFacts]:
