@@ -38,6 +38,9 @@ class Codec:
     """How a codestream may begin, in up to 8 bytes; empty: it has no mark of its own."""
     ends_with_marker: bool = False
     """Whether a codestream ends with FFD9: EOI of JPEG and JPEG-LS, EOC of JPEG 2000."""
+    probe: bytes = b""
+    """Bytes that change pixels if any must be read behind the data that are there; empty: a
+    codestream without end marker is never decoded."""
     one_fragment: bool = False
     """Whether each frame is one fragment by the standard."""
     oddities: Callable[[Any, FrameFormat], tuple[str, ...]] | None = None

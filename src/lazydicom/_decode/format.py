@@ -33,6 +33,8 @@ class FrameFormat:
     """``"process"`` decodes encapsulated frames in a worker process."""
     max_frame_bytes: int = MAX_FRAME_BYTES
     """A larger encapsulated frame is refused."""
+    allow_truncated: bool = False
+    """Whether a codestream without end marker may be decoded, if it holds all pixels."""
     photometric_given: bool = False
     """Whether PhotometricInterpretation is the caller's word: no codestream overrules it."""
     padded: bool = False

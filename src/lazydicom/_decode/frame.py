@@ -12,7 +12,8 @@ from lazydicom._decode.isolation import decode_isolated
 from lazydicom._decode.native import decode_native
 from lazydicom._decode.plugins import decode_with_plugins
 from lazydicom._decode.preflight import check_size
-from lazydicom.errors import LazyDicomError, UnsupportedError
+from lazydicom._decode.unended import decode_unended
+from lazydicom.errors import DecodeError, LazyDicomError, UnsupportedError
 
 
 def decode_frame(
@@ -55,7 +56,12 @@ def decode_encapsulated(
     """Decode the codestream of one frame in this process; see `decode_frame`."""
     check_size(out.nbytes, format_.max_frame_bytes)
     codec = _codec_of(format_)
-    header = codec.preflight(data, format_)
+    try:
+        header = codec.preflight(data, format_)
+    except DecodeError:
+        if not (format_.allow_truncated and codec.probe):
+            raise
+        return decode_unended(codec, data, format_, out)
     if format_.decoder == "pydicom":
         decode_with_plugins(data, format_, out)
         return ()

@@ -99,6 +99,7 @@ class OpenOptions:
             self.decoder,
             self.isolation,
             self.max_frame_bytes,
+            allow_truncated=self.allow_truncated,
         )
 
     def frame_cache(self) -> FrameCache | None:

@@ -203,6 +203,7 @@ JPEG: Final = Codec(
     decode_jpeg,
     first_bytes=FIRST_BYTES,
     ends_with_marker=True,
+    probe=b"\xfe" * 64,  # libjpeg reads zeros behind the end
     oddities=overruled,
     elsewhere=_elsewhere,
     media_types={"image/jpeg": "1.2.840.10008.1.2.4.70"},

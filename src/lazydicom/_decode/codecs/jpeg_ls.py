@@ -92,6 +92,7 @@ JPEG_LS: Final = Codec(
     decode_jpeg_ls,
     first_bytes=FIRST_BYTES,
     ends_with_marker=True,
+    probe=b"\x80",  # CharLS reads up to a byte of zeros, and refuses what it does not read
     elsewhere=_elsewhere,
     media_types={"image/jls": "1.2.840.10008.1.2.4.80"},
 )
