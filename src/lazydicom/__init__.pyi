@@ -10,6 +10,8 @@ from ._export.zarr import to_zarr as to_zarr
 from ._open.image import open_image as open_image
 from ._open.indexed import save_index as save_index
 from ._open.many.study import Study as Study
+from ._open.segmentation import open_segmentation as open_segmentation
+from ._open.segmentation import segment_table as segment_table
 from ._open.series import open_series as open_series
 from ._open.series import open_study as open_study
 from ._open.slide import open_slide as open_slide

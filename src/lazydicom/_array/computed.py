@@ -16,6 +16,7 @@ from lazydicom._array.fill import FillValue
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import FrameGrid
 from lazydicom._array.image import DicomImage
+from lazydicom._array.label_map import LabelMap
 from lazydicom._array.plan import ReadPlan
 from lazydicom._array.selection import (
     Positions,
@@ -25,12 +26,14 @@ from lazydicom._array.selection import (
     select,
 )
 
-Name: TypeAlias = Literal["Modality LUT", "VOI LUT", "palette"]
+Name: TypeAlias = Literal["Modality LUT", "VOI LUT", "palette", "segments", "fractions"]
 
 _APPLIED: Final[Mapping[Name, frozenset[str]]] = {
     "Modality LUT": frozenset(("rescale_slope", "rescale_intercept")),
     "VOI LUT": frozenset(("window_center", "window_width")),
     "palette": frozenset(),
+    "segments": frozenset(),
+    "fractions": frozenset(),
 }
 """What computed values must not carry: somebody would apply it again."""
 
@@ -273,7 +276,7 @@ def _numbers_at(numbers: NDArray[Any], selection: Selection) -> NDArray[Any]:
     return taken
 
 
-FrameArray: TypeAlias = DicomArray | ComputedArray
+FrameArray: TypeAlias = DicomArray | ComputedArray | LabelMap
 """What views take."""
 
 

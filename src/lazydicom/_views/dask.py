@@ -12,6 +12,7 @@ import dask.array as da
 import numpy as np
 
 from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction
+from lazydicom._array.label_map import LabelMap
 from lazydicom._array.lazy_array import check_lazy
 from lazydicom._views.chunks import frame_chunks
 
@@ -135,6 +136,9 @@ def _without_labels(array: FrameArray) -> FrameArray:
     """Leave out what reading does not need: labels may be as long as the array."""
     if isinstance(array, ComputedArray):
         return replace(array, source=_without_labels(array.source))
+    if isinstance(array, LabelMap):
+        bare = replace(array.source, coords={}, attrs={})
+        return replace(array, source=bare)
     return replace(array, coords={}, attrs={})
 
 

@@ -12,6 +12,7 @@ from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import ComputedArray, FrameArray
 from lazydicom._array.grid import HOLE, Parts
 from lazydicom._array.image import DicomImage
+from lazydicom._array.label_map import LabelMap
 from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.reader import fragment_reader
 from lazydicom._views.references.codecs import Config, community_codec
@@ -68,6 +69,9 @@ def plan_references(array: FrameArray, *, community: bool = True) -> ChunkRefere
         message = (
             f"References lead to stored values, not behind a {array.function.name}"
         )
+        raise UnsupportedError(message, url=array.images[0].url)
+    if isinstance(array, LabelMap):
+        message = "References lead to stored values, not to segments combined"
         raise UnsupportedError(message, url=array.images[0].url)
     fill_value = _checked_fill(array)
     urls = tuple(map(referable_url, array.images))

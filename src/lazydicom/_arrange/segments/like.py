@@ -1,0 +1,220 @@
+"""A segmentation on the voxels of another array: by geometry alone, or not at all.
+
+Both must lie in one Frame of Reference, in the same directions, with pixels of one size, and
+each plane of one on a plane of the other. Nothing is resampled.
+"""
+
+from dataclasses import replace
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._array.array import DicomArray
+from lazydicom._array.computed import FrameArray
+from lazydicom._array.grid import HOLE
+from lazydicom.errors import InvalidDicomError
+
+_SAME_DIRECTION: Final = 1e-4
+_SAME_SPACING: Final = 1e-3
+_GEOMETRY: Final = ("orientation", "spacing", "affine", "gantry_tilt")
+_ADVICE: Final = (
+    "nothing is resampled here; SimpleITK, ITK, nibabel and highdicom do that"
+)
+
+
+class _Offsets(NamedTuple):
+    """Where the planes of a segmentation lie among those of `like`."""
+
+    plane: NDArray[np.int64]
+    """The nearest plane of `like` for each, which may be outside of it."""
+    beside: NDArray[np.float64]
+    """What is left along the normal, in mm."""
+    pixels: NDArray[np.float64]
+    """Position of the first pixel of `like` in each, counted along x and y."""
+
+
+def lay_on(array: DicomArray, like: FrameArray, *, tolerance_mm: float) -> DicomArray:
+    """Return the array on exactly the z, y and x of `like`, in its order.
+
+    Parameters
+    ----------
+    array : DicomArray
+        With the axes z, y and x, and others before them.
+    like : DicomArray or ComputedArray
+        A volume, in any order of files; a part of one; a level of a slide.
+    tolerance_mm : float
+        By how much planes and pixels may lie beside each other, in any direction.
+
+    Raises
+    ------
+    InvalidDicomError
+        If they do not lie on each other: by how many mm, and where first.
+    """
+    url = array.images[0].url
+    _check_reference(array, like, url)
+    ours, theirs = _affine(array), _affine(like)
+    if ours is None or theirs is None:
+        return _same_matrix(array, like, url)
+    signs = [_direction(ours, theirs, k, url) for k in (0, 1)]
+    stored = np.flatnonzero((_planes(array) >= 0).any(axis=0))
+    found = _offsets(ours, theirs, stored)
+    sizes = np.linalg.norm(ours[:3, :2], axis=0)
+    _check_offsets(found, stored, sizes, tolerance_mm, url)
+    first = np.rint(found.pixels[0]).astype(int).tolist() if stored.size else [0, 0]
+    inside = {
+        name: _slice(array, like, name, start=first[k], sign=signs[k])
+        for k, name in enumerate("xy")
+    }
+    return _with_planes(array.isel(**inside), like, found.plane, stored)
+
+
+def _check_reference(array: DicomArray, like: FrameArray, url: str) -> None:
+    ours, theirs = (
+        {uid for uid in one.frames.text("frame_of_reference_uid").tolist() if uid}
+        for one in (array, like)
+    )
+    if ours and theirs and not ours & theirs:
+        message = "Another Frame of Reference: positions cannot be compared"
+        raise _misfit(message, url)
+
+
+def _affine(array: FrameArray) -> NDArray[np.float64] | None:
+    found = array.attrs.get("affine")
+    return None if found is None else np.asarray(found, np.float64)
+
+
+def _direction(
+    ours: NDArray[np.float64], theirs: NDArray[np.float64], axis: int, url: str
+) -> int:
+    """Return 1 where both run the same way along an axis of the plane, -1 where not."""
+    sizes = [float(np.linalg.norm(one[:3, axis])) for one in (ours, theirs)]
+    own, other = ours[:3, axis] / sizes[0], theirs[:3, axis] / sizes[1]
+    sign = 1 if float(own @ other) > 0 else -1
+    if np.abs(own - sign * other).max() > _SAME_DIRECTION:
+        degrees = np.degrees(np.arccos(min(abs(float(own @ other)), 1.0)))
+        raise _misfit(f"Axis {'xy'[axis]} is turned by {degrees:.3f} degrees", url)
+    if abs(sizes[0] / sizes[1] - 1) > _SAME_SPACING:
+        message = (
+            f"Pixels along {'xy'[axis]} are {sizes[0]:.6g} mm, in like= {sizes[1]:.6g}"
+        )
+        raise _misfit(message, url)
+    return sign
+
+
+def _planes(array: DicomArray) -> NDArray[np.int64]:
+    """Return the frames of all segments in each plane: (segments, planes)."""
+    numbers = array.grid.numbers
+    return numbers.reshape(-1, array.shape[array.dims.index("z")])
+
+
+def _offsets(
+    ours: NDArray[np.float64], theirs: NDArray[np.float64], stored: NDArray[np.int64]
+) -> _Offsets:
+    positions = ours[:3, 3] + stored[:, None] * ours[:3, 2]
+    normal = np.cross(theirs[:3, 0], theirs[:3, 1])
+    normal /= np.linalg.norm(normal)
+    heights = (positions - theirs[:3, 3]) @ normal
+    step = float(theirs[:3, 2] @ normal)
+    plane = np.rint(heights / step).astype(np.int64)
+    corner = theirs[:3, 3] + plane[:, None] * theirs[:3, 2] - positions
+    pixels = np.stack(
+        [corner @ one / (one @ one) for one in (ours[:3, 0], ours[:3, 1])], axis=1
+    )
+    return _Offsets(plane, heights - plane * step, pixels)
+
+
+def _check_offsets(
+    found: _Offsets,
+    stored: NDArray[np.int64],
+    sizes: NDArray[np.float64],
+    tolerance_mm: float,
+    url: str,
+) -> None:
+    """Refuse planes beside those of `like`, and pixels beside its pixels."""
+    _check(np.abs(found.beside), stored, "z", tolerance_mm, url)
+    if not stored.size:
+        return
+    whole = np.rint(found.pixels[0])
+    for k, name in enumerate("xy"):
+        beside = np.abs(found.pixels[:, k] - whole[k]) * sizes[k]
+        _check(beside, stored, name, tolerance_mm, url)
+
+
+def _check(
+    beside: NDArray[np.float64],
+    stored: NDArray[np.int64],
+    axis: str,
+    tolerance_mm: float,
+    url: str,
+) -> None:
+    wrong = np.flatnonzero(beside > tolerance_mm)
+    if wrong.size:
+        first = int(wrong[0])
+        raise _misfit(
+            f"Plane {stored[first]} of the segmentation lies {beside[first]:.3f} mm beside"
+            f" the nearest of like= along {axis}",
+            url,
+        )
+
+
+def _slice(
+    array: DicomArray, like: FrameArray, name: str, *, start: int, sign: int
+) -> slice:
+    """Return the positions of `like` along an axis of the plane."""
+    have = array.shape[array.dims.index(name)]
+    want = like.shape[like.dims.index(name)]
+    last = start + sign * (want - 1)
+    if min(start, last) < 0 or max(start, last) >= have:
+        message = (
+            f"The segmentation has {have} pixels along {name}, like= has {want},"
+            f" the first of them at {start}"
+        )
+        raise _misfit(message, array.images[0].url)
+    stop = last + sign
+    return slice(start, None if stop < 0 else stop, sign)
+
+
+def _with_planes(
+    array: DicomArray,
+    like: FrameArray,
+    plane: NDArray[np.int64],
+    stored: NDArray[np.int64],
+) -> DicomArray:
+    """Put the planes where `like` has them; what it has beside them is empty."""
+    axis = array.dims.index("z")
+    count = like.shape[like.dims.index("z")] if "z" in like.dims else 1
+    numbers = array.grid.numbers
+    shape = (*numbers.shape[:axis], count, *numbers.shape[axis + 1 :])
+    placed = np.full(shape, HOLE, np.int64)
+    there = (plane >= 0) & (plane < count)
+    from_, to = np.moveaxis(numbers, axis, 0), np.moveaxis(placed, axis, 0)
+    to[plane[there]] = from_[stored[there]]
+    coords = {k: one for k, one in array.coords.items() if "segment" in one.dims}
+    coords |= {k: one for k, one in like.coords.items() if k in {"z", "y", "x"}}
+    attrs: dict[str, Any] = dict(array.attrs)
+    attrs |= {k: like.attrs[k] for k in _GEOMETRY if k in like.attrs}
+    grid = replace(array.grid, numbers=placed)
+    return replace(array, grid=grid, coords=coords, attrs=attrs)
+
+
+def _same_matrix(array: DicomArray, like: FrameArray, url: str) -> DicomArray:
+    """Take the array as it is where both are planes of one size in one slide."""
+    sizes = [
+        tuple(one.shape[one.dims.index(name)] for name in "yx") for one in (array, like)
+    ]
+    if sizes[0] != sizes[1] or "total_rows" not in array.frames.instances:
+        message = (
+            f"Planes are {sizes[0]} pixels, in like= {sizes[1]}, without positions"
+        )
+        raise _misfit(message, url)
+    spacings = [
+        np.asarray(one.attrs.get("spacing", [0.0])[-2:]) for one in (array, like)
+    ]
+    if (np.abs(spacings[0] / spacings[1] - 1) > _SAME_SPACING).any():
+        raise _misfit("Pixels have other sizes than in like=", url)
+    return array
+
+
+def _misfit(message: str, url: str) -> InvalidDicomError:
+    return InvalidDicomError(f"{message}; {_ADVICE}", url=url)

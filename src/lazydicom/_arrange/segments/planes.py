@@ -1,0 +1,206 @@
+"""Where the frames of a segmentation lie: planes at equal distances, or tiles of planes.
+
+Empty frames are left out by most writers, so planes may be missing: they are empty. Nothing
+here looks at segments.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._arrange.geometry import (
+    Stack,
+    affine_of,
+    find_planes,
+    has_position,
+    has_spacing,
+    normal_of,
+)
+from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.frame_table import FrameTable
+from lazydicom._array.grid import Tiles
+from lazydicom.errors import InvalidDicomError
+
+_SAME_DIRECTION: Final = 1e-4
+_UNEVEN: Final = 0.01
+"""Part of the distance by which planes may lie elsewhere."""
+_MOST_PLANES: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FramePlaces:
+    """The place of each frame of a table, but for its segment."""
+
+    z: NDArray[np.int64]
+    planes: int
+    tile: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None
+    """Row and column of each frame among the tiles; ``None``: a frame is a plane."""
+    layout: Tiles | None = None
+    tiles: tuple[int, int] = (1, 1)
+    """Tiles below each other, and side by side."""
+    coords: dict[str, Coordinate] | None = None
+    attrs: dict[str, Any] | None = None
+
+
+def place_frames(table: FrameTable, segments: int) -> FramePlaces:
+    """Find the place of each frame.
+
+    Raises
+    ------
+    InvalidDicomError
+        If frames are turned to each other, or lie at uneven distances.
+    """
+    if np.isfinite(table.instances["total_rows"]).all():
+        return _tiles(table, segments)
+    position, orientation = table.numbers("position"), table.numbers("orientation")
+    if orientation.shape[1] != 6 or not has_position(position).all():
+        return _without_positions(table)
+    turned = np.abs(orientation - orientation[0]).max(axis=1) > _SAME_DIRECTION
+    if turned.any():
+        raise _error(table, "Frame has another orientation than the first", turned)
+    return _stacked(table, position, orientation[0])
+
+
+def _stacked(
+    table: FrameTable, position: NDArray[np.float64], orientation: NDArray[np.float64]
+) -> FramePlaces:
+    normal = normal_of(orientation)
+    spacing = table.numbers("pixel_spacing")[:1]
+    known = bool(has_spacing(spacing).all())
+    planes = find_planes(position, normal, float(spacing.min()) if known else 1.0)
+    step, slots = _slots(table, planes.z)
+    origin = planes.positions[0]
+    distance = step or float("nan")
+    along = normal * (step or 1.0)
+    if len(slots) > 1:
+        along = (planes.positions[-1] - origin) / slots[-1]
+    expected = origin + slots[planes.index][:, None] * along
+    moved = np.linalg.norm(position - expected, axis=1) > max(_UNEVEN * step, 0.01)
+    if moved.any():
+        raise _error(table, "Frame does not lie in line with the others", moved)
+    stack = Stack(slots, origin, along)
+    heights = planes.z[0] + (step or 1.0) * np.arange(int(slots[-1]) + 1)
+    coords = {"z": Coordinate(("z",), heights, "mm")}
+    attrs: dict[str, Any] = {"orientation": orientation.tolist()}
+    if known:
+        rows, columns = table.images[0].plane_shape[:2]
+        for name, direction, length, pixel in (
+            ("y", orientation[3:], rows, float(spacing[0, 0])),
+            ("x", orientation[:3], columns, float(spacing[0, 1])),
+        ):
+            values = float(origin @ direction) + pixel * np.arange(length)
+            coords[name] = Coordinate((name,), values, "mm")
+        attrs["spacing"] = [distance, *spacing[0].tolist()]
+        attrs["affine"] = affine_of(orientation, spacing[0], stack)
+    count = int(slots[-1]) + 1
+    return FramePlaces(slots[planes.index], count, coords=coords, attrs=attrs)
+
+
+def _slots(
+    table: FrameTable, z: NDArray[np.float64]
+) -> tuple[float, NDArray[np.int64]]:
+    """Return the distance of planes, 0 for one plane, and the place of each."""
+    declared = table.numbers("spacing_between_slices")[:, 0]
+    known = declared[np.isfinite(declared) & (np.abs(declared) > 0)]
+    if len(z) == 1:
+        return float(abs(known[0])) if known.size else 0.0, np.zeros(1, np.int64)
+    gaps = np.diff(z)
+    for step in (*np.abs(known[:1]).tolist(), float(gaps.min())):
+        places = (z - z[0]) / step
+        even = np.abs(gaps / step - np.rint(gaps / step)).max() <= _UNEVEN
+        if even and (np.rint(gaps / step) >= 1).all() and places[-1] < _MOST_PLANES:
+            counts = np.concatenate([[0], np.cumsum(np.rint(gaps / step))])
+            slots = counts.astype(np.int64)
+            return float((z[-1] - z[0]) / counts[-1]), slots
+    smallest, largest = gaps.min(), gaps.max()
+    message = (
+        f"Planes lie {smallest:.4g} to {largest:.4g} mm apart, and no distance divides"
+        " all of the gaps"
+    )
+    raise InvalidDicomError(message, url=table.images[0].url)
+
+
+def _without_positions(table: FrameTable) -> FramePlaces:
+    """Take frames without a place for planes in the order of the file, if all have none."""
+    if np.isfinite(table.numbers("position")).any():
+        missing = np.asarray(np.isnan(table.numbers("position")).any(axis=1))
+        raise _error(table, "Frame has no position, others have one", missing)
+    segment = table.numbers("segment_number")[:, 0]
+    numbers, counts = np.unique(segment, return_counts=True)
+    if len(set(counts.tolist())) > 1:
+        message = "Frames have no position, and segments have several numbers of them"
+        raise InvalidDicomError(message, url=table.images[0].url)
+    z = np.empty(len(table), np.int64)
+    for number in numbers:
+        of_segment = np.isnan(segment) if np.isnan(number) else segment == number
+        z[of_segment] = np.arange(int(of_segment.sum()))
+    return FramePlaces(z, int(z.max()) + 1, coords={}, attrs={})
+
+
+def _tiles(table: FrameTable, segments: int) -> FramePlaces:
+    """Find the place of each frame in the total pixel matrix (PS3.3 section C.7.6.17)."""
+    rows, columns = (
+        int(table.instances[name][0, 0]) for name in ("total_rows", "total_columns")
+    )
+    tile_rows, tile_columns = table.images[0].plane_shape[:2]
+    down, across = -(-rows // tile_rows), -(-columns // tile_columns)
+    kind = table.instances["dimension_organization_type"][0]
+    if kind == "TILED_FULL":
+        number = np.arange(len(table))
+        per_plane = down * across
+        z = (number // per_plane) % max(len(table) // (per_plane * segments), 1)
+        at = (number % per_plane // across, number % across)
+        if len(table) % (per_plane * segments):
+            expected = per_plane * segments
+            message = f"Expected a multiple of {expected} frames, found {len(table)}"
+            raise InvalidDicomError(message, url=table.images[0].url)
+    else:
+        z, at = _sparse(table, (tile_rows, tile_columns))
+    outside: NDArray[np.bool_] = (at[0] >= down) | (at[1] >= across)
+    if outside.any():
+        raise _error(table, "Tile lies outside of the Total Pixel Matrix", outside)
+    layout = Tiles((tile_rows, tile_columns), (rows, columns))
+    attrs = _slide_attrs(table)
+    return FramePlaces(z, int(z.max()) + 1, at, layout, (down, across), {}, attrs)
+
+
+def _sparse(
+    table: FrameTable, tile: tuple[int, int]
+) -> tuple[NDArray[np.int64], tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    places = [table.numbers(name)[:, 0] - 1 for name in ("tile_row", "tile_column")]
+    known = np.isfinite(places[0]) & np.isfinite(places[1])
+    if not known.all():
+        raise _error(table, "Tile has no position in the Total Pixel Matrix", ~known)
+    off = [
+        (place % length != 0) | (place < 0)
+        for place, length in zip(places, tile, strict=True)
+    ]
+    wrong: NDArray[np.bool_] = off[0] | off[1]
+    if wrong.any():
+        raise _error(table, "Tile does not stand on the grid of tiles", wrong)
+    heights = table.numbers("slide_z")[:, 0]
+    z = np.zeros(len(table), np.int64)
+    if np.isfinite(heights).all():
+        z = np.unique(np.round(heights, 6), return_inverse=True)[1].reshape(-1)
+    down, across = (
+        (place // length).astype(np.int64)
+        for place, length in zip(places, tile, strict=True)
+    )
+    return z, (down, across)
+
+
+def _slide_attrs(table: FrameTable) -> dict[str, Any]:
+    spacing = table.numbers("pixel_spacing")[:1]
+    if not has_spacing(spacing).all():
+        return {}
+    return {"spacing": [float("nan"), *spacing[0].tolist()]}
+
+
+def _error(
+    table: FrameTable, message: str, wrong: NDArray[np.bool_]
+) -> InvalidDicomError:
+    row = int(np.flatnonzero(wrong)[0])
+    image = table.images[table.image[row]]
+    return InvalidDicomError(message, url=image.url, frame=int(table.frame[row]))

@@ -1,0 +1,255 @@
+"""`LabelMap`: an array of segments, each 0 or 1, read as one plane of segment numbers."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property, partial
+from typing import Any, Final, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from lazydicom._array.array import DicomArray
+from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.frame_table import FrameTable
+from lazydicom._array.grid import FrameGrid
+from lazydicom._array.image import DicomImage
+from lazydicom._array.parallel import run
+from lazydicom._array.plan import ReadPlan, sum_plans
+from lazydicom._array.selection import Positions, as_slice, select
+from lazydicom._bytes.ranges import REQUESTS
+from lazydicom.errors import InvalidDicomError
+
+OnOverlap: TypeAlias = Literal["error", "first", "last"]
+
+_MOST_AT_ONCE: Final = 1 << 25
+"""Bytes of segments that a thread holds: 32 MiB."""
+
+
+@dataclass(frozen=True, eq=False)
+class LabelMap:
+    """The number of the segment at each voxel, 0 where there is none.
+
+    Views take it as they take a `DicomArray`.
+    """
+
+    source: DicomArray
+    """Segments as 0 and 1, the first axis counts them by number."""
+    numbers: NDArray[np.int64]
+    """Segment numbers along the first axis of the source, rising."""
+    on_overlap: OnOverlap = "error"
+
+    @property
+    def dims(self) -> tuple[str, ...]:
+        """Name of each axis."""
+        return self.source.dims[1:]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Length of each axis."""
+        return self.source.shape[1:]
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """The smallest unsigned type that holds the numbers."""
+        return np.min_scalar_type(int(self.numbers.max(initial=0)))
+
+    @property
+    def ndim(self) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all values."""
+        return self.size * self.dtype.itemsize
+
+    @property
+    def images(self) -> tuple[DicomImage, ...]:
+        """The instances whose frames are read."""
+        return self.source.images
+
+    @property
+    def grid(self) -> FrameGrid:
+        """Which frame of the first segment stands where."""
+        return FrameGrid(
+            self.source.grid.numbers[0],
+            self.source.grid.layout,
+            self.source.grid.window,
+        )
+
+    @property
+    def frames(self) -> FrameTable:
+        """The attributes of frames of the source."""
+        return self.source.frames
+
+    @property
+    def frame_shape(self) -> tuple[int, ...]:
+        """Lengths of the axes behind those of the grid."""
+        return self.source.frame_shape
+
+    @property
+    def grid_axes(self) -> int:
+        """Leading axes along which frames stand."""
+        return self.source.grid_axes - 1
+
+    @property
+    def coords(self) -> Mapping[str, Coordinate]:
+        """Coordinates of what is left of the axes."""
+        return {
+            name: one
+            for name, one in self.source.coords.items()
+            if "segment" not in one.dims
+        }
+
+    @property
+    def attrs(self) -> Mapping[str, Any]:
+        """Technical attributes of the source."""
+        return {**self.source.attrs, "bits_stored": 8 * self.dtype.itemsize}
+
+    @property
+    def fill_value(self) -> int:
+        """What stands where there is no segment."""
+        return 0
+
+    def chunk_frames(self, frames: int) -> tuple[int, ...]:
+        """Return the lengths of a chunk of so many whole planes."""
+        one = self.source.chunk_frames(frames)[1:]
+        return one if self.source.grid_axes > 2 else (min(frames, len(self)), *one[1:])
+
+    def __len__(self) -> int:
+        """Return the length of the first axis."""
+        return self.shape[0]
+
+    def __repr__(self) -> str:
+        """Return shape, type and where it comes from."""
+        pairs = zip(self.dims, self.shape, strict=True)
+        axes = ", ".join(f"{dim}: {length}" for dim, length in pairs)
+        return f"<LabelMap ({axes}) {self.dtype} of {self.source!r}>"
+
+    def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 (NumPy's own signature)
+        """Read what an index expression of NumPy touches."""
+        return self.read(key)
+
+    def __array__(
+        self,
+        dtype: DTypeLike | None = None,
+        copy: bool | None = None,  # noqa: FBT001 (NumPy's own signature)
+    ) -> NDArray[Any]:
+        """Read everything.
+
+        Raises
+        ------
+        ValueError
+            If ``copy=False``: the values are not there yet.
+        """
+        if copy is False:
+            raise ValueError("A LabelMap cannot become an array without a copy")
+        values: NDArray[Any] = self.read(...)
+        return values if dtype is None else values.astype(dtype, copy=False)
+
+    def identity(self) -> tuple[object, ...]:
+        """Return what tells these values from others: in every process the same text."""
+        numbers = tuple(self.numbers.tolist())
+        return ("lazydicom-labels", self.source.identity(), numbers, self.on_overlap)
+
+    def __dask_tokenize__(self) -> tuple[object, ...]:
+        """Return what dask prints and hashes to name these values."""
+        return self.identity()
+
+    def read(self, key: Any, *, threads: int | None = None) -> Any:  # noqa: ANN401
+        """Read what an index expression touches; see `DicomArray.read`.
+
+        Raises
+        ------
+        InvalidDicomError
+            If two segments hold one voxel, and the caller chose neither.
+        """
+        selection = select(key, self.shape)
+        box = np.zeros(selection.box_shape, self.dtype)
+        if box.size:
+            planes, *plane = selection.positions
+            jobs = (
+                partial(self._fill_plane, int(z), tuple(plane), box[k])
+                for k, z in enumerate(planes)
+            )
+            run(jobs, threads=threads, requests=REQUESTS)
+        return box[selection.in_box]
+
+    def plan(self, key: Any = ...) -> ReadPlan:  # noqa: ANN401
+        """Return what `read` of an index expression will cost; see `DicomArray.plan`."""
+        planes, *plane = select(key, self.shape).positions
+        inside = tuple(map(as_slice, plane))
+        return sum_plans(
+            self.source.plan((self._present(int(z)), slice(z, z + 1), *inside))
+            for z in map(int, planes)
+        )
+
+    def isel(self, **positions: int | slice) -> "LabelMap":
+        """Return a smaller lazy array; see `DicomArray.isel`.
+
+        Raises
+        ------
+        TypeError
+            If a key is an integer: a plane of labels keeps its axis.
+        """
+        if any(isinstance(one, int) for one in positions.values()):
+            raise TypeError("Expected slices of a label map, which keep its axes")
+        return LabelMap(self.source.isel(**positions), self.numbers, self.on_overlap)
+
+    def _present(self, z: int) -> NDArray[np.int64]:
+        """Return the segments of which there is a frame in a plane."""
+        numbers = self.source.grid.numbers[:, z]
+        return np.flatnonzero((numbers.reshape(len(numbers), -1) >= 0).any(axis=1))
+
+    def _fill_plane(
+        self, z: int, plane: tuple[Positions, ...], out: NDArray[Any]
+    ) -> None:
+        """Put all segments of a plane into one; the order of segments decides, nothing else."""
+        present = self._present(z)
+        order = present[::-1] if self.on_overlap == "first" else present
+        at_once = max(_MOST_AT_ONCE // max(out.size, 1), 1)
+        counts = np.zeros(out.shape, np.min_scalar_type(len(present)))
+        for start in range(0, len(order), at_once):
+            some = order[start : start + at_once]
+            masks = self.source.read(_key(some, z, plane), threads=1)[:, 0]
+            for segment, mask in zip(some.tolist(), masks, strict=True):
+                np.copyto(
+                    out,
+                    self.numbers[segment],
+                    where=mask.view(np.bool_),
+                    casting="unsafe",
+                )
+                if self.on_overlap == "error":
+                    np.add(counts, mask, out=counts, casting="unsafe")
+        if counts.max(initial=0) > 1:
+            raise self._overlap(z, plane, counts)
+
+    def _overlap(
+        self, z: int, plane: tuple[Positions, ...], counts: NDArray[Any]
+    ) -> InvalidDicomError:
+        """Return an error that names two segments and the voxel that both hold."""
+        where = np.argwhere(counts > 1)[0].tolist()
+        y, x = (int(one[k]) for one, k in zip(plane, where, strict=True))
+        present = self._present(z)
+        held = present[self.source.read((present, z, y, x)) > 0]
+        first, second = self.numbers[held[:2]].tolist()
+        message = (
+            f"Segments {first} and {second} both hold the voxel (z, y, x) = ({z}, {y}, {x});"
+            ' on_overlap="first" or "last" takes one of them'
+        )
+        return InvalidDicomError(message, url=self.images[0].url)
+
+
+def _key(
+    segments: NDArray[np.int64], z: int, plane: tuple[Positions, ...]
+) -> tuple[Any, ...]:
+    """Return the index expression of some segments in a plane; it keeps every axis."""
+    if all(isinstance(one, range) for one in plane):
+        return (segments, slice(z, z + 1), *map(as_slice, plane))
+    return np.ix_(segments, np.array([z]), *(np.asarray(one, np.intp) for one in plane))

@@ -1,0 +1,212 @@
+"""Opening a segmentation: its frames become segments on a grid, no pixel is read."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+from typing import Any, Final, Literal, TypeAlias, Unpack
+
+import numpy as np
+
+from lazydicom._arrange.frame_table import tabulate
+from lazydicom._arrange.segments.description import Segment, read_segments
+from lazydicom._arrange.segments.grid import arrange_label_map, arrange_segments
+from lazydicom._arrange.segments.like import lay_on
+from lazydicom._arrange.segments.values import (
+    Names,
+    OnUnknown,
+    as_unit,
+    background,
+    choose,
+    of_label_map,
+)
+from lazydicom._array.array import DicomArray
+from lazydicom._array.computed import FrameArray
+from lazydicom._array.frame_table import FrameTable
+from lazydicom._array.label_map import LabelMap, OnOverlap
+from lazydicom._open.files import Instances, open_instances
+from lazydicom._open.options import OpenKeywords, check_choice, open_options
+from lazydicom.errors import InvalidDicomError
+
+Fractional: TypeAlias = Literal["stored", "unit"]
+
+_SEGMENTATIONS: Final = frozenset(
+    ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
+)
+_STRUCTURE_SET: Final = "1.2.840.10008.5.1.4.1.1.481.3"
+_OWN_KEYWORDS: Final = (
+    "segments",
+    "like",
+    "combine",
+    "fractional",
+    "labels",
+    "on_overlap",
+    "on_unknown",
+    "tolerance_mm",
+)
+
+
+def open_segmentation(
+    url: Instances,
+    storage_options: Mapping[str, Any] | None = None,
+    *,
+    segments: Names = None,
+    like: FrameArray | None = None,
+    combine: Literal["labelmap"] | None = None,
+    fractional: Fractional = "stored",
+    labels: bool = False,
+    on_overlap: OnOverlap = "error",
+    on_unknown: OnUnknown = "error",
+    tolerance_mm: float = 0.01,
+    **options: Unpack[OpenKeywords],
+) -> FrameArray:
+    """Open a segmentation as a lazy array of its segments.
+
+    Parameters
+    ----------
+    url : str, os.PathLike, bytes, pydicom Dataset, or a list of them
+        One instance, or the parts of a concatenation.
+    storage_options : mapping, optional
+        Arguments of the fsspec filesystem.
+    segments : int, str, or a list of them, optional
+        Numbers or labels of the segments to open; by default all.
+    like : DicomArray or ComputedArray, optional
+        The image that was segmented: the result has exactly its z, y and x, in its order.
+        Nothing is resampled: what does not lie on it is an error that says by how many mm.
+    combine : {"labelmap"}, optional
+        One number per voxel, that of its segment, instead of an axis of segments.
+    fractional : {"stored", "unit"}
+        ``"unit"`` divides the values of a FRACTIONAL segmentation by their maximum.
+    labels : bool
+        Add the coordinate ``label`` along the segments; it is free text.
+    on_overlap : {"error", "first", "last"}
+        With `combine`, what a voxel gets that two segments hold, by segment number.
+    on_unknown : {"error", "keep"}
+        A value of a label map that no segment describes, when it is read.
+    tolerance_mm : float
+        How far planes and pixels may lie beside those of `like`.
+    **options
+        All options of `open_image`.
+
+    Returns
+    -------
+    DicomArray, ComputedArray or LabelMap
+        With the axes ``('segment', 'z', 'y', 'x')``; combined ``('z', 'y', 'x')``. Planes
+        and segments without a frame are empty: that is what leaving one out means.
+
+    Raises
+    ------
+    LazyDicomError
+        If it is no segmentation, contradicts itself, or does not lie on `like`.
+
+    Examples
+    --------
+    >>> import lazydicom
+    >>> seg = lazydicom.open_segmentation("liver.dcm")  # doctest: +SKIP
+    >>> seg.dims, seg.coords["segment"].values  # doctest: +SKIP
+    (('segment', 'z', 'y', 'x'), array([1]))
+    """
+    check_choice("on_overlap", on_overlap, OnOverlap)
+    check_choice("on_unknown", on_unknown, OnUnknown)
+    check_choice("fractional", fractional, Fractional)
+    if combine not in {None, "labelmap"}:
+        raise ValueError(f"combine must be 'labelmap' or None, not {combine!r}")
+    checked = open_options("open_segmentation", options, others=_OWN_KEYWORDS)
+    table = _in_order(tabulate(open_instances(url, storage_options or {}, checked)))
+    _check_class(table)
+    described = read_segments(table.images[0])
+    kind = _kind(table)
+    lay = partial(_lay, like=like, tolerance_mm=tolerance_mm)
+    if kind == "LABELMAP":
+        around = background(table, described)
+        stored = lay(arrange_label_map(table, background=around))
+        return of_label_map(
+            stored,
+            described,
+            segments,
+            combine=combine is not None,
+            on_unknown=on_unknown,
+            labels=labels,
+        )
+    array = lay(arrange_segments(table, described))
+    array = choose(array, described, segments, labels=labels)
+    if combine is not None:
+        if kind == "FRACTIONAL":
+            raise ValueError(
+                "A FRACTIONAL segmentation has no label map: values overlap"
+            )
+        return LabelMap(array, array.coords["segment"].values, on_overlap)
+    if kind == "FRACTIONAL" and fractional == "unit":
+        return as_unit(array, table)
+    return array
+
+
+def segment_table(array: FrameArray) -> tuple[Segment, ...]:
+    """Return what a segmentation says of its segments, by number.
+
+    Parameters
+    ----------
+    array : DicomArray, ComputedArray or LabelMap
+        What `open_segmentation` returned, or `open_image` of a segmentation.
+
+    Returns
+    -------
+    tuple of Segment
+        Number, label, coded category, type and anatomic region, algorithm, colour and
+        tracking; those of the axis ``segment`` where there is one.
+
+    Raises
+    ------
+    InvalidDicomError
+        If there is no Segment Sequence, or one that contradicts itself.
+    """
+    described = read_segments(array.images[0])
+    column = array.frames.numbers("segment_number")[:, 0]
+    counted = [
+        replace(segment, frames=int((column == segment.number).sum()))
+        for segment in described
+    ]
+    shown = array.coords.get("segment")
+    if shown is None:
+        return tuple(counted)
+    numbers = set(np.asarray(shown.values).reshape(-1).tolist())
+    return tuple(segment for segment in counted if segment.number in numbers)
+
+
+def _in_order(table: FrameTable) -> FrameTable:
+    """Order the parts of a concatenation by the frames that precede each."""
+    offset = table.numbers("concatenation_frame_offset")[:, 0]
+    order = np.lexsort((table.frame, table.image, np.nan_to_num(offset)))
+    uids = set(table.text("concatenation_uid").tolist())
+    if len(table.images) > 1 and (len(uids) > 1 or uids == {""}):
+        message = (
+            f"Expected one segmentation, found {len(table.images)} instances that are no"
+            " parts of one concatenation; open each by itself"
+        )
+        raise InvalidDicomError(message, url=table.images[0].url)
+    return table.take(order)
+
+
+def _check_class(table: FrameTable) -> None:
+    for image, sop_class in zip(
+        table.images, table.instances["sop_class_uid"].tolist(), strict=True
+    ):
+        if sop_class not in _SEGMENTATIONS:
+            message = f"Expected a segmentation, found SOP Class {sop_class}: "
+            raise InvalidDicomError(
+                message + "open_series or open_image opens it", url=image.url
+            )
+
+
+def _kind(table: FrameTable) -> str:
+    kinds = set(table.instances["segmentation_type"].tolist())
+    kind = str(kinds.pop()) if len(kinds) == 1 else ""
+    if kind not in {"BINARY", "FRACTIONAL", "LABELMAP"}:
+        message = "Segmentation Type is none of BINARY, FRACTIONAL and LABELMAP"
+        raise InvalidDicomError(message, url=table.images[0].url)
+    return kind
+
+
+def _lay(
+    array: DicomArray, *, like: FrameArray | None, tolerance_mm: float
+) -> DicomArray:
+    return array if like is None else lay_on(array, like, tolerance_mm=tolerance_mm)

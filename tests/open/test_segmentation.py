@@ -1,0 +1,479 @@
+"""Segmentations open as segments on the grid of their image, or as a label map of it."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any
+
+import highdicom as hd
+import numpy as np
+import pydicom
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from segmentation_files import (
+    AXIAL,
+    SHAPE,
+    TILTED,
+    label_map,
+    last,
+    make_ct,
+    make_segments,
+    write_ct,
+    write_segmentation,
+)
+
+import lazydicom
+from lazydicom.errors import InvalidDicomError, LazyDicomWarning
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lazydicom._array.label_map import OnOverlap
+
+TRUTH = make_segments()
+NUMBERS = (1, 2, 3)
+
+
+def binary(path: Path, **options: Any) -> Path:  # noqa: ANN401
+    write_segmentation(
+        path, make_ct(), last(TRUTH).astype(np.uint8), "BINARY", **options
+    )
+    return path
+
+
+@pytest.mark.parametrize("omit", [True, False])
+def test_a_segment_is_an_axis_and_what_was_left_out_is_empty(
+    tmp_path: Path, omit: bool
+) -> None:
+    seg = lazydicom.open_segmentation(
+        binary(tmp_path / "a.dcm", omit_empty_frames=omit)
+    )
+
+    assert seg.dims == ("segment", "z", "y", "x")
+    assert seg.coords["segment"].values.tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(seg[...], TRUTH)
+    np.testing.assert_array_equal(seg[1, 2:4], 0)
+    np.testing.assert_allclose(seg.coords["z"].values, 100 + 2.5 * np.arange(SHAPE[0]))
+
+
+@pytest.mark.parametrize("numbers", [(1, 2, 3), (5, 9, 200), (1, 300, 1000)])
+def test_a_label_map_gives_the_same_segments(
+    tmp_path: Path, numbers: tuple[int, ...]
+) -> None:
+    dtype = np.uint8 if max(numbers) < 256 else np.uint16
+    labels = label_map(TRUTH, numbers).astype(dtype)
+    write_segmentation(
+        tmp_path / "a.dcm",
+        make_ct(),
+        label_map(TRUTH, NUMBERS).astype(dtype),
+        "LABELMAP",
+    )
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    for item, number in zip(dataset.SegmentSequence[-3:], numbers, strict=True):
+        item.SegmentNumber = number
+    renumbered = np.array([0, *numbers], dtype)
+    dataset.PixelData = renumbered[dataset.pixel_array].tobytes()
+    dataset.PixelData += bytes(len(dataset.PixelData) % 2)
+    dataset.BitsAllocated = dataset.BitsStored = 8 * renumbered.itemsize
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.save_as(tmp_path / "b.dcm")
+
+    seg = lazydicom.open_segmentation(tmp_path / "b.dcm")
+    combined = lazydicom.open_segmentation(tmp_path / "b.dcm", combine="labelmap")
+
+    assert seg.coords["segment"].values.tolist() == list(numbers)
+    np.testing.assert_array_equal(seg[...], TRUTH)
+    np.testing.assert_array_equal(combined[...], labels)
+
+
+def test_fractions_are_stored_values_or_parts_of_their_maximum(tmp_path: Path) -> None:
+    parts = (TRUTH * np.linspace(0, 1, SHAPE[2])).astype(np.float32)
+    write_segmentation(
+        tmp_path / "a.dcm",
+        make_ct(),
+        last(parts),
+        "FRACTIONAL",
+        max_fractional_value=200,
+    )
+
+    stored = lazydicom.open_segmentation(tmp_path / "a.dcm")
+    unit = lazydicom.open_segmentation(tmp_path / "a.dcm", fractional="unit")
+
+    np.testing.assert_allclose(np.asarray(stored) / 200, parts, atol=1 / 400 + 1e-6)
+    assert unit.dtype == np.float32
+    np.testing.assert_allclose(np.asarray(unit), parts, atol=1 / 400 + 1e-6)
+
+
+def test_fractions_above_their_maximum_are_kept_with_a_warning(tmp_path: Path) -> None:
+    parts = TRUTH.astype(np.float32)
+    write_segmentation(
+        tmp_path / "a.dcm",
+        make_ct(),
+        last(parts),
+        "FRACTIONAL",
+        max_fractional_value=200,
+    )
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    dataset.MaximumFractionalValue = 100
+    dataset.save_as(tmp_path / "b.dcm")
+    unit = lazydicom.open_segmentation(tmp_path / "b.dcm", fractional="unit")
+
+    with pytest.warns(LazyDicomWarning, match="up to 200 are above .* 100"):
+        values = np.asarray(unit)
+
+    assert values.max() == 2
+
+
+# --- combined -----------------------------------------------------------------
+
+
+def test_segments_become_one_label_map(tmp_path: Path) -> None:
+    labels = lazydicom.open_segmentation(binary(tmp_path / "a.dcm"), combine="labelmap")
+
+    assert labels.dims == ("z", "y", "x")
+    assert labels.dtype == np.uint8
+    np.testing.assert_array_equal(labels[...], label_map(TRUTH, NUMBERS))
+    np.testing.assert_array_equal(
+        labels[-1, ::-2, [3, 1]], label_map(TRUTH, NUMBERS)[-1, ::-2, [3, 1]]
+    )
+    again = pickle.loads(pickle.dumps(labels))
+    np.testing.assert_array_equal(again[2:4], labels[2:4])
+
+
+OVERLAPPING = make_segments(overlap=True)
+
+
+@pytest.fixture(scope="module")
+def overlapping(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("overlap") / "a.dcm"
+    write_segmentation(path, make_ct(), last(OVERLAPPING).astype(np.uint8), "BINARY")
+    return path
+
+
+def test_an_overlap_is_an_error_that_names_both_segments_and_the_voxel(
+    overlapping: Path,
+) -> None:
+    labels = lazydicom.open_segmentation(overlapping, combine="labelmap")
+    z, y, x = np.argwhere(OVERLAPPING.sum(axis=0) > 1)[0].tolist()
+    first, second = np.flatnonzero(OVERLAPPING[:, z, y, x])[:2] + 1
+
+    with pytest.raises(
+        InvalidDicomError,
+        match=rf"Segments {first} and {second} both hold .* \({z}, {y}, {x}\)",
+    ):
+        labels.read(..., threads=1)
+
+
+@given(data=st.data())
+def test_first_and_last_are_by_number_under_any_threads_and_chunks(
+    overlapping: Path, data: st.DataObject
+) -> None:
+    which: OnOverlap = data.draw(st.sampled_from(["first", "last"]))
+    numbers = OVERLAPPING * np.array(NUMBERS).reshape(-1, 1, 1, 1)
+    least = np.where(OVERLAPPING, numbers, 99).min(axis=0)
+    expected = (
+        numbers.max(axis=0) if which == "last" else np.where(least == 99, 0, least)
+    )
+    labels = lazydicom.open_segmentation(
+        overlapping, combine="labelmap", on_overlap=which
+    )
+    start = data.draw(st.integers(0, SHAPE[0] - 1))
+    key = (
+        slice(start, None),
+        slice(None, None, data.draw(st.sampled_from([1, 2, -1]))),
+    )
+
+    values = labels.read(key, threads=data.draw(st.sampled_from([1, 2, 8])))
+
+    np.testing.assert_array_equal(values, expected[key])
+
+
+def test_fractions_have_no_label_map(tmp_path: Path) -> None:
+    write_segmentation(
+        tmp_path / "a.dcm", make_ct(), last(TRUTH).astype(np.float32), "FRACTIONAL"
+    )
+
+    with pytest.raises(ValueError, match="no label map"):
+        lazydicom.open_segmentation(tmp_path / "a.dcm", combine="labelmap")
+
+
+# --- some segments ------------------------------------------------------------
+
+
+@pytest.mark.parametrize("segments", [[3, 1], ["Label 3", 1]])
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_segments_are_chosen_by_number_or_label(
+    tmp_path: Path, kind: str, segments: list[int | str]
+) -> None:
+    pixels = last(TRUTH) if kind == "BINARY" else label_map(TRUTH, NUMBERS)
+    write_segmentation(tmp_path / "a.dcm", make_ct(), pixels.astype(np.uint8), kind)
+
+    seg = lazydicom.open_segmentation(
+        tmp_path / "a.dcm", segments=segments, labels=True
+    )
+    labels = lazydicom.open_segmentation(
+        tmp_path / "a.dcm", segments=segments, combine="labelmap"
+    )
+
+    assert seg.coords["segment"].values.tolist() == [1, 3]
+    assert seg.coords["label"].values.tolist() == ["Label 1", "Label 3"]
+    np.testing.assert_array_equal(seg[...], TRUTH[[0, 2]])
+    np.testing.assert_array_equal(labels[...], label_map(TRUTH[[0, 2]], (1, 3)))
+
+
+def test_a_segment_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(KeyError, match="0 segments are 'Spleen'"):
+        lazydicom.open_segmentation(binary(tmp_path / "a.dcm"), segments="Spleen")
+
+
+def test_the_table_says_what_highdicom_says(tmp_path: Path) -> None:
+    path = binary(tmp_path / "a.dcm")
+    seg = lazydicom.open_segmentation(path)
+
+    table = lazydicom.segment_table(seg)
+
+    theirs = hd.seg.segread(path)
+    for segment in table:
+        item = theirs.get_segment_description(segment.number)
+        assert segment.label == item.segment_label
+        assert segment.type is not None
+        assert segment.type.value == item.segmented_property_type.value
+        assert segment.category is not None
+        assert segment.category.meaning == item.segmented_property_category.meaning
+        assert segment.tracking_uid == item.tracking_uid
+        assert segment.frames == int((TRUTH[segment.number - 1].any(axis=(1, 2))).sum())
+        assert segment.cielab == pytest.approx(
+            (20.0 + segment.number, segment.number - 45.0, 30.0), abs=0.01
+        )
+    assert "tracking 1" not in repr(table)
+
+
+# --- on the grid of an image --------------------------------------------------
+
+
+@pytest.mark.parametrize("orientation", [AXIAL, TILTED])
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_it_lies_on_its_image_in_any_order_and_in_part(
+    tmp_path: Path, kind: str, orientation: tuple[float, ...]
+) -> None:
+    planes = make_ct(orientation=orientation)
+    pixels = last(TRUTH) if kind == "BINARY" else label_map(TRUTH, NUMBERS)
+    write_segmentation(tmp_path / "a.dcm", planes, pixels.astype(np.uint8), kind)
+    ct = lazydicom.open_series(write_ct(tmp_path / "ct", planes))
+    part = {"z": slice(4, 1, -1), "y": slice(1, 8), "x": slice(None, None, -1)}
+
+    whole = lazydicom.open_segmentation(tmp_path / "a.dcm", like=ct)
+    cropped = lazydicom.open_segmentation(tmp_path / "a.dcm", like=ct.isel(**part))
+    labels = lazydicom.open_segmentation(
+        tmp_path / "a.dcm", like=ct.isel(**part), combine="labelmap"
+    )
+
+    key = (slice(4, 1, -1), slice(1, 8), slice(None, None, -1))
+    np.testing.assert_array_equal(whole[...], TRUTH)
+    np.testing.assert_array_equal(cropped[...], TRUTH[(slice(None), *key)])
+    np.testing.assert_array_equal(labels[...], label_map(TRUTH, NUMBERS)[key])
+    np.testing.assert_array_equal(cropped.coords["z"], ct.isel(**part).coords["z"])
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"origin": (-20.0, -15.0, 101.0)}, r"1\.000 mm beside .* along z"),
+        ({"origin": (-20.0, -15.3, 100.0)}, r"0\.300 mm beside .* along y"),
+        ({"origin": (-20.02, -15.0, 100.0)}, r"0\.020 mm beside .* along x"),
+        ({"spacing": (1.25, 0.7, 0.9)}, r"1\.250 mm beside .* along z"),
+        ({"spacing": (2.5, 0.7, 0.91)}, r"along x are 0\.91 mm, in like= 0\.9"),
+        ({"orientation": TILTED}, "turned by"),
+        ({"reference": "another"}, "Another Frame of Reference"),
+        ({"shape": (6, 8, 11)}, "has 8 pixels along y, like= has 9"),
+    ],
+)
+def test_what_does_not_lie_on_the_image_is_an_error_with_the_distance(
+    tmp_path: Path, changed: dict[str, Any], reason: str
+) -> None:
+    planes = make_ct(**changed)
+    masks = make_segments(shape=changed.get("shape", SHAPE))
+    write_segmentation(
+        tmp_path / "a.dcm", planes, last(masks).astype(np.uint8), "BINARY"
+    )
+    ct = lazydicom.open_series(write_ct(tmp_path / "ct", make_ct()))
+
+    with pytest.raises(InvalidDicomError, match=reason):
+        lazydicom.open_segmentation(tmp_path / "a.dcm", like=ct)
+
+
+def test_what_lies_within_the_tolerance_is_taken(tmp_path: Path) -> None:
+    planes = make_ct(origin=(-20.0, -15.0, 100.004))
+    write_segmentation(
+        tmp_path / "a.dcm", planes, last(TRUTH).astype(np.uint8), "BINARY"
+    )
+    ct = lazydicom.open_series(write_ct(tmp_path / "ct", make_ct()))
+
+    seg = lazydicom.open_segmentation(tmp_path / "a.dcm", like=ct)
+
+    np.testing.assert_array_equal(seg[...], TRUTH)
+    with pytest.raises(InvalidDicomError, match=r"0\.004 mm"):
+        lazydicom.open_segmentation(tmp_path / "a.dcm", like=ct, tolerance_mm=0.001)
+
+
+# --- what is wrong ------------------------------------------------------------
+
+
+def changed(path: Path, change: Any) -> Path:  # noqa: ANN401
+    dataset = pydicom.dcmread(binary(path))
+    change(dataset)
+    dataset.save_as(path)
+    return path
+
+
+def number_of(dataset: Any, frame: int) -> Any:  # noqa: ANN401
+    group = dataset.PerFrameFunctionalGroupsSequence[frame]
+    return group.SegmentIdentificationSequence[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (
+            lambda d: setattr(number_of(d, 2), "ReferencedSegmentNumber", 7),
+            "of segment 7, which is not described, frame 2",
+        ),
+        (
+            lambda d: setattr(d.SegmentSequence[1], "SegmentNumber", 1),
+            "Segment 1 is described twice",
+        ),
+        (lambda d: delattr(d, "SegmentSequence"), "Expected a Segment Sequence"),
+        (
+            lambda d: setattr(
+                d.PerFrameFunctionalGroupsSequence[0].PlanePositionSequence[0],
+                "ImagePositionPatient",
+                d.PerFrameFunctionalGroupsSequence[1]
+                .PlanePositionSequence[0]
+                .ImagePositionPatient,
+            ),
+            "place of frame 0, frame 1",
+        ),
+        (
+            lambda d: setattr(
+                d.PerFrameFunctionalGroupsSequence[1].PlanePositionSequence[0],
+                "ImagePositionPatient",
+                [-20, -15, 101.7],
+            ),
+            "no distance divides",
+        ),
+        (lambda d: setattr(d, "SegmentationType", "WHATEVER"), "Segmentation Type"),
+        (
+            lambda d: setattr(d, "SOPClassUID", "1.2.840.10008.5.1.4.1.1.2"),
+            "open_series",
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_an_error(
+    tmp_path: Path,
+    change: Any,  # noqa: ANN401
+    reason: str,
+) -> None:
+    path = changed(tmp_path / "a.dcm", change)
+
+    with pytest.raises(InvalidDicomError, match=reason):
+        lazydicom.open_segmentation(path)
+
+
+@pytest.mark.parametrize("combine", [None, "labelmap"])
+def test_a_value_that_nothing_describes_is_an_error_when_it_is_read(
+    tmp_path: Path,
+    combine: Any,  # noqa: ANN401
+) -> None:
+    labels = label_map(TRUTH, NUMBERS).astype(np.uint8)
+    write_segmentation(tmp_path / "a.dcm", make_ct(), labels, "LABELMAP")
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    dataset.PixelData = dataset.PixelData[:300] + b"\x77" + dataset.PixelData[301:]
+    dataset.save_as(tmp_path / "b.dcm")
+    seg = lazydicom.open_segmentation(tmp_path / "b.dcm", combine=combine)
+    kept = lazydicom.open_segmentation(
+        tmp_path / "b.dcm", combine=combine, on_unknown="keep"
+    )
+
+    with pytest.raises(InvalidDicomError, match=r"no segment describes.*frame \d"):
+        np.asarray(seg)
+    assert np.asarray(kept).shape == seg.shape
+
+
+def test_an_unknown_keyword_is_a_type_error(tmp_path: Path) -> None:
+    path = binary(tmp_path / "a.dcm")
+
+    with pytest.raises(TypeError, match="is it 'combine'"):
+        lazydicom.open_segmentation(path, combined="labelmap")  # type: ignore[call-arg]
+    with pytest.raises(ValueError, match="on_overlap must be"):
+        lazydicom.open_segmentation(path, on_overlap="second")  # type: ignore[arg-type]
+
+
+# --- views --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("combine", [None, "labelmap"])
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_every_view_and_copy_has_the_same_labels(
+    tmp_path: Path,
+    kind: str,
+    combine: Any,  # noqa: ANN401
+) -> None:
+    import zarr
+
+    pixels = last(TRUTH) if kind == "BINARY" else label_map(TRUTH, NUMBERS)
+    write_segmentation(tmp_path / "a.dcm", make_ct(), pixels.astype(np.uint8), kind)
+    seg: Any = lazydicom.open_segmentation(tmp_path / "a.dcm", combine=combine)
+    expected: NDArray[Any] = np.asarray(seg)
+
+    values = lazydicom.to_dask(seg)
+    table = lazydicom.to_xarray(seg)
+    lazydicom.to_zarr(seg, tmp_path / "copy.zarr")
+    view: Any = zarr.open_array(lazydicom.ZarrStore(seg), mode="r")
+
+    np.testing.assert_array_equal(values.compute(), expected)
+    np.testing.assert_array_equal(table.to_numpy(), expected)
+    assert table.dims == seg.dims
+    copy: Any = zarr.open_array(tmp_path / "copy.zarr", mode="r")
+    np.testing.assert_array_equal(copy[...], expected)
+    np.testing.assert_array_equal(view[...], expected)
+    assert lazydicom.verify(tmp_path / "copy.zarr", seg).ok
+
+
+REAL = [
+    "24x38x3_label.seg",
+    "UCSF-BR-06_seg.dcm",
+    "dcmqi_sr-example_seg.dcm",
+    "liver.dcm",
+    "liver_deflate.dcm",
+    "liver_j2k.dcm",
+    "liver_nonbyte_aligned.dcm",
+    "liver_nonbyte_aligned_rle.dcm",
+    "seg_image_cr_binary.dcm",
+    "seg_image_ct_binary.dcm",
+    "seg_image_ct_true_fractional.dcm",
+    "seg_image_sm_control.dcm",
+    "seg_image_sm_control_labelmap.dcm",
+    "seg_image_sm_dots_tiled_full.dcm",
+    "sparse-labelmap-noppv.dcm",
+]
+
+
+@pytest.mark.parametrize("name", REAL)
+def test_real_segmentations_hold_every_pixel_of_their_frames(
+    shared_data: Path, name: str
+) -> None:
+    path = shared_data / "02_segmentation" / name
+
+    seg = lazydicom.open_segmentation(path, on_unknown="keep")
+
+    frames = np.asarray(lazydicom.open_image(path))
+    assert seg.dims == ("segment", "z", "y", "x")
+    table = lazydicom.segment_table(seg)
+    assert len(table) == seg.shape[0]
+    if "labelmap" in name:
+        assert int(np.asarray(seg).sum()) <= int((frames > 0).sum())
+    else:
+        assert int(np.asarray(seg).sum()) == int(frames.sum())
