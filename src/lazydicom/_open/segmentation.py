@@ -23,8 +23,14 @@ from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.label_map import LabelMap, OnOverlap
-from lazydicom._open.files import Instances, open_instances
-from lazydicom._open.options import OpenKeywords, check_choice, open_options
+from lazydicom._open.many.files import Instances, open_instances
+from lazydicom._open.many.problems import raise_problem
+from lazydicom._open.options import (
+    OpenKeywords,
+    OpenOptions,
+    check_choice,
+    open_options,
+)
 from lazydicom.errors import InvalidDicomError
 
 Fractional: TypeAlias = Literal["stored", "unit"]
@@ -111,8 +117,7 @@ def open_segmentation(
     if combine not in {None, "labelmap"}:
         raise ValueError(f"combine must be 'labelmap' or None, not {combine!r}")
     checked = open_options("open_segmentation", options, others=_OWN_KEYWORDS)
-    table = _in_order(tabulate(open_instances(url, storage_options or {}, checked)))
-    _check_class(table)
+    table = _in_order(_tabulate(url, storage_options or {}, checked))
     described = read_segments(table.images[0])
     kind = _kind(table)
     lay = partial(_lay, like=like, tolerance_mm=tolerance_mm)
@@ -170,6 +175,18 @@ def segment_table(array: FrameArray) -> tuple[Segment, ...]:
         return tuple(counted)
     numbers = set(np.asarray(shown.values).reshape(-1).tolist())
     return tuple(segment for segment in counted if segment.number in numbers)
+
+
+def _tabulate(
+    url: Instances, storage_options: Mapping[str, Any], options: OpenOptions
+) -> FrameTable:
+    """Return the table of all frames; whatever cannot be read is an error."""
+    opened = open_instances(url, storage_options, options)
+    for problem in opened.problems:
+        raise_problem(problem)
+    table = tabulate(opened.batches)
+    _check_class(table)
+    return table
 
 
 def _in_order(table: FrameTable) -> FrameTable:
