@@ -14,6 +14,7 @@ from lazydicom._header.columns.functional_groups import (
     functional_group_columns,
     has_functional_groups,
 )
+from lazydicom._header.columns.terms import terms_alone
 from lazydicom.errors import InvalidDicomError
 
 _AT_TOP_LEVEL: Final = (
@@ -65,10 +66,12 @@ def tabulate(batches: Sequence[Batch], *, strict: bool = True) -> FrameTable:
         images,
         np.repeat(np.arange(len(images)), lengths),
         np.concatenate([np.arange(length) for length in lengths]),
-        stack_columns([part.frames for part in parts], counts),
-        with_derived(
-            stack_columns(
-                [part.instances for part in parts], [len(p.images) for p in parts]
+        terms_alone(stack_columns([part.frames for part in parts], counts)),
+        terms_alone(
+            with_derived(
+                stack_columns(
+                    [part.instances for part in parts], [len(p.images) for p in parts]
+                )
             )
         ),
     )

@@ -8,6 +8,7 @@ from lazydicom._array.frame_table import FrameTableLoader
 from lazydicom._array.grid import stack_grid
 from lazydicom._array.image import DicomImage
 from lazydicom._header.attributes import TECHNICAL_ATTRIBUTES
+from lazydicom._header.columns.terms import is_term
 from lazydicom._header.elements import Elements
 from lazydicom.errors import InvalidDicomError, warn
 
@@ -33,7 +34,8 @@ def stack_frames(
 def technical_attributes(elements: Elements, *, url: str) -> dict[str, object]:
     """Collect the technical attributes that stand at the top level.
 
-    One that cannot be read is left out with a warning: no pixel depends on it.
+    One that cannot be read is left out with a warning: no pixel depends on it. Text that is
+    none of the terms of the standard is left out, too: it may name a patient.
     """
     attributes: dict[str, object] = {}
     for name, (tag, vr) in TECHNICAL_ATTRIBUTES.items():
@@ -42,6 +44,6 @@ def technical_attributes(elements: Elements, *, url: str) -> dict[str, object]:
         except InvalidDicomError as error:
             warn(f"{name} is left out. {error.message}", url=url)
             continue
-        if values:
+        if values and all(is_term(name, str(value)) for value in values):
             attributes[name] = values[0] if len(values) == 1 else list(values)
     return attributes

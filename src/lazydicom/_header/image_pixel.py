@@ -31,6 +31,13 @@ PIXEL_TAGS: Final = {
 }
 """The three elements that may hold pixels."""
 
+PHOTOMETRIC_INTERPRETATIONS: Final = frozenset(
+    ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "XYB",
+     "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT")
+)  # fmt: skip
+"""Every defined term, retired ones too (PS3.3 section C.7.6.3.1.2)."""
+_UNKNOWN: Final = "UNKNOWN"
+"""Stands for any other text, which may name a patient."""
 _FLOAT_BITS: Final = {"FloatPixelData": 32, "DoubleFloatPixelData": 64}
 _DTYPES: Final = {
     (kind, size): np.dtype(f"{kind}{size}")
@@ -175,11 +182,11 @@ def oddities(attributes: Attributes, pixel: ImagePixel) -> list[str]:
         )
     if attributes.get("number_of_frames") == 0:
         odd.append("NumberOfFrames is 0 or empty, taken as 1")
-    if attributes.get("photometric_interpretation") not in {
-        None,
-        pixel.photometric_interpretation,
-    }:
+    photometric = attributes.get("photometric_interpretation")
+    if photometric is not None and photometric != _upper(photometric):
         odd.append("PhotometricInterpretation is in lower case, read as upper case")
+    if pixel.photometric_interpretation == _UNKNOWN:
+        odd.append("PhotometricInterpretation is none of the defined terms")
     return odd + [
         f"{keyword} is missing or empty, taken as {getattr(pixel, name)}"
         for name, keyword in _MAY_LACK.items()
@@ -290,7 +297,8 @@ def _photometric(attributes: Attributes) -> str:
     value = attributes.get("photometric_interpretation")
     if value is None:
         _required(attributes, "photometric_interpretation")
-    return _upper(str(value))
+    text = _upper(str(value))
+    return text if text in PHOTOMETRIC_INTERPRETATIONS else _UNKNOWN
 
 
 def _planar_configuration(attributes: Attributes) -> int:

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from lazydicom._bytes.source import BytesLike
 from lazydicom._header import tags
 from lazydicom._header.image_pixel import PIXEL_TAGS
-from lazydicom._header.values import Values, as_integer, plain_text
+from lazydicom._header.values import Values, as_integer, decode_as, plain_text
 from lazydicom._header.walker import Framing
 from lazydicom.errors import InvalidDicomError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
+    from pydicom.dataelem import RawDataElement
 
 DATASET_URL: Final = "<Dataset>"
 """What stands for the name of a file in errors."""
@@ -47,6 +48,9 @@ class DatasetElements:
         InvalidDicomError
             If a value is no `vr`.
         """
+        raw = self._raw(tag)
+        if raw is not None:
+            return self._decode(raw, tag, vr)
         value = self._value(tag)
         if value is None or value == "":
             return ()
@@ -112,8 +116,9 @@ class DatasetElements:
         with only_ours("pydicom cannot write the elements", url=url):
             elements = (self.dataset[tag] for tag in wanted if self.holds(tag))
             some = Dataset({one.tag: one for one in elements})  # no parent changes
-            for _ in some.iterall():  # parsed, whatever the order of their bytes was
-                pass
+            if self.dataset.original_encoding != (False, True):
+                for _ in some.iterall():  # parsed, whatever the order of their bytes is
+                    pass
             write_dataset(file, some)
         return file.getvalue()
 
@@ -121,6 +126,25 @@ class DatasetElements:
         """Return ``None``: a `Dataset` has no bytes to point at."""
         del tag
         return None
+
+    def _raw(self, tag: int) -> "RawDataElement | None":
+        """Return an element that pydicom has read and not parsed: the bytes of a file."""
+        from pydicom.dataelem import RawDataElement
+
+        with only_ours("pydicom cannot find the element", url=DATASET_URL, tag=tag):
+            element = self.dataset.get_item(tag) if tag in self.dataset else None
+        if not isinstance(element, RawDataElement) or element.value is None:
+            return None
+        return element
+
+    def _decode(self, raw: "RawDataElement", tag: int, vr: str) -> Values:
+        data, little_endian = bytes(raw.value or b""), raw.is_little_endian
+        declared = "" if raw.is_implicit_VR else str(raw.VR or "")
+        try:
+            return decode_as(vr, declared, data, little_endian=little_endian)
+        except ValueError as error:
+            message = f"Expected a value of VR {vr}, found {len(data)} bytes: {error}"
+            raise InvalidDicomError(message, url=DATASET_URL, tag=tag) from None
 
     def _value(self, tag: int) -> Any:  # noqa: ANN401 (whatever pydicom makes of it)
         """Return a value that pydicom parses when it is first asked for."""
@@ -165,11 +189,13 @@ def only_ours(message: str, *, url: str, tag: int | None = None) -> Iterator[Non
     InvalidDicomError
         With the class of pydicom's error, not its text: that may hold a value.
     """
+    from pydicom.errors import BytesLengthException
     from pydicom.errors import InvalidDicomError as NotDicomError
 
+    own = (BytesLengthException, NotDicomError)
     try:
         yield
-    except (OSError, EOFError, struct.error, NotDicomError, *_UNCHECKED) as error:
+    except (OSError, EOFError, struct.error, *own, *_UNCHECKED) as error:
         text = f"{message}: {type(error).__name__}"
         raise InvalidDicomError(text, url=url, tag=tag) from None
 
