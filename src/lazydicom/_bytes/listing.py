@@ -5,25 +5,30 @@ from collections.abc import Iterable, Mapping
 from glob import has_magic
 from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard
 
-from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.containers.patterns import match_pattern
-from lazydicom._bytes.containers.zip import ZipDirectory, read_zip
+from lazydicom._bytes.file_object import filesystem_of, is_placed
 from lazydicom._bytes.local.folder import list_folder, list_pattern
-from lazydicom._bytes.location import URL_TYPES, Location, Url, chain, is_local
-from lazydicom._bytes.open import name_of, open_around
+from lazydicom._bytes.location import Location, Url, archive_of, chain, is_local
+from lazydicom._bytes.open import (
+    Directory,
+    File,
+    is_file,
+    name_of,
+    open_around,
+    read_directory,
+)
 from lazydicom._bytes.remote.folder import find_files, is_folder
 from lazydicom._bytes.version import OnChange
 from lazydicom.errors import SourceError
 
 Urls: TypeAlias = Url | Iterable[Url]
 _HTTP: Final = ("http://", "https://")
-_ARCHIVES: Final = (".zip",)
 
 
 class Listed(NamedTuple):
     """One file to open."""
 
-    file: Url | Member
+    file: File
     named: bool
     """Whether the caller named it: one found in a folder may be no image."""
 
@@ -59,7 +64,7 @@ def list_files(
         If there is no such file, or none in a folder.
     """
     listing = _Listing(storage_options, follow_links, on_change, {})
-    if isinstance(urls, URL_TYPES):
+    if is_file(urls):
         return listing.of_name(urls)
     if not is_list(urls):
         raise _no_url(urls)
@@ -75,21 +80,24 @@ class _Listing(NamedTuple):
     storage_options: Mapping[str, Any]
     follow_links: bool
     on_change: OnChange
-    archives: dict[str, ZipDirectory]
+    archives: dict[str, Directory]
 
-    def of_one(self, url: Url) -> list[Listed]:
+    def of_one(self, url: File) -> list[Listed]:
         """List one of many: a distant one is a file; asking for each would take a request."""
-        if not isinstance(url, URL_TYPES):
+        if not is_file(url):
             raise _no_url(url)
         name = os.fspath(url) if isinstance(url, str | os.PathLike) else ""
         place = _place(name)
-        plain = not place.endswith(("/", *_ARCHIVES)) and not is_pattern(place)
+        plain = not place.endswith("/") and not archive_of(place)
+        plain = plain and not is_pattern(place)
         if name and plain and Location.parse(name).kind == "remote":
             return [Listed(url, named=True)]
         return self.of_name(url)
 
-    def of_name(self, url: Url) -> list[Listed]:
-        if isinstance(url, bytes | bytearray | memoryview):
+    def of_name(self, url: File) -> list[Listed]:
+        if is_placed(url) and hasattr(url, "iterdir"):  # a `UPath` may be a folder
+            return self._placed(url)
+        if not isinstance(url, str | os.PathLike):
             return [Listed(url, named=True)]
         if not os.fspath(url):
             message = "Expected the name of a file or a folder, found an empty text"
@@ -98,28 +106,37 @@ class _Listing(NamedTuple):
         if location.around is not None:
             listed = self._in_archive(location)
         elif location.kind == "remote":
-            listed = self._distant(location.url)
+            listed = self.distant(location.url)
         else:
             listed = self._local(location.path)
         if not listed:
             raise SourceError("There are no files", url=location.url)
         return listed
 
+    def _placed(self, path: File) -> list[Listed]:
+        url, _, options, _ = filesystem_of(path)
+        own = self._replace(storage_options={**options, **self.storage_options})
+        listed = own.distant(url)
+        single = len(listed) == 1 and listed[0].named
+        return [Listed(path, named=True)] if single else listed
+
     def _local(self, path: str) -> list[Listed]:
         if os.path.isdir(path):  # noqa: PTH112
             names = list_folder(path, follow_links=self.follow_links)
             return [Listed(name, named=False) for name in names]
-        if path.lower().endswith(_ARCHIVES):
-            return self._in_archive(Location.parse(f"zip://::{path}"))
+        archive = archive_of(path)
+        if archive is not None:
+            return self._in_archive(Location.parse(f"{archive}://::{path}"))
         if has_magic(path) and not os.path.exists(path):  # noqa: PTH110
             names = list_pattern(path, follow_links=self.follow_links)
             return [Listed(name, named=False) for name in names]
         return [Listed(path, named=True)]
 
-    def _distant(self, url: str) -> list[Listed]:
+    def distant(self, url: str) -> list[Listed]:
         place = _place(url)
-        if place.lower().endswith(_ARCHIVES):
-            return self._in_archive(Location.parse(f"zip://::{url}"))
+        archive = archive_of(place)
+        if archive is not None:
+            return self._in_archive(Location.parse(f"{archive}://::{url}"))
         if not is_pattern(place) and not _is_folder(url, self.storage_options):
             return [Listed(url, named=True)]
         members = find_files(url, self.storage_options)
@@ -139,12 +156,12 @@ class _Listing(NamedTuple):
             inside = [m for m in members if match_pattern(m.name, wanted)]
         return [Listed(member, named=False) for member in inside]
 
-    def _archive(self, location: Location) -> ZipDirectory:
+    def _archive(self, location: Location) -> Directory:
         assert location.around is not None
-        key = location.around.url
+        key = f"{location.kind}://{location.around.url}"
         if key not in self.archives:
             whole = open_around(location, self.storage_options, self.on_change)
-            self.archives[key] = read_zip(whole, all_members=True)
+            self.archives[key] = read_directory(location, whole, all_members=True)
         return self.archives[key]
 
 
@@ -152,7 +169,7 @@ def is_list(urls: object) -> TypeGuard[Iterable[Any]]:
     """Return whether these are many names: the lines of a file and keys are none."""
     return (
         isinstance(urls, Iterable)
-        and not hasattr(urls, "read")
+        and not is_file(urls)
         and not isinstance(urls, Mapping)
     )
 

@@ -9,13 +9,13 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, TypeAlias
+from typing import BinaryIO, Final, Literal, TypeAlias
 from urllib.parse import unquote_to_bytes
 
 from lazydicom._bytes.source import MEMORY_URL
 from lazydicom.errors import InvalidDicomError, MissingSourceError
 
-Url: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview
+Url: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 URL_TYPES: Final = (str, os.PathLike, bytes, bytearray, memoryview)
 Archive: TypeAlias = Literal["zip", "tar"]
 Kind: TypeAlias = Literal["memory", "local", "remote", "zip", "tar"]
@@ -59,7 +59,7 @@ class Location:
         """
         if isinstance(url, bytes | bytearray | memoryview):
             return cls("memory", MEMORY_URL)
-        name = os.fspath(url)
+        name = os.fspath(url) if isinstance(url, str | os.PathLike) else None
         if not isinstance(name, str):
             raise InvalidDicomError("Expected a path, a URL or bytes of a file")
         archive = _ARCHIVE.fullmatch(name)
@@ -71,6 +71,18 @@ class Location:
             return cls("remote", name)
         path = local_path(name)
         return cls("local", path, path)
+
+
+def archive_of(name: str) -> Archive | None:
+    """Return what archive a file is by its name.
+
+    >>> archive_of("a.ZIP"), archive_of("b.tar.gz"), archive_of("c.dcm.gz")
+    ('zip', 'tar', None)
+    """
+    lower = name.lower()
+    if lower.endswith(".zip"):
+        return "zip"
+    return "tar" if lower.endswith((".tar", ".tar.gz", ".tgz")) else None
 
 
 def is_local(name: str) -> bool:

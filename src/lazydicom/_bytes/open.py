@@ -1,22 +1,36 @@
 """From a URL, a path, bytes or a member of a listing to a `ByteSource`."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, get_args
+from typing import Any, TypeAlias, TypeGuard, get_args
 
+from lazydicom._bytes.containers.gzip import unpacked
 from lazydicom._bytes.containers.member import Member
-from lazydicom._bytes.containers.zip import read_zip
+from lazydicom._bytes.containers.tar import TarDirectory, read_tar
+from lazydicom._bytes.containers.zip import ZipDirectory, read_zip
+from lazydicom._bytes.file_object import (
+    filesystem_of,
+    is_file_object,
+    is_placed,
+    open_file_object,
+)
 from lazydicom._bytes.local.mapped import map_file
 from lazydicom._bytes.local.source import LocalAccess, LocalSource, open_local
-from lazydicom._bytes.location import Location, Url, chain, scheme
+from lazydicom._bytes.location import URL_TYPES, Location, Url, chain, scheme
 from lazydicom._bytes.ranges import FIRST_BLOCK
+from lazydicom._bytes.remote.client import RemotePlace
 from lazydicom._bytes.remote.source import RemoteSource, open_remote
 from lazydicom._bytes.source import ByteSource, MemorySource
 from lazydicom._bytes.version import OnChange, version_for
+from lazydicom.errors import UnsupportedError
+
+File: TypeAlias = Url | Member
+Directory: TypeAlias = ZipDirectory | TarDirectory
 
 
 def open_source(
-    url: Url | Member,
+    url: File,
     storage_options: Mapping[str, Any] | None = None,
     *,
     local: LocalAccess = "pread",
@@ -32,18 +46,43 @@ def open_source(
     SourceError
         If there is nothing to read.
     """
+    source = _open(url, storage_options or {}, local, on_change, first_block)
+    return unpacked(source, _own_name(url, source))
+
+
+def _open(
+    url: File,
+    storage_options: Mapping[str, Any],
+    local: LocalAccess,
+    on_change: OnChange,
+    first_block: int,
+) -> ByteSource:
     if isinstance(url, Member):
         return _compared(url.container.open(url), on_change)
     if isinstance(url, bytes | bytearray | memoryview):
         return MemorySource(bytes(url))
-    location = Location.parse(url)
+    if is_placed(url):
+        return _compared(_open_placed(url, storage_options, first_block), on_change)
+    if is_file_object(url):
+        return open_file_object(url)
+    return _open_location(
+        Location.parse(url), storage_options, local, on_change, first_block
+    )
+
+
+def _open_location(
+    location: Location,
+    storage_options: Mapping[str, Any],
+    local: LocalAccess,
+    on_change: OnChange,
+    first_block: int,
+) -> ByteSource:
     if location.kind == "remote":
-        options = storage_options or {}
-        source = open_remote(location.url, options, first_block=first_block)
+        source = open_remote(location.url, storage_options, first_block=first_block)
         return _compared(source, on_change)
     if location.around is not None:
-        whole = open_around(location, storage_options or {}, on_change)
-        directory = read_zip(whole, all_members=False)
+        whole = open_around(location, storage_options, on_change)
+        directory = read_directory(location, whole, all_members=False)
         return directory.open(directory.find(location.path))
     if local not in get_args(LocalAccess):
         message = f"local must be 'pread' or 'mmap', not {local!r}"
@@ -78,10 +117,54 @@ def open_around(
     return open_source(url, options, first_block=1, on_change=on_change)
 
 
-def name_of(url: Url | Member) -> str:
+def _own_name(url: File, source: ByteSource) -> str:
+    """Return the name of a file alone, without the archive around it."""
+    if isinstance(url, Member):
+        return url.name
+    if source.url.startswith(("zip://", "tar://")):
+        return Location.parse(source.url).path
+    return source.url
+
+
+def _open_placed(
+    file: object, storage_options: Mapping[str, Any], first_block: int
+) -> ByteSource:
+    """Open a file that knows its filesystem, by ranges."""
+    if getattr(file, "compression", None) not in {None, "gzip"}:
+        raise UnsupportedError("Files that are packed by anything but gzip")
+    url, path, options, is_here = filesystem_of(file)
+    if is_here:
+        return open_local(path)
+    merged = {**options, **storage_options}
+    place = RemotePlace(url, path)
+    return open_remote(url, merged, first_block=first_block, place=place)
+
+
+def read_directory(
+    location: Location, whole: ByteSource, *, all_members: bool
+) -> Directory:
+    """Read what the archive holds that a URL speaks of."""
+    if location.kind == "tar":
+        return read_tar(whole)
+    return read_zip(whole, all_members=all_members)
+
+
+def is_file(value: object) -> TypeGuard[File]:
+    """Return whether a value names or is one file."""
+    known = isinstance(value, (*URL_TYPES, Member))
+    return known or is_placed(value) or is_file_object(value)
+
+
+def name_of(url: File) -> str:
     """Name a file as its source does: however a local path is written, absolute.
 
     >>> name_of("zip://a.dcm::file:///data/./study.zip")
     'zip://a.dcm::/data/study.zip'
     """
-    return url.url if isinstance(url, Member) else Location.parse(url).url
+    if isinstance(url, Member):
+        return url.url
+    if is_placed(url):
+        return filesystem_of(url)[0]
+    if isinstance(url, str | os.PathLike | bytes | bytearray | memoryview):
+        return Location.parse(url).url
+    return str(getattr(url, "name", "<file object>"))

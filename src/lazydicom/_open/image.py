@@ -3,14 +3,14 @@
 import os
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from lazydicom._arrange.stack import stack_frames
 from lazydicom._array.array import DicomArray
 from lazydicom._bytes.listing import is_list
 from lazydicom._bytes.local.source import LocalAccess
 from lazydicom._bytes.location import URL_TYPES, is_local, local_path
-from lazydicom._bytes.open import open_source
+from lazydicom._bytes.open import File, is_file, open_source
 from lazydicom._bytes.version import OnChange
 from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
 from lazydicom._frames.dicomweb.client import SCHEME
@@ -54,8 +54,9 @@ def open_image(
 
     Parameters
     ----------
-    url : str, os.PathLike, bytes or pydicom.Dataset
-        A path, any fsspec URL, the bytes of a file, or a `Dataset` with Pixel Data;
+    url : str, os.PathLike, bytes, file object or pydicom.Dataset
+        A path, any fsspec URL, the bytes of a file, a seekable binary file object, an
+        fsspec `OpenFile`, a `UPath`, or a `Dataset` with Pixel Data;
         ``dicomweb+https://…/studies/S/series/E/instances/I`` behind DICOMweb.
     storage_options : mapping, optional
         Arguments of the fsspec filesystem; of DICOMweb `headers`, `auth`, `timeout`
@@ -168,7 +169,7 @@ def _is_web(url: "Url | Dataset") -> TypeGuard[str]:
 def _header_loader(
     url: "Url | Dataset", storage_options: Mapping[str, Any], options: OpenOptions
 ) -> Callable[[], Header]:
-    if isinstance(url, URL_TYPES):
+    if not is_dataset(url) and is_file(url):
         _check_file(url)
         source = open_source(url, storage_options, **options.of_source)
         return partial(read_header, source)
@@ -178,10 +179,10 @@ def _header_loader(
             f"Expected one file, found {kind}: open_series and open_study take many"
         )
         raise TypeError(message)
-    return partial(header_of_dataset, url)
+    return partial(header_of_dataset, cast("Dataset", url))
 
 
-def _check_file(url: "Url") -> None:
+def _check_file(url: File) -> None:
     """Refuse a folder, and the empty name, which means the folder one stands in."""
     if not isinstance(url, str | os.PathLike):
         return

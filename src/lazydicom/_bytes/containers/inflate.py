@@ -11,7 +11,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
 
 from lazydicom._bytes.cached import cached
@@ -22,6 +22,7 @@ from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
 from lazydicom._bytes.source import BytesLike, ByteSource, check_span, is_distant
 from lazydicom.errors import InvalidDicomError, LimitError, SourceError
 
+Packing: TypeAlias = Literal["deflate", "gzip"]
 MAX_INFLATED: Final = 1 << 36
 """64 GiB."""
 MAX_RATIO: Final = 250
@@ -48,6 +49,8 @@ class InflatedSource:
     """What the inflated bytes must be, where somebody says so."""
     travelled: bool = False
     """Whether it came by pickle."""
+    packing: Packing = "deflate"
+    """``"gzip"``: members of RFC 1952, one after the other."""
 
     @property
     def url(self) -> str:
@@ -102,7 +105,10 @@ class InflatedSource:
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by name: every process inflates for itself."""
-        return (InflatedSource, (self.deflated, self.start, self.checksum, True))
+        return (
+            InflatedSource,
+            (self.deflated, self.start, self.checksum, True, self.packing),
+        )
 
 
 class Checksum(NamedTuple):
@@ -123,7 +129,7 @@ class _Spills:
 
     def find(self, source: InflatedSource) -> Spill:
         """Return the spill of a source, inflated now if nobody else reads it."""
-        key = (*source.identity(), source.start, source.checksum)
+        key = (*source.identity(), source.start, source.checksum, source.packing)
         with self._lock:
             inflating = self._inflating.setdefault(key, threading.Lock())
         try:
@@ -158,7 +164,8 @@ def _inflate_all(source: InflatedSource) -> Spill:
 def _checked_blocks(source: InflatedSource) -> Iterator[BytesLike]:
     deflated, size, crc = source.deflated, source.start, 0
     yield deflated.read(ByteRange(0, source.start))
-    for block in _inflate(deflated, source.start):
+    unpack = _gunzip if source.packing == "gzip" else _inflate
+    for block in unpack(deflated, source.start):
         size += len(block)
         _check_size(deflated, size, source.start, source.checksum)
         crc = zlib.crc32(block, crc) if source.checksum else 0
@@ -194,6 +201,28 @@ def _inflate(source: ByteSource, start: int) -> Iterator[bytes]:
     if not stream.eof:
         message = "Deflate stream is cut"
         raise InvalidDicomError(message, url=source.url, offset=source.size())
+
+
+def _gunzip(source: ByteSource, start: int) -> Iterator[bytes]:
+    """Unpack members until the file ends, or nothing but zeros follows."""
+    stream, begun = zlib.decompressobj(zlib.MAX_WBITS | 16), True
+    try:
+        for read in _blocks(source, start):
+            block = bytes(read)
+            while block:
+                if stream.eof:
+                    block = block.lstrip(b"\0")
+                    begun = bool(block)
+                    stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+                if block:
+                    begun = True
+                    yield stream.decompress(block, _BLOCK)
+                    block = stream.unused_data or stream.unconsumed_tail
+    except zlib.error as error:
+        message = f"The gzip file does not unpack: {error}"
+        raise SourceError(message, url=source.url, offset=start) from error
+    if begun and not stream.eof:
+        raise SourceError("The gzip file is cut", url=source.url, offset=source.size())
 
 
 def _check_size(
