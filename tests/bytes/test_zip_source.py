@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from dicom_files import DEFLATED, make_native
+from dicom_files import DEFLATED, element, make_native
 from range_server import RangeServer
 from series_files import write_volume
 
@@ -225,7 +225,9 @@ def test_members_far_apart_cost_a_request_each(tmp_path: Path) -> None:
     pixels = np.zeros((1, 512, 512), np.uint16)
     with zipfile.ZipFile(path, "w") as archive:
         for k in range(12):
-            archive.writestr(f"{k}.dcm", make_native(pixels))
+            uid = element(0x00080018, "UI", f"1.2.{k}".encode())
+            data = make_native(pixels, elements={0x00080018: uid})
+            archive.writestr(f"{k}.dcm", data)
     with RangeServer({"far.zip": path.read_bytes()}) as server:
         lazydicom.open_study(server.url("far.zip"))
 
