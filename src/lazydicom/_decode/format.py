@@ -59,7 +59,9 @@ class FrameFormat:
         """Whether the bytes of a frame are its values without any change."""
         pixel = self.pixel
         size = pixel.dtype.itemsize
-        little = self.transfer_syntax.little_endian == (sys.byteorder == "little")
+        little = self.transfer_syntax.pixels_little_endian == (
+            sys.byteorder == "little"
+        )
         return (
             self.in_place and (little or size == 1) and (pixel.bits_stored == 8 * size)
         )

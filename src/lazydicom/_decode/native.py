@@ -28,7 +28,7 @@ _LITTLE_MACHINE: Final = sys.byteorder == "little"
 def finish_in_place(values: NDArray[Any], format_: FrameFormat) -> None:
     """Make stored values of bytes just read: native byte order, no unused bits."""
     if (
-        format_.transfer_syntax.little_endian != _LITTLE_MACHINE
+        format_.transfer_syntax.pixels_little_endian != _LITTLE_MACHINE
         and values.dtype.itemsize > 1
     ):
         values.byteswap(inplace=True)

@@ -99,7 +99,9 @@ def pad_source(header: Header, last: ByteRange, value: float) -> "PaddedSource":
         If values of the file are no whole bytes, and the value is not 0.
     """
     pixel, source = header.image_pixel, header.source
-    pattern = _pattern(pixel, value, little_endian=header.transfer_syntax.little_endian)
+    pattern = _pattern(
+        pixel, value, little_endian=header.transfer_syntax.pixels_little_endian
+    )
     if pattern is None:
         message = f"Pixels of {pixel.bits_allocated} bits are filled with 0 alone"
         raise UnsupportedError(message, url=header.url)

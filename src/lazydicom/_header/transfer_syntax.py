@@ -22,11 +22,18 @@ class TransferSyntax:
     """Everything after the File Meta Information is one deflate stream."""
     codec: str | None = None
     """Codec family of encapsulated frames; ``None`` for native Pixel Data."""
+    big_endian_pixels: bool = False
+    """Whether pixels are big endian in a little endian file, as one vendor writes them."""
 
     @property
     def native(self) -> bool:
         """Whether frames follow each other without items."""
         return self.codec is None
+
+    @property
+    def pixels_little_endian(self) -> bool:
+        """Whether words of native pixels are little endian."""
+        return self.little_endian and not self.big_endian_pixels
 
 
 _NATIVE: Final = (
@@ -36,6 +43,15 @@ _NATIVE: Final = (
         DEFLATED_LITTLE, "Deflated Explicit VR Little Endian", deflated=True
     ),
     TransferSyntax(EXPLICIT_BIG, "Explicit VR Big Endian", little_endian=False),
+    TransferSyntax(
+        "1.2.840.113619.5.2",
+        "GE Private Implicit VR Little Endian, Big Endian Pixels",
+        implicit_vr=True,
+        big_endian_pixels=True,
+    ),
+    TransferSyntax(
+        "1.2.840.10008.1.20", "Papyrus 3 Implicit VR Little Endian", implicit_vr=True
+    ),
 )
 
 _ENCAPSULATED: Final = {

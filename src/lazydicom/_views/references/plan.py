@@ -105,7 +105,7 @@ def _of_native(
     plan: ChunkReferences, format_: FrameFormat, frames: int
 ) -> ChunkReferences:
     if format_.in_place and format_.pixel.bits_stored == 8 * plan.dtype.itemsize:
-        little = format_.transfer_syntax.little_endian
+        little = format_.transfer_syntax.pixels_little_endian
         return plan if little else replace(plan, dtype=plan.dtype.newbyteorder(">"))
     return _with_ours(plan, ChunkFormat(format_, frames))
 
