@@ -18,12 +18,15 @@ from xarray.backends import BackendArray, BackendEntrypoint
 from xarray.conventions import decode_cf_variable
 from xarray.core import indexing
 
+import lazydicom._views.accessor  # noqa: F401 (registers DataArray.dicom)
 from lazydicom._arrange.series import OnGap
 from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction
+from lazydicom._array.coordinate import Coordinate
 from lazydicom._bytes.listing import Urls
 from lazydicom._open.options import OPTION_NAMES, OpenKeywords, open_options
 from lazydicom._open.series import open_series, open_study
 from lazydicom._views.chunks import frame_chunks
+from lazydicom._views.geometry import AXES, STALE, directions_of
 from lazydicom._views.lut.kernels import mask_and_rescale
 from lazydicom._views.lut.scaling import FrameScaling, frame_scaling
 from lazydicom.errors import redact_url
@@ -31,6 +34,7 @@ from lazydicom.errors import redact_url
 _PIXELS: Final = "pixels"
 """Name of the variable."""
 _SUFFIXES: Final = (".dcm", ".dicom")
+_GROUPED: Final = "auto"
 _SCALING: Final = frozenset(("rescale_slope", "rescale_intercept"))
 """What decoded values must not carry: somebody would apply it again."""
 
@@ -50,8 +54,8 @@ def to_xarray(
     array : DicomArray or ComputedArray
         What `open_series` and its kin give, or a LUT makes of it.
     chunks : mapping, int or "auto", optional
-        As in `xarray.open_dataset`: ``{}`` makes a dask array with one frame per chunk,
-        ``"auto"`` with as many as suit dask.
+        As in `xarray.open_dataset`: ``{}`` makes a dask array with the chunks of
+        `to_dask`, ``"auto"`` joins them to what suits dask.
     mask_and_scale : bool
         Rescale values, and let padding be NaN. By default the stored values stay, and
         ``scale_factor``, ``add_offset`` and ``_FillValue`` are attributes.
@@ -217,10 +221,9 @@ def _dataset(
     scaling = None if computed else frame_scaling(array, strict=mask_and_scale)
     per_frame = scaling is not None and scaling.per_frame
     pixels = _variable(array, scaling, mask_and_scale=mask_and_scale)
+    directions = _directions(array)
     coords = {
-        name: xr.Variable(
-            one.dims, one.values, {"units": one.units} if one.units else {}
-        )
+        name: xr.Variable(one.dims, one.values, _label_attrs(name, one, directions))
         for name, one in array.coords.items()
         if name not in _SCALING
     }
@@ -232,10 +235,41 @@ def _dataset(
     return dataset.drop_vars(dropped or [], errors="ignore")
 
 
+def _directions(array: FrameArray) -> dict[str, list[float]]:
+    """Return where z, y and x lead; nothing where no affine says it."""
+    affine = array.attrs.get("affine")
+    coords = [array.coords.get(name) for name in AXES]
+    if affine is None or any(one is None for one in coords):
+        return {}
+    first = {
+        name: float(np.atleast_1d(one.values)[0])
+        for name, one in zip(AXES, coords, strict=True)
+        if one is not None
+    }
+    return directions_of(np.asarray(affine), first)
+
+
+def _label_attrs(
+    name: str, coordinate: Coordinate, directions: Mapping[str, list[float]]
+) -> dict[str, Any]:
+    attrs: dict[str, Any] = {"units": coordinate.units} if coordinate.units else {}
+    if name not in AXES or not directions:
+        return attrs
+    attrs["direction"] = directions[f"direction_{name}"]
+    values = np.atleast_1d(coordinate.values)
+    if values.size > 1:
+        attrs["spacing"] = float((values[-1] - values[0]) / (values.size - 1))
+    if name == "z":
+        attrs["offset"] = directions["direction_offset"]
+    return attrs
+
+
 def _variable(
     array: FrameArray, scaling: FrameScaling | None, *, mask_and_scale: bool
 ) -> xr.Variable:
-    attrs: dict[str, Any] = {k: v for k, v in array.attrs.items() if k not in _SCALING}
+    left_out = _SCALING | STALE
+    attrs: dict[str, Any] = {k: v for k, v in array.attrs.items() if k not in left_out}
+    attrs |= _directions(array)
     encoding: dict[str, Any] = {
         "preferred_chunks": _stored_chunks(array),
         "source": _source(array),
@@ -262,13 +296,36 @@ def _variable(
     )
 
 
-def _stored_chunks(array: FrameArray) -> dict[str, int]:
-    """Return the least that is decoded at once: a frame, or the tiles of a mosaic.
+class _PreferredChunks(dict[str, int]):
+    """The least that is decoded at once along each axis, and what suits a task.
 
-    xarray joins them with ``chunks="auto"``, and warns where a chunk cuts them.
+    xarray asks with a default where nobody chose a chunk, and without one to warn of chosen
+    chunks that cut an item. A frame is the item; each as a chunk would be a task of its own.
     """
+
+    def __init__(self, items: Mapping[str, int], grouped: Mapping[str, int]) -> None:
+        super().__init__(items)
+        self.grouped = grouped
+
+    def get(self, key: str, default: Any = None) -> Any:  # noqa: ANN401
+        """Return the chunk of `to_dask`, without a default an item."""
+        if default is None:
+            return super().get(key)
+        return self.grouped.get(key, default)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle both."""
+        return (_PreferredChunks, (dict(self), self.grouped))
+
+
+def _stored_chunks(array: FrameArray) -> _PreferredChunks:
+    """Return a frame, or the tiles of a mosaic, and the chunks of `to_dask`."""
     frames = array.images[0].planes_per_frame
-    return dict(zip(array.dims, frame_chunks(array, frames), strict=True))
+    items, grouped = (
+        dict(zip(array.dims, frame_chunks(array, count), strict=True))
+        for count in (frames, _GROUPED)
+    )
+    return _PreferredChunks(items, grouped)
 
 
 def _cf_attributes(array: FrameArray, scaling: FrameScaling) -> dict[str, Any]:
