@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+FLOATS: Final = {"FloatPixelData": np.float32, "DoubleFloatPixelData": np.float64}
 _RESCALE: Final = ("RescaleSlope", "RescaleIntercept")
 
 
@@ -211,7 +212,7 @@ def test_window_of_the_caller_counts_in_units_of_the_modality() -> None:
 def test_unknown_window_function_is_refused() -> None:
     array = lazydicom.open_image(windowed(function="CUBIC"))
 
-    with pytest.raises(UnsupportedError, match="CUBIC"):
+    with pytest.raises(UnsupportedError, match="none that is known"):
         lazydicom.apply_voi_lut(array)
 
 
@@ -298,6 +299,48 @@ def test_table_of_bytes_has_entries_behind_the_first_256() -> None:
 
         assert values.dtype == np.uint8
         np.testing.assert_array_equal(values, array[0] // 16)
+
+
+@pytest.mark.parametrize("width", [0, 7, 17, 32, 65535])
+@pytest.mark.parametrize(("largest", "dtype"), [(255, np.uint8), (299, np.uint16)])
+def test_entries_of_an_unknown_width_have_the_bits_that_they_need(
+    width: int, largest: int, dtype: type[np.unsignedinteger[Any]]
+) -> None:
+    dataset = windowed()
+    del dataset.RescaleSlope, dataset.RescaleIntercept
+    dataset.VOILUTSequence = [_ramp("US", 0, 4096)]
+    dataset.VOILUTSequence[0].LUTDescriptor = [4096, 0, width]
+    entries = np.arange(4096, dtype="<u2") % (largest + 1)
+    dataset.VOILUTSequence[0].LUTData = entries.tobytes()
+    array = lazydicom.open_image(_file_of(dataset))
+
+    values = lazydicom.apply_voi_lut(array)[0]
+
+    assert values.dtype == dtype
+    np.testing.assert_array_equal(values, array[0] % (largest + 1))
+
+
+@pytest.mark.parametrize("keyword", ["FloatPixelData", "DoubleFloatPixelData"])
+@pytest.mark.parametrize("function", ["LINEAR_EXACT", "SIGMOID", "LINEAR"])
+@pytest.mark.parametrize("slope", [b"1", b"-3.5"])
+def test_a_window_of_floating_point_gives_zero_to_one(
+    keyword: Any,  # noqa: ANN401 (a literal)
+    function: str,
+    slope: bytes,
+) -> None:
+    rescale = element(0x00281052, "DS", b"2") + element(0x00281053, "DS", slope)
+    window = element(0x00281050, "DS", b"0") + element(0x00281051, "DS", b"4")
+    window += rescale + element(0x00281056, "CS", function.encode())
+    pixels = np.linspace(-9, 9, 60, dtype=FLOATS[keyword]).reshape(3, 4, 5)
+    array = lazydicom.open_image(
+        make_native(pixels, keyword=keyword, extra_before=window)
+    )
+
+    values = np.asarray(lazydicom.apply_voi_lut(array))
+
+    assert values.dtype == np.float64
+    assert 0 <= values.min() < 0.01
+    assert 0.99 < values.max() <= 1
 
 
 def test_entries_that_do_not_fit_their_bits_are_an_error() -> None:

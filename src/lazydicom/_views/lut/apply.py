@@ -240,9 +240,16 @@ def _voi(array: FrameArray, window: WindowChoice) -> FrameFunction | None:
         center, width = (np.asarray(float(one)) for one in window)
     function = _window_function(functions, array)
     _check_window(width, function, array)
-    lowest, highest = (on_grid(ends, array) for ends in output_ranges(array))
-    parameters = (center, width, lowest, highest)
+    parameters = (center, width, *_display_range(array))
     return FrameFunction(WINDOWS[function], parameters, _FLOAT64, "VOI LUT")
+
+
+def _display_range(array: FrameArray) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Return what a window maps its ends to: 0 and 1 for pixels of floating point."""
+    if any(image.format.pixel.dtype.kind == "f" for image in array.images):
+        return np.asarray(0.0), np.asarray(1.0)
+    lowest, highest = output_ranges(array)
+    return on_grid(lowest, array), on_grid(highest, array)
 
 
 def _chosen(column: NDArray[Any], number: int, array: FrameArray) -> NDArray[Any]:
@@ -269,7 +276,10 @@ def _window_function(functions: NDArray[Any], array: FrameArray) -> str:
     names = {str(name).upper() or "LINEAR" for name in np.unique(functions)}
     url = array.images[0].url
     if len(names) > 1 or not names <= WINDOWS.keys():
-        message = f"VOI LUT Function {', '.join(sorted(names))}"
+        known = ", ".join(sorted(names & WINDOWS.keys()))
+        message = f"VOI LUT Function: {known or 'none that is known'}"
+        if len(names) > 1:
+            message += ", not the same in all frames"
         raise UnsupportedError(message, url=url, tag=tags.VOI_LUT_FUNCTION)
     kinds = {image.format.pixel.photometric_interpretation for image in array.images}
     if not kinds <= _GRAY:

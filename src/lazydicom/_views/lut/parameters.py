@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _ALPHA: Final = 3
+_WIDTHS: Final = range(8, 17)
+"""Bits of an entry that the standard knows (PS3.3 C.11.1.1.1); writers say 0 and 32, too."""
 
 
 def frame_columns(
@@ -179,12 +181,19 @@ def _sequence_table(
     vr = items[number].get_item(tags.LUT_DESCRIPTOR).VR
     count, first = int(words[0]) or 0x10000, _first(int(words[1]), vr, inputs)
     entries = _entries(data, count, header)
-    if int(words[2]) <= 8:
+    if _bits_of_entries(int(words[2]), entries[:count]) <= 8:
         if (entries > 0xFF).any():
             message = f"Expected entries of {words[2]} bits, found {entries.max()}"
             raise InvalidDicomError(message, url=image.url, tag=tags.LUT_DATA)
         entries = entries.astype(np.uint8)
     return LookupTable(first, _checked(entries, count, header, tag))
+
+
+def _bits_of_entries(declared: int, entries: NDArray[Any]) -> int:
+    """Return the bits of an entry: as declared, else as many as the entries need."""
+    if declared in _WIDTHS:
+        return declared
+    return 8 if entries.max(initial=0) <= 0xFF else 16
 
 
 def stored_range(pixel: ImagePixel) -> tuple[int, int]:
