@@ -82,6 +82,17 @@ def test_a_missing_frame_of_one_time_is_named(tmp_path: Path) -> None:
         lazydicom.open_series(tmp_path)
 
 
+def test_one_uid_at_two_places_is_no_copy(tmp_path: Path) -> None:
+    for k in range(4):
+        write_instance(tmp_path / f"{k}.dcm", z=2.5 * k, number=k, value=7)
+    for path in tmp_path.iterdir():
+        dataset = pydicom.dcmread(path)
+        dataset.SOPInstanceUID = "1.2.3.4"
+        dataset.save_as(path)
+
+    assert lazydicom.open_series(tmp_path).shape == (4, 3, 4)
+
+
 def test_a_duplicate_is_an_error_that_names_both_files(tmp_path: Path) -> None:
     write_volume(tmp_path)
     write_instance(tmp_path / "again.dcm", z=2.5, number=9)

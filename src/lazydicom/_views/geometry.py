@@ -57,8 +57,10 @@ def line_of(
     Raises
     ------
     ValueError
-        If positions are not evenly spaced.
+        If positions are not evenly spaced, or there are none.
     """
+    if not values.size:
+        raise ValueError(f"Nothing is selected along {name}: it has no affine")
     step = spacing
     if values.size > 1:
         step = float((values[-1] - values[0]) / (values.size - 1))

@@ -61,7 +61,7 @@ def without_copies(table: FrameTable) -> FrameTable:
         (row, other)
         for row in named[first[counts > 1]].tolist()
         for other in np.flatnonzero(uids == uids[row]).tolist()
-        if other != row and _same_pixels(table.images[row], table.images[other])
+        if other != row and _is_copy(table, row, other)
     ]
     if not pairs:
         return table
@@ -71,6 +71,17 @@ def without_copies(table: FrameTable) -> FrameTable:
     warn(message, url=table.images[other].url)
     dropped = [other for _, other in pairs]
     return table.take(np.flatnonzero(~np.isin(table.image, dropped)))
+
+
+def _is_copy(table: FrameTable, row: int, other: int) -> bool:
+    """Return whether two images say the same of place and time, and have the same pixels."""
+    one, two = (np.flatnonzero(table.image == image) for image in (row, other))
+    if len(one) != len(two):
+        return False
+    columns = [column for column in table.columns.values() if column.dtype.kind == "f"]
+    columns += [table.numbers("instance_number")]
+    same = all(np.array_equal(c[one], c[two], equal_nan=True) for c in columns)
+    return same and _same_pixels(table.images[row], table.images[other])
 
 
 def _same_pixels(one: DicomImage, other: DicomImage) -> bool:
