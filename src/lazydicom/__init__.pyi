@@ -15,8 +15,11 @@ from ._open.segmentation import segment_table as segment_table
 from ._open.series import open_series as open_series
 from ._open.series import open_study as open_study
 from ._open.slide import open_slide as open_slide
+from ._open.slide import slide_table as slide_table
 from ._version import __version__ as __version__
 from ._views.dask import to_dask as to_dask
+from ._views.icc import apply_icc as apply_icc
+from ._views.icc import icc_profile as icc_profile
 from ._views.lut.apply import apply_modality_lut as apply_modality_lut
 from ._views.lut.apply import apply_palette as apply_palette
 from ._views.lut.apply import apply_voi_lut as apply_voi_lut

@@ -186,6 +186,11 @@ def _position(
     return item
 
 
+def _encode(frame: NDArray[Any]) -> bytes:
+    room = 2 * frame.nbytes + 1024  # noise becomes longer
+    return bytes(imagecodecs.jpegls_encode(frame, out=room))
+
+
 def _store(dataset: Dataset, frames: Sequence[NDArray[Any]], coding: Coding) -> None:
     dataset.file_meta.TransferSyntaxUID = UID(_SYNTAXES[coding])
     dataset.NumberOfFrames = len(frames)
@@ -193,7 +198,7 @@ def _store(dataset: Dataset, frames: Sequence[NDArray[Any]], coding: Coding) -> 
         data = b"".join(frame.tobytes() for frame in frames)
         dataset.PixelData = data + b"\0" * (len(data) % 2)
     else:
-        encoded = [bytes(imagecodecs.jpegls_encode(frame)) for frame in frames]
+        encoded = [_encode(frame) for frame in frames]
         dataset.PixelData = encapsulate(encoded)
     dataset["PixelData"].VR = "OB" if dataset.BitsAllocated == 8 else "OW"
     dataset["PixelData"].is_undefined_length = coding != "native"

@@ -26,12 +26,15 @@ from lazydicom._array.selection import (
     select,
 )
 
-Name: TypeAlias = Literal["Modality LUT", "VOI LUT", "palette", "segments", "fractions"]
+Name: TypeAlias = Literal[
+    "Modality LUT", "VOI LUT", "palette", "ICC profile", "segments", "fractions"
+]
 
 _APPLIED: Final[Mapping[Name, frozenset[str]]] = {
     "Modality LUT": frozenset(("rescale_slope", "rescale_intercept")),
     "VOI LUT": frozenset(("window_center", "window_width")),
     "palette": frozenset(),
+    "ICC profile": frozenset(),
     "segments": frozenset(),
     "fractions": frozenset(),
 }
@@ -51,6 +54,8 @@ class FrameFunction:
     """What the kernel gives."""
     name: Name
     """What it is in the standard."""
+    takes_all_samples: bool = False
+    """Whether it needs all samples of a pixel to make one of them."""
     samples: int = 0
     """Colours that it makes of a value; 0: it keeps the shape."""
 
@@ -211,10 +216,13 @@ class ComputedArray:
     def read(self, key: Any, *, threads: int | None = None) -> Any:  # noqa: ANN401
         """Read and compute what an index expression touches; see `DicomArray.read`."""
         selection = select(key, self.shape)
-        outer = _outer(selection.positions[: len(self.source.shape)])
+        positions = selection.positions[: len(self.source.shape)]
+        if self.function.takes_all_samples:
+            positions = (*positions[:-1], range(self.source.shape[-1]))
+        outer = _outer(positions)
         values = self.source.read(outer, threads=threads)
         box = self.function.at(outer, self.source.shape)(values)
-        if self.function.samples:
+        if self.function.samples or self.function.takes_all_samples:
             box = box[..., as_slice(selection.positions[-1])]
         return box[selection.in_box]
 
@@ -226,6 +234,8 @@ class ComputedArray:
     def isel(self, **positions: int | slice) -> "ComputedArray":
         """Return a smaller lazy array; see `DicomArray.isel`."""
         keys = axis_keys(positions, self.dims, self.shape)
+        if self.function.takes_all_samples and "sample" in positions:
+            raise ValueError("Samples are computed together: index the result")
         own = {name: one for name, one in positions.items() if name in self.source.dims}
         source_keys = keys[: self.source.ndim]
         key = tuple(

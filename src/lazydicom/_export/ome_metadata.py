@@ -182,6 +182,10 @@ def omero(array: LazyArray, axes: Sequence[OmeAxis]) -> dict[str, Any] | None:
     if channel is not None and channel.dim == "sample":
         return _colors(array)
     found = _window(array)
+    limits = _stored_limits(array) if channel and channel.dim == "path" else None
+    if found is None and limits is not None:  # optical paths have names to show
+        low, high = limits
+        found = {"min": low, "max": high, "start": low, "end": high}
     if found is None:
         return None
     names = [""] if channel is None else _labels(array, channel)

@@ -40,7 +40,8 @@ class Pyramid:
     """One, or one for each level."""
     axes: list[OmeAxis]
     factors: list[tuple[int, ...]]
-    """Pixels of level 0 in one of each level; where levels are given, nothing but ones."""
+    """Pixels of level 0 in one of each level; where several levels are given, ones, and
+    behind them the pixels of the last of them."""
     method: Method
 
     @property
@@ -55,12 +56,12 @@ class Pyramid:
     def shapes(self) -> tuple[tuple[int, ...], ...]:
         """Shape of each level."""
         order = self.order()
-        if self.given:
-            return tuple(tuple(a.shape[axis] for axis in order) for a in self.arrays)
-        full = [self.arrays[0].shape[axis] for axis in order]
-        return tuple(
+        finer = self.arrays[:-1]
+        given = tuple(tuple(a.shape[axis] for axis in order) for a in finer)
+        full = [self.arrays[-1].shape[axis] for axis in order]
+        return given + tuple(
             tuple(-(-n // factor) for n, factor in zip(full, factors, strict=True))
-            for factors in self.factors
+            for factors in self.factors[len(finer) :]
         )
 
     def source_level(self, number: int) -> Level:
@@ -76,6 +77,7 @@ class Pyramid:
         levels: list[Placed] = [(self.axes, factors) for factors in self.factors]
         if self.given:
             levels = given_levels(self.arrays)
+            levels += _coarser(levels[-1], self.factors[len(self.arrays) :])
         ome: dict[str, Any] = {
             "version": VERSION,
             "multiscales": [multiscales(levels, self.method)],
@@ -124,11 +126,19 @@ def plan_pyramid(
     if method is None:
         labels = arrays[0].attrs.get("modality") == "SEG"
         method = "nearest" if labels else "mean"
-    if len(arrays) > 1:
-        factors = [(1,) * len(axes)] * len(arrays)
-    else:
-        factors = _factors(arrays[0], axes, levels)
+    finer = [(1,) * len(axes)] * (len(arrays) - 1)
+    left = None if levels is None else levels - len(finer)
+    factors = finer + _factors(arrays[-1], find_axes(arrays[-1]), left)
     return Pyramid(arrays, axes, factors, method)
+
+
+def _coarser(last: "Placed", factors: Sequence[tuple[int, ...]]) -> "list[Placed]":
+    """Place levels that are made of the last one that is given."""
+    axes, own = last
+    return [
+        (axes, [one * factor for one, factor in zip(own, step, strict=True)])
+        for step in factors
+    ]
 
 
 def _factors(

@@ -189,13 +189,13 @@ class _Writing:
     def level(self, number: int) -> Level:
         """Return a level, read from the one before it."""
         pyramid = self.pyramid
-        if number == 0 or pyramid.given:
+        if number < len(pyramid.arrays):
             return pyramid.source_level(number)
         names = tuple(axis.name for axis in pyramid.axes)
         pairs = zip(pyramid.factors[number], pyramid.factors[number - 1], strict=True)
         steps = tuple(own // before for own, before in pairs)
         finer = zarr.open_array(self._store(number - 1), mode="r")
-        return Level(pyramid.arrays[0], finer, names, steps, pyramid.method)
+        return Level(pyramid.arrays[-1], finer, names, steps, pyramid.method)
 
 
 def _check_layout(level: Level, chunks: Sequence[int] | None, compressors: str) -> None:

@@ -7,6 +7,7 @@ from lazydicom._arrange.slides.facts import SlideFacts, kind_of, read_facts
 from lazydicom._arrange.slides.levels import Fill, SlideChoices, make_levels
 from lazydicom._array.array import DicomArray
 from lazydicom._array.image import DicomImage
+from lazydicom._frames.reader import frame_index
 from lazydicom._open.many.files import Instances, open_instances
 from lazydicom._open.many.problems import raise_problem
 from lazydicom._open.options import (
@@ -100,6 +101,77 @@ def open_slide(
     )
     fills = on_gap == "fill"
     return make_levels(facts, SlideChoices(fill_value, fills=fills, squeeze=squeeze))
+
+
+def slide_table(
+    urls: Instances,
+    storage_options: Mapping[str, Any] | None = None,
+    **options: Unpack[OpenKeywords],
+) -> list[dict[str, Any]]:
+    """Return a row for each instance of slides: what it is, without reading a tile.
+
+    Returns
+    -------
+    list of dict
+        The file, its kind, level, matrix and tile in pixels, tiles stored and in all,
+        optical paths, focal planes, mm per pixel, transfer syntax, and where its frame
+        index comes from; for ``pandas.DataFrame`` or to print.
+
+    Examples
+    --------
+    >>> from pydicom import dcmread
+    >>> from pydicom.data import get_testdata_file
+    >>> import lazydicom
+    >>> tile = dcmread(get_testdata_file("CT_small.dcm", download=False))
+    >>> tile.ImageType = ["ORIGINAL", "PRIMARY", "VOLUME", "NONE"]
+    >>> row, = lazydicom.slide_table(tile)
+    >>> row["kind"], row["matrix"], row["stored"], row["tiles"]
+    ('volume', (128, 128), 1, 1)
+    """
+    checked = open_options("slide_table", options)
+    words = {word: kind for kind, known in _KINDS.items() for word in known}
+    facts = [
+        read_facts(one)
+        for one in _open_images(urls, storage_options, checked)
+        if kind_of(one) in words
+    ]
+    ordered = sorted(facts, key=lambda one: (one.kind, _area(one), one.first_frame))
+    levels = {kind: _level_numbers(ordered, kind) for kind in words}
+    return [
+        {"kind": words[one.kind], "level": levels[one.kind][one.matrix], **_row(one)}
+        for one in ordered
+    ]
+
+
+def _area(facts: SlideFacts) -> int:
+    return -facts.matrix[0] * facts.matrix[1]
+
+
+def _level_numbers(
+    facts: Sequence[SlideFacts], kind: str
+) -> dict[tuple[int, int], int]:
+    matrices = dict.fromkeys(one.matrix for one in facts if one.kind == kind)
+    return {matrix: number for number, matrix in enumerate(matrices)}
+
+
+def _row(facts: SlideFacts) -> dict[str, Any]:
+    image, index = facts.image, frame_index(facts.image.reader)
+    paths = max(len(facts.paths), 1)
+    planes = facts.focal_planes or 1
+    return {
+        "file": facts.name,
+        "matrix": facts.matrix,
+        "tile": facts.tile,
+        "stored": len(image),
+        "tiles": facts.tiles[0] * facts.tiles[1] * paths * planes,
+        "paths": paths,
+        "planes": planes,
+        "spacing": facts.spacing,
+        "transfer_syntax": image.format.transfer_syntax.name,
+        "index": ""
+        if index is None
+        else str(getattr(index.origin, "value", index.origin)),
+    }
 
 
 def _open_images(

@@ -7,9 +7,9 @@ differs from frame to frame has no such attribute; it is decoded here, as lazily
 
 import os
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, ClassVar, Final, Unpack, cast
+from typing import Any, ClassVar, Final, Unpack, cast, overload
 
 import numpy as np
 import xarray as xr
@@ -39,12 +39,30 @@ _SCALING: Final = frozenset(("rescale_slope", "rescale_intercept"))
 """What decoded values must not carry: somebody would apply it again."""
 
 
+@overload
 def to_xarray(
     array: FrameArray,
     *,
     chunks: int | Mapping[Any, Any] | str | None = None,
     mask_and_scale: bool = False,
-) -> xr.DataArray:
+) -> xr.DataArray: ...
+
+
+@overload
+def to_xarray(
+    array: Sequence[FrameArray],
+    *,
+    chunks: int | Mapping[Any, Any] | str | None = None,
+    mask_and_scale: bool = False,
+) -> xr.DataTree: ...
+
+
+def to_xarray(
+    array: FrameArray | Sequence[FrameArray],
+    *,
+    chunks: int | Mapping[Any, Any] | str | None = None,
+    mask_and_scale: bool = False,
+) -> xr.DataArray | xr.DataTree:
     """View an array as a `DataArray` with its axes, coordinates and attributes.
 
     Nothing is read until values are asked for, and then only the frames that they are in.
@@ -52,7 +70,8 @@ def to_xarray(
     Parameters
     ----------
     array : DicomArray or ComputedArray
-        What `open_series` and its kin give, or a LUT makes of it.
+        What `open_series` and its kin give, or a LUT makes of it; or the levels of a
+        slide, which become nodes of a tree: ``tree["0"].pixels``.
     chunks : mapping, int or "auto", optional
         As in `xarray.open_dataset`: ``{}`` makes a dask array with the chunks of
         `to_dask`, ``"auto"`` joins them to what suits dask.
@@ -63,7 +82,7 @@ def to_xarray(
 
     Returns
     -------
-    xarray.DataArray
+    xarray.DataArray, or xarray.DataTree of levels
 
     Examples
     --------
@@ -74,6 +93,14 @@ def to_xarray(
     >>> stored.dims, stored.attrs["add_offset"], stored.attrs["units"]
     (('z', 'y', 'x'), -1024.0, 'HU')
     """
+    if isinstance(array, list | tuple) and all(
+        isinstance(a, FrameArray) for a in array
+    ):
+        levels = (
+            to_xarray(level, chunks=chunks, mask_and_scale=mask_and_scale).to_dataset()
+            for level in array
+        )
+        return xr.DataTree.from_dict({f"/{k}": one for k, one in enumerate(levels)})
     if not isinstance(array, FrameArray):
         kind = type(array).__name__
         message = f"to_xarray takes what open_series and its kin return, not {kind}"
