@@ -327,6 +327,10 @@ class FailingFileSystem(MemoryFileSystem):  # type: ignore[misc]
         FailingFileSystem.left -= 1
 
 
+REQUESTS_BEHIND_THE_STORE = 1
+"""A token is taken away last of all; one that stays is known to be of a dead export."""
+
+
 @pytest.mark.parametrize("shards", [None, 50])
 def test_a_failing_network_is_an_error_and_the_export_resumes(
     shards: int | None, source: Path
@@ -342,9 +346,11 @@ def test_a_failing_network_is_an_error_and_the_export_resumes(
     for allowed in range(needed):
         url = f"failing://{shards}-{allowed}"
         FailingFileSystem.left = allowed
-        with pytest.raises(ExportError, match="503 Slow Down"):
+        complete = allowed >= needed - REQUESTS_BEHIND_THE_STORE
+        expected = pytest.raises(ExportError, match="503 Slow Down")
+        with nullcontext() if complete else expected:
             lazydicom.to_zarr(array, url, **options)
-        assert not filesystem.exists(f"{url}/zarr.json")
+        assert filesystem.exists(f"{url}/zarr.json") == complete
         FailingFileSystem.left = 1000
         lazydicom.to_zarr(array, url, resume=True, **options)
 

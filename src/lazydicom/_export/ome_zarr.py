@@ -28,6 +28,7 @@ from lazydicom._export.store.target import (
     check_nothing_begun,
     check_replaceable,
     errors_named,
+    is_being_deleted,
     open_target,
 )
 from lazydicom._export.zarr import codecs_of, to_zarr
@@ -125,7 +126,7 @@ def to_ome_zarr(
     marker = _marker(pyramid, chunks, compressors)
     warn_of_burned_in_text(pyramid.arrays[0])
     warn_of_tilt(pyramid.arrays[0])
-    with errors_named(target.url), target.alone():
+    with errors_named(target.url), target.alone() as check_alone:
         kept = _prepare(target, marker, overwrite=overwrite, resume=resume)
         if not kept:
             with write.nothing_left():
@@ -142,6 +143,7 @@ def to_ome_zarr(
                         workers=workers,
                         progress=progress,
                     )
+            check_alone()
             target.publish(pyramid.metadata())
     return OmeReport(
         url=redact_url(target.url),
@@ -232,16 +234,20 @@ def _located(store: StoreLike) -> StoreLike:
 def _prepare(target: Target, marker: bytes, *, overwrite: bool, resume: bool) -> bool:
     """Look at what stands there, and tell whether it is this export, finished."""
     published = target.published()
+    anew = overwrite or is_being_deleted(target.staging)
+    begun = None if anew else target.staging.get(MANIFEST)
+    if resume and begun == marker and published is not target.staging:
+        return False
     finished = published is not None and published.get(METADATA) is not None
     if published is not None and not (resume and finished):
         check_replaceable(published, target, overwrite=overwrite)
     if published is not None and resume:
         _check_same(published.get(MANIFEST), marker, target)
+        target.tidy()
         return True
     if not (overwrite or resume):
         check_nothing_begun(target)
-    begun = target.staging.get(MANIFEST)
-    if begun is not None and not overwrite:
+    if begun is not None:
         _check_same(begun, marker, target)
         return False
     target.discard()

@@ -177,13 +177,14 @@ def to_zarr(
         workers=workers,
         memory_limit=memory_limit,
     )
-    with errors_named(target.url), target.alone():
+    with errors_named(target.url), target.alone() as check_alone:
         known = prepare(target, plan, copy.journal, overwrite=overwrite, resume=resume)
         if not known.finished:
             cluster = None if alone else find_cluster(array, target.staging)
             workers = workers if cluster is None else cluster.threads
             with _nothing_left(copy, target, known):
                 copy.run(plan, known.records, workers, cluster)
+            check_alone()
             _publish(target, labels)
     seconds = time.monotonic() - started
     return _report(copy, target, known, workers=workers, seconds=seconds)

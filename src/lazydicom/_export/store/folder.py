@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 Part: TypeAlias = bytes | memoryview | NDArray[Any]
 Write: TypeAlias = Callable[[Sequence[Part]], None]
 
+LEASE: Final = "lazydicom.lease"
+"""What stands in a store while an export writes into it; it is no part of the store."""
 _MOST_PARTS: Final = 512
 """Parts of one `writev`; Linux takes 1024."""
 
@@ -61,6 +63,10 @@ class Folder(Protocol):
 
     def is_empty(self) -> bool:
         """Whether there is no object at all."""
+        ...
+
+    def keys(self, name: str) -> list[str]:
+        """Return all keys that begin with a name and a slash."""
         ...
 
     def inside(self, name: str) -> "Folder":
@@ -145,6 +151,15 @@ class LocalFolder:
         """Whether nothing is there."""
         path = Path(self.path)
         return not path.exists() or (path.is_dir() and not any(path.iterdir()))
+
+    def keys(self, name: str) -> list[str]:
+        """Return the files in a folder of this one."""
+        folder = Path(self.path, name)
+        return (
+            [f"{name}/{one.name}" for one in folder.iterdir()]
+            if folder.is_dir()
+            else []
+        )
 
     def inside(self, name: str) -> "LocalFolder":
         """Return the folder of this name in this one."""

@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -12,7 +12,7 @@ from zarr.abc.store import RangeByteRequest, Store
 from zarr.buffer import default_buffer_prototype
 
 from lazydicom._bytes.per_process import per_process
-from lazydicom._export.store.folder import Part, Write, as_bytes
+from lazydicom._export.store.folder import LEASE, Part, Write, as_bytes
 from lazydicom.errors import ExportError, LazyDicomError, redact_url
 
 _T = TypeVar("_T")
@@ -84,28 +84,54 @@ class FsspecFolder(_WholeObjects):
         with self._filesystem() as (filesystem, path):
             if filesystem.exists(f"{path}/{key}"):
                 filesystem.rm_file(f"{path}/{key}")
+            if key.startswith(f"{LEASE}/"):  # some stores have empty folders
+                with suppress(OSError):
+                    filesystem.rmdir(f"{path}/{LEASE}")
 
     def is_empty(self) -> bool:
         """Whether nothing has this prefix."""
         try:
             with self._filesystem() as (filesystem, path):
-                return not filesystem.find(path)
+                names = filesystem.find(path)
+                lease = f"{path}/{LEASE}/".lstrip("/")
+                return all(name.lstrip("/").startswith(lease) for name in names)
         except FileNotFoundError:
             return True
+
+    def keys(self, name: str) -> list[str]:
+        """Ask for all names with this prefix, now."""
+        try:
+            with self._filesystem() as (filesystem, path):
+                filesystem.invalidate_cache(path)
+                names = filesystem.find(f"{path}/{name}")
+        except FileNotFoundError:
+            return []
+        return [f"{name}/{one.rpartition('/')[2]}" for one in names]
 
     def inside(self, name: str) -> "FsspecFolder":
         """Return the folder of this name behind this one."""
         return FsspecFolder(f"{self.url.rstrip('/')}/{name}", self.storage_options)
 
     def clear(self, last: str | None = None) -> None:
-        """Delete all objects with this prefix."""
+        """Delete all objects with this prefix; a lease stays."""
         with self._filesystem() as (filesystem, path):
-            if filesystem.exists(path):
-                names = filesystem.find(path) if last is not None else []
-                others = [name for name in names if not name.endswith(f"/{last}")]
+            if last is not None:
+                kept = (f"/{last}", f"/{LEASE}/")
+                names = filesystem.find(path) if filesystem.exists(path) else []
+                others = [
+                    name
+                    for name in names
+                    if not name.endswith(kept[0]) and kept[1] not in name
+                ]
                 if others:
                     filesystem.rm(others)
-                filesystem.rm(path, recursive=True)
+            filesystem.invalidate_cache(path)
+            entries = (
+                filesystem.ls(path, detail=False) if filesystem.exists(path) else []
+            )
+            for entry in entries:
+                if entry.rstrip("/").rpartition("/")[2] != LEASE:
+                    filesystem.rm(entry, recursive=True)
             filesystem.invalidate_cache(path)
 
     @contextmanager
@@ -161,20 +187,22 @@ class StoreFolder(_WholeObjects):
 
     def is_empty(self) -> bool:
         """Whether the store has no key."""
-        return self._ask(self.store.is_empty(self.prefix))
+        return self._ask(_has_nothing(self.store, self.prefix))
+
+    def keys(self, name: str) -> list[str]:
+        """Ask for all keys with this prefix."""
+        keys = self._ask(_keys(self.store, f"{self.prefix}{name}/"))
+        return [key.removeprefix(self.prefix) for key in keys]
 
     def inside(self, name: str) -> "StoreFolder":
         """Return what has this name and a slash before its own."""
         return StoreFolder(self.store, f"{self.prefix}{name}/")
 
     def clear(self, last: str | None = None) -> None:
-        """Delete all keys."""
+        """Delete all keys; a lease stays."""
         if last is not None:
             self._ask(_delete_others(self.store, self.prefix, last))
-        if self.prefix:
-            self._ask(self.store.delete_dir(self.prefix))
-        else:
-            self._ask(self.store.clear())
+        self._ask(_delete_others(self.store, self.prefix, None))
 
     def _ask(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         with _faults(self.url):
@@ -204,8 +232,25 @@ def _faults(url: str) -> Iterator[None]:
         raise ExportError(f"The store failed: {reason}", url=url) from error
 
 
-async def _delete_others(store: Store, prefix: str, last: str) -> None:
-    keys = [key async for key in store.list_prefix(prefix) if key != prefix + last]
+async def _keys(store: Store, prefix: str) -> list[str]:
+    return [key async for key in store.list_prefix(prefix)]
+
+
+async def _has_nothing(store: Store, prefix: str) -> bool:
+    lease = f"{prefix}{LEASE}/"
+    async for key in store.list_prefix(prefix):
+        if not key.startswith(lease):
+            return False
+    return True
+
+
+async def _delete_others(store: Store, prefix: str, last: str | None) -> None:
+    lease = f"{prefix}{LEASE}/"
+    keys = [
+        key
+        for key in await _keys(store, prefix)
+        if key != f"{prefix}{last}" and not key.startswith(lease)
+    ]
     await asyncio.gather(*map(store.delete, keys))
 
 

@@ -20,6 +20,7 @@ from lazydicom._export.store.target import (
     Target,
     check_nothing_begun,
     check_replaceable,
+    is_being_deleted,
 )
 from lazydicom.errors import ExportError
 
@@ -42,7 +43,7 @@ def prepare(
     if look and not resume:
         check_nothing_begun(target)
     unfinished = _unfinished(target, journal) if look else None
-    if unfinished is not None:
+    if unfinished is not None and not _was_replaced(published, unfinished.plan, plan):
         _check_same_plan(unfinished.plan, plan, target)
         return Known(unfinished.records)
     if published is not None and resume:
@@ -53,6 +54,14 @@ def prepare(
         check_replaceable(published, target, overwrite=overwrite)
     target.discard()
     return Known({})
+
+
+def _was_replaced(
+    published: Folder | None, staged: ExportPlan, plan: ExportPlan
+) -> bool:
+    """Return whether a crash left the store that this export has replaced already."""
+    manifest = None if published is None or staged == plan else published.get(MANIFEST)
+    return manifest is not None and decode_manifest(manifest, "").plan == plan
 
 
 def _finished_before(published: Folder, plan: ExportPlan, target: Target) -> Manifest:
@@ -70,7 +79,7 @@ def _unfinished(target: Target, journal: Journal) -> Manifest | None:
     """Read what an interrupted export left: its journal, or already the manifest."""
     noted = journal.load()  # first of all, so that it is deleted with all its parts
     manifest = target.staging.get(MANIFEST)
-    if manifest is None:
+    if manifest is None or is_being_deleted(target.staging):
         return noted
     return decode_manifest(manifest, target.staging.url)
 

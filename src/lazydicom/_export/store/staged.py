@@ -5,11 +5,12 @@ no directory. The lock is one of the operating system, on an empty file beside t
 goes with the process that holds it, however that ends.
 """
 
+import ctypes
 import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,11 @@ from lazydicom.errors import ExportError
 
 _STAGED: Final = ".partial"
 _REPLACED: Final = ".replaced"
+_LINUX: Final = sys.platform == "linux"
+_HERE: Final = -100
+"""AT_FDCWD of Linux: names count from the current folder."""
+_EXCHANGE: Final = 2
+"""RENAME_EXCHANGE of ``renameat2``."""
 _LOCK: Final = ".lazydicom-lock"
 """Callers have locks of their own, which are often called ``.lock``."""
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
@@ -42,7 +48,7 @@ class LocalTarget:
         """The folder beside."""
         return LocalFolder(self.url + _STAGED)
 
-    def alone(self) -> AbstractContextManager[None]:
+    def alone(self) -> AbstractContextManager[Callable[[], None]]:
         """Hold a lock beside it."""
         return only_export(self.url)
 
@@ -73,9 +79,16 @@ class LocalTarget:
     def publish(self, metadata: bytes) -> None:
         """Rename the folder."""
         self.staging.put(METADATA, metadata)
-        with _replaced(Path(self.url), Path(self.url + _REPLACED)):
-            Path(self.staging.path).replace(self.url)
-        _sync_folder(Path(self.url).parent)
+        staged, path = Path(self.staging.path), Path(self.url)
+        aside = Path(self.url + _REPLACED)
+        shutil.rmtree(aside, ignore_errors=True)
+        if _exchanged(staged, path):
+            staged.rename(aside)
+        else:
+            _move_aside(path, aside)
+            staged.replace(path)
+        _sync_folder(path.parent)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +103,7 @@ class ZipTarget:
         """The folder beside."""
         return LocalFolder(self.url + _STAGED)
 
-    def alone(self) -> AbstractContextManager[None]:
+    def alone(self) -> AbstractContextManager[Callable[[], None]]:
         """Hold a lock beside it."""
         return only_export(self.url)
 
@@ -143,7 +156,7 @@ class ZipObjectTarget:
         """The folder beside."""
         return LocalFolder(self.url + _STAGED)
 
-    def alone(self) -> AbstractContextManager[None]:
+    def alone(self) -> AbstractContextManager[Callable[[], None]]:
         """Hold a lock beside it."""
         return only_export(self.url)
 
@@ -172,7 +185,7 @@ class ZipObjectTarget:
 
 
 @contextmanager
-def only_export(url: str) -> Iterator[None]:
+def only_export(url: str) -> Iterator[Callable[[], None]]:
     """Hold the lock of a local store.
 
     Raises
@@ -181,17 +194,21 @@ def only_export(url: str) -> Iterator[None]:
         If another export holds it.
     """
     if sys.platform == "win32":
-        yield  # has no flock
+        yield _held  # has no flock
         return
     path = url + _LOCK
     os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
     descriptor = _take_lock(path, url)
     try:
-        yield
+        yield _held
     finally:
         with suppress(FileNotFoundError):
             os.unlink(path)  # noqa: PTH108 (while it is held)
         os.close(descriptor)
+
+
+def _held() -> None:
+    """Check nothing: the system keeps a lock."""
 
 
 def _take_lock(path: str, url: str) -> int:
@@ -218,15 +235,23 @@ def _is_still_there(descriptor: int, path: str) -> bool:
         return False
 
 
-@contextmanager
-def _replaced(path: Path, aside: Path) -> Iterator[None]:
-    """Move a folder aside while another takes its place."""
-    shutil.rmtree(aside, ignore_errors=True)
-    moved = path.exists() and any(path.iterdir())
-    if moved:
+def _exchanged(first: Path, second: Path) -> bool:
+    """Exchange two names at once, so that there is always a whole store; Linux can.
+
+    Where it cannot, or there is no second one, nothing has happened.
+    """
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if _LINUX else None
+    if rename is None:
+        return False
+    names = (os.fsencode(first), os.fsencode(second))
+    failed = rename(_HERE, names[0], _HERE, names[1], _EXCHANGE)
+    return not failed
+
+
+def _move_aside(path: Path, aside: Path) -> None:
+    """Make room for a folder that is about to be renamed."""
+    if path.exists() and any(path.iterdir()):
         path.rename(aside)
-    yield
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _names(folder: Path) -> list[str]:

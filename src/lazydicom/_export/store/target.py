@@ -5,8 +5,8 @@ they get ``zarr.json`` last, and are no store before.
 """
 
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -16,6 +16,7 @@ from zarr.storage import FsspecStore, LocalStore, ZipStore
 from lazydicom._bytes.location import is_local, local_path
 from lazydicom._export.store.folder import Folder
 from lazydicom._export.store.layout import METADATA
+from lazydicom._export.store.lease import only_export_into
 from lazydicom._export.store.manifest import JOURNAL, MANIFEST
 from lazydicom._export.store.object_folder import FsspecFolder, open_store
 from lazydicom._export.store.staged import LocalTarget, ZipObjectTarget, ZipTarget
@@ -46,8 +47,8 @@ class Target(Protocol):
         """Whether objects need no memory on their way."""
         ...
 
-    def alone(self) -> AbstractContextManager[None]:
-        """Let no other export write here meanwhile, as far as that can be."""
+    def alone(self) -> AbstractContextManager[Callable[[], None]]:
+        """Let no other export write here; yield what checks that none has taken over."""
         ...
 
     def published(self) -> Folder | None:
@@ -114,9 +115,9 @@ class InPlaceTarget:
         """Whether the folder appends."""
         return self.staging.appends
 
-    def alone(self) -> AbstractContextManager[None]:
-        """Hold nothing: such a store has no locks."""
-        return nullcontext()
+    def alone(self) -> AbstractContextManager[Callable[[], None]]:
+        """Show a token: such a store has no locks."""
+        return only_export_into(self.staging)
 
     def published(self) -> Folder | None:
         """Return what is there, unless it is an unfinished export of ours."""
@@ -140,6 +141,11 @@ class InPlaceTarget:
 
     def _is_unfinished(self) -> bool:
         return any(self.staging.size(key) is not None for key in (_BEGUN, MANIFEST))
+
+
+def is_being_deleted(folder: Folder) -> bool:
+    """Return whether a crash left a part of what an export was about to replace."""
+    return folder.size(_BEGUN) == 0
 
 
 def check_nothing_begun(target: Target) -> None:
