@@ -19,7 +19,8 @@ from servers import free_port, moto, require_module, running
 from zarr.storage import MemoryStore
 
 import lazydicom
-from lazydicom.errors import LazyDicomWarning
+from lazydicom._export.store import run as run_module
+from lazydicom.errors import ExportError, LazyDicomWarning
 
 if TYPE_CHECKING:
     import subprocess
@@ -68,18 +69,24 @@ def worker(scheduler: str, folder: Path) -> Iterator[Worker]:
         yield Worker(process, f"tcp://127.0.0.1:{port}")
 
 
+@contextlib.contextmanager
+def scheduler(folder: Path) -> Iterator[str]:
+    port = free_port()
+    command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1"]
+    command += ["--port", str(port), "--no-dashboard"]
+    with running(command, port, folder):
+        yield f"tcp://127.0.0.1:{port}"
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """Start a scheduler and two workers; workers are stopped before it."""
     require_module("distributed")
     from distributed import Client
 
-    folder, port = tmp_path_factory.mktemp("cluster"), free_port()
-    address = f"tcp://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--no-dashboard"]
+    folder = tmp_path_factory.mktemp("cluster")
     with contextlib.ExitStack() as stack:
-        stack.enter_context(running(command, port, folder))
+        address = stack.enter_context(scheduler(folder))
         start = [worker(address, folder / name) for name in ("first", "second")]
         with ThreadPoolExecutor(2) as at_once:
             workers = list(at_once.map(stack.enter_context, start))
@@ -214,6 +221,71 @@ def test_a_worker_killed_amid_an_export_changes_nothing_but_time(
     lazydicom.to_zarr(array, tmp_path / "b", chunks=1, workers=1)
 
     assert stored(tmp_path / "a") == stored(tmp_path / "b")
+
+
+def test_workers_killed_one_after_the_other_end_right_or_in_an_error_that_resumes(
+    cluster: Cluster, bucket: Place, tmp_path: Path
+) -> None:
+    array = lazydicom.open_image(f"{bucket.url}/native.dcm", bucket.storage_options)
+    address = cluster.client.scheduler_info()["address"]
+    target, options = f"{bucket.url}/lost.zarr", bucket.storage_options
+    with contextlib.ExitStack() as stack:
+        victims = [
+            stack.enter_context(worker(address, tmp_path / name)) for name in "cd"
+        ]
+        cluster.client.wait_for_workers(4, timeout=LIMIT_S)
+
+        def kill_another(*_: int) -> None:
+            if victims:
+                victims.pop().process.kill()
+
+        with cluster.client.as_current(), contextlib.suppress(ExportError):
+            lazydicom.to_zarr(
+                array,
+                target,
+                chunks=4,
+                storage_options=options,
+                progress=kill_another,
+            )
+        assert not victims
+    lazydicom.to_zarr(
+        array, target, chunks=4, storage_options=options, workers=1, resume=True
+    )
+
+    assert lazydicom.verify(target, array, storage_options=options).ok
+
+
+def test_a_cluster_without_workers_is_an_error_that_resumes(
+    bucket: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_module("distributed")
+    from distributed import Client
+
+    monkeypatch.setattr(run_module, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(run_module, "_LOOK_S", 0.2)
+    array = lazydicom.open_image(f"{bucket.url}/native.dcm", bucket.storage_options)
+    target, options = f"{bucket.url}/alone.zarr", bucket.storage_options
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(scheduler(tmp_path))
+        only = stack.enter_context(worker(address, tmp_path / "w"))
+        client = stack.enter_context(
+            Client(address, set_as_default=False)  # type: ignore[no-untyped-call]
+        )
+        stack.enter_context(client.as_current())
+        client.wait_for_workers(1, timeout=LIMIT_S)
+
+        def kill(*_: int) -> None:
+            only.process.kill()
+
+        with pytest.raises(ExportError, match="resume=True continues"):
+            lazydicom.to_zarr(
+                array, target, chunks=4, storage_options=options, progress=kill
+            )
+    lazydicom.to_zarr(
+        array, target, chunks=4, storage_options=options, workers=1, resume=True
+    )
+
+    assert lazydicom.verify(target, array, storage_options=options).ok
 
 
 def test_a_killed_worker_changes_nothing_but_time(

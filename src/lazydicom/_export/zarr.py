@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,10 +19,9 @@ from lazydicom._export.attributes import (
 )
 from lazydicom._export.inputs import Exportable, PlainArray, exported_array
 from lazydicom._export.memory import plan_workers
-from lazydicom._export.store.cluster import find_cluster
 from lazydicom._export.store.layout import METADATA, Axes, ZarrLayout, plan_layout
 from lazydicom._export.store.prepare import Known, make_plan, prepare
-from lazydicom._export.store.run import Copy, Progress
+from lazydicom._export.store.run import Copy, Progress, find_cluster
 from lazydicom._export.store.target import (
     StoreLike,
     Target,
@@ -182,7 +181,7 @@ def to_zarr(
         if not known.finished:
             cluster = None if alone else find_cluster(array, target.staging)
             workers = workers if cluster is None else cluster.threads
-            with _nothing_left(copy, target, known):
+            with nullcontext() if cluster else _nothing_left(copy, target, known):
                 copy.run(plan, known.records, workers, cluster)
             check_alone()
             _publish(target, labels)

@@ -92,7 +92,7 @@ class FsspecFolder(_WholeObjects):
         """Whether nothing has this prefix."""
         try:
             with self._filesystem() as (filesystem, path):
-                names = filesystem.find(path)
+                names = _listed(filesystem, path)
                 lease = f"{path}/{LEASE}/".lstrip("/")
                 return all(name.lstrip("/").startswith(lease) for name in names)
         except FileNotFoundError:
@@ -102,8 +102,7 @@ class FsspecFolder(_WholeObjects):
         """Ask for all names with this prefix, now."""
         try:
             with self._filesystem() as (filesystem, path):
-                filesystem.invalidate_cache(path)
-                names = filesystem.find(f"{path}/{name}")
+                names = _listed(filesystem, f"{path}/{name}")
         except FileNotFoundError:
             return []
         return [f"{name}/{one.rpartition('/')[2]}" for one in names]
@@ -117,7 +116,8 @@ class FsspecFolder(_WholeObjects):
         with self._filesystem() as (filesystem, path):
             if last is not None:
                 kept = (f"/{last}", f"/{LEASE}/")
-                names = filesystem.find(path) if filesystem.exists(path) else []
+                exists = filesystem.exists(path)
+                names = _listed(filesystem, path) if exists else []
                 others = [
                     name
                     for name in names
@@ -125,14 +125,14 @@ class FsspecFolder(_WholeObjects):
                 ]
                 if others:
                     filesystem.rm(others)
-            filesystem.invalidate_cache(path)
+            filesystem.invalidate_cache()
             entries = (
                 filesystem.ls(path, detail=False) if filesystem.exists(path) else []
             )
             for entry in entries:
                 if entry.rstrip("/").rpartition("/")[2] != LEASE:
                     filesystem.rm(entry, recursive=True)
-            filesystem.invalidate_cache(path)
+            filesystem.invalidate_cache()
 
     @contextmanager
     def _filesystem(self) -> Iterator[tuple[Any, str]]:
@@ -207,6 +207,14 @@ class StoreFolder(_WholeObjects):
     def _ask(self, coroutine: Coroutine[Any, Any, _T]) -> _T:
         with _faults(self.url):
             return _await(coroutine)
+
+
+def _listed(filesystem: Any, path: str) -> list[str]:  # noqa: ANN401 (of fsspec)
+    """List all names, those of others too: what is listed is not there for ever."""
+    filesystem.invalidate_cache()
+    names: list[str] = filesystem.find(path)
+    filesystem.invalidate_cache()
+    return names
 
 
 def open_store(store: Store) -> StoreFolder:
