@@ -23,12 +23,28 @@ def stack_frames(
     dims = ("frame", "y", "x", "sample")[: 1 + len(image.format.pixel.frame_shape)]
     if attributes is None:
         attributes = technical_attributes(image.header.elements, url=image.url)
+        attributes |= _overruled(image, attributes)
     attrs = dict(attributes)
     if image.format.converts_to_rgb:
         attrs["photometric_interpretation"] = "RGB"
     frames = FrameTableLoader((image,), tabulate_images)
     grid = stack_grid(len(image))
     return DicomArray((image,), grid, dims, attrs=attrs, load_frames=frames)
+
+
+def _overruled(
+    image: DicomImage, attributes: Mapping[str, object]
+) -> dict[str, object]:
+    """Return what the caller said against the file, and what the file declares."""
+    names: dict[str, object] = {}
+    if image.format.photometric_given:
+        name = "photometric_interpretation"
+        names[f"declared_{name}"] = attributes.get(name, "")
+        names[name] = image.format.pixel.photometric_interpretation
+    if declared := image.header.meta.declared:
+        names["declared_transfer_syntax"] = declared
+        names["transfer_syntax"] = image.format.transfer_syntax.uid
+    return names
 
 
 def technical_attributes(elements: Elements, *, url: str) -> dict[str, object]:

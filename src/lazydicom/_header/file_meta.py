@@ -37,10 +37,16 @@ class FileMeta:
     """First byte of the data set."""
     meta_start: int
     """First byte of the File Meta Information."""
+    declared: str = ""
+    """UID that the file gives, where the caller gives another one."""
 
 
-def read_file_meta(lookahead: Lookahead) -> FileMeta:
+def read_file_meta(
+    lookahead: Lookahead, given: TransferSyntax | None = None
+) -> FileMeta:
     """Read the File Meta Information, or conclude from the data set what it would say.
+
+    `given` is what the caller says of the pixels, whatever the file declares.
 
     Raises
     ------
@@ -55,6 +61,10 @@ def read_file_meta(lookahead: Lookahead) -> FileMeta:
     if uid is None:
         warn("No transfer syntax in the File Meta Information", url=lookahead.url)
         uid = written or EXPLICIT_LITTLE
+    if given is not None:
+        form = TRANSFER_SYNTAXES[written] if written else given
+        framing = Framing(form.little_endian, form.implicit_vr)
+        return FileMeta(given, framing, start, meta_start, declared=uid)
     syntax = TRANSFER_SYNTAXES.get(uid)
     if syntax is None:
         message = f"Transfer syntax {shown_uid(uid)} is not known"

@@ -108,8 +108,10 @@ class Header:
         return _read_dataset(self)
 
 
-def read_header(source: ByteSource) -> Header:
+def read_header(source: ByteSource, given: TransferSyntax | None = None) -> Header:
     """Walk over the top level of a file up to its pixels.
+
+    `given` is what the caller says of the pixels, whatever the file declares.
 
     Raises
     ------
@@ -119,7 +121,7 @@ def read_header(source: ByteSource) -> Header:
         If the transfer syntax or the pixel format is not known.
     """
     with open_lookahead(source) as lookahead:
-        meta = read_file_meta(lookahead)
+        meta = read_file_meta(lookahead, given)
         if not meta.transfer_syntax.deflated:
             return _read_data_set(source, lookahead, meta)
     inflated = InflatedSource(source, meta.start)
@@ -127,7 +129,9 @@ def read_header(source: ByteSource) -> Header:
         return _read_data_set(inflated, lookahead, meta)
 
 
-def header_of_dataset(dataset: "Dataset") -> Header:
+def header_of_dataset(
+    dataset: "Dataset", given: TransferSyntax | None = None
+) -> Header:
     """Take the header of a `Dataset` in memory; its pixels are not copied.
 
     Raises
@@ -135,7 +139,8 @@ def header_of_dataset(dataset: "Dataset") -> Header:
     InvalidDicomError
         If it holds no pixels, or twice, or an element contradicts the standard.
     """
-    syntax = _known_syntax(transfer_syntax_uid(dataset))
+    uid = transfer_syntax_uid(dataset)
+    syntax = _known_syntax(uid) if given is None else given
     elements = DatasetElements(dataset)
     found = [tag for tag in PIXEL_TAGS if tag in dataset]
     if len(found) != 1:
@@ -145,7 +150,7 @@ def header_of_dataset(dataset: "Dataset") -> Header:
     vr = "" if syntax.implicit_vr else dataset[found[0]].VR
     pixel_data = Element(found[0], vr, 0, 0, source.size())
     framing = Framing(syntax.little_endian, syntax.implicit_vr)
-    meta = FileMeta(syntax, framing, start=0, meta_start=0)
+    meta = FileMeta(syntax, framing, 0, 0, declared="" if given is None else uid)
     pixel = _image_pixel(elements, pixel_data, syntax, source.url)
     return Header(source, meta, elements, pixel_data, pixel)
 

@@ -45,6 +45,8 @@ def open_image(
     max_frame_bytes: int = MAX_FRAME_BYTES,
     on_change: OnChange = "error",
     follow_links: bool = False,
+    photometric_interpretation: str | None = None,
+    transfer_syntax: str | None = None,
     index: str | os.PathLike[str] | None = None,
     cache: bool = False,
 ) -> DicomArray:
@@ -94,6 +96,12 @@ def open_image(
     follow_links : bool
         Openers of folders follow symbolic links that lead out of the folder. A file
         that is named may always be a link.
+    photometric_interpretation : str, optional
+        What the samples are, ``"RGB"`` or ``"YBR_FULL"`` for one, where header and
+        codestream are wrong. What the file declares stands in `attrs`, too.
+    transfer_syntax : str, optional
+        UID of how the pixels are encoded, where the file declares another or a private
+        one; likewise.
     index : str or os.PathLike, optional
         An index file of `save_index`: neither header nor pixel data are read to open.
     cache : bool
@@ -140,6 +148,8 @@ def open_image(
                 "max_frame_bytes": max_frame_bytes,
                 "on_change": on_change,
                 "follow_links": follow_links,
+                "photometric_interpretation": photometric_interpretation,
+                "transfer_syntax": transfer_syntax,
                 "index": index,
                 "cache": cache,
             },
@@ -172,14 +182,14 @@ def _header_loader(
     if not is_dataset(url) and is_file(url):
         _check_file(url)
         source = open_source(url, storage_options, **options.of_source)
-        return partial(read_header, source)
+        return partial(read_header, source, options.given)
     if is_list(url) and not is_dataset(url):
         kind = type(url).__name__
         message = (
             f"Expected one file, found {kind}: open_series and open_study take many"
         )
         raise TypeError(message)
-    return partial(header_of_dataset, cast("Dataset", url))
+    return partial(header_of_dataset, cast("Dataset", url), options.given)
 
 
 def _check_file(url: File) -> None:

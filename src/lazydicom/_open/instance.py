@@ -31,6 +31,8 @@ def open_instance(
         As `lazydicom.open_image` says.
     """
     header = load_header()
+    if options.photometric_interpretation is not None:
+        header = replace(header, image_pixel=options.overruled(header.image_pixel))
     format_ = options.frame_format(
         header.image_pixel,
         header.transfer_syntax,

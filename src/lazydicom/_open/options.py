@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, TypedDict, get_args
 
 from lazydicom._array.cache import FrameCache
@@ -16,8 +16,9 @@ from lazydicom._decode.format import (
     Isolation,
 )
 from lazydicom._frames.index import FramePadding, OnExtraFrames, Tolerance
-from lazydicom._header.image_pixel import ImagePixel
-from lazydicom._header.transfer_syntax import TransferSyntax
+from lazydicom._header.columns.terms import is_term
+from lazydicom._header.image_pixel import ImagePixel, make_image_pixel
+from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +52,10 @@ class OpenOptions:
     """``"size"`` takes a file of the same size for the same file."""
     follow_links: bool = False
     """Follow symbolic links that lead out of a folder."""
+    photometric_interpretation: str | None = None
+    """What the samples are, whatever header and codestream say."""
+    transfer_syntax: str | None = None
+    """UID of how the pixels are encoded, whatever the file declares."""
     index: str | os.PathLike[str] | None = None
     """An index file of `save_index`."""
     cache: bool = False
@@ -70,6 +75,31 @@ class OpenOptions:
     def uses_index(self) -> bool:
         """Whether a saved index says where the frames lie."""
         return self.index is not None or self.cache
+
+    @property
+    def overrules(self) -> bool:
+        """Whether the caller knows better than the file."""
+        return self.photometric_interpretation is not None or self.given is not None
+
+    @property
+    def given(self) -> TransferSyntax | None:
+        """How pixels are encoded, if the caller says it."""
+        return TRANSFER_SYNTAXES.get(self.transfer_syntax or "")
+
+    def overruled(self, pixel: ImagePixel) -> ImagePixel:
+        """Return the Image Pixel module with the caller's word in it.
+
+        Raises
+        ------
+        InvalidDicomError
+            If it contradicts the number of samples.
+        """
+        if self.photometric_interpretation is None:
+            return pixel
+        attributes = asdict(pixel) | {
+            "photometric_interpretation": self.photometric_interpretation
+        }
+        return make_image_pixel(attributes, pixel_keyword=pixel.pixel_keyword)
 
     @property
     def keeps_declared(self) -> bool:
@@ -100,6 +130,7 @@ class OpenOptions:
             self.isolation,
             self.max_frame_bytes,
             allow_truncated=self.allow_truncated,
+            photometric_given=self.photometric_interpretation is not None,
         )
 
     def frame_cache(self) -> FrameCache | None:
@@ -131,6 +162,8 @@ class OpenKeywords(TypedDict, total=False):
     max_frame_bytes: int
     on_change: OnChange
     follow_links: bool
+    photometric_interpretation: str | None
+    transfer_syntax: str | None
     index: str | os.PathLike[str] | None
     cache: bool
 
@@ -187,10 +220,24 @@ def open_options(
         if not isinstance(getattr(options, name), int):
             kind = type(getattr(options, name)).__name__
             raise TypeError(f"{name} must be a number of bytes, not {kind}")
-    if options.uses_index and not options.keeps_declared:
+    _check_overruling(options)
+    if options.uses_index and (options.overrules or not options.keeps_declared):
         message = "An index holds the frames that a file declares, and is of a file"
         raise ValueError(message)
     return options
+
+
+def _check_overruling(options: OpenOptions) -> None:
+    """Refuse words that mean nothing, before any file is read."""
+    if options.transfer_syntax is not None and options.given is None:
+        raise ValueError(
+            f"transfer_syntax must be the UID of a known one, not {options.transfer_syntax!r}"
+        )
+    color = options.photometric_interpretation
+    if color is not None and not is_term("photometric_interpretation", color):
+        raise ValueError(
+            f"photometric_interpretation must be a term of the standard, not {color!r}"
+        )
 
 
 def check_choice(name: str, value: object, choices: object) -> None:

@@ -81,7 +81,10 @@ def open_instances(
     datasets, names = _part(urls)
     if datasets and options.uses_index:
         raise ValueError("An index is of files, not of Datasets")
-    images = [open_instance(partial(header_of_dataset, d), options) for d in datasets]
+    images = [
+        open_instance(partial(header_of_dataset, d, options.given), options)
+        for d in datasets
+    ]
     batches = [Batch(mosaics_as_tiles(images))] if images else []
     if not names and datasets:
         return Opened(batches, [])
@@ -150,7 +153,8 @@ def _open_batches(
     batches: list[Batch] = []
     problems: list[Problem] = []
     plain = not options.lends and not options.frame_cache_bytes
-    plain = plain and not options.uses_index and options.on_change == "error"
+    plain = plain and not options.uses_index and not options.overrules
+    plain = plain and options.on_change == "error"
     if not plain or not all(is_near(file.file) for file in files):
         return batches, files, problems
     left = files
@@ -239,7 +243,7 @@ def _open_listed(
         source = open_source(file.file, storage_options, **options.of_source)
         if options.uses_index:
             return open_indexed(file.file, storage_options, options).images[0]
-        return open_instance(partial(read_header, source), options)
+        return open_instance(partial(read_header, source, options.given), options)
     except InvalidDicomError as error:
         if source is None or file.named or _is_broken_image(source):
             return problem_of(_name_of(file), error, source)
