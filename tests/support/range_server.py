@@ -69,6 +69,7 @@ class RangeServer:
     bytes_per_s: float = 0.0
     """How fast a body comes, in steps of a tenth of a second; 0: at once."""
     retry_after: str = "0"
+    host: str = "127.0.0.1"
     moved_to: str = ""
     """URL of another server, to which every request is redirected."""
     heads: list[str] = field(default_factory=list)
@@ -77,7 +78,8 @@ class RangeServer:
     bytes_sent: int = 0
 
     def url(self, name: str) -> str:
-        return f"http://127.0.0.1:{self.port}/{name}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/{name}"
 
     def s3_options(self) -> dict[str, Any]:
         return {
@@ -130,7 +132,7 @@ class RangeServer:
 
     async def _start(self) -> int:
         self._connections: set[asyncio.Task[None]] = set()
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self._server = await asyncio.start_server(self._accept, self.host, 0)
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
@@ -242,7 +244,24 @@ def _shifted(reply: Reply, data: bytes, request: Request) -> Reply:
     return _with(reply, Content_Range=f"bytes {first}-{last}/{len(data)}")
 
 
+def _with_range(
+    change: Callable[[str], str],
+) -> Callable[[Reply, bytes, Request], Reply]:
+    """Write Content-Range in another way."""
+
+    def bend(reply: Reply, _data: bytes, _request: Request) -> Reply:
+        if "Content-Range" not in reply.headers:
+            return reply
+        return _with(reply, Content_Range=change(reply.headers["Content-Range"]))
+
+    return bend
+
+
 BENT: dict[str, Callable[[Reply, bytes, Request], Reply]] = {
+    "upper-range": _with_range(lambda text: text.replace("bytes", "BYTES")),
+    "spaced-range": _with_range(lambda text: text.replace("-", " - ")),
+    "equal-range": _with_range(lambda text: text.replace("bytes ", "bytes=")),
+    "star-range": _with_range(lambda text: f"{text.partition('/')[0]}/*"),
     "no-range": lambda r, d, _: Reply("200 OK", _without(r, "Content-Range"), d),
     "wrong-range": _shifted,
     "other-range": lambda r, d, q: _shifted(

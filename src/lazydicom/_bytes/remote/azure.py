@@ -3,6 +3,7 @@
 from typing import Any
 
 from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.remote.http import unreachable
 from lazydicom._bytes.remote.response import (
     TransientError,
     check_response,
@@ -23,7 +24,7 @@ async def fetch_azure(
     stall_s: float,
 ) -> Version:
     """Fetch one range with one request; see `check_response` for the errors."""
-    from azure.core.exceptions import AzureError, HttpResponseError
+    from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
 
     container, blob, version_id = filesystem.split_path(path)
     client = filesystem.service_client.get_blob_client(container, blob)
@@ -40,6 +41,9 @@ async def fetch_azure(
         if error.status_code and refused is not None:
             return check_response(error.status_code, refused.headers, span, known)
         raise TransientError(f"Connection lost: {type(error).__name__}") from None
+    except ServiceRequestError as error:
+        cause = error.inner_exception
+        raise unreachable(getattr(cause, "os_error", OSError())) from None
     except AzureError as error:
         raise TransientError(f"Connection lost: {type(error).__name__}") from None
     return version

@@ -23,6 +23,7 @@ from lazydicom._bytes.ranges import REQUESTS, ByteRange
 from lazydicom._bytes.remote.azure import fetch_azure
 from lazydicom._bytes.remote.gcs import fetch_gcs
 from lazydicom._bytes.remote.http import fetch_http
+from lazydicom._bytes.remote.options import check_options, error_of_client
 from lazydicom._bytes.remote.other import fetch_rest, open_rest
 from lazydicom._bytes.remote.redirects import keep_to_origin
 from lazydicom._bytes.remote.retry import ask_again
@@ -167,6 +168,7 @@ def _url_to_fs(url: str, protocol: str, options: Mapping[str, Any]) -> tuple[Any
             filesystem, path = fsspec.core.url_to_fs(url, **options)
             return filesystem, path
         kind = fsspec.get_filesystem_class(protocol)
+        check_options(kind, protocol, options)
         in_url = kind._get_kwargs_from_urls(url)  # noqa: SLF001 (as url_to_fs does)
         return kind(**in_url | options), kind._strip_protocol(url)  # noqa: SLF001
     except ImportError as error:
@@ -219,7 +221,7 @@ def located(
 ) -> Iterator[None]:
     """Let errors name the place; texts of clients, which may hold secrets, are dropped."""
     try:
-        with _typed(action):
+        with _typed(action, scheme(chain(url)[-1])):
             yield
     except SourceError as error:
         error.__context__ = None
@@ -227,7 +229,7 @@ def located(
 
 
 @contextmanager
-def _typed(action: str) -> Iterator[None]:
+def _typed(action: str, protocol: str) -> Iterator[None]:
     """Return every error of a client one type."""
     try:
         yield
@@ -240,5 +242,4 @@ def _typed(action: str) -> Iterator[None]:
         message = f"Could not {action}: {os.strerror(errno.EACCES)}"
         raise source_error(message, number=errno.EACCES) from None
     except Exception as error:  # noqa: BLE001 (each client has a tree of its own)
-        message = f"Could not {action}: {type(error).__name__}"
-        raise SourceError(message) from None
+        raise error_of_client(error, action, protocol) from None

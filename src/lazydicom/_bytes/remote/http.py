@@ -1,19 +1,35 @@
 """Ranges over HTTP, through the session of fsspec's filesystem, each response checked."""
 
+import errno
+import os
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.remote.response import (
+    NO_RANGES,
     TransientError,
+    UnknownSizeError,
+    UnreachableError,
     check_response,
     collect,
     is_strong,
 )
 from lazydicom._bytes.source import Buffer
-from lazydicom._bytes.version import Version
+from lazydicom._bytes.version import ANY, Version
 from lazydicom.errors import SourceError
+
+_ONE_BYTE: Final = ByteRange(1, 1)
+"""Not the first one: some servers respond to that with all of a small file."""
+_NOBODY_THERE: Final = {
+    errno.ECONNREFUSED,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    errno.EADDRNOTAVAIL,
+}
 
 
 async def fetch_http(
@@ -28,10 +44,42 @@ async def fetch_http(
     """Fetch one range with one request; see `check_response` for the errors."""
     session = await filesystem.set_session()
     options = {**filesystem.kwargs}
-    options["headers"] = _headers(options.get("headers") or {}, span, known)
+    given = options.pop("headers", None) or {}
     url = filesystem.encode_url(path)
-    async with get(session, url, options, stall_s=stall_s) as response:
-        return await read_response(response, span, known, buffer)
+    ask = partial(get, session, url, stall_s=stall_s)
+    headers = _headers(given, span, known)
+    try:
+        async with ask({**options, "headers": headers}) as response:
+            version = await read_response(response, span, known, buffer)
+            came_whole = known is None and response.status == 200
+            sure = response.headers.get("accept-ranges", "").lower() == "bytes"
+    except UnknownSizeError:
+        size = await _size_by_head(session, url, {**options, "headers": given})
+        known = Version(size, ANY)
+        async with ask({**options, "headers": headers}) as response:
+            tag = await read_response(response, span, known, buffer)
+        return Version(size, tag.tag)
+    if came_whole and not sure and version.size > 1:
+        headers = _headers(given, _ONE_BYTE, version)
+        async with ask({**options, "headers": headers}) as response:
+            if response.status == 200:
+                raise SourceError(NO_RANGES)
+    return version
+
+
+async def _size_by_head(
+    session: Any,  # noqa: ANN401 (of aiohttp)
+    url: Any,  # noqa: ANN401
+    options: Mapping[str, Any],
+) -> int:
+    """Ask for the length of an object, where no range tells."""
+    headers = {**options["headers"], "Accept-Encoding": "identity"}
+    settings = {**options, "headers": headers, "allow_redirects": True}
+    async with session.head(url, **settings) as response:
+        length = response.headers.get("content-length", "")
+        if response.status != 200 or not length.isdigit():
+            raise SourceError("The server does not tell how long the object is")
+        return int(length)
 
 
 async def read_response(
@@ -71,8 +119,19 @@ async def get(
         raise TransientError(f"No byte came for {stall_s:.0f} s") from None
     except SourceError:
         raise
+    except aiohttp.ClientConnectorError as error:
+        raise unreachable(error.os_error) from None
     except (aiohttp.ClientError, OSError) as error:
         raise TransientError(f"Connection lost: {type(error).__name__}") from None
+
+
+def unreachable(error: OSError) -> TransientError:
+    """Return why there was no connection; the texts of systems hold no secret."""
+    if isinstance(error, socket.gaierror):
+        return UnreachableError("Nobody knows the name of the server (DNS)")
+    if error.errno in _NOBODY_THERE:
+        return UnreachableError(f"No connection: {os.strerror(error.errno)}")
+    return TransientError(f"Connection lost: {type(error).__name__}")
 
 
 def _headers(

@@ -7,6 +7,7 @@ the request before one byte of it is used.
 
 import errno
 import re
+import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, TypeGuard
 
@@ -14,7 +15,9 @@ from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.version import Version, is_same
 from lazydicom.errors import SourceChangedError, SourceError, source_error
 
-_CONTENT_RANGE: Final = re.compile(r"bytes (\d+)-(\d+)/(\d+)")
+_CONTENT_RANGE: Final = re.compile(
+    r"bytes[ =]\s*(\d+)\s*-\s*(\d+)\s*/\s*(\d+|\*)", re.IGNORECASE
+)
 _TRY_AGAIN: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 _VERSION_HEADERS: Final = ("x-goog-generation", "etag", "last-modified")
 _REFUSED: Final = {
@@ -34,11 +37,29 @@ _GONE: Final = frozenset((404, 410, 412, 416))
 """Responses that mean, for an object once opened, that it is not the same any more."""
 
 
+NO_RANGES: Final = (
+    "The server ignores Range: it responds with the whole file; "
+    "put simplecache:: in front of the URL to copy the file first"
+)
+MINIMUM_RATE: Final = 1 << 10
+"""Bytes in a second; the slowest modems gave more."""
+_PATIENCE_S: Final = 60.0
+"""How long a body may come more slowly."""
+
+
+class UnknownSizeError(SourceError):
+    """The range is right, but nothing tells how long the object is."""
+
+
 class TransientError(SourceError):
     """The bytes may come when they are asked for again."""
 
     wait_s: float = 0.0
     """How long the server asks to wait."""
+
+
+class UnreachableError(TransientError):
+    """There is no server at this address, or nobody knows the address."""
 
 
 def check_response(
@@ -72,7 +93,8 @@ def check_response(
     elif status != 206:
         raise _status_error(status, headers, known)
     else:
-        first, last, size = _content_range(headers)
+        first, last, told = _content_range(headers)
+        size = _size_of(told, last, span, known)
     version = Version(size, _tag(headers))
     if known is not None and not is_same(known, version):
         raise SourceChangedError("The object changed since it was opened")
@@ -98,16 +120,19 @@ async def collect(chunks: AsyncIterator[bytes], out: memoryview) -> None:
     Raises
     ------
     SourceError
-        If the body is longer.
+        If the body is longer, or comes drop by drop.
     TransientError
         If it is shorter.
     """
-    filled = 0
+    filled, begin = 0, time.monotonic()
     async for chunk in chunks:
         if filled + len(chunk) > len(out):
             raise SourceError(f"Expected {len(out)} bytes, got more")
         out[filled : filled + len(chunk)] = chunk
         filled += len(chunk)
+        spent = time.monotonic() - begin
+        if spent > _PATIENCE_S and filled < MINIMUM_RATE * spent:
+            raise SourceError(f"The body comes at less than {MINIMUM_RATE} bytes/s")
     if filled < len(out):
         raise TransientError(f"Expected {len(out)} bytes, got {filled}")
 
@@ -128,7 +153,7 @@ def _status_error(
         message = f"Expected bytes, got a web page (status {status}): a login?"
         return SourceError(message)
     if status == 200:
-        return SourceError("The server ignores Range: it responds with the whole file")
+        return SourceError(NO_RANGES)
     return SourceError(f"Unexpected status {status}")
 
 
@@ -141,13 +166,23 @@ def _is_whole(headers: Mapping[str, str], span: ByteRange) -> bool:
     return 0 < int(length) <= span.length
 
 
-def _content_range(headers: Mapping[str, str]) -> tuple[int, int, int]:
+def _size_of(told: str, last: int, span: ByteRange, known: Version | None) -> int:
+    """Return how long an object is; a star says that the server does not tell."""
+    if told != "*":
+        return int(told)
+    if known is not None:
+        return known.size
+    if last + 1 < span.stop:  # it ends before what was asked for
+        return last + 1
+    raise UnknownSizeError("The server does not tell how long the object is")
+
+
+def _content_range(headers: Mapping[str, str]) -> tuple[int, int, str]:
     text = headers.get("content-range", "")
     match = _CONTENT_RANGE.fullmatch(text.strip())
     if match is None:
         raise SourceError(f"Expected a Content-Range of bytes, got {text[:40]!r}")
-    first, last, size = (int(number) for number in match.groups())
-    return first, last, size
+    return int(match[1]), int(match[2]), match[3]
 
 
 def _check_range(got: ByteRange, wanted: ByteRange) -> None:

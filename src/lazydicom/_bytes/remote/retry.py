@@ -10,7 +10,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-from lazydicom._bytes.remote.response import TransientError
+from lazydicom._bytes.remote.response import TransientError, UnreachableError
 from lazydicom.errors import SourceError
 
 T = TypeVar("T")
@@ -24,6 +24,8 @@ _STALL_GROWTH: Final = 1.25
 """Silence leaves time for four tries: with three, one read in 40,000 was lost where every
 35th request falls silent."""
 _FIRST_WAIT_S: Final = 0.1
+_UNREACHABLE_S: Final = 0.6
+"""A server that is being restarted is waited for so long; a typo in its name, too."""
 
 
 async def ask_again(attempt: Callable[[float], Awaitable[T]]) -> T:
@@ -47,9 +49,10 @@ async def ask_again(attempt: Callable[[float], Awaitable[T]]) -> T:
             return await attempt(stall_s)
         except TransientError as error:
             message, wish_s = error.message, error.wait_s
+            hopeless = isinstance(error, UnreachableError) and spent > _UNREACHABLE_S
         wait_s = max(_FIRST_WAIT_S * 2**number * random.uniform(0.5, 1.5), wish_s)  # noqa: S311
         spent += min(time.monotonic() - begin, stall_s) + wait_s
-        if spent + _FIRST_STALL_S / 2 > LIMIT_S or number + 1 == TRIES:
+        if spent + _FIRST_STALL_S / 2 > LIMIT_S or number + 1 == TRIES or hopeless:
             break
         await asyncio.sleep(wait_s)
     raise SourceError(f"{message}; gave up after {number + 1} tries")

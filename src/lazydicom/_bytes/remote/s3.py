@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.remote.http import unreachable
+from lazydicom._bytes.remote.options import error_of_client
 from lazydicom._bytes.remote.response import (
     TransientError,
     check_response,
@@ -92,6 +94,9 @@ async def _network_faults(stall_s: float) -> AsyncIterator[None]:
 
     try:
         yield
+    except botocore.EndpointConnectionError as error:
+        cause = error.kwargs.get("error")
+        raise unreachable(getattr(cause, "os_error", OSError())) from None
     except TimeoutError:
         raise TransientError(f"No byte came for {stall_s:.0f} s") from None
     except SourceError:
@@ -105,4 +110,4 @@ async def _network_faults(stall_s: float) -> AsyncIterator[None]:
     ) as error:
         raise TransientError(f"Connection lost: {type(error).__name__}") from None
     except botocore.BotoCoreError as error:  # no credentials, no region, a bad name
-        raise SourceError(f"Could not read: {type(error).__name__}") from None
+        raise error_of_client(error, "read", "s3") from None
