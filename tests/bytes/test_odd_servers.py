@@ -146,7 +146,7 @@ def test_a_server_that_is_not_there_is_told_soon(kind: str) -> None:
         ("s3://bucket/a.dcm", {"endpoint": "x"}, "is it 'endpoint_url'"),
         ("gs://bucket/a.dcm", {"tokn": "anon"}, "is it 'token'"),
         ("http://127.0.0.1:1/a.dcm", {"header": {}}, "is it 'headers'"),
-        ("http://127.0.0.1:1/a.dcm", {"nonsense": 1}, "no option 'nonsense'"),
+        ("http://127.0.0.1:1/a.dcm", {"nonsense": 1}, "http does not take one"),
     ],
 )
 def test_a_misspelt_option_names_that_of_the_filesystem(

@@ -1,7 +1,6 @@
 """What callers pass for a filesystem: misspelt options, absent credentials."""
 
 import inspect
-import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import lru_cache
@@ -9,7 +8,6 @@ from typing import Any, Final
 
 from lazydicom.errors import SourceError
 
-_UNEXPECTED: Final = re.compile(r"unexpected keyword argument '(\w+)'")
 _ALIKE: Final = 0.75
 _NO_CREDENTIALS: Final = frozenset(
     (
@@ -69,8 +67,7 @@ def error_of_client(error: Exception, action: str, protocol: str) -> SourceError
         _UNEXPECTED.search(str(error)) if isinstance(error, TypeError) else None
     )
     if unexpected is not None:
-        option = unexpected[1]
-        return OptionError(f"storage_options: {protocol} has no option {option!r}")
+        return OptionError(f"storage_options: {protocol} does not take one of them")
     if name in _NO_CREDENTIALS:
         hint = _PASS.get(protocol, "them")
         message = f"There are no credentials; pass {hint} in storage_options"
