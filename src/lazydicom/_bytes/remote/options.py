@@ -63,10 +63,7 @@ def check_options(kind: type, protocol: str, options: Mapping[str, Any]) -> None
 def error_of_client(error: Exception, action: str, protocol: str) -> SourceError:
     """Return what an error of a client means; its text, which may hold secrets, is dropped."""
     name = type(error).__name__
-    unexpected = (
-        _UNEXPECTED.search(str(error)) if isinstance(error, TypeError) else None
-    )
-    if unexpected is not None:
+    if isinstance(error, TypeError) and "unexpected keyword" in str(error):
         return OptionError(f"storage_options: {protocol} does not take one of them")
     if name in _NO_CREDENTIALS:
         hint = _PASS.get(protocol, "them")
