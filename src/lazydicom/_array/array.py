@@ -18,6 +18,7 @@ from lazydicom._array.fill import (
     fill_pieces,
     frames_of,
     image_row,
+    plan_of,
 )
 from lazydicom._array.frame_table import FrameTable, FrameTableLoader
 from lazydicom._array.grid import (
@@ -289,9 +290,7 @@ class DicomArray:
             return sum_plans(())
         wanted = pieces(self.grid, selection, self._stored_shape)
         split = self._row.split(frames_of(wanted))
-        return sum_plans(
-            image.plan(own, whole=wanted.are_frames) for image, own, _ in split
-        )
+        return sum_plans(plan_of(image, own, wanted) for image, own, _ in split)
 
     def isel(self, **positions: int | slice) -> "DicomArray":
         """Return a smaller lazy array: a part of each axis, with its coordinates.

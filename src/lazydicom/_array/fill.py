@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,14 @@ from lazydicom._array.grid import HOLE
 from lazydicom._array.image import Decode, DicomImage
 from lazydicom._array.parallel import Fetch, Job, run
 from lazydicom._array.pieces import Pieces
-from lazydicom._bytes.ranges import REQUESTS
-from lazydicom.errors import InvalidDicomError
+from lazydicom._array.plan import ReadPlan
+from lazydicom._bytes.ranges import REQUESTS, ByteRange
+from lazydicom._bytes.source import is_distant, read_each, read_many, together
+from lazydicom._decode.region import Region, region_of
+from lazydicom.errors import InvalidDicomError, LazyDicomError
 
+_REGION_BYTES: Final = 1 << 20
+"""1 MiB of regions are read by one job: they stay in the cache until they are put in place."""
 FillValue: TypeAlias = float | tuple[float, ...] | None
 """A value, or one per sample of a frame; ``None``: reading a hole is an error."""
 
@@ -111,6 +116,15 @@ def frames_of(wanted: Pieces) -> NDArray[np.int64]:
     return frames
 
 
+def plan_of(image: DicomImage, numbers: NDArray[np.int64], wanted: Pieces) -> ReadPlan:
+    """Return what reading the pieces of one image will cost."""
+    region = None
+    if wanted.are_alike and not wanted.are_frames:
+        region = _region_of(image, wanted.source(0, 0, 0))
+    part = None if region is None else (region.skip, region.length)
+    return image.plan(numbers, whole=wanted.are_frames, region=part)
+
+
 def _alike_jobs(
     row: ImageRow, wanted: Pieces, flat: NDArray[np.int64], out: NDArray[Any]
 ) -> Iterator[Job | Fetch]:
@@ -119,8 +133,63 @@ def _alike_jobs(
     target = (slice(None), wanted.rows[0].target, wanted.columns[0].target)
     for image, own, rows in row.split(flat):
         planes = out[rows][target]
+        region = None if whole else _region_of(image, index)
+        if region is not None:
+            yield from _region_jobs(image, own, planes, region)
+            continue
         put = _put_frame if whole and planes.flags.c_contiguous else _put_part
         yield from image.piece_jobs(own, partial(put, planes, index))
+
+
+def _region_of(image: DicomImage, index: tuple[Any, ...]) -> Region | None:
+    """Return the part of frames to read, ``None`` where whole frames are."""
+    if image.cache is not None or image.reader.source is None:
+        return None
+    return region_of(image.format, index)
+
+
+def _region_jobs(
+    image: DicomImage, numbers: NDArray[np.int64], planes: NDArray[Any], region: Region
+) -> Iterator[Job | Fetch]:
+    """Return the jobs that read the bytes of the same region of each frame."""
+    source = image.reader.source
+    assert source is not None, "of a file"
+    offsets = image.index.offsets_of(numbers) + region.skip
+    if is_distant(source):
+        spans = [ByteRange(start, region.length) for start in offsets.tolist()]
+        for places in together(source, spans):
+            yield Fetch(partial(_fetch_region, image, spans, places, planes, region))
+        return
+    step = max(_REGION_BYTES // region.length, 1)
+    for start in range(0, len(numbers), step):
+        some = offsets[start : start + step].tolist()
+        part = planes[start : start + step]
+        yield partial(_read_region, image, some, part, region)
+
+
+def _read_region(
+    image: DicomImage, offsets: Sequence[int], planes: NDArray[Any], region: Region
+) -> None:
+    assert image.reader.source is not None, "of a file"
+    try:
+        data = read_each(image.reader.source, offsets, region.length)
+        region.put(data, image.format, planes)
+    except LazyDicomError as error:
+        raise error.locate(url=image.url) from None
+
+
+def _fetch_region(
+    image: DicomImage,
+    spans: Sequence[ByteRange],
+    places: Sequence[int],
+    planes: NDArray[Any],
+    region: Region,
+) -> list[Job]:
+    assert image.reader.source is not None, "of a file"
+    blocks = read_many(image.reader.source, [spans[place] for place in places])
+    for place, block in zip(places, blocks, strict=True):
+        region.put(block, image.format, planes[place : place + 1])
+    return []
 
 
 def _put_frame(

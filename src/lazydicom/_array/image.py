@@ -14,7 +14,9 @@ from lazydicom._array.grid import Parts
 from lazydicom._array.parallel import Fetch, Job
 from lazydicom._array.plan import ReadPlan, plan_of_groups
 from lazydicom._bytes.cached import cached
+from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import BytesLike
+from lazydicom._bytes.source import together as spans_together
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decode_frame
 from lazydicom._decode.native import finish_in_place
@@ -234,14 +236,34 @@ class DicomImage:
             out[...] = self.frame(number)
         return out
 
-    def plan(self, numbers: NDArray[np.int64], *, whole: bool) -> ReadPlan:
-        """Return what reading frames will cost; `whole`: as `jobs` does, not parts of them.
+    def plan(
+        self,
+        numbers: NDArray[np.int64],
+        *,
+        whole: bool,
+        region: tuple[int, int] | None = None,
+    ) -> ReadPlan:
+        """Return what reading frames will cost.
 
         A cache of decoded frames is not asked.
+
+        Parameters
+        ----------
+        numbers : ndarray of int64
+            The frames.
+        whole : bool
+            As `jobs` reads them, not parts of them.
+        region : tuple of int, optional
+            Bytes before and in the part that is read of each.
         """
         wanted = numbers.tolist()
         spans = self.reader.spans(wanted)
         groups = self._groups(numbers, whole=whole)
+        if region is not None and spans is not None and self.reader.source is not None:
+            spans = [ByteRange(span.offset + region[0], region[1]) for span in spans]
+            groups = [[row] for row in range(len(wanted))]
+            if is_distant(self.reader):
+                groups = spans_together(self.reader.source, spans)
         requests, length = len(groups), None
         if spans is not None:
             parts = [[spans[row] for row in rows] for rows in groups]

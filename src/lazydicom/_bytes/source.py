@@ -84,6 +84,14 @@ def read_many(source: ByteSource, spans: Sequence[ByteRange]) -> list[BytesLike]
     return found
 
 
+def read_each(source: ByteSource, offsets: Sequence[int], length: int) -> BytesLike:
+    """Read `length` bytes from each offset on, one after the other."""
+    if hasattr(source, "read_each"):
+        data: bytes = source.read_each(offsets, length)
+        return data
+    return b"".join(source.read(ByteRange(offset, length)) for offset in offsets)
+
+
 def together(source: ByteSource, spans: Sequence[ByteRange]) -> list[list[int]]:
     """Return which `spans` one read should fetch, by their places."""
     if is_distant(source):

@@ -123,6 +123,10 @@ class FrameIndex:
         offsets, lengths = self._columns(np.asarray(frames, np.int64))
         return list(map(ByteRange, offsets.tolist(), lengths.tolist()))
 
+    def offsets_of(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Return the offsets of some frames."""
+        return self._columns(frames)[0]
+
     def head(self, frames: int) -> "FrameIndex":
         """Index the first frames only."""
         place, count = self.place, min(frames, self.frames)

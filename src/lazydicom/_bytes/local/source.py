@@ -7,12 +7,17 @@ count as resident memory; `pread` knows neither. See ``docs/decisions/0001-mmap-
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from lazydicom._bytes.local.pread import open_to_read, read_at, read_into
+from lazydicom._bytes.local.pread import (
+    open_to_read,
+    read_at,
+    read_each,
+    read_into,
+)
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import BytesLike, check_span
 from lazydicom._bytes.version import Version, is_same, version_of_stat
@@ -72,6 +77,22 @@ class LocalSource:
             raise self._failed(error) from None
         finally:
             os.close(descriptor)
+
+    def read_each(self, offsets: Sequence[int], length: int) -> bytes:
+        """Read `length` bytes from each offset on, one after the other."""
+        if not offsets or not length:
+            return b""
+        check_span(self, ByteRange(min(offsets), length))
+        check_span(self, ByteRange(max(offsets), length))
+        descriptor = self.open()
+        try:
+            data = read_each(descriptor, offsets, length)
+            self.check_handle(descriptor, length * len(offsets) - len(data))
+        except OSError as error:
+            raise self._failed(error) from None
+        finally:
+            os.close(descriptor)
+        return data
 
     @contextmanager
     def held(self) -> Iterator["HeldFile"]:
