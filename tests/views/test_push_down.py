@@ -41,7 +41,11 @@ def test_an_expression_decodes_as_many_frames_as_the_page_says(
     with dask.config.set(scheduler="synchronous"):
         lazy.compute()
 
-    assert counter.bytes_read == frames * FRAME_NBYTES
+    start = int(array.images[0].index.offsets[0])
+    ends = [(s.offset - start, s.stop - 1 - start) for s in counter.spans]
+    touched = [last // FRAME_NBYTES - first // FRAME_NBYTES + 1 for first, last in ends]
+    assert sum(touched) == frames
+    assert counter.bytes_read <= frames * FRAME_NBYTES
 
 
 def test_the_page_has_a_row_for_one_frame_and_one_for_all() -> None:

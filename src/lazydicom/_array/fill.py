@@ -17,7 +17,7 @@ from lazydicom._array.pieces import Pieces
 from lazydicom._array.plan import ReadPlan
 from lazydicom._bytes.ranges import REQUESTS, ByteRange
 from lazydicom._bytes.source import is_distant, read_each, read_many, together
-from lazydicom._decode.region import Region, region_of
+from lazydicom._decode.native import Region, region_of
 from lazydicom.errors import InvalidDicomError, LazyDicomError
 
 _REGION_BYTES: Final = 1 << 20
