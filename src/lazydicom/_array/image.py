@@ -1,5 +1,6 @@
 """One SOP Instance: its header, where its frames lie, and what decodes them."""
 
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from lazydicom._array.cache import FrameCache
 from lazydicom._array.grid import Parts
-from lazydicom._array.parallel import Fetch, Job
+from lazydicom._array.parallel import Fetch, Job, available_cores
 from lazydicom._array.plan import ReadPlan, plan_of_groups
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.ranges import ByteRange
@@ -20,6 +21,7 @@ from lazydicom._bytes.source import together as spans_together
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decode_frame
 from lazydicom._decode.native import finish_in_place
+from lazydicom._decode.samples import codec_threads
 from lazydicom._frames.fragment_stream import StreamRead
 from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.reader import (
@@ -170,7 +172,8 @@ class DicomImage:
             data = read_frame(self.reader, number)
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=number) from None
-        self.decode(number, data, out)
+        with codec_threads(_threads_alone()):
+            self.decode(number, data, out)
 
     def jobs(
         self, numbers: NDArray[np.int64], out: NDArray[Any]
@@ -384,6 +387,16 @@ class DicomImage:
             finish_in_place(out, self.format)
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=first) from None
+
+
+def _threads_alone() -> int:
+    """Return how many threads one frame may take: all cores, where no other is decoded.
+
+    Threads of a pool, of dask or a server, have others beside them; the main thread that
+    asks for one frame has none.
+    """
+    alone = threading.current_thread() is threading.main_thread()
+    return available_cores() if alone else 1
 
 
 def _places(numbers: Sequence[int]) -> dict[int, list[int]]:

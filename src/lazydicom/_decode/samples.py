@@ -1,7 +1,9 @@
 """Calling a codec, and making its samples stored values of the right type and sign."""
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +13,25 @@ from lazydicom._decode.color import interleave, ybr_to_rgb
 from lazydicom._decode.native import clear_unused_bits
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom.errors import DecodeError, UnsupportedError
+
+_THREADS: Final[ContextVar[int]] = ContextVar("_THREADS", default=1)
+_WORTH_THREADS: Final = 1 << 19
+"""Values of a frame from which on threads of a decoder cost less than they save."""
+
+
+@contextmanager
+def codec_threads(count: int) -> Iterator[None]:
+    """Allow a decoder so many threads meanwhile, for one frame at a time."""
+    token = _THREADS.set(count)
+    try:
+        yield
+    finally:
+        _THREADS.reset(token)
+
+
+def allowed_threads(out: NDArray[Any]) -> int:
+    """Return how many threads may decode a frame into `out`: one, unless it is large."""
+    return _THREADS.get() if out.size >= _WORTH_THREADS else 1
 
 
 def call_codec(

@@ -17,7 +17,13 @@ from lazydicom._decode.codecs.jpeg_2000_markers import (
 from lazydicom._decode.codecs.unraised import call_and_raise
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import check_codestream
-from lazydicom._decode.samples import decode_planes, decode_samples, fit_bits, to_rgb
+from lazydicom._decode.samples import (
+    allowed_threads,
+    decode_planes,
+    decode_samples,
+    fit_bits,
+    to_rgb,
+)
 from lazydicom.errors import UnsupportedError
 
 _OPENJPEG_BITS: Final = 24
@@ -41,7 +47,7 @@ def decode_jpeg_2000(
         decode = partial(call_and_raise, imagecodecs.htj2k_decode)
         put(decode, codestream, out, bits=bits, signed=signed)
     else:
-        decode = partial(imagecodecs.jpeg2k_decode, numthreads=1)
+        decode = partial(imagecodecs.jpeg2k_decode, numthreads=allowed_threads(out))
         decode_samples(decode, codestream, out, bits=bits, signed=signed)
     lossy = header.quantized or not header.reversible
     fit_bits(out, bits, format_.pixel, signed=signed, lossy=lossy)
