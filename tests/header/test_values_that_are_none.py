@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 import struct
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
@@ -21,6 +23,8 @@ from lazydicom._header.header import read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from lazydicom._header.columns.column import Columns
 
 NO_NUMBERS: Final = (
@@ -185,3 +189,18 @@ def test_numbers_in_binary_may_be_infinite() -> None:
 
     assert column[0] == 1
     assert np.isnan(column[1])
+
+
+@pytest.mark.parametrize("text", [b"1\\\\3", b"\\2", b"5\\", b"nan", b"inf\\1"])
+def test_attributes_are_strict_json(text: bytes, tmp_path: Path) -> None:
+    file = make_native(
+        extra_before=element(0x00280030, "DS", text) + element(CENTER, "DS", text)
+    )
+
+    with pytest.warns(LazyDicomWarning, match="is left out"):
+        array = lazydicom.open_image(file)
+    lazydicom.to_zarr(array, tmp_path / "strict.zarr")
+
+    json.dumps(array.attrs, allow_nan=False)
+    for document in tmp_path.rglob("*.json"):
+        assert not re.search(r"\b(NaN|Infinity)\b(?!\")", document.read_text())

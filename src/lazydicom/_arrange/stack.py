@@ -1,6 +1,7 @@
 """One instance as a stack of its frames, in the order of the file."""
 
 from collections.abc import Mapping
+from math import isnan
 
 from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._array.array import DicomArray
@@ -60,6 +61,8 @@ def technical_attributes(elements: Elements, *, url: str) -> dict[str, object]:
         except InvalidDicomError as error:
             warn(f"{name} is left out. {error.message}", url=url)
             continue
-        if values and all(is_term(name, str(value)) for value in values):
+        if any(isinstance(value, float) and isnan(value) for value in values):
+            warn(f"{name} is left out. It lacks a value", url=url)
+        elif values and all(is_term(name, str(value)) for value in values):
             attributes[name] = values[0] if len(values) == 1 else list(values)
     return attributes

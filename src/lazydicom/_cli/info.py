@@ -69,7 +69,7 @@ def _plan_of(array: DicomArray, text: str) -> dict[str, Any]:
 
 def _print(facts: object, table: Table, *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps(facts, indent=2))
+        click.echo(json.dumps(facts, indent=2, allow_nan=False))
     else:
         Console(highlight=False).print(table)
 

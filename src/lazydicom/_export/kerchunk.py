@@ -66,7 +66,7 @@ def encode_json(array: DicomArray, plan: ChunkReferences, name: str) -> bytes:
     consolidated = {"zarr_consolidated_format": 1, "metadata": documents}
     documents = {**documents, ".zmetadata": consolidated}
     lines = [
-        f"{json.dumps(key)}:{json.dumps(json.dumps(document))}"
+        f"{json.dumps(key)}:{json.dumps(json.dumps(document, allow_nan=False))}"
         for key, document in documents.items()
     ]
     for other, values in _inline_chunks(array):
@@ -99,7 +99,7 @@ def encode_parquet(
         "record_size": RECORD_SIZE,
         "zarr_consolidated_format": 1,
     }
-    yield ".zmetadata", json.dumps(document).encode()
+    yield ".zmetadata", json.dumps(document, allow_nan=False).encode()
 
 
 def _array_document(

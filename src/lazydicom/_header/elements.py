@@ -243,7 +243,7 @@ def image_pixel_attributes(elements: Elements) -> Attributes:
 def _look_ahead(
     source: ByteSource, lookahead: Lookahead, meta: FileMeta, starts: Mapping[int, int]
 ) -> Element | None:
-    """Look for native Pixel Data where it must begin if it ends the file.
+    """Return native Pixel Data where it must begin if it ends the file, else ``None``.
 
     A per-frame sequence of undefined length can only be walked. What is found must be
     the tag, its length must reach the last byte of the file exactly, and no other Pixel

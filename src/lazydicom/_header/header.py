@@ -132,7 +132,7 @@ def read_header(source: ByteSource, given: TransferSyntax | None = None) -> Head
 def header_of_dataset(
     dataset: "Dataset", given: TransferSyntax | None = None
 ) -> Header:
-    """Take the header of a `Dataset` in memory; its pixels are not copied.
+    """Return the header of a `Dataset` in memory; its pixels are not copied.
 
     Raises
     ------
@@ -207,7 +207,7 @@ def _pixel_element(lookahead: Lookahead, elements: FileElements) -> Element:
 def _with_trailing(
     elements: FileElements, lookahead: Lookahead, pixel_data: Element
 ) -> FileElements:
-    """Look behind the pixels for what must stand before them (PS3.5 section 7.1)."""
+    """Return the elements with what stands behind the pixels and must before (PS3.5 7.1)."""
     try:
         complete = with_trailing_attributes(elements, lookahead, pixel_data)
     except LazyDicomError:
@@ -331,7 +331,9 @@ def _first(header: Header, tag: int) -> "DataElement":
     with open_lookahead(header.source) as lookahead:
         end = end_of(lookahead, element, framing, header.pixel_data.start)
         data = lookahead.bytes_at(element.start, end - element.start)
-    return parse_data_set(b"", data, framing, url=header.url)[tag]
+    dataset = parse_data_set(b"", data, framing, url=header.url)
+    with only_ours("pydicom cannot parse an element", url=header.url, tag=tag):
+        return dataset[tag]
 
 
 def _read_trailing(header: Header) -> bytes:

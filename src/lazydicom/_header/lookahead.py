@@ -107,7 +107,7 @@ class Lookahead:
 
 @contextmanager
 def open_lookahead(source: ByteSource) -> Iterator[Lookahead]:
-    """Look through a local file by position, else through memory or blocks."""
+    """Yield a lookahead on a local file by position, else on memory or blocks."""
     if is_holdable(source):
         with source.held() as file:
             yield Lookahead(file, None)

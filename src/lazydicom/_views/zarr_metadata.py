@@ -82,7 +82,7 @@ def group_metadata(arrays: Mapping[str, bytes]) -> bytes:
         "attributes": {},
         "consolidated_metadata": consolidated,
     }
-    return json.dumps(group).encode()
+    return json.dumps(group, allow_nan=False).encode()
 
 
 def consolidated_metadata(group: bytes) -> dict[str, bytes] | None:
@@ -102,7 +102,9 @@ def consolidated_metadata(group: bytes) -> dict[str, bytes] | None:
     if not isinstance(consolidated, dict) or "metadata" not in consolidated:
         raise ValueError("Expected consolidated metadata")
     arrays = dict(consolidated["metadata"])
-    return {name: json.dumps(one).encode() for name, one in arrays.items()}
+    return {
+        name: json.dumps(one, allow_nan=False).encode() for name, one in arrays.items()
+    }
 
 
 def structure(metadata: bytes) -> bytes:

@@ -88,7 +88,7 @@ class Manifest:
         """Write as JSON, the same bytes for the same export."""
         objects = {key: self.records[key] for key in sorted(self.records)}
         value = {**_head(self.plan), "objects": objects}
-        return json.dumps(value, separators=(",", ":")).encode()
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
 
 
 def decode_manifest(data: bytes, url: str) -> Manifest:

@@ -23,7 +23,7 @@ _NESTED: Final = "DIRFILE"
 
 
 def is_dicomdir(name: str) -> bool:
-    """Tell a directory by its name, which the standard fixes (PS3.10 section 8.6)."""
+    """Return whether a name is that of a directory, which the standard fixes (PS3.10 8.6)."""
     return os.path.basename(name).upper() in {"DICOMDIR", _NESTED}  # noqa: PTH119
 
 

@@ -53,7 +53,7 @@ _TREE: Final = wanted_tree(path for _, path in _PLACES)
 
 
 def has_functional_groups(header: Header) -> bool:
-    """Tell an Enhanced object from a classic one."""
+    """Return whether an object has functional groups, as Enhanced ones do."""
     return any(
         map(
             header.elements.holds,
@@ -198,7 +198,7 @@ def _decode(batch: SequenceItemBatch, *, little_endian: bool) -> Columns:
 def _merge(
     own: NDArray[Any] | None, shared: NDArray[Any] | None, frames: int
 ) -> NDArray[Any]:
-    """Let the shared value stand where a frame has none of its own."""
+    """Return the value of each frame, the shared one where it has none of its own."""
     if own is None:
         assert shared is not None
         return np.repeat(shared[:1], frames, axis=0)

@@ -155,7 +155,7 @@ def _walk(
     guess: "_Guess",
     count: int,
 ) -> tuple[SequenceItemBatch, int]:
-    """Walk through up to `count` items, give their values and where the last one ends.
+    """Walk through up to `count` items, return their values and where the last one ends.
 
     The layout of the last one is kept. Where items differ from each other, trying known
     layouts costs more than walking does, so more of them are walked at once.
@@ -183,7 +183,7 @@ def _walk(
 
 @dataclass(slots=True)
 class _Guess:
-    """Tells where items end."""
+    """Where items end, as those before them did."""
 
     framing: Framing
     lengths: list[int] = field(default_factory=list)

@@ -72,7 +72,7 @@ class Places(NamedTuple):
 
 
 def wanted_tree(paths: Iterable[Path]) -> Tree:
-    """Make a tree of paths, numbered in their order.
+    """Return a tree of paths, numbered in their order.
 
     >>> wanted_tree([(1, 2), (1, 3)])
     {1: {2: 0, 3: 1}}
@@ -144,7 +144,7 @@ def follow_layout(
     ends: NDArray[np.int64],
     number_wanted: int,
 ) -> tuple[NDArray[np.bool_], Places, NDArray[np.int64]]:
-    """Take the steps through all items: tell which follow, what is where, and the ends.
+    """Return which items follow the steps, where their values lie, and where they end.
 
     Parameters
     ----------
@@ -194,7 +194,7 @@ class _Lesson:
     def enter(
         self, element: Element, framing: Framing, tree: Tree, *, depth: int
     ) -> int:
-        """Walk through the value of a sequence or an item, give the byte after it."""
+        """Walk through the value of a sequence or an item, return the byte after it."""
         undefined = element.length == UNDEFINED
         self._check_depth(element, depth)
         self.steps.append(self._step(element, framing, enters=True))

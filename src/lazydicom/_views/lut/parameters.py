@@ -13,6 +13,7 @@ from lazydicom._header import tags
 from lazydicom._header.attributes import FRAME_ATTRIBUTES, TEXT
 from lazydicom._header.header import Header, read_sequence
 from lazydicom._header.image_pixel import ImagePixel
+from lazydicom._header.pydicom import only_ours
 from lazydicom._views.lut.kernels import LookupTable, expand_segments
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
@@ -222,7 +223,8 @@ def _item_bytes(item: "Dataset", tag: int, image: DicomImage) -> bytes:
     """Return the bytes of an element as they stand in the file."""
     if tag not in item:
         raise InvalidDicomError("A LUT lacks an element", url=image.url, tag=tag)
-    value: Any = item.get_item(tag).value
+    with only_ours("pydicom cannot parse a LUT", url=image.url, tag=tag):
+        value: Any = item.get_item(tag).value
     if isinstance(value, bytes):
         return value
     order = "<u2" if image.header.meta.framing.little_endian else ">u2"
