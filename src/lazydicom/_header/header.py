@@ -146,8 +146,10 @@ def header_of_dataset(
     if len(found) != 1:
         message = f"Expected one element of pixels in the Dataset, found {len(found)}"
         raise InvalidDicomError(message, tag=tags.PIXEL_DATA)
-    source = MemorySource(memoryview(elements.pixels(found[0])), url=DATASET_URL)
-    vr = "" if syntax.implicit_vr else dataset[found[0]].VR
+    with only_ours("pydicom cannot parse pixels", url=DATASET_URL, tag=found[0]):
+        vr = "" if syntax.implicit_vr else str(dataset[found[0]].VR)
+        pixels = memoryview(elements.pixels(found[0]))
+    source = MemorySource(pixels, url=DATASET_URL)
     pixel_data = Element(found[0], vr, 0, 0, source.size())
     framing = Framing(syntax.little_endian, syntax.implicit_vr)
     meta = FileMeta(syntax, framing, 0, 0, declared="" if given is None else uid)

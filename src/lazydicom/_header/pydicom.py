@@ -14,7 +14,7 @@ from lazydicom._header import tags
 from lazydicom._header.image_pixel import PIXEL_TAGS
 from lazydicom._header.values import Values, as_integer, decode_as, plain_text
 from lazydicom._header.walker import Framing
-from lazydicom.errors import InvalidDicomError
+from lazydicom.errors import InvalidDicomError, LazyDicomError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -195,6 +195,8 @@ def only_ours(message: str, *, url: str, tag: int | None = None) -> Iterator[Non
     own = (BytesLengthException, NotDicomError)
     try:
         yield
+    except LazyDicomError:
+        raise
     except (OSError, EOFError, struct.error, *own, *_UNCHECKED) as error:
         text = f"{message}: {type(error).__name__}"
         raise InvalidDicomError(text, url=url, tag=tag) from None
