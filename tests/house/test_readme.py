@@ -151,3 +151,17 @@ def test_files_that_a_page_names_are_there(page: Path) -> None:
     named = re.findall(r"`(_\w+/[\w/]+\.py)`", page.read_text())
 
     assert [name for name in named if not (package / name).exists()] == []
+
+
+def test_the_web_site_shows_every_page_for_users() -> None:
+    shown = set(
+        re.findall(
+            r": ([\w/-]+\.md)$", (REPOSITORY / "mkdocs.yml").read_text(), re.MULTILINE
+        )
+    )
+    docs = REPOSITORY / "docs"
+
+    pages = {path.relative_to(docs).as_posix() for path in docs.rglob("how-to/*.md")}
+
+    assert all((docs / page).exists() for page in shown)
+    assert pages - shown - {"how-to/slides.md"} == set()

@@ -12,7 +12,7 @@ SOURCES: Final = sorted((REPOSITORY / "src" / "lazydicom").rglob("*.py"))
 
 GIVEN_UP: Final = {
     "trail": r"(?i)(?<![a-z])trails?(?![a-z])",  # partial index, partial reader
-    "alike files": r"_alike|alike_",  # batch headers
+    "alike files": r"alike_?files?|files_alike",  # batch headers
     "own origin": r"(?i)own_?origin",  # redirects
     "mapped array": r"(?i)mapped_?array",  # computed array
     "saved instance": r"(?i)saved_?instance",  # index record
