@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import re
 import subprocess
 import sys
@@ -600,3 +602,35 @@ def read_last(path: Path) -> NDArray[Any]:
         pixels: Any = zarr.open_group(store, mode="r", zarr_format=2)["pixels"]
         values: NDArray[Any] = pixels[-1]
     return values
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.parq"])
+def test_what_is_no_references_is_never_replaced(name: str, tmp_path: Path) -> None:
+    array = write(tmp_path, make_native())
+    mark = tmp_path / name / ".zmetadata" if name == "a.parq" else tmp_path / name
+    mark.parent.mkdir(exist_ok=True)
+    mark.write_text('{"mine": 1}')
+
+    with pytest.raises(ExportError, match="Something else than references"):
+        lazydicom.to_references(array, tmp_path / name, overwrite=True)
+
+    assert mark.read_text() == '{"mine": 1}'
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.parq"])
+def test_references_that_cannot_be_written_leave_those_that_stand_there(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    array = write(tmp_path, make_native())
+    lazydicom.to_references(array, tmp_path / name)
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+
+    def full(_descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(ExportError, match="write the references: No space left"):
+        lazydicom.to_references(array, tmp_path / name, overwrite=True)
+
+    after = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    assert after == before

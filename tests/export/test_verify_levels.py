@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import shutil
 from typing import TYPE_CHECKING, Any
 
@@ -209,3 +211,25 @@ def test_an_export_that_wrote_something_continues(
     export(array, tmp_path / "a.zarr", chunks=(1, -1, -1), resume=True)
     assert lazydicom.verify(tmp_path / "a.zarr").ok
     assert [path.name for path in tmp_path.iterdir()] == ["a.zarr"]
+
+
+@pytest.mark.parametrize("place", ["a.zarr", "a.zip"])
+@pytest.mark.parametrize("export", EXPORTS.values(), ids=EXPORTS)
+def test_a_full_disk_is_an_error_that_names_the_store_and_leaves_nothing(
+    export: Callable[..., Any],
+    place: str,
+    array: DicomArray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "writev", full)
+        with pytest.raises(ExportError, match=rf"No space left on device.*{place}"):
+            export(array, tmp_path / place)
+
+    assert not any(tmp_path.iterdir())
+    export(array, tmp_path / place)
+    assert lazydicom.verify(tmp_path / place, array).ok

@@ -66,5 +66,5 @@ def _cells(one: dict[str, Any]) -> list[str]:
 
 
 def printable(text: str) -> str:
-    """Let no control character of a file reach the terminal."""
+    """Return text without the control characters of a file."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -26,14 +26,14 @@ def url_of(array: LazyArray) -> str:
 
 
 def warn_of_burned_in_text(array: LazyArray) -> None:
-    """Say that no attribute has to leave a file for a name to leave it."""
+    """Warn that pixels may show a name though no attribute leaves the file."""
     if array.attrs.get("burned_in_annotation") == "YES":
         message = "Burned In Annotation is YES: pixels may show who the patient is"
         warn(message, url=url_of(array))
 
 
 def warn_of_tilt(array: LazyArray) -> None:
-    """Say that a plane is not right behind the one before: a scale cannot."""
+    """Warn that planes are shifted against each other, which a scale cannot say."""
     if "gantry_tilt" in array.attrs:
         message = (
             f"Planes are shifted by a gantry tilt of {array.attrs['gantry_tilt']:.1f}°, "
@@ -125,7 +125,7 @@ def _dicom_json(image: DicomImage) -> dict[str, Any]:
 
 
 def _without_nan(value: Any) -> Any:  # noqa: ANN401 (JSON)
-    """Let null stand for numbers that JSON has no word for."""
+    """Replace numbers that JSON has no word for by null."""
     if isinstance(value, dict):
         return {name: _without_nan(one) for name, one in value.items()}
     if isinstance(value, list):

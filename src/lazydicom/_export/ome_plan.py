@@ -93,7 +93,7 @@ class Pyramid:
         return json.dumps(group, indent=2, allow_nan=False).encode()
 
     def digest(self) -> str:
-        """Tell these pixels and levels from any other."""
+        """Return what tells these pixels and levels from any other."""
         digest = blake2b(self.metadata(), digest_size=16)
         for array in self.arrays:
             digest.update(repr(array.identity()).encode())

@@ -212,7 +212,7 @@ def _check_layout(level: Level, chunks: Sequence[int] | None, compressors: str) 
 
 
 def _marker(pyramid: Pyramid, chunks: Sequence[int] | None, compressors: str) -> bytes:
-    """Tell this export from any other, to whoever resumes it."""
+    """Return what tells this export from any other, for whoever resumes it."""
     marker = ImageMarker(
         source=pyramid.digest(),
         levels=len(pyramid.factors),
@@ -232,7 +232,7 @@ def _located(store: StoreLike) -> StoreLike:
 
 
 def _prepare(target: Target, marker: bytes, *, overwrite: bool, resume: bool) -> bool:
-    """Look at what stands there, and tell whether it is this export, finished."""
+    """Return whether this export stands there already, finished; else make room."""
     published = target.published()
     anew = overwrite or is_being_deleted(target.staging)
     begun = None if anew else target.staging.get(MANIFEST)

@@ -1,7 +1,8 @@
 """`to_references`: byte ranges for Zarr tools instead of a copy."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -12,12 +13,16 @@ from lazydicom._export.attributes import warn_of_burned_in_text
 from lazydicom._export.kerchunk import encode_json, encode_parquet
 from lazydicom._export.store.folder import Folder, LocalFolder
 from lazydicom._export.store.object_folder import FsspecFolder
-from lazydicom._views.references.plan import ChunkReferences, plan_references
+from lazydicom._export.store.staged import put_in_place
+from lazydicom._export.store.target import errors_named
+from lazydicom._views.references.plan import plan_references
 from lazydicom._views.zarr_codec import CODEC_ID
 from lazydicom._views.zarr_metadata import check_name
 from lazydicom.errors import ExportError, redact_url
 
 _PARQUET: Final = (".parq", ".parquet")
+_HEAD: Final = 4096
+"""Bytes in which a JSON document says what it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +105,12 @@ def to_references(
     plan = plan_references(array)
     parent, _, last = _absolute(target).rpartition("/")
     folder = _folder(parent, storage_options or {})
-    try:
-        _write(array, plan, folder, last, name=name, overwrite=overwrite)
-    except OSError as error:
-        if isinstance(error, ExportError):
-            raise
-        message = f"Could not write the references: {error.strerror or error}"
-        raise ExportError(message, url=target) from error
+    _check_replaceable(folder, last, overwrite=overwrite)
+    with errors_named(target, "write", "references"):
+        if last.endswith(".json"):
+            folder.put(last, encode_json(array, plan, name))
+        else:
+            _write_folder(folder, last, encode_parquet(array, plan, name))
     return ReferenceReport(
         url=redact_url(target),
         chunks=plan.chunks,
@@ -115,27 +119,39 @@ def to_references(
     )
 
 
-def _write(
-    array: DicomArray,
-    plan: ChunkReferences,
-    folder: Folder,
-    last: str,
-    *,
-    name: str,
-    overwrite: bool,
-) -> None:
-    """Write one file, or the folder whose last file makes it complete."""
-    mark = last if last.endswith(".json") else f"{last}/.zmetadata"
-    if folder.size(mark) is not None:
-        if not overwrite:
-            message = "References stand here already; overwrite=True replaces them"
-            raise ExportError(message, url=f"{folder.url}/{last}")
-        folder.delete(mark)
-    if mark == last:
-        folder.put(last, encode_json(array, plan, name))
+def _check_replaceable(folder: Folder, last: str, *, overwrite: bool) -> None:
+    """Refuse to replace references unasked, and anything else even if it is asked for."""
+    is_json = last.endswith(".json")
+    mark, sign = (
+        (last, b'"refs"') if is_json else (f"{last}/.zmetadata", b"record_size")
+    )
+    found = folder.get(mark, 0, _HEAD if is_json else None)
+    if found is None:
         return
-    for key, data in encode_parquet(array, plan, name):
-        folder.put(f"{last}/{key}", data)
+    if sign not in found:
+        message = "Something else than references stands here; it is not overwritten"
+        raise ExportError(message, url=f"{folder.url}/{last}")
+    if not overwrite:
+        message = "References stand here already; overwrite=True replaces them"
+        raise ExportError(message, url=f"{folder.url}/{last}")
+
+
+def _write_folder(
+    folder: Folder, last: str, files: Iterable[tuple[str, bytes]]
+) -> None:
+    """Write a folder whose last file makes it complete; after an error nothing is left."""
+    staged = f"{last}.partial" if isinstance(folder, LocalFolder) else last
+    place = folder.inside(staged)
+    place.clear()
+    try:
+        for key, data in files:
+            place.put(key, data)
+        if isinstance(folder, LocalFolder):
+            put_in_place(f"{folder.path}/{staged}", f"{folder.path}/{last}")
+    except BaseException:
+        with suppress(OSError):
+            place.clear()
+        raise
 
 
 def _absolute(target: str) -> str:

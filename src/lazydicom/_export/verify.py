@@ -138,7 +138,7 @@ def verify(
 def _make_check(
     folder: Folder, metadata: bytes, source: LazyArray | None, url: str
 ) -> StoreCheck:
-    """Find out what a store of one array is to be compared with."""
+    """Return what a store of one array is to be compared with."""
     data = folder.get(MANIFEST)
     if data is None and source is None:
         message = f"No manifest ({MANIFEST}) is there; name the source to compare with"
@@ -160,7 +160,7 @@ def _level_checks(
     arrays: Sequence[LazyArray | None],
     url: str,
 ) -> dict[str, StoreCheck]:
-    """Find out what each level of an image is to be compared with."""
+    """Return what each level of an image is to be compared with."""
     checks = {}
     for number in range(marker.levels):
         level = folder.inside(str(number))

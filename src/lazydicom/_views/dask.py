@@ -105,7 +105,7 @@ def to_dask(
 
 
 def is_dask_array(values: object) -> bool:
-    """Tell a dask array from others."""
+    """Return whether these are values of dask."""
     return isinstance(values, da.Array)
 
 

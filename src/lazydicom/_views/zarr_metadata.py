@@ -45,7 +45,7 @@ def array_metadata(
     compressors: Sequence[Any] = (),
     fill_value: FillValue = None,
 ) -> bytes:
-    """Let zarr write the metadata of an array.
+    """Return the metadata of an array as zarr writes it.
 
     Without a `fill_value` it is one that pixels do not have, or 0 where all values are
     possible: nothing ever reads it, since every chunk is there.
@@ -123,7 +123,7 @@ def structure(metadata: bytes) -> bytes:
 
 
 def grouped_frames(array: LazyArray) -> int:
-    """Let small frames share a chunk."""
+    """Return how many frames share a chunk."""
     return frames_within(array, _CHUNK_BYTES)
 
 
@@ -187,7 +187,7 @@ def group_objects(
 
 
 def technical_attributes(attrs: Mapping[str, Any]) -> dict[str, Any]:
-    """Let nothing out that is not in the tables, and nothing that JSON has no word for."""
+    """Return the attributes that are in the tables, and that JSON has a word for."""
     names = (*TECHNICAL_ATTRIBUTES, *_GEOMETRY)
     named = {name: _json(attrs[name]) for name in names if name in attrs}
     return {name: value for name, value in named.items() if value is not None}
@@ -263,7 +263,7 @@ def _stored(
 def _stored_text(
     coordinate: Coordinate, attributes: Mapping[str, Any]
 ) -> tuple[bytes, bytes]:
-    """Let zarr write strings of any length."""
+    """Return metadata and chunk of strings of any length, as zarr writes them."""
     store: dict[str, Any] = {}
     array = zarr.create_array(
         MemoryStore(store),

@@ -108,7 +108,7 @@ class ZarrStore(Store):
         return f"ZarrStore({self.array!r}, chunks={self._chunks}, name={self.name!r})"
 
     def __str__(self) -> str:
-        """Tell the same."""
+        """Return the same as `repr`."""
         return repr(self)
 
     def with_read_only(self, read_only: bool = False) -> Store:  # noqa: FBT001, FBT002 (zarr's)

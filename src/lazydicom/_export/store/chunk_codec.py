@@ -75,7 +75,7 @@ class ChunkEncoder:
 
 
 def make_encoder(layout: ZarrLayout) -> ChunkEncoder:
-    """Find out how to do each codec of a layout, up to a closing checksum."""
+    """Return what does each codec of a layout, up to a closing checksum."""
     codecs = layout.codecs[:-1] if layout.closes_with_checksum else layout.codecs
     return ChunkEncoder(layout, _steps(codecs))
 
@@ -153,7 +153,7 @@ _STEPS: Final[dict[str, Callable[[Mapping[str, Any]], Step]]] = {
 
 
 def _encode_by_zarr(values: NDArray[Any], layout: ZarrLayout) -> bytes:
-    """Let zarr write an array of this one chunk, and take the bytes from its store."""
+    """Return what zarr writes as an array of this one chunk."""
     store: dict[str, Any] = {}
     array = zarr.create_array(
         MemoryStore(store),

@@ -180,7 +180,7 @@ class StoreCheck:
         return None
 
     def _open_object(self, key: str) -> Any:  # noqa: ANN401 (zarr.Array has no parameter here)
-        """Let zarr decode: from a disk directly, else from one object in memory."""
+        """Return an array of zarr that decodes it: from a disk directly, else from memory."""
         path = self.layout.name or ""
         if isinstance(self.folder, LocalFolder):
             local = LocalStore(self.folder.path, read_only=True)

@@ -103,7 +103,7 @@ class LocalFolder:
             return None
 
     def size(self, key: str) -> int | None:
-        """Ask for the length of a file."""
+        """Return the length of a file."""
         try:
             return self._file(key).stat().st_size
         except (FileNotFoundError, NotADirectoryError):

@@ -244,7 +244,7 @@ def read_layout(metadata: bytes, grid_axes: int, name: str | None = None) -> Zar
 
 
 def memory_store(objects: Mapping[str, bytes]) -> MemoryStore:
-    """Let zarr read objects that are in memory."""
+    """Return a store of zarr with these objects."""
     buffer = default_buffer_prototype().buffer
     return MemoryStore({key: buffer.from_bytes(data) for key, data in objects.items()})
 
@@ -267,7 +267,7 @@ def _lengths(name: str, wanted: int | Sequence[int], array: LazyArray) -> Positi
 
 
 def _whole_chunks(shard: Position, chunk: Position, shape: Position) -> Position:
-    """Let a shard that reaches the end of an axis reach the end of a chunk."""
+    """Return a shard that ends with a chunk where it reaches the end of an axis."""
     lengths = zip(shard, chunk, shape, strict=True)
     whole = tuple(_ceil(s, c) * c if s == n else s for s, c, n in lengths)
     if any(s % c for s, c in zip(whole, chunk, strict=True)):

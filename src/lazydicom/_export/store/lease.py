@@ -77,7 +77,7 @@ class Lease:
 
 @contextmanager
 def only_export_into(folder: Folder) -> Iterator[Callable[[], None]]:
-    """Hold a token; yield what checks that it still stands there.
+    """Show a token for the length of a block; yield what checks that it stands there.
 
     Raises
     ------
@@ -130,7 +130,7 @@ def _check_none_writes(
     first_seen: Mapping[str, tuple[bytes, float]],
     url: str,
 ) -> None:
-    """Give way to an export that has begun and lives; others withdraw as this one does.
+    """Raise where an export has begun and goes on; others withdraw as this one does.
 
     Raises
     ------

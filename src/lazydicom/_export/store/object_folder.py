@@ -65,7 +65,7 @@ class FsspecFolder(_WholeObjects):
         return bytes(data)
 
     def size(self, key: str) -> int | None:
-        """Ask for the length of an object."""
+        """Return the length of an object, as the filesystem knows it."""
         try:
             with self._filesystem() as (filesystem, path):
                 return int(filesystem.info(f"{path}/{key}")["size"])
@@ -99,7 +99,7 @@ class FsspecFolder(_WholeObjects):
             return True
 
     def keys(self, name: str) -> list[str]:
-        """Ask for all names with this prefix, now."""
+        """Return all names with this prefix, without a cache."""
         try:
             with self._filesystem() as (filesystem, path):
                 names = _listed(filesystem, f"{path}/{name}")
@@ -136,7 +136,7 @@ class FsspecFolder(_WholeObjects):
 
     @contextmanager
     def _filesystem(self) -> Iterator[tuple[Any, str]]:
-        """Lend the filesystem, and the path of this folder in it."""
+        """Yield the filesystem, and the path of this folder in it."""
         with _faults(self.url):
             try:
                 found = fsspec.core.url_to_fs(self.url, **self.storage_options)
@@ -170,7 +170,7 @@ class StoreFolder(_WholeObjects):
         return None if buffer is None else buffer.to_bytes()
 
     def size(self, key: str) -> int | None:
-        """Ask for the length of a value."""
+        """Return the length of a value, as the store knows it."""
         try:
             return self._ask(self.store.getsize(self.prefix + key))
         except FileNotFoundError:
@@ -190,7 +190,7 @@ class StoreFolder(_WholeObjects):
         return self._ask(_has_nothing(self.store, self.prefix))
 
     def keys(self, name: str) -> list[str]:
-        """Ask for all keys with this prefix."""
+        """Return all keys with this prefix."""
         keys = self._ask(_keys(self.store, f"{self.prefix}{name}/"))
         return [key.removeprefix(self.prefix) for key in keys]
 

@@ -129,7 +129,7 @@ def unit_records(layout: ZarrLayout, unit: Position, records: Records) -> Record
 def spans_in_shard(
     layout: ZarrLayout, position: Position, records: list[ChunkRecord]
 ) -> dict[int, tuple[int, int]]:
-    """Tell offset and length of the chunks of a shard by their place in its index."""
+    """Return offset and length of the chunks of a shard by their place in its index."""
     spans: dict[int, tuple[int, int]] = {}
     offset = 0
     for chunk, record in zip(layout.chunks_of(position), records, strict=True):

@@ -36,7 +36,7 @@ class Known:
 def prepare(
     target: Target, plan: ExportPlan, journal: Journal, *, overwrite: bool, resume: bool
 ) -> Known:
-    """Look at what stands there; nothing is deleted that nobody named."""
+    """Return what stands there already; nothing is deleted that nobody named."""
     published = target.published()
     staged_elsewhere = published is not target.staging
     look = staged_elsewhere and not overwrite

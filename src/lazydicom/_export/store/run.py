@@ -97,7 +97,7 @@ class Copy:
     def _written_there(
         self, known: Records, workers: int, cluster: "Cluster"
     ) -> "Units":
-        """Let a cluster write; what becomes of it is an error of ours."""
+        """Yield what a cluster writes; what becomes of it is an error of ours."""
         with _cluster_errors(self.folder.url), cluster.executor() as executor:
             jobs = self._jobs(cluster.share(self.array), known)
             yield from _finished(executor, jobs, 2 * workers, cluster.check)
@@ -176,7 +176,7 @@ class Cluster:
         return self.client.submit(_as_it_is, array, key=key, retries=_RETRIES)
 
     def check(self) -> None:
-        """Look whether anybody is left to work.
+        """Raise where nobody is left to work.
 
         Raises
         ------

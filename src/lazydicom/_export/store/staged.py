@@ -49,7 +49,7 @@ class LocalTarget:
         return LocalFolder(self.url + _STAGED)
 
     def alone(self) -> AbstractContextManager[Callable[[], None]]:
-        """Hold a lock beside it."""
+        """Return what holds a lock beside it."""
         return only_export(self.url)
 
     def published(self) -> Folder | None:
@@ -79,16 +79,7 @@ class LocalTarget:
     def publish(self, metadata: bytes) -> None:
         """Rename the folder."""
         self.staging.put(METADATA, metadata)
-        staged, path = Path(self.staging.path), Path(self.url)
-        aside = Path(self.url + _REPLACED)
-        shutil.rmtree(aside, ignore_errors=True)
-        if _exchanged(staged, path):
-            staged.rename(aside)
-        else:
-            _move_aside(path, aside)
-            staged.replace(path)
-        _sync_folder(path.parent)
-        shutil.rmtree(aside, ignore_errors=True)
+        put_in_place(self.staging.path, self.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +95,7 @@ class ZipTarget:
         return LocalFolder(self.url + _STAGED)
 
     def alone(self) -> AbstractContextManager[Callable[[], None]]:
-        """Hold a lock beside it."""
+        """Return what holds a lock beside it."""
         return only_export(self.url)
 
     def published(self) -> Folder | None:
@@ -157,7 +148,7 @@ class ZipObjectTarget:
         return LocalFolder(self.url + _STAGED)
 
     def alone(self) -> AbstractContextManager[Callable[[], None]]:
-        """Hold a lock beside it."""
+        """Return what holds a lock beside it."""
         return only_export(self.url)
 
     def published(self) -> Folder | None:
@@ -186,7 +177,7 @@ class ZipObjectTarget:
 
 @contextmanager
 def only_export(url: str) -> Iterator[Callable[[], None]]:
-    """Hold the lock of a local store.
+    """Keep the lock of a local store for the length of a block.
 
     Raises
     ------
@@ -233,6 +224,19 @@ def _is_still_there(descriptor: int, path: str) -> bool:
         return os.path.samestat(os.fstat(descriptor), os.stat(path))  # noqa: PTH116
     except FileNotFoundError:
         return False
+
+
+def put_in_place(staged: str, place: str) -> None:
+    """Rename a folder to the name of one that it replaces, in one step where that can be."""
+    new, path, aside = Path(staged), Path(place), Path(place + _REPLACED)
+    shutil.rmtree(aside, ignore_errors=True)
+    if _exchanged(new, path):
+        new.rename(aside)
+    else:
+        _move_aside(path, aside)
+        new.replace(path)
+    _sync_folder(path.parent)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _exchanged(first: Path, second: Path) -> bool:

@@ -48,7 +48,7 @@ class Target(Protocol):
         ...
 
     def alone(self) -> AbstractContextManager[Callable[[], None]]:
-        """Let no other export write here; yield what checks that none has taken over."""
+        """Keep other exports away; yield what checks that none has taken over."""
         ...
 
     def published(self) -> Folder | None:
@@ -69,7 +69,7 @@ class Target(Protocol):
 
 
 def open_target(store: StoreLike, storage_options: Mapping[str, Any]) -> Target:
-    """Find out what a store is."""
+    """Return where and how a store is written."""
     if isinstance(store, LocalStore):
         store = str(store.root)
     elif isinstance(store, ZipStore):
@@ -181,8 +181,8 @@ def check_replaceable(published: Folder, target: Target, *, overwrite: bool) -> 
 
 
 @contextmanager
-def errors_named(url: str, doing: str = "write") -> Iterator[None]:
-    """Let errors of the system name the store.
+def errors_named(url: str, doing: str = "write", what: str = "store") -> Iterator[None]:
+    """Raise errors of the system as those of the store.
 
     Raises
     ------
@@ -195,7 +195,7 @@ def errors_named(url: str, doing: str = "write") -> Iterator[None]:
         raise
     except OSError as error:
         reason = error.strerror or f"{type(error).__name__}: {error}"
-        raise ExportError(f"Could not {doing} the store: {reason}", url=url) from error
+        raise ExportError(f"Could not {doing} the {what}: {reason}", url=url) from error
 
 
 def _folder_of(store: FsspecStore) -> FsspecFolder:

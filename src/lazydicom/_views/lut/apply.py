@@ -175,7 +175,7 @@ def apply_palette(
 
 
 def _parameters_of(values: Any, like: FrameArray | None) -> FrameArray:  # noqa: ANN401
-    """Tell whose headers hold."""
+    """Return the array whose headers hold."""
     if like is not None:
         return like
     if isinstance(values, FrameArray):

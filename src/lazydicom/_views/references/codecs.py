@@ -86,7 +86,7 @@ def _are_single_items(
 def _bytes_of(
     reader: FragmentReader,
 ) -> Iterator[tuple[NDArray[np.uint8] | None, int]]:
-    """Lend the bytes of all frames, and tell where in the file they begin."""
+    """Yield the bytes of all frames, and where in the file they begin."""
     index = reader.index
     start = int(index.offsets.min())
     length = int((index.offsets + index.lengths).max()) - start
