@@ -103,6 +103,10 @@ def fill_pieces(
             color = color[np.asarray(wanted.samples.source, np.intp)]
         for place in _places(wanted, holes):
             out[wanted.target(*place)] = color
+    if flat.size == 1 and flat[0] >= 0:
+        image, own = row.of(int(flat[0]))
+        _put(wanted, [(0, 0, 0)], partial(image.read_into, own), out)
+        return
     jobs = _alike_jobs if wanted.are_alike else _piece_jobs
     run(jobs(row, wanted, flat, out), threads=threads, requests=REQUESTS)
 

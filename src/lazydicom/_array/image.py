@@ -207,7 +207,7 @@ class DicomImage:
             yield from self.fetches(wanted, use)
         elif self.format.in_place or self.cache is not None:
             for row, number in enumerate(wanted):
-                yield partial(place, row, partial(self._read_frame, number))
+                yield partial(place, row, partial(self.read_into, number))
         else:
             for rows in self._together(wanted):
                 yield partial(self._use_together, wanted, rows, use)
@@ -230,7 +230,8 @@ class DicomImage:
         self.decode(number, data, out)
         return out
 
-    def _read_frame(self, number: int, out: NDArray[Any] | None) -> NDArray[Any]:
+    def read_into(self, number: int, out: NDArray[Any] | None) -> NDArray[Any]:
+        """Read one frame into `out`, or into an array of its own."""
         if out is None:
             return self.frame(number)
         if self.cache is None:

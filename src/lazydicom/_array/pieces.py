@@ -4,7 +4,7 @@ Pure: nothing is read here. Reading, planning and counting are functions of piec
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -113,9 +113,7 @@ def pieces(
     planes, parts = math.prod(numbers.shape[:axes]), None
     if isinstance(layout, Tiles):
         rows, columns = map(_cuts, plane[:2], layout.tile_shape)
-        touched = ([cut.tile for cut in cuts] for cuts in (rows, columns))
-        near: tuple[Any, ...] = np.ix_(*(np.array(t, np.intp) for t in touched))
-        numbers = numbers[(..., *near)]
+        numbers = _touched(numbers, rows, columns)
     else:
         lengths = grid.whole_plane(frame_shape)
         rows, columns = ([one] for one in map(_only_cut, plane[:2], lengths[:2]))
@@ -176,16 +174,41 @@ def _in_window(window: range, positions: Positions) -> Positions:
     return found
 
 
+def _touched(
+    numbers: NDArray[np.int64], rows: Sequence[Cut], columns: Sequence[Cut]
+) -> NDArray[np.int64]:
+    """Return the numbers of the rows and columns of tiles that are cut."""
+    if len(rows) == len(columns) == 1:
+        row, column = rows[0].tile, columns[0].tile
+        return numbers[..., row : row + 1, column : column + 1]
+    touched = ([cut.tile for cut in cuts] for cuts in (rows, columns))
+    near: tuple[Any, ...] = np.ix_(*(np.array(t, np.intp) for t in touched))
+    found: NDArray[np.int64] = numbers[(..., *near)]
+    return found
+
+
 def _cuts(positions: Positions, tile: int) -> list[Cut]:
     """Cut positions where another tile begins."""
-    if not len(positions):
-        return []
+    if isinstance(positions, range):
+        return list(_cuts_of_range(positions, tile))
     tiles = np.asarray(positions, np.int64) // tile
     edges = [0, *(np.flatnonzero(np.diff(tiles)) + 1).tolist(), len(tiles)]
     return [
         _cut(positions[start:stop], int(tiles[start]), tile, slice(start, stop))
         for start, stop in pairwise(edges)
     ]
+
+
+def _cuts_of_range(positions: range, tile: int) -> Iterator[Cut]:
+    start = 0
+    while start < len(positions):
+        number = positions[start] // tile
+        step = positions.step
+        left = number * tile if step < 0 else (number + 1) * tile - 1
+        stop = min((left - positions.start) // step + 1, len(positions))
+        target = slice(start, stop)
+        yield _cut(positions[start:stop], number, tile, target)
+        start = stop
 
 
 def _cut(positions: Positions, tile: int, length: int, target: slice) -> Cut:
