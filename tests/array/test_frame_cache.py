@@ -9,7 +9,7 @@ import pytest
 from dicom_files import make_native
 
 import lazydicom
-from lazydicom._array.cache import FrameCache
+from lazydicom._array.work.cache import FrameCache
 
 FRAME_BYTES = 4 * 5 * 2
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lazydicom._array.parallel import Fetch, run
+from lazydicom._array.work.parallel import Fetch, run
 
 if TYPE_CHECKING:
-    from lazydicom._array.parallel import Job
+    from lazydicom._array.work.parallel import Job
 
 
 @pytest.mark.parametrize("fetched", [False, True])

@@ -19,7 +19,7 @@ from range_server import RangeServer
 from remote_files import FRAME, encapsulated, enhanced, native
 
 import lazydicom
-from lazydicom._array.parallel import run
+from lazydicom._array.work.parallel import run
 from lazydicom._bytes.ranges import MAX_BLOCK, REQUESTS, ByteRange, cut
 
 FRAMES = 2000

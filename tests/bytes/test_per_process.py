@@ -12,7 +12,7 @@ import pytest
 from dicom_files import DEFLATED, make_native
 
 import lazydicom
-from lazydicom._array.parallel import run
+from lazydicom._array.work.parallel import run
 from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.source import MemorySource
 

@@ -16,7 +16,7 @@ from range_server import RangeServer
 from remote_files import KIB, encapsulated
 
 import lazydicom
-from lazydicom._array.parallel import run
+from lazydicom._array.work.parallel import run
 from lazydicom._bytes.ranges import FIRST_BLOCK
 from lazydicom._frames import fragment_stream as _fragment_stream
 from lazydicom._frames.reader import stream as stream_frames

@@ -30,11 +30,11 @@ from lazydicom._array.grid import (
     crop_grid,
 )
 from lazydicom._array.image import DicomImage
-from lazydicom._array.parallel import available_cores, read_ahead
 from lazydicom._array.pieces import numbers_of, pieces
-from lazydicom._array.plan import ReadPlan, sum_plans
 from lazydicom._array.selection import Positions, Selection, axis_keys, select
 from lazydicom._array.show.html import array_html
+from lazydicom._array.work.parallel import available_cores, read_ahead
+from lazydicom._array.work.plan import ReadPlan, sum_plans
 from lazydicom.errors import UnsupportedError
 
 _BLOCK_BYTES: Final = 1 << 22

@@ -17,7 +17,6 @@ from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import FrameGrid
 from lazydicom._array.image import DicomImage
 from lazydicom._array.label_map import LabelMap
-from lazydicom._array.plan import ReadPlan
 from lazydicom._array.selection import (
     Positions,
     Selection,
@@ -25,6 +24,7 @@ from lazydicom._array.selection import (
     axis_keys,
     select,
 )
+from lazydicom._array.work.plan import ReadPlan
 
 Name: TypeAlias = Literal[
     "Modality LUT", "VOI LUT", "palette", "ICC profile", "segments", "fractions"

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import Decode, DicomImage
-from lazydicom._array.parallel import Fetch, Job, run
 from lazydicom._array.pieces import Pieces
-from lazydicom._array.plan import ReadPlan
+from lazydicom._array.work.parallel import Fetch, Job, run
+from lazydicom._array.work.plan import ReadPlan
 from lazydicom._bytes.ranges import REQUESTS, ByteRange
 from lazydicom._bytes.source import is_distant, read_each, read_many, together
 from lazydicom._decode.native import Region, region_of
@@ -103,7 +103,7 @@ def fill_pieces(
             color = color[np.asarray(wanted.samples.source, np.intp)]
         for place in _places(wanted, holes):
             out[wanted.target(*place)] = color
-    if flat.size == 1 and flat[0] >= 0:
+    if flat.size == 1 and flat[0] >= 0 and wanted.is_frame(0, 0):
         image, own = row.of(int(flat[0]))
         _put(wanted, [(0, 0, 0)], partial(image.read_into, own), out)
         return

@@ -10,10 +10,10 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.cache import FrameCache
 from lazydicom._array.grid import Parts
-from lazydicom._array.parallel import Fetch, Job, available_cores
-from lazydicom._array.plan import ReadPlan, plan_of_groups
+from lazydicom._array.work.cache import FrameCache
+from lazydicom._array.work.parallel import Fetch, Job, available_cores
+from lazydicom._array.work.plan import ReadPlan, plan_of_groups
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import BytesLike

@@ -14,9 +14,9 @@ from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import FrameGrid
 from lazydicom._array.image import DicomImage
-from lazydicom._array.parallel import run
-from lazydicom._array.plan import ReadPlan, sum_plans
 from lazydicom._array.selection import Positions, as_slice, select
+from lazydicom._array.work.parallel import run
+from lazydicom._array.work.plan import ReadPlan, sum_plans
 from lazydicom._bytes.ranges import REQUESTS
 from lazydicom.errors import InvalidDicomError
 

@@ -9,7 +9,7 @@ import numpy as np
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
 from lazydicom._array.image import DicomImage
-from lazydicom._array.plan import ReadPlan
+from lazydicom._array.work.plan import ReadPlan
 
 
 @runtime_checkable

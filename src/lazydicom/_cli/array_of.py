@@ -1,6 +1,6 @@
-"""The array that a URL on the command line means: a file, or a series of many."""
+"""The array that a URL on the command line means: a file, a series, or a slide."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TypedDict, TypeVar, Unpack
 
 import click
@@ -9,6 +9,7 @@ import lazydicom
 from lazydicom._arrange.series import OnGap
 from lazydicom._array.array import DicomArray
 from lazydicom._open.many.files import is_one_file
+from lazydicom.errors import InvalidDicomError
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -44,3 +45,23 @@ def array_of(url: str, **choice: Unpack[SeriesChoice]) -> DicomArray:
     if choice["series"] is None and is_one_file(url):
         return lazydicom.open_image(url)
     return lazydicom.open_series(url, **choice)
+
+
+def is_slide(arrays: Iterable[DicomArray]) -> bool:
+    """Return whether there are slides and nothing else."""
+    kinds = {array.attrs.get("modality") for array in arrays}
+    return kinds == {"SM"}
+
+
+def levels_of(url: str, error: InvalidDicomError | None) -> list[DicomArray]:
+    """Open what is no series as a slide.
+
+    Raises
+    ------
+    InvalidDicomError
+        If it is none either: `error`, which says why it is no series.
+    """
+    try:
+        return lazydicom.open_slide(url)
+    except InvalidDicomError as reason:
+        raise error or reason from None

@@ -19,8 +19,15 @@ from rich.progress import (
 
 import lazydicom
 from lazydicom._array.array import DicomArray
-from lazydicom._cli.array_of import SeriesChoice, array_of, series_options
+from lazydicom._cli.array_of import (
+    SeriesChoice,
+    array_of,
+    is_slide,
+    levels_of,
+    series_options,
+)
 from lazydicom._cli.debug import debug_option
+from lazydicom.errors import InvalidDicomError
 
 _AXES: Final = "N[,N...]"
 _UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -113,7 +120,7 @@ def export(
             message = "--ome goes without --chunks, --shards, --memory and --name"
             raise click.UsageError(message)
         _export_ome(
-            lazydicom.open_series(url, **choice),
+            _image_of(url, **choice),
             out,
             codec=codec,
             workers=workers,
@@ -144,8 +151,19 @@ def export(
     )
 
 
+def _image_of(
+    url: str, **choice: Unpack[SeriesChoice]
+) -> DicomArray | list[DicomArray]:
+    """Open a series, or the levels of a slide."""
+    try:
+        array = lazydicom.open_series(url, **choice)
+    except InvalidDicomError as error:
+        return levels_of(url, error)
+    return levels_of(url, None) if is_slide([array]) else array
+
+
 def _export_ome(
-    array: DicomArray,
+    image: DicomArray | list[DicomArray],
     out: str,
     *,
     codec: str,
@@ -153,9 +171,10 @@ def _export_ome(
     overwrite: bool,
     resume: bool,
 ) -> None:
+    array = image if isinstance(image, DicomArray) else image[0]
     with _progress_bar(array.nbytes) as progress:
         report = lazydicom.to_ome_zarr(
-            array,
+            image,
             out,
             compressors=codec,
             overwrite=overwrite,

@@ -13,8 +13,14 @@ from rich.text import Text
 
 import lazydicom
 from lazydicom._array.array import DicomArray
+from lazydicom._cli.array_of import is_slide
 from lazydicom._cli.debug import debug_option
-from lazydicom._cli.series_table import printable, series_facts, series_rows
+from lazydicom._cli.series_table import (
+    printable,
+    series_facts,
+    series_rows,
+    slide_rows,
+)
 from lazydicom._frames.reader import frame_index
 from lazydicom._header.pydicom import uid_name
 from lazydicom._open.many.files import is_one_file
@@ -55,8 +61,18 @@ def info(url: str, *, as_json: bool, selection: str | None) -> None:
     elif selection is not None:
         raise click.BadParameter("Expected one file", param_hint="--plan")
     else:
-        series = series_facts(url)
-        _print(series, series_rows(series), as_json=as_json)
+        _print_folder(url, as_json=as_json)
+
+
+def _print_folder(url: str, *, as_json: bool) -> None:
+    """List the series of a folder, or the images of the slides in it."""
+    study = lazydicom.open_study(url)
+    if is_slide(study.values()):
+        slides = lazydicom.slide_table(url)
+        _print(slides, slide_rows(slides), as_json=as_json)
+        return
+    series = series_facts(study)
+    _print(series, series_rows(series), as_json=as_json)
 
 
 def _plan_of(array: DicomArray, text: str) -> dict[str, Any]:

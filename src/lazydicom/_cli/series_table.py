@@ -1,21 +1,23 @@
-"""The series of a folder as a table: what `lazydicom info FOLDER` prints."""
+"""The series, or slides, of a folder as a table: what `lazydicom info FOLDER` prints."""
 
 import math
+from collections.abc import Mapping
 from typing import Any, Final
 
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
-import lazydicom
 from lazydicom._array.array import DicomArray
 
+_SLIDE_HEADINGS: Final = (
+    "Image", "Level", "Pixels", "µm per pixel", "Tiles", "Paths", "Planes", "Transfer syntax",
+)  # fmt: skip
 _HEADINGS: Final = ("Series", "Axes", "Values", "Spacing, mm", "Files", "Size")
 
 
-def series_facts(url: str) -> list[dict[str, Any]]:
+def series_facts(study: Mapping[str, DicomArray]) -> list[dict[str, Any]]:
     """Return what each series is, and each piece of one that is cut."""
-    study = lazydicom.open_study(url)
     return [_facts_of(key, array) for key, array in study.items()]
 
 
@@ -68,3 +70,27 @@ def _cells(one: dict[str, Any]) -> list[str]:
 def printable(text: str) -> str:
     """Return text without the control characters of a file."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def slide_rows(facts: list[dict[str, Any]]) -> Table:
+    """Set the instances of slides as a table that a person reads."""
+    table = Table(*_SLIDE_HEADINGS, box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for one in facts:
+        table.add_row(*(Text(cell, overflow="fold") for cell in _slide_cells(one)))
+    return table
+
+
+def _slide_cells(one: dict[str, Any]) -> list[str]:
+    rows, columns = one["matrix"]
+    tile = " × ".join(map(str, one["tile"]))
+    spacing = one["spacing"]
+    return [
+        one["kind"],
+        str(one["level"]),
+        f"{rows:,} × {columns:,}",
+        "?" if spacing is None else f"{spacing[0] * 1000:.4g}",
+        f"{one['stored']:,} of {one['tiles']:,} of {tile}",
+        str(one["paths"]),
+        str(one["planes"]),
+        one["transfer_syntax"],
+    ]

@@ -13,7 +13,7 @@ from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
 from lazydicom._array.image import DicomImage
 from lazydicom._array.lazy_array import LazyArray, check_lazy
-from lazydicom._array.plan import ReadPlan, sum_plans
+from lazydicom._array.work.plan import ReadPlan, sum_plans
 
 
 class Indexable(Protocol):

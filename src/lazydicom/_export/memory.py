@@ -3,7 +3,7 @@
 from typing import Final
 
 from lazydicom._array.lazy_array import LazyArray, chunk_nbytes
-from lazydicom._array.parallel import available_cores
+from lazydicom._array.work.parallel import available_cores
 from lazydicom._export.store.layout import RUN_NBYTES, ZarrLayout
 from lazydicom.errors import LimitError
 

@@ -18,7 +18,7 @@ from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
 from lazydicom._array.image import DicomImage
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._array.plan import ReadPlan, sum_plans
+from lazydicom._array.work.plan import ReadPlan, sum_plans
 
 Method: TypeAlias = Literal["mean", "nearest"]
 

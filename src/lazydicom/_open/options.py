@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Final, TypedDict, get_args
 
-from lazydicom._array.cache import FrameCache
+from lazydicom._array.work.cache import FrameCache
 from lazydicom._bytes.local.source import LocalAccess
 from lazydicom._bytes.version import OnChange
 from lazydicom._decode.format import (

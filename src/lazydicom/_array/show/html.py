@@ -10,8 +10,8 @@ import numpy as np
 
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.image import DicomImage
-from lazydicom._array.plan import ReadPlan, print_size
 from lazydicom._array.show.picture import encode_png, is_inverted, thumbnail
+from lazydicom._array.work.plan import ReadPlan, print_size
 from lazydicom._frames.reader import is_distant
 from lazydicom.errors import LazyDicomError, redact_url
 
