@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.siemens_mosaic import tile_positions
+from lazydicom._arrange.kinds.dose import dose_scaling
+from lazydicom._arrange.kinds.spread import frames_of
 from lazydicom._array.image import DicomImage
-from lazydicom._header import tags
 from lazydicom._header.attributes import (
     COMPUTED,
     FRAME_ATTRIBUTES,
@@ -18,8 +18,6 @@ from lazydicom._header.attributes import (
 )
 from lazydicom._header.columns.column import Columns, make_column
 from lazydicom._header.columns.values import UNREADABLE, seconds_of
-from lazydicom._header.elements import Elements
-from lazydicom._header.header import Header
 from lazydicom._header.values import Values
 from lazydicom.errors import InvalidDicomError, warn
 
@@ -68,6 +66,8 @@ def frame_columns(
         if any(values):
             columns[name] = make_column(values, vr=vr, width=attribute.width)
     lengths = [image.number_of_planes for image in images]
+    if names is FRAME_ATTRIBUTES and lengths == [1] * len(images):
+        _add_dose(columns, images)
     if lengths != [1] * len(images):
         columns = {k: np.repeat(v, lengths, axis=0) for k, v in columns.items()}
         if names is FRAME_ATTRIBUTES:
@@ -146,34 +146,34 @@ def _private_b_values(columns: Columns) -> NDArray[np.float64]:
 def _spread_frames(columns: Columns, images: Sequence[DicomImage]) -> None:
     """Tell the frames of multi-frame instances apart, as far as they say how."""
     frames = sum(image.number_of_planes for image in images)
-    times = columns.setdefault("acquisition_time", np.full((frames, 1), np.nan))
-    positions = columns.setdefault("position", np.full((frames, 3), np.nan))
+    for name, width in (("acquisition_time", 1), ("position", 3)):
+        columns.setdefault(name, np.full((frames, width), np.nan))
     start = 0
     for image in images:
         rows = slice(start, start + image.number_of_planes)
         start += image.number_of_planes
-        if image.parts is not None:
-            positions[rows] = tile_positions(image)
-        elif image.number_of_planes > 1:
-            seconds = _frame_seconds(image.header.elements)
-            times[rows, 0] = seconds * np.arange(image.number_of_planes)
-            positions[rows] = _dose_positions(image.header, image.number_of_planes)
+        if image.number_of_planes > 1:
+            columns["position"][rows] = np.nan  # what stands there is that of the first
+            for name, values in frames_of(image).items():
+                _put(columns, name, values, rows, frames)
 
 
-def _frame_seconds(elements: Elements) -> float:
-    values = elements.get(tags.FRAME_TIME, "DS")
-    return float(values[0]) / 1000 if values else float("nan")
+def _add_dose(columns: Columns, images: Sequence[DicomImage]) -> None:
+    """Add the scaling of doses of one plane."""
+    for row, image in enumerate(images):
+        scaling = dose_scaling(image.header, 1)
+        for name, values in scaling.items():
+            _put(columns, name, values, slice(row, row + 1), len(images))
 
 
-def _dose_positions(header: Header, frames: int) -> NDArray[np.float64]:
-    """Place the planes of a dose grid (PS3.3 section C.8.8.3.2), others nowhere."""
-    get = header.elements.get
-    offsets = np.array(get(tags.GRID_FRAME_OFFSET_VECTOR, "DS"), np.float64)
-    position = np.array(get(tags.IMAGE_POSITION_PATIENT, "DS"), np.float64)
-    orientation = np.array(get(tags.IMAGE_ORIENTATION_PATIENT, "DS"), np.float64)
-    if len(offsets) != frames or len(position) != 3 or len(orientation) != 6:
-        return np.full((frames, 3), np.nan)
-    normal = np.cross(orientation[:3], orientation[3:])
-    relative = offsets - offsets[0]
-    positions: NDArray[np.float64] = position + relative[:, None] * normal
-    return positions
+def _put(
+    columns: Columns, name: str, values: NDArray[Any], rows: slice, frames: int
+) -> None:
+    """Put the values of one image into its rows of a column, which may be new."""
+    if values.ndim == 1:
+        column = columns.get(name, np.zeros(frames, "U1"))
+        longest = np.promote_types(column.dtype, values.dtype)
+        columns[name] = column.astype(longest)
+    elif name not in columns:
+        columns[name] = np.full((frames, values.shape[1]), np.nan)
+    columns[name][rows] = values

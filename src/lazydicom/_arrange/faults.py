@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from lazydicom._arrange.axes.find import Axis
 from lazydicom._arrange.axes.mixtures import mixed_segments
+from lazydicom._arrange.concatenation import object_order
 from lazydicom._arrange.geometry import Planes, Stack, even_runs, has_several_gaps
 from lazydicom._array.frame_table import FrameTable
 from lazydicom.errors import redact_url
@@ -82,7 +83,26 @@ def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
         yield from _missing_frames(placed)
 
 
-def repeated_instances(table: FrameTable) -> Fault | None:
+def faults_without_places(table: FrameTable) -> Iterator[Fault]:
+    """Return why frames without positions are no array: copies, and several objects."""
+    copies = _repeated_instances(table)
+    if copies is not None:
+        yield copies
+    objects = object_order(table)[0][table.image]
+    sizes = np.bincount(objects)
+    of_stills = sizes[objects] == 1  # they make a stack
+    pieces = np.where(of_stills, -1, objects)
+    firsts, pieces = np.unique(pieces, return_index=True, return_inverse=True)[1:]
+    pieces = np.argsort(np.argsort(firsts))[pieces]  # in the order of Instance Number
+    if len(firsts) > 1:
+        urls = [redact_url(table.images[k].url) for k in table.image[np.sort(firsts)]]
+        more = f" and {len(urls) - _NAMED} more" if len(urls) > _NAMED else ""
+        text = "Instances of several frames without positions: "
+        text += ", ".join(urls[:_NAMED]) + more
+        yield Fault(text, _CUT, pieces, can_be_filled=False)
+
+
+def _repeated_instances(table: FrameTable) -> Fault | None:
     """Find files of one instance, which is all that tells a copy without a position."""
     uids, instance = np.unique(table.text("sop_instance_uid"), return_inverse=True)
     unknown = uids[instance] == ""

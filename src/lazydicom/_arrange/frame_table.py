@@ -112,6 +112,9 @@ def _enhanced_columns(image: DicomImage) -> Columns:
         message = f"Functional groups of {declared} frames, {frames} are stored"
         raise InvalidDicomError(message, url=image.url)
     own = {name: column[:frames] for name, column in columns.items()}
+    for name in ("position", "orientation"):  # of ultrasound, in a volume of its own
+        if name not in own and f"volume_{name}" in own:
+            own[name] = own[f"volume_{name}"]
     outside = [name for name in _AT_TOP_LEVEL if name not in own]
     top = frame_columns([image], outside) if outside else {}
     return own | top

@@ -7,12 +7,17 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.axes.find import find_axes, intervals_contradict
+from lazydicom._arrange.axes.find import (
+    find_axes,
+    intervals_contradict,
+    named_axes,
+)
 from lazydicom._arrange.axes.labels import (
     axis_labels,
     component_label,
     frame_labels,
     geometry_labels,
+    pixel_labels,
 )
 from lazydicom._arrange.axes.mixtures import indices_contradict, mixed_kinds
 from lazydicom._arrange.axes.varying import moved_origins
@@ -27,7 +32,7 @@ from lazydicom._arrange.faults import (
     Fault,
     PlacedFrames,
     faults_of,
-    repeated_instances,
+    faults_without_places,
 )
 from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._arrange.geometry import (
@@ -113,12 +118,10 @@ def arrange(table: FrameTable, choices: Choices) -> list[DicomArray]:
     """
     table = table.take(_in_order(table))
     if not _has_geometry(table):
-        fault = repeated_instances(table)
-        if fault is None:
-            return [_without_geometry(table, choices)]
-        pieces = _cut(table, [fault], choices)
-        assert pieces is not None, "neither filled nor left whole"
-        return [_without_geometry(piece, choices) for piece in pieces]
+        pieces = _cut(table, faults_without_places(table), choices)
+        if pieces is not None:
+            return [array for piece in pieces for array in arrange(piece, choices)]
+        return [_without_geometry(table, choices)]
     placed, faults = _find_faults(_place(table))
     pieces = _cut(table, faults, choices)
     if pieces is not None:
@@ -264,14 +267,35 @@ def _warn_of_contradictions(placed: PlacedFrames) -> None:
 
 
 def _without_geometry(table: FrameTable, choices: Choices) -> DicomArray:
-    """Line up frames that no position orders."""
+    """Line up frames that no position orders, along the axes that they name."""
+    axes = named_axes(table)
+    if not axes:
+        return _line_up(table, choices)
+    dims = tuple(axis.name for axis in axes)
+    places = np.full(tuple(axis.length for axis in axes), HOLE, np.int64)
+    places[tuple(axis.codes for axis in axes)] = np.arange(len(table))
+    coords, attrs = frame_labels(table, places, dims, source=choices.source)
+    for axis in axes:
+        coords |= axis_labels(axis, axes, table)
+    where, pixels = pixel_labels(table)
+    coords, attrs = coords | where, attrs | pixels
+    return _array(table, places, dims, coords, attrs, fill_value=None)
+
+
+def _line_up(table: FrameTable, choices: Choices) -> DicomArray:
+    """Line up frames in their order, along the time where one file tells it."""
     seconds = table.numbers("acquisition_time")[:, 0]
     cine = len(table.images) == 1 and (np.diff(seconds) > 0).all() and len(table) > 1
     name = "time" if cine else "frame"
     places = np.arange(len(table))
     coords, attrs = frame_labels(table, places, (name,), source=choices.source)
+    coords.pop("acquisition_time", None)
+    where, pixels = pixel_labels(table)
+    coords, attrs = coords | where, attrs | pixels
     if cine:
         coords["time"] = Coordinate(("time",), seconds - seconds[0], "s")
+        source = str(table.text("time_source")[0])
+        attrs |= {"time_source": source} if source else {}
     return _array(table, places, (name,), coords, attrs, fill_value=None)
 
 

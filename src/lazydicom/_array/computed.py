@@ -31,7 +31,9 @@ Name: TypeAlias = Literal[
 ]
 
 _APPLIED: Final[Mapping[Name, frozenset[str]]] = {
-    "Modality LUT": frozenset(("rescale_slope", "rescale_intercept")),
+    "Modality LUT": frozenset(
+        ("rescale_slope", "rescale_intercept", "dose_grid_scaling")
+    ),
     "VOI LUT": frozenset(("window_center", "window_width")),
     "palette": frozenset(),
     "ICC profile": frozenset(),

@@ -67,6 +67,19 @@ FRAME_ATTRIBUTES: Final = {
         1,
         (tags.IN_STACK_POSITION_NUMBER, "UL"),
     ),
+    "volume_position": FrameAttribute(
+        ((tags.PLANE_POSITION_VOLUME_SEQUENCE, tags.IMAGE_POSITION_VOLUME),), "FD", 3
+    ),
+    "volume_orientation": FrameAttribute(
+        ((tags.PLANE_ORIENTATION_VOLUME_SEQUENCE, tags.IMAGE_ORIENTATION_VOLUME),),
+        "FD",
+        6,
+    ),
+    "temporal_offset": FrameAttribute(
+        ((tags.TEMPORAL_POSITION_SEQUENCE, tags.TEMPORAL_POSITION_TIME_OFFSET),),
+        "FD",
+        1,
+    ),
     "temporal_position": FrameAttribute(
         ((tags.FRAME_CONTENT_SEQUENCE, tags.TEMPORAL_POSITION_INDEX),),
         "UL",
@@ -364,6 +377,9 @@ TECHNICAL_ATTRIBUTES: Final = {
     "window_center": (tags.WINDOW_CENTER, "DS"),
     "window_width": (tags.WINDOW_WIDTH, "DS"),
     "lossy_image_compression": (tags.LOSSY_IMAGE_COMPRESSION, "CS"),
+    "dose_grid_scaling": (tags.DOSE_GRID_SCALING, "DS"),
+    "dose_units": (tags.DOSE_UNITS, "CS"),
+    "dose_type": (tags.DOSE_TYPE, "CS"),
     "burned_in_annotation": (tags.BURNED_IN_ANNOTATION, "CS"),
 }
 """The technical attributes that leave a file by default, with tag and VR.

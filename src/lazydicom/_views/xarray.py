@@ -35,7 +35,7 @@ _PIXELS: Final = "pixels"
 """Name of the variable."""
 _SUFFIXES: Final = (".dcm", ".dicom")
 _GROUPED: Final = "auto"
-_SCALING: Final = frozenset(("rescale_slope", "rescale_intercept"))
+_SCALING: Final = frozenset(("rescale_slope", "rescale_intercept", "dose_grid_scaling"))
 """What decoded values must not carry: somebody would apply it again."""
 
 
@@ -44,7 +44,7 @@ def to_xarray(
     array: FrameArray,
     *,
     chunks: int | Mapping[Any, Any] | str | None = None,
-    mask_and_scale: bool = False,
+    mask_and_scale: bool | None = None,
 ) -> xr.DataArray: ...
 
 
@@ -53,7 +53,7 @@ def to_xarray(
     array: Sequence[FrameArray],
     *,
     chunks: int | Mapping[Any, Any] | str | None = None,
-    mask_and_scale: bool = False,
+    mask_and_scale: bool | None = None,
 ) -> xr.DataTree: ...
 
 
@@ -61,7 +61,7 @@ def to_xarray(
     array: FrameArray | Sequence[FrameArray],
     *,
     chunks: int | Mapping[Any, Any] | str | None = None,
-    mask_and_scale: bool = False,
+    mask_and_scale: bool | None = None,
 ) -> xr.DataArray | xr.DataTree:
     """View an array as a `DataArray` with its axes, coordinates and attributes.
 
@@ -75,10 +75,10 @@ def to_xarray(
     chunks : mapping, int or "auto", optional
         As in `xarray.open_dataset`: ``{}`` makes a dask array with the chunks of
         `to_dask`, ``"auto"`` joins them to what suits dask.
-    mask_and_scale : bool
+    mask_and_scale : bool, optional
         Rescale values, and let padding be NaN. By default the stored values stay, and
-        ``scale_factor``, ``add_offset`` and ``_FillValue`` are attributes.
-        `xarray.open_dataset` has it the other way round.
+        ``scale_factor``, ``add_offset`` and ``_FillValue`` are attributes; those of a dose
+        mean nothing, so it comes in gray. `xarray.open_dataset` rescales by default.
 
     Returns
     -------
@@ -109,9 +109,13 @@ def to_xarray(
         cast("Any", array),
         engine=LazyDicomBackend,
         chunks=cast("Any", chunks),
-        mask_and_scale=mask_and_scale,
+        mask_and_scale=_is_dose(array) if mask_and_scale is None else mask_and_scale,
     )
     return dataset[_PIXELS]
+
+
+def _is_dose(array: FrameArray) -> bool:
+    return "dose_grid_scaling" in array.attrs
 
 
 class LazyDicomBackend(BackendEntrypoint):

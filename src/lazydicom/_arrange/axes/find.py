@@ -32,7 +32,28 @@ VALUE_AXES: Final = {
     "respiratory_phase": ("respiratory_phase", "%"),
 }
 """Axes whose coordinate is a column: its name, and its unit."""
+COUNTED_AXES: Final = {
+    "energy_window": "",
+    "detector": "",
+    "rotation": "",
+    "rr_interval": "",
+    "phase": "",
+    "time_slot": "s",
+    "angular_view": "deg",
+    "time_slice": "",
+    "slice": "",
+}
+"""Axes whose positions a column counts; the unit is that of ``…_value``, where known."""
 AXIS_ORDER: Final = (
+    "energy_window",
+    "detector",
+    "rotation",
+    "phase",
+    "rr_interval",
+    "time_slot",
+    "angular_view",
+    "time_slice",
+    "slice",
     "time",
     "cardiac_phase",
     "respiratory_phase",
@@ -96,6 +117,16 @@ def find_axes(table: FrameTable, planes: Codes) -> list[Axis]:
         (_named(axis, table) for axis in axes),
         key=lambda axis: AXIS_ORDER.index(_kind(axis.name)),
     )
+
+
+def named_axes(table: FrameTable) -> list[Axis]:
+    """Return the axes that frames without positions name, if they are a full grid of them."""
+    named = any(name in table.columns for name in COUNTED_AXES)
+    if not named and "dimension_index_values" not in table.columns:
+        return []
+    planes = np.zeros(len(table), np.int64)
+    axes = find_axes(table, planes)
+    return axes if _fullness(axes, planes) == 1 else []
 
 
 def _find(table: FrameTable, planes: Codes, *, balanced: bool) -> list[Axis]:
@@ -192,6 +223,8 @@ def _kind(name: str) -> str:
 
 def _candidates(table: FrameTable, planes: Codes) -> Iterator[tuple[str, str, Codes]]:
     """Yield name, column and codes of all that may be an axis, what says most first."""
+    for column in COUNTED_AXES:
+        yield column, column, coded(table.numbers(column))
     kinds = component_codes(table)
     named = component_names(table, kinds).dtype.kind == "U"
     if named:
@@ -203,6 +236,7 @@ def _candidates(table: FrameTable, planes: Codes) -> Iterator[tuple[str, str, Co
         yield "component", "frame_type", kinds
     for column in ("trigger_delay", "cardiac_phase"):
         yield "cardiac_phase", column, coded(table.numbers(column))
+    yield "time", "temporal_offset", coded(table.numbers("temporal_offset"))
     yield "time", "temporal_position", coded(table.numbers("temporal_position"))
     for column in CLOCKS:
         yield "time", column, coded(table.numbers(column))

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.axes.components import component_names
-from lazydicom._arrange.axes.find import VALUE_AXES, Axis, component_codes
+from lazydicom._arrange.axes.find import COUNTED_AXES, VALUE_AXES, Axis, component_codes
 from lazydicom._arrange.axes.varying import (
     is_of_volumes,
     spread,
@@ -49,6 +49,8 @@ _CONSTANTS: Final = {
     "echo_time": "ms",
     "slice_thickness": "mm",
     "spacing_between_slices": "mm",
+    "energy_lower": "keV",
+    "energy_upper": "keV",
 }
 """Columns that become an attribute where they are the same in all frames, else coordinates."""
 _COLUMNS: Final = {**VALUE_AXES, "b_value": ("b_value", "s/mm2")}
@@ -83,6 +85,27 @@ def geometry_labels(
     return coords, attrs
 
 
+def pixel_labels(table: FrameTable) -> tuple[dict[str, Coordinate], dict[str, Any]]:
+    """Return what is known of pixels that have no z: rows and columns in mm, the place."""
+    spacings = table.numbers("pixel_spacing")
+    attributes = technical_attributes(
+        table.images[table.image[0]].header.elements,
+        url=table.images[table.image[0]].url,
+    )
+    names = ("image_position_patient", "image_orientation_patient")
+    attrs = {name: attributes[name] for name in names if name in attributes}
+    if not has_spacing(spacings).all() or (spacings != spacings[0]).any():
+        return {}, attrs
+    attrs["pixel_spacing"] = spacings[0].tolist()
+    rows, columns = table.images[0].plane_shape[:2]
+    lengths = {"y": (rows, spacings[0, 0]), "x": (columns, spacings[0, 1])}
+    coords = {
+        name: Coordinate((name,), step * np.arange(length), "mm")
+        for name, (length, step) in lengths.items()
+    }
+    return coords, attrs
+
+
 def axis_labels(
     axis: Axis, axes: list[Axis], table: FrameTable
 ) -> dict[str, Coordinate]:
@@ -94,15 +117,24 @@ def axis_labels(
         return {"component": Coordinate(("component",), names)}
     if axis.name == "diffusion":
         return _diffusion(axis, table)
+    values, units = _positions(axis, table)
+    return {axis.name: Coordinate((axis.name,), values, units)}
+
+
+def _positions(axis: Axis, table: FrameTable) -> tuple[NDArray[Any], str]:
+    """Return the values along an axis and their unit, a count where none is known."""
+    if axis.name in COUNTED_AXES:
+        values = _along(axis, table.numbers(f"{axis.name}_value")[:, 0])
+        if np.isfinite(values).all():
+            return values, COUNTED_AXES[axis.name]
+        return _along(axis, table.numbers(axis.name)[:, 0]), ""
     if axis.name in _COLUMNS:
         column, units = _COLUMNS[axis.name]
-        values = _along(axis, table.numbers(column)[:, 0])
-        return {axis.name: Coordinate((axis.name,), values, units)}
+        return _along(axis, table.numbers(column)[:, 0]), units
     if axis.name == "cardiac_phase":
         units = "ms" if axis.source == "trigger_delay" else "%"
-        values = _along(axis, table.numbers(axis.source)[:, 0])
-        return {axis.name: Coordinate((axis.name,), values, units)}
-    return {axis.name: Coordinate((axis.name,), np.arange(axis.length))}
+        return _along(axis, table.numbers(axis.source)[:, 0]), units
+    return np.arange(axis.length), ""
 
 
 def frame_labels(

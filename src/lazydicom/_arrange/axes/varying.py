@@ -23,9 +23,15 @@ _VARYING: Final = {
     "x_ray_tube_current": "mA",
     "exposure": "mAs",
     "b_value": "s/mm2",
+    "positioner_primary_angle": "deg",
+    "positioner_secondary_angle": "deg",
+    "table_vertical": "mm",
+    "table_longitudinal": "mm",
+    "table_lateral": "mm",
 }
 """Columns that are a coordinate where frames differ in them, with their units."""
 _CLOCKS: Final = {
+    "temporal_offset": 1.0,
     "acquisition_time": 1.0,
     "reference_time": 1.0,
     "trigger_time": 1e-3,

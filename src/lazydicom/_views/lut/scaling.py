@@ -87,6 +87,8 @@ def _common_units(table: FrameTable, types: NDArray[Any]) -> str:
     """Name the units where all frames have the same."""
     kinds = {str(one) for one in np.unique(types)}
     if kinds == {""}:
+        kinds = {str(one) for one in np.unique(table.text("gray_units"))}
+    if kinds == {""}:
         named = table.instances["units"]
         ct = table.instances["sop_class_uid"] == _CT_IMAGE_STORAGE
         kinds = {str(one) for one in np.where((named == "") & ct, "HU", named)}

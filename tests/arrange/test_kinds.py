@@ -1,0 +1,341 @@
+"""Every kind of multi-frame instance has its own words on the axes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from pydicom.sequence import Sequence
+from written_series import (
+    ENHANCED_US,
+    NM,
+    RT_DOSE,
+    US,
+    corner,
+    dataset,
+    sequence,
+    write,
+)
+
+import lazydicom
+from lazydicom.errors import InvalidDicomError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+XA, XRF, VL_ENDOSCOPIC = (
+    f"1.2.840.10008.5.1.4.1.1.{x}" for x in ("12.1", "12.2", "77.1.1.1")
+)
+FRAME_TIME, FRAME_TIME_VECTOR = 0x00181063, 0x00181065
+VECTOR = [0.0, 40, 40, 80, 40]
+
+
+def _cine(folder: Path, **attributes: Any) -> Any:  # noqa: ANN401
+    attributes.setdefault("Modality", "US")
+    kind = attributes.pop("sop_class", US)
+    write(folder, kind, range(5), frames=5, **attributes)
+    return lazydicom.open_series(folder)
+
+
+@pytest.mark.parametrize("kind", [US, XA, XRF, VL_ENDOSCOPIC])
+@pytest.mark.parametrize(
+    ("attributes", "times", "source"),
+    [
+        (
+            {
+                "FrameIncrementPointer": FRAME_TIME_VECTOR,
+                "FrameTimeVector": VECTOR,
+                "FrameTime": 40,
+            },
+            [0, 0.04, 0.08, 0.16, 0.2],
+            "Frame Time Vector",
+        ),
+        (
+            {
+                "FrameIncrementPointer": FRAME_TIME,
+                "FrameTimeVector": VECTOR,
+                "FrameTime": 50,
+            },
+            [0, 0.05, 0.1, 0.15, 0.2],
+            "Frame Time",
+        ),
+        (
+            {"FrameTimeVector": VECTOR},
+            [0, 0.04, 0.08, 0.16, 0.2],
+            "Frame Time Vector",
+        ),
+        ({"FrameTime": 20}, [0, 0.02, 0.04, 0.06, 0.08], "Frame Time"),
+        ({"CineRate": 25}, [0, 0.04, 0.08, 0.12, 0.16], "Cine Rate"),
+        (
+            {"RecommendedDisplayFrameRate": 10},
+            [0, 0.1, 0.2, 0.3, 0.4],
+            "Recommended Display Frame Rate",
+        ),
+    ],
+)
+def test_the_pointer_decides_what_tells_the_time(
+    tmp_path: Path,
+    kind: str,
+    attributes: dict[str, Any],
+    times: list[float],
+    source: str,
+) -> None:
+    array = _cine(tmp_path, sop_class=kind, **attributes)
+
+    assert array.dims[0] == "time"
+    np.testing.assert_allclose(array.coords["time"], times)
+    assert array.coords["time"].units == "s"
+    assert array.attrs["time_source"] == source
+    assert corner(array) == [0, 1, 2, 3, 4]
+
+
+def test_a_vector_of_another_length_tells_nothing(tmp_path: Path) -> None:
+    array = _cine(
+        tmp_path,
+        FrameIncrementPointer=FRAME_TIME_VECTOR,
+        FrameTimeVector=[0, 40],
+        FrameTime=40,
+    )
+
+    assert array.attrs["time_source"] == "Frame Time"
+
+
+def test_frames_that_nothing_tells_apart_are_frames(tmp_path: Path) -> None:
+    assert _cine(tmp_path).dims[0] == "frame"
+
+
+def test_angles_of_xa_are_coordinates(tmp_path: Path) -> None:
+    array = _cine(
+        tmp_path,
+        sop_class=XA,
+        Modality="XA",
+        FrameTime=40,
+        PositionerPrimaryAngle=10,
+        PositionerPrimaryAngleIncrement=[0, 1, 2, 3, 4],
+    )
+
+    angles = array.coords["positioner_primary_angle"]
+    assert (angles.dims, angles.units) == (("time",), "deg")
+    assert angles.values.tolist() == [10, 11, 12, 13, 14]
+
+
+@pytest.mark.parametrize("stills", [0, 1, 3])
+def test_cines_are_arrays_of_their_own_and_stills_a_stack(
+    tmp_path: Path, stills: int
+) -> None:
+    for number, step in ((1, 40), (2, 20)):
+        values = range(100 * number, 100 * number + 5)
+        more: Any = {"FrameTime": step, "InstanceNumber": number, "Modality": "US"}
+        write(tmp_path, US, values, frames=5, **more)
+    for k in range(stills):
+        write(tmp_path, US, 300 + k, Modality="US", InstanceNumber=3 + k)
+
+    with pytest.raises(InvalidDicomError, match=r"000\.dcm, .*001\.dcm"):
+        lazydicom.open_series(tmp_path)
+    study = lazydicom.open_study(tmp_path)
+
+    found = [corner(array) for array in study.values()]
+    expected = [[100 * n + k for k in range(5)] for n in (1, 2)]
+    expected += [[300 + k for k in range(stills)]] if stills else []
+    assert found == expected
+    for array, seconds in zip(study.values(), (0.04, 0.02), strict=False):
+        np.testing.assert_allclose(array.coords["time"], seconds * np.arange(5))
+
+
+@pytest.mark.parametrize("spacing", [-4.0, 4.0, 3.3])
+@pytest.mark.parametrize("orientation", [[1, 0, 0, 0, 1, 0], [1, 0, 0, 0, 0, -1]])
+def test_reconstructed_slices_of_nm_lie_in_the_patient(
+    tmp_path: Path, spacing: float, orientation: list[float]
+) -> None:
+    write(
+        tmp_path,
+        NM,
+        range(4),
+        frames=4,
+        Modality="NM",
+        ImageType=["ORIGINAL", "PRIMARY", "RECON TOMO", "EMISSION"],
+        FrameIncrementPointer=0x00540080,
+        SliceVector=[1, 2, 3, 4],
+        PixelSpacing=[4, 4],
+        SpacingBetweenSlices=spacing,
+        DetectorInformationSequence=sequence(
+            ImagePositionPatient=[-10.0, -20.0, 30.0],
+            ImageOrientationPatient=[float(one) for one in orientation],
+        ),
+    )
+
+    array = lazydicom.open_series(tmp_path)
+
+    normal = np.cross(orientation[:3], orientation[3:])
+    affine = array.attrs["affine"]
+    assert array.dims == ("z", "y", "x")
+    for k in range(4):
+        position = affine @ [0, 0, corner(array).index(k), 1]
+        expected = np.array([-10, -20, 30]) + k * spacing * normal
+        np.testing.assert_allclose(position[:3], expected)
+    assert array.attrs["spacing"] == [pytest.approx(abs(spacing)), 4, 4]
+
+
+def test_vectors_of_nm_are_axes(tmp_path: Path) -> None:
+    windows = Sequence(
+        dataset(
+            EnergyWindowRangeSequence=sequence(
+                EnergyWindowLowerLimit=low, EnergyWindowUpperLimit=low + 20
+            )
+        )
+        for low in (130, 240)
+    )
+    grid = [(e, d, p) for e in (1, 2) for d in (1, 2) for p in (1, 2, 3)]
+    write(
+        tmp_path,
+        NM,
+        range(12),
+        frames=12,
+        Modality="NM",
+        FrameIncrementPointer=[0x00540010, 0x00540020, 0x00540030],
+        EnergyWindowVector=[place[0] for place in grid],
+        DetectorVector=[place[1] for place in grid],
+        PhaseVector=[place[2] for place in grid],
+        EnergyWindowInformationSequence=windows,
+    )
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert array.dims[:3] == ("energy_window", "detector", "phase")
+    assert corner(array) == np.arange(12).reshape(2, 2, 3).tolist()
+    lower = array.coords["energy_lower"]
+    assert (lower.dims, lower.units) == (("energy_window",), "keV")
+    assert lower.values.tolist() == [130, 240]
+
+
+@pytest.mark.parametrize(("direction", "sign"), [("CC", 1), ("CW", -1)])
+def test_views_of_a_tomography_are_angles(
+    tmp_path: Path, direction: str, sign: int
+) -> None:
+    write(
+        tmp_path,
+        NM,
+        range(6),
+        frames=6,
+        Modality="NM",
+        FrameIncrementPointer=[0x00540050, 0x00540090],
+        RotationVector=[1] * 6,
+        AngularViewVector=[1, 2, 3, 4, 5, 6],
+        RotationInformationSequence=sequence(
+            StartAngle=180, AngularStep=6, RotationDirection=direction
+        ),
+    )
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert array.dims[0] == "angular_view"
+    angles = array.coords["angular_view"]
+    assert angles.units == "deg"
+    assert angles.values.tolist() == [180 + sign * 6 * k for k in range(6)]
+
+
+def test_frames_of_a_dynamic_study_have_times(tmp_path: Path) -> None:
+    phases = Sequence(
+        dataset(
+            PhaseDelay=0,
+            ActualFrameDuration=duration,
+            PauseBetweenFrames=0,
+            NumberOfFramesInPhase=2,
+        )
+        for duration in (1000, 5000)
+    )
+    write(
+        tmp_path,
+        NM,
+        range(4),
+        frames=4,
+        Modality="NM",
+        FrameIncrementPointer=[0x00540030, 0x00540100],
+        PhaseVector=[1, 1, 2, 2],
+        TimeSliceVector=[1, 2, 1, 2],
+        PhaseInformationSequence=phases,
+    )
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert array.dims[:2] == ("phase", "time_slice")
+    seconds = array.coords["acquisition_time"]
+    assert seconds.values.tolist() == [[0, 1], [2, 7]]
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_volumes_of_ultrasound_have_times_and_planes(
+    tmp_path: Path, order: str
+) -> None:
+    places = [(t, z) for t in range(2) for z in range(3)]
+    if order == "F":
+        places.sort(key=lambda place: place[1])
+    frames = [
+        dataset(
+            PlanePositionVolumeSequence=sequence(
+                ImagePositionVolume=[0.0, 0.0, float(z)]
+            ),
+            TemporalPositionSequence=sequence(TemporalPositionTimeOffset=0.5 * t),
+            FrameContentSequence=sequence(DimensionIndexValues=[t + 1, z + 1]),
+        )
+        for t, z in places
+    ]
+    shared = dataset(
+        PlaneOrientationVolumeSequence=sequence(
+            ImageOrientationVolume=[1.0, 0, 0, 0, 1, 0]
+        ),
+        PixelMeasuresSequence=sequence(PixelSpacing=[0.5, 0.5]),
+    )
+    write(
+        tmp_path,
+        ENHANCED_US,
+        range(6),
+        frames=6,
+        Modality="US",
+        SharedFunctionalGroupsSequence=Sequence([shared]),
+        PerFrameFunctionalGroupsSequence=Sequence(frames),
+    )
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert array.dims[:2] == ("time", "z")
+    assert array.coords["time"].values.tolist() == [0, 0.5]
+    expected = [[places.index((t, z)) for z in range(3)] for t in range(2)]
+    assert corner(array) == expected
+
+
+@pytest.mark.parametrize(("units", "name"), [("GY", "Gy"), ("RELATIVE", "1")])
+@pytest.mark.parametrize("scaling", [0.01, 2.5e-6])
+@pytest.mark.parametrize("planes", [1, 3])
+def test_a_dose_comes_in_gray(
+    tmp_path: Path, units: str, name: str, scaling: float, planes: int
+) -> None:
+    values = np.array([100, 200, 300])[:planes]
+    write(
+        tmp_path,
+        RT_DOSE,
+        values,
+        frames=planes,
+        Modality="RTDOSE",
+        ImagePositionPatient=[0.0, 0, 0],
+        ImageOrientationPatient=[1.0, 0, 0, 0, 1, 0],
+        PixelSpacing=[2, 2],
+        FrameIncrementPointer=0x3004000C,
+        GridFrameOffsetVector=[0, 2, 4][:planes],
+        DoseGridScaling=scaling,
+        DoseUnits=units,
+    )
+
+    array = lazydicom.open_series(tmp_path)
+    gray = lazydicom.to_xarray(array)
+
+    assert corner(array) == values.tolist()
+    assert array.attrs["dose_grid_scaling"] == scaling
+    np.testing.assert_allclose(gray.values[:, 0, 0], values * scaling)
+    assert gray.attrs["units"] == name
+    assert "dose_grid_scaling" not in gray.attrs
+    scaled = lazydicom.apply_modality_lut(array)
+    np.testing.assert_allclose(scaled[:, 0, 0], values * scaling)
+    stored = lazydicom.to_xarray(array, mask_and_scale=False)
+    assert stored.attrs["scale_factor"] == scaling
