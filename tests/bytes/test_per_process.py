@@ -122,7 +122,7 @@ def slow_file(begun: threading.Event, allowed: threading.Event) -> Callable[[], 
 def test_selections_of_any_length_share_one_pool_as_wide_as_the_cores(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from lazydicom._array import parallel
+    from lazydicom._array.work import parallel
 
     monkeypatch.setattr(parallel, "available_cores", lambda: 6)
     parallel._computing.forget()
