@@ -84,6 +84,8 @@ class FrameTable:
 
     def take(self, rows: NDArray[np.int64]) -> "FrameTable":
         """Return the table of some frames, and of the images that they are of."""
+        if len(rows) == len(self) and np.array_equal(rows, np.arange(len(self))):
+            return self
         used, image = np.unique(self.image[rows], return_inverse=True)
         images = tuple(self.images[k] for k in used)
         columns = {name: column[rows] for name, column in self.columns.items()}

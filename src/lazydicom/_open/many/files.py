@@ -214,8 +214,8 @@ def _expand(
     """
     expanded: list[Listed] = []
     for one in files:
-        name = _name_of(one)
-        if not one.named or not is_dicomdir(name):
+        name = _name_of(one) if one.named else ""  # names of thousands cost time
+        if not name or not is_dicomdir(name):
             expanded.append(one)
         elif name not in seen:
             if depth > _DEEPEST:
