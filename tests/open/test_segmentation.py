@@ -15,6 +15,7 @@ from segmentation_files import (
     AXIAL,
     SHAPE,
     TILTED,
+    identify,
     label_map,
     last,
     make_ct,
@@ -22,6 +23,7 @@ from segmentation_files import (
     write_ct,
     write_segmentation,
 )
+from slide_files import make_slide
 
 import lazydicom
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning
@@ -409,6 +411,83 @@ def test_an_unknown_keyword_is_a_type_error(tmp_path: Path) -> None:
         lazydicom.open_segmentation(path, combined="labelmap")  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="on_overlap must be"):
         lazydicom.open_segmentation(path, on_overlap="second")  # type: ignore[arg-type]
+
+
+def test_contours_are_refused_with_the_name_of_what_reads_them(tmp_path: Path) -> None:
+    dataset = make_ct()[0]
+    del dataset.PixelData
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.3"
+    dataset.save_as(tmp_path / "rt.dcm", enforce_file_format=True)
+
+    with pytest.raises(InvalidDicomError, match="rt-utils"):
+        lazydicom.open_segmentation(tmp_path / "rt.dcm")
+
+
+def test_a_series_with_frames_left_out_names_the_opener_that_fits(
+    tmp_path: Path,
+) -> None:
+    write_segmentation(
+        tmp_path / "a.dcm", make_ct(), last(TRUTH[1:2]).astype(np.uint8), "BINARY", (1,)
+    )
+
+    with pytest.raises(InvalidDicomError, match="open_segmentation"):
+        lazydicom.open_series(tmp_path / "a.dcm")
+
+
+def test_two_segmentations_are_not_one(tmp_path: Path) -> None:
+    paths = [binary(tmp_path / f"{k}.dcm") for k in range(2)]
+    dataset = pydicom.dcmread(paths[1])
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset.save_as(paths[1])
+
+    with pytest.raises(InvalidDicomError, match="Expected one segmentation, found 2"):
+        lazydicom.open_segmentation(paths)
+
+
+# --- over a slide -------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def slide(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("slide") / "slide.dcm"
+    (dataset,) = make_slide(matrix=(50, 70), tile=(16, 16)).datasets
+    identify(dataset)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
+
+
+SLIDE_TRUTH = make_segments(shape=(1, 50, 70))
+SLIDE_TRUTH[:, :, 16:32, 16:48] = False  # whole tiles are empty
+
+
+@pytest.mark.parametrize("organization", ["TILED_FULL", "TILED_SPARSE"])
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP", "FRACTIONAL"])
+def test_tiles_of_segments_lie_on_a_level_of_their_slide(
+    tmp_path: Path, slide: Path, kind: str, organization: str
+) -> None:
+    pixels = (
+        label_map(SLIDE_TRUTH, NUMBERS) if kind == "LABELMAP" else last(SLIDE_TRUTH)
+    )
+    full = organization == "TILED_FULL"
+    write_segmentation(
+        tmp_path / "a.dcm",
+        [pydicom.dcmread(slide)],
+        pixels.astype(np.float32 if kind == "FRACTIONAL" else np.uint8),
+        kind,
+        tile_pixel_array=True,
+        dimension_organization_type=organization if full else None,
+        omit_empty_frames=not full,
+        **({"max_fractional_value": 1} if kind == "FRACTIONAL" else {}),
+    )
+    (level,) = lazydicom.open_slide(slide)
+    part = {"y": slice(3, 40), "x": slice(60, 10, -1)}
+
+    seg = lazydicom.open_segmentation(tmp_path / "a.dcm", like=level)
+    cropped = lazydicom.open_segmentation(tmp_path / "a.dcm", like=level.isel(**part))
+
+    assert seg.dims == ("segment", "z", "y", "x")
+    np.testing.assert_array_equal(seg[...], SLIDE_TRUTH)
+    np.testing.assert_array_equal(cropped[...], SLIDE_TRUTH[..., 3:40, 60:10:-1])
 
 
 # --- views --------------------------------------------------------------------

@@ -65,19 +65,26 @@ def _plane(  # noqa: PLR0917 (of one caller)
     dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = CTImageStorage
     dataset.SOPInstanceUID = uid("instance", z, position[2])
     dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
-    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = uid("study"), uid("series")
-    dataset.FrameOfReferenceUID, dataset.PositionReferenceIndicator = reference, ""
-    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
-        setattr(dataset, keyword, "")
-    for keyword in ("StudyID", "StudyDate", "StudyTime", "AccessionNumber"):
-        setattr(dataset, keyword, "")
-    dataset.ReferringPhysicianName = ""
+    dataset.SeriesInstanceUID, dataset.FrameOfReferenceUID = uid("series"), reference
+    identify(dataset)
     dataset.Modality, dataset.SeriesNumber, dataset.InstanceNumber = "CT", 1, z + 1
     dataset.ImagePositionPatient = [round(float(one), 6) for one in position]
     dataset.ImageOrientationPatient = list(orientation)
     dataset.PixelSpacing, dataset.SliceThickness = list(spacing), 1
     dataset.set_pixel_data(pixels, "MONOCHROME2", 16)
     return dataset
+
+
+def identify(dataset: Dataset) -> None:
+    """Add the empty attributes that highdicom copies from a source."""
+    dataset.StudyInstanceUID, dataset.PositionReferenceIndicator = uid("study"), ""
+    if "FrameOfReferenceUID" not in dataset:
+        dataset.FrameOfReferenceUID = uid("frame of reference")
+    for keyword in ("PatientName", "PatientID", "PatientBirthDate", "PatientSex"):
+        setattr(dataset, keyword, "")
+    for keyword in ("StudyID", "StudyDate", "StudyTime", "AccessionNumber"):
+        setattr(dataset, keyword, "")
+    dataset.ReferringPhysicianName = ""
 
 
 def make_segments(

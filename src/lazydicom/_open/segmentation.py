@@ -23,6 +23,7 @@ from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.label_map import LabelMap, OnOverlap
+from lazydicom._header import tags
 from lazydicom._open.many.files import Instances, open_instances
 from lazydicom._open.many.problems import raise_problem
 from lazydicom._open.options import (
@@ -31,7 +32,7 @@ from lazydicom._open.options import (
     check_choice,
     open_options,
 )
-from lazydicom.errors import InvalidDicomError
+from lazydicom.errors import InvalidDicomError, LazyDicomError
 
 Fractional: TypeAlias = Literal["stored", "unit"]
 
@@ -183,10 +184,21 @@ def _tabulate(
     """Return the table of all frames; whatever cannot be read is an error."""
     opened = open_instances(url, storage_options, options)
     for problem in opened.problems:
-        raise_problem(problem)
+        if problem.error is not None:
+            _add_advice(problem.error)
+            raise_problem(problem)
     table = tabulate(opened.batches)
     _check_class(table)
     return table
+
+
+def _add_advice(error: LazyDicomError) -> None:
+    """Name what reads contours, where a file has no pixels."""
+    if error.tag == tags.PIXEL_DATA and error.message.startswith("No Pixel Data"):
+        error.message += (
+            ". A segmentation has pixels; an RT Structure Set holds contours, which"
+            " rt-utils, dcmrtstruct2nii and SlicerRT turn into masks"
+        )
 
 
 def _in_order(table: FrameTable) -> FrameTable:

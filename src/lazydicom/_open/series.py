@@ -276,7 +276,12 @@ def _arrange_all(
         texts += f"; and {len(parts) - _NAMED} more" if len(parts) > _NAMED else ""
         message = "Frames of several orientations, spacings, sizes, types or colours"
         raise InvalidDicomError(f"{message}: {texts}. Choose on_gap='split'")
-    arrays = [array for part in parts for array in arrange(part, choices)]
+    try:
+        arrays = [array for part in parts for array in arrange(part, choices)]
+    except InvalidDicomError as error:
+        if set(table.text("modality").tolist()) == {"SEG"}:
+            error.message += "; open_segmentation knows that frames are left out"
+        raise
     if len(arrays) == 1:
         return {name: arrays[0]}
     return {f"{name}-{k}": array for k, array in enumerate(arrays, start=1)}

@@ -18,6 +18,7 @@ from lazydicom._arrange.geometry import (
     has_spacing,
     normal_of,
 )
+from lazydicom._arrange.slides.facts import read_facts
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import Tiles
@@ -192,10 +193,20 @@ def _sparse(
 
 
 def _slide_attrs(table: FrameTable) -> dict[str, Any]:
-    spacing = table.numbers("pixel_spacing")[:1]
-    if not has_spacing(spacing).all():
+    """Return where the first pixel lies in the slide, and which way the axes run."""
+    facts = read_facts(table.images[0])
+    if facts.spacing is None:
         return {}
-    return {"spacing": [float("nan"), *spacing[0].tolist()]}
+    attrs: dict[str, Any] = {"spacing": [float("nan"), *facts.spacing]}
+    if facts.origin is not None and facts.orientation is not None:
+        heights = table.numbers("slide_z")[:, 0] / 1000  # of micrometres
+        affine = np.eye(4)
+        affine[:3, 0] = np.multiply(facts.orientation[:3], facts.spacing[1])
+        affine[:3, 1] = np.multiply(facts.orientation[3:], facts.spacing[0])
+        lowest = float(np.nan_to_num(heights).min(initial=0.0))
+        affine[:3, 3] = (*facts.origin[:2], lowest)
+        attrs |= {"orientation": list(facts.orientation), "affine": affine}
+    return attrs
 
 
 def _error(
