@@ -11,6 +11,7 @@ import pydicom
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydicom.uid import UID
 from segmentation_files import (
     AXIAL,
     SHAPE,
@@ -416,7 +417,7 @@ def test_an_unknown_keyword_is_a_type_error(tmp_path: Path) -> None:
 def test_contours_are_refused_with_the_name_of_what_reads_them(tmp_path: Path) -> None:
     dataset = make_ct()[0]
     del dataset.PixelData
-    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.3"
+    dataset.SOPClassUID = UID("1.2.840.10008.5.1.4.1.1.481.3")
     dataset.save_as(tmp_path / "rt.dcm", enforce_file_format=True)
 
     with pytest.raises(InvalidDicomError, match="rt-utils"):
@@ -477,7 +478,7 @@ def test_tiles_of_segments_lie_on_a_level_of_their_slide(
         tile_pixel_array=True,
         dimension_organization_type=organization if full else None,
         omit_empty_frames=not full,
-        **({"max_fractional_value": 1} if kind == "FRACTIONAL" else {}),
+        max_fractional_value=1,
     )
     (level,) = lazydicom.open_slide(slide)
     part = {"y": slice(3, 40), "x": slice(60, 10, -1)}
