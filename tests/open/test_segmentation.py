@@ -438,7 +438,7 @@ def test_a_series_with_frames_left_out_names_the_opener_that_fits(
 def test_two_segmentations_are_not_one(tmp_path: Path) -> None:
     paths = [binary(tmp_path / f"{k}.dcm") for k in range(2)]
     dataset = pydicom.dcmread(paths[1])
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3")
     dataset.save_as(paths[1])
 
     with pytest.raises(InvalidDicomError, match="Expected one segmentation, found 2"):
