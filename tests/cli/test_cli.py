@@ -268,7 +268,7 @@ def test_an_error_lets_no_control_character_reach_the_terminal(tmp_path: Path) -
 
     result = run("info", path)
 
-    assert "?[31mred.dcm" in result.stderr
+    assert r"\x1b[31mred.dcm" in result.stderr
     assert "\x1b" not in result.stderr
 
 

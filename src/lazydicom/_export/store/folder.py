@@ -16,6 +16,9 @@ Write: TypeAlias = Callable[[Sequence[Part]], None]
 LEASE: Final = "lazydicom.lease"
 """What stands in a store while an export writes into it; it is no part of the store."""
 _MOST_PARTS: Final = 512
+CLOSE_ON_EXEC: Final = getattr(os, "O_CLOEXEC", 0)
+_BINARY: Final = getattr(os, "O_BINARY", 0)
+"""Windows would turn line ends."""
 """Parts of one `writev`; Linux takes 1024."""
 
 
@@ -131,7 +134,7 @@ class LocalFolder:
 
     def append(self, key: str, data: bytes) -> None:
         """Append in one write, so that only the last line can be torn."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | CLOSE_ON_EXEC | _BINARY
         os.makedirs(self.path, exist_ok=True)  # noqa: PTH103 (a string, as the rest)
         descriptor = os.open(f"{self.path}/{key}", flags, 0o666)
         try:
@@ -191,7 +194,7 @@ def as_bytes(part: Any) -> memoryview:  # noqa: ANN401 (any buffer; 3.11 has no 
 
 
 def _create(path: str) -> int:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | CLOSE_ON_EXEC | _BINARY
     try:
         return os.open(path, flags, 0o666)
     except FileNotFoundError:
@@ -199,10 +202,17 @@ def _create(path: str) -> int:
         return os.open(path, flags, 0o666)
 
 
+def _write(descriptor: int, parts: Sequence[memoryview]) -> int:
+    """Write some parts with one call, or the first of them where there is no such call."""
+    if hasattr(os, "writev"):
+        return os.writev(descriptor, parts)
+    return os.write(descriptor, parts[0])
+
+
 def _write_all(descriptor: int, parts: Sequence[Part]) -> None:
     waiting = [view for view in map(as_bytes, parts) if view]
     while waiting:
-        written = os.writev(descriptor, waiting[:_MOST_PARTS])
+        written = _write(descriptor, waiting[:_MOST_PARTS])
         while waiting and written >= len(waiting[0]):
             written -= len(waiting.pop(0))
         if written:

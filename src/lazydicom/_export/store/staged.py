@@ -18,13 +18,24 @@ from typing import Final
 
 from zarr.storage import ZipStore
 
-from lazydicom._export.store.folder import Folder, LocalFolder, removed_after_an_error
+from lazydicom._export.store.folder import (
+    CLOSE_ON_EXEC,
+    Folder,
+    LocalFolder,
+    removed_after_an_error,
+)
 from lazydicom._export.store.layout import METADATA
 from lazydicom._export.store.object_folder import open_store
 from lazydicom.errors import ExportError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
 _STAGED: Final = ".partial"
 _REPLACED: Final = ".replaced"
+_FLOCK: Final = bool(fcntl)
 _LINUX: Final = sys.platform == "linux"
 _HERE: Final = -100
 """AT_FDCWD of Linux: names count from the current folder."""
@@ -184,11 +195,12 @@ def only_export(url: str) -> Iterator[Callable[[], None]]:
     ExportError
         If another export holds it.
     """
-    if sys.platform == "win32":
-        yield _held  # has no flock
-        return
     path = url + _LOCK
     os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+    if not _FLOCK:
+        with _lock_of_windows(path, url):
+            yield _held
+        return
     descriptor = _take_lock(path, url)
     try:
         yield _held
@@ -203,10 +215,8 @@ def _held() -> None:
 
 
 def _take_lock(path: str, url: str) -> int:
-    import fcntl
-
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | CLOSE_ON_EXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -217,6 +227,24 @@ def _take_lock(path: str, url: str) -> int:
         if _is_still_there(descriptor, path):
             return descriptor
         os.close(descriptor)  # the one before us removed it meanwhile
+
+
+@contextmanager
+def _lock_of_windows(path: str, url: str) -> Iterator[None]:
+    """Hold a lock where there is no `fcntl`."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ExportError("Another export writes here", url=url) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        with suppress(OSError):  # another export may have it already
+            os.unlink(path)  # noqa: PTH108
 
 
 def _is_still_there(descriptor: int, path: str) -> bool:
@@ -274,6 +302,9 @@ def _pack(archive: zipfile.ZipFile, folder: Path, name: str) -> None:
 
 
 def _sync_folder(path: Path) -> None:
+    """Make a rename last; Windows opens no folder."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
