@@ -72,6 +72,10 @@ def fill_frames(
     threads: int | None,
 ) -> None:
     """Fill `out[i]` with the whole frame `numbers[i]`."""
+    if len(numbers) == 1 and numbers[0] >= 0:  # no plan, no threads
+        image, number = row.of(int(numbers[0]))
+        image.decode_into(number, out[0])
+        return
     holes = numbers == HOLE
     if holes.any():
         out[holes] = _background(row, int(holes.sum()), fill_value, out.dtype)
@@ -158,15 +162,15 @@ def _region_jobs(
     """Return the jobs that read the bytes of the same region of each frame."""
     source = image.reader.source
     assert source is not None, "of a file"
-    offsets = image.index.offsets_of(numbers) + region.skip
+    offsets = image.index.offsets_of(numbers.tolist())
     if is_distant(source):
-        spans = [ByteRange(start, region.length) for start in offsets.tolist()]
+        spans = [ByteRange(start + region.skip, region.length) for start in offsets]
         for places in together(source, spans):
             yield Fetch(partial(_fetch_region, image, spans, places, planes, region))
         return
     step = max(_REGION_BYTES // region.length, 1)
     for start in range(0, len(numbers), step):
-        some = offsets[start : start + step].tolist()
+        some = [offset + region.skip for offset in offsets[start : start + step]]
         part = planes[start : start + step]
         yield partial(_read_region, image, some, part, region)
 

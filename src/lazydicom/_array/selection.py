@@ -51,9 +51,17 @@ class Selection:
         ValueError
             If `out` has not the shape of the result.
         """
-        expected = np.broadcast_to(np.False_, self.box_shape)[self.in_box].shape
+        plain = all(type(key) is int or type(key) is slice for key in self.by_axis)
+        if plain:
+            pairs = zip(self.box_shape, self.by_axis, strict=True)
+            expected = tuple(n for n, key in pairs if type(key) is not int)
+        else:
+            box_of_nothing = np.broadcast_to(np.False_, self.box_shape)
+            expected = box_of_nothing[self.in_box].shape
         if out.shape != expected:
             raise ValueError(f"Expected out of shape {expected}, got {out.shape}")
+        if plain and out.flags.c_contiguous:
+            return out.reshape(self.box_shape)
         if out.size != math.prod(self.box_shape) or not out.flags.c_contiguous:
             return None
         box: NDArray[Any] = out.reshape(self.box_shape)

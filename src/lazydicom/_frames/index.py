@@ -123,9 +123,12 @@ class FrameIndex:
         offsets, lengths = self._columns(np.asarray(frames, np.int64))
         return list(map(ByteRange, offsets.tolist(), lengths.tolist()))
 
-    def offsets_of(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
+    def offsets_of(self, frames: Sequence[int]) -> list[int]:
         """Return the offsets of some frames."""
-        return self._columns(frames)[0]
+        if len(frames) < _FEW:
+            return [self.span(frame).offset for frame in frames]
+        offsets: list[int] = self._columns(np.asarray(frames, np.int64))[0].tolist()
+        return offsets
 
     def head(self, frames: int) -> "FrameIndex":
         """Index the first frames only."""

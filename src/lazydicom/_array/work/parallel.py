@@ -34,7 +34,10 @@ def run(jobs: Iterable[Job | Fetch], *, threads: int | None, requests: int) -> N
         Fetches under way at once: they wait, so cores say nothing about their number.
     """
     waiting: list[Job] = []
-    _run_fetches(_fetches(jobs, waiting), threads=threads, requests=requests)
+    fetches = _fetches(jobs, waiting)
+    first = next(fetches, None)
+    if first is not None:
+        _run_fetches(first, fetches, threads=threads, requests=requests)
     _run_jobs(waiting, threads=threads)
 
 
@@ -55,12 +58,14 @@ def _fetches(
 
 def _run_jobs(waiting: Sequence[Job], *, threads: int | None) -> None:
     """Work off a queue with helpers; to wake a thread for each job would cost more."""
+    if len(waiting) < 2 or threads == 1:
+        for job in waiting:
+            job()
+        return
     queue = deque(waiting)
     helpers = min(threads or available_cores(), len(queue)) - 1
-    running: list[Future[None]] = []
-    if helpers > 0:
-        pool = _computing()
-        running = [pool.submit(_work_off, queue) for _ in range(helpers)]
+    pool = _computing()
+    running = [pool.submit(_work_off, queue) for _ in range(helpers)]
     try:
         _work_off(queue)
     finally:
@@ -87,7 +92,11 @@ def _next(queue: deque[Job]) -> Job | None:
 
 
 def _run_fetches(
-    fetches: Generator[Fetch, None, None], *, threads: int | None, requests: int
+    first: Fetch,
+    fetches: Generator[Fetch, None, None],
+    *,
+    threads: int | None,
+    requests: int,
 ) -> None:
     """Use what came while the rest is under way; no more than `requests` is held."""
     pool = _fetching()
@@ -98,7 +107,8 @@ def _run_fetches(
             running.add(pool.submit(fetch.read))
 
     try:
-        begin(requests)
+        running.add(pool.submit(first.read))
+        begin(requests - 1)
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             running -= done
