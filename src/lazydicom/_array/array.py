@@ -16,6 +16,7 @@ from lazydicom._array.fill import (
     ImageRow,
     fill_frames,
     fill_pieces,
+    frame_at,
     frames_of,
     image_row,
     plan_of,
@@ -31,7 +32,7 @@ from lazydicom._array.grid import (
 )
 from lazydicom._array.image import DicomImage
 from lazydicom._array.pieces import numbers_of, pieces
-from lazydicom._array.selection import Positions, Selection, axis_keys, select
+from lazydicom._array.selection import Selection, axis_keys, is_whole, select
 from lazydicom._array.show.html import array_html
 from lazydicom._array.work.parallel import available_cores, read_ahead
 from lazydicom._array.work.plan import ReadPlan, sum_plans
@@ -163,7 +164,8 @@ class DicomArray:
 
     def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 (NumPy's own signature)
         """Read what an index expression of NumPy touches."""
-        return self.read(key)
+        frame = frame_at(self._row, self.grid, key) if type(key) is int else None
+        return self.read(key) if frame is None else frame
 
     def __array__(
         self,
@@ -339,7 +341,7 @@ class DicomArray:
         single = math.prod(selection.box_shape[:axes]) == 1
         if single and self.grid.is_stack_of_frames:
             number = self.grid.numbers[tuple(p[0] for p in selection.positions[:axes])]
-            if number >= 0 and _is_whole(selection.positions[axes:], self.frame_shape):
+            if number >= 0 and is_whole(selection.positions[axes:], self.frame_shape):
                 image, own = self._row.of(int(number))
                 return image.frame(own).reshape(selection.box_shape)
         box: NDArray[Any] = np.empty(selection.box_shape, self.dtype)
@@ -352,7 +354,7 @@ class DicomArray:
             return box
         fill, axes = self.fill_value, len(self.grid.shape)
         plane = selection.positions[axes:]
-        if self.grid.is_stack_of_frames and _is_whole(plane, self.frame_shape):
+        if self.grid.is_stack_of_frames and is_whole(plane, self.frame_shape):
             numbers = numbers_of(self.grid, selection).reshape(-1)
             out = box.reshape(numbers.size, *self.frame_shape)
             fill_frames(self._row, numbers, out, fill_value=fill, threads=threads)
@@ -369,13 +371,6 @@ class DicomArray:
     def image_of(self, number: int) -> tuple[DicomImage, int]:
         """Return which image a frame number of the grid belongs to, and its number there."""
         return self._row.of(number)
-
-
-def _is_whole(plane: tuple[Positions, ...], lengths: tuple[int, ...]) -> bool:
-    return all(
-        isinstance(positions, range) and positions == range(length)
-        for positions, length in zip(plane, lengths, strict=True)
-    )
 
 
 def _without_unused(

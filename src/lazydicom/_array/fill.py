@@ -10,7 +10,7 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.grid import HOLE
+from lazydicom._array.grid import HOLE, FrameGrid
 from lazydicom._array.image import Decode, DicomImage
 from lazydicom._array.pieces import Pieces
 from lazydicom._array.work.parallel import Fetch, Job, run
@@ -61,6 +61,22 @@ class ImageRow:
 def image_row(images: tuple[DicomImage, ...]) -> ImageRow:
     """Return images with the numbers of their first frames."""
     return ImageRow(images, [0, *accumulate(len(image) for image in images[:-1])])
+
+
+def frame_at(row: ImageRow, grid: FrameGrid, place: int) -> NDArray[Any] | None:
+    """Read the frame at a place of the only axis, the commonest wish, by the shortest way.
+
+    ``None`` where there is no such place, no frame, or more to it.
+    """
+    if len(grid.numbers.shape) != 1 or not grid.is_stack_of_frames:
+        return None
+    if not -len(grid.numbers) <= place < len(grid.numbers):
+        return None
+    number = int(grid.numbers[place])
+    if number < 0:
+        return None
+    image, own = row.of(number)
+    return image.frame(own)
 
 
 def fill_frames(

@@ -86,6 +86,14 @@ def select(key: Any, shape: tuple[int, ...]) -> Selection:  # noqa: ANN401
     return Selection(positions, by_axis, ellipsis)
 
 
+def is_whole(plane: tuple[Positions, ...], lengths: tuple[int, ...]) -> bool:
+    """Return whether positions are all of each axis, in order."""
+    return all(
+        isinstance(positions, range) and positions == range(length)
+        for positions, length in zip(plane, lengths, strict=True)
+    )
+
+
 def as_slice(positions: Positions) -> slice | NDArray[np.int64]:
     """Return positions as an index; a range as a slice, so that NumPy takes a view."""
     if not isinstance(positions, range):

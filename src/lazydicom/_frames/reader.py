@@ -59,6 +59,10 @@ def read_frame(reader: FrameReader, frame: int) -> BytesLike:
 
 def read_native(reader: FrameReader, frames: range, out: memoryview) -> None:
     """Read native frames that follow each other into `out`."""
+    if isinstance(reader, NativeReader) and 0 <= frames.start < reader.index.frames:
+        offset = reader.index.span(frames.start).offset
+        reader.source.read_into(offset, out)
+        return
     spans = reader.spans(frames[:1])
     if spans is not None and reader.source is not None:
         reader.source.read_into(spans[0].offset, out)
