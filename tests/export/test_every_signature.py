@@ -156,3 +156,18 @@ def test_the_command_line_exports_and_verifies(path: Path, tmp_path: Path) -> No
     np.testing.assert_array_equal(
         np.asarray(zarr.open_array(copy, mode="r")[...]), pixels(path)
     )
+
+
+def test_the_command_line_exports_and_verifies_images_with_levels(
+    path: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "a.zarr"
+
+    exported = run("export", "--ome", path, copy)
+
+    if exported.exit_code:
+        assert "no place for the axes frame" in exported.output
+        assert not any(tmp_path.iterdir())
+        return
+    assert run("verify", copy).exit_code == 0
+    assert run("verify", copy, path).exit_code == 0

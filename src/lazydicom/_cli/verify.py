@@ -8,6 +8,7 @@ import click
 import lazydicom
 from lazydicom._cli.array_of import SeriesChoice, array_of, series_options
 from lazydicom._cli.debug import debug_option
+from lazydicom._export.verify import is_image
 from lazydicom._frames.reader import prove
 from lazydicom.errors import redact_url
 
@@ -60,7 +61,11 @@ def verify(store: str, source: str | None, **choice: Unpack[SeriesChoice]) -> No
     if source is None and is_dicom_file(store):
         click.echo(verify_file(store))
         return
-    array = None if source is None else array_of(source, **choice)
+    array = None
+    if source is not None:  # levels are those of a series
+        as_series = is_image(store)
+        open_source = lazydicom.open_series if as_series else array_of
+        array = open_source(source, **choice)
     report = lazydicom.verify(store, array)
     if report.ok:
         compared = " and ".join(report.compared_with)

@@ -73,7 +73,7 @@ def find_axes(array: LazyArray) -> list[OmeAxis]:
     if len(others) > 1 or (others and not free):
         raise UnsupportedError(
             f"OME-Zarr has no place for the axes {', '.join(others)} of {array.dims}: "
-            "export one position of them at a time",
+            "export one position of each at a time, such as array.isel(frame=0)",
             url=url_of(array),
         )
     places |= dict.fromkeys(others, ("c", "channel"))

@@ -135,6 +135,15 @@ def verify(
     )
 
 
+def is_image(store: StoreLike) -> bool:
+    """Return whether a store is a group of levels that `to_ome_zarr` wrote."""
+    target = open_target(store, {})
+    with errors_named(target.url, "read"):
+        folder = target.published()
+        marker = None if folder is None else folder.get(MANIFEST)
+        return decode_marker(marker or b"", target.url) is not None
+
+
 def _make_check(
     folder: Folder, metadata: bytes, source: LazyArray | None, url: str
 ) -> StoreCheck:
