@@ -215,3 +215,72 @@ def test_an_unknown_keyword_is_a_type_error(
 
     with pytest.raises(TypeError, match="chunkz"):
         function(array, tmp_path / "a.json", chunkz=1)
+
+
+EVERY = ("to_zarr", "to_ome_zarr", "verify")
+
+
+@pytest.mark.parametrize(
+    ("takers", "options", "error"),
+    [
+        (EVERY, {"workers": 0}, ValueError),
+        (EVERY, {"workers": -1}, ValueError),
+        (EVERY, {"workers": "2"}, TypeError),
+        (EVERY, {"workers": True}, TypeError),
+        (EVERY, {"progress": 3}, TypeError),
+        ((*EVERY, "to_references"), {"storage_options": "key"}, TypeError),
+        (("to_zarr", "verify"), {"memory_limit": "1G"}, TypeError),
+        (("to_zarr", "verify"), {"memory_limit": 0}, ValueError),
+        (("to_zarr", "to_references"), {"name": 3}, TypeError),
+        (("to_zarr", "to_ome_zarr"), {"chunks": "x"}, ValueError),
+        (("to_zarr",), {"shards": (0, 1, 1)}, ValueError),
+        (("to_ome_zarr",), {"levels": "2"}, TypeError),
+        (("to_ome_zarr",), {"levels": 0}, ValueError),
+        (("to_ome_zarr",), {"method": "median"}, ValueError),
+        (("to_zarr",), {"metadata": "all"}, ValueError),
+    ],
+    ids=str,
+)
+def test_an_error_names_the_argument(
+    takers: tuple[str, ...],
+    options: dict[str, Any],
+    error: type[Exception],
+    array: DicomArray,
+    tmp_path: Path,
+) -> None:
+    place = tmp_path / "a.json"
+
+    for taker in takers:
+        first, second = (place, array) if taker == "verify" else (array, place)
+        with pytest.raises(error, match=f"Expected.*{next(iter(options))}"):
+            getattr(lazydicom, taker)(first, second, **options)
+
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("store", [None, 7, b"a.zarr", PIXELS])
+def test_what_is_no_store_is_a_type_error(
+    store: Any,  # noqa: ANN401
+    array: DicomArray,
+) -> None:
+    with pytest.raises(TypeError, match="Expected store: a path, a URL or a store"):
+        lazydicom.to_zarr(array, store)
+    with pytest.raises(TypeError, match="Expected store: a path, a URL or a store"):
+        lazydicom.verify(store)
+
+
+@pytest.mark.parametrize("compressors", ["lz4", None, 3, {"zstd"}])
+def test_codecs_that_nobody_knows_are_named(
+    compressors: Any,  # noqa: ANN401
+    array: DicomArray,
+    tmp_path: Path,
+) -> None:
+    with pytest.raises(ValueError, match="Expected one of zstd, blosc, gzip, none"):
+        lazydicom.to_zarr(array, tmp_path / "a", compressors=compressors)
+
+
+def test_an_unknown_option_of_a_filesystem_is_named(array: DicomArray) -> None:
+    options = {"keyy": "x", "endpoint_url": "http://127.0.0.1:9"}
+
+    with pytest.raises(ExportError, match=r"storage_options has what .* 'keyy'"):
+        lazydicom.to_zarr(array, "s3://bucket/a.zarr", storage_options=options)

@@ -39,6 +39,11 @@ Exportable: TypeAlias = LazyArray | Indexable
 
 _MORE: Final = ", or an array of dask or xarray"
 _KINDS: Final = "iuf"
+_EXPECTED: Final = {
+    "storage_options": "a mapping",
+    "progress": "a function",
+    "name": "text",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +137,51 @@ def exported_array(values: object, taker: str) -> LazyArray:
             values, tuple(map(str, values.dims)), lazy, coords, dict(values.attrs)
         )
     return check_lazy(values, taker, more=_MORE)
+
+
+def check_numbers(**numbers: int | None) -> None:
+    """Refuse what is no number of 1 or more, by the name of the argument.
+
+    Raises
+    ------
+    TypeError
+        If it is no integer.
+    ValueError
+        If it is less than 1.
+    """
+    for name, number in numbers.items():
+        if number is None:
+            continue
+        if isinstance(number, bool) or not isinstance(number, int | np.integer):
+            kind = type(number).__name__
+            raise TypeError(f"Expected {name} of 1 or more, found {kind}")
+        if number < 1:
+            raise ValueError(f"Expected {name} of 1 or more, found {number}")
+
+
+def check_kinds(
+    *,
+    storage_options: object = None,
+    progress: object = None,
+    name: object = None,
+) -> None:
+    """Refuse arguments of another kind, by their name.
+
+    Raises
+    ------
+    TypeError
+        If one is of another kind.
+    """
+    kinds = (
+        ("storage_options", storage_options, isinstance(storage_options, Mapping)),
+        ("progress", progress, callable(progress)),
+        ("name", name, isinstance(name, str)),
+    )
+    for argument, value, fits in kinds:
+        if value is not None and not fits:
+            expected = _EXPECTED[argument]
+            kind = type(value).__name__
+            raise TypeError(f"Expected {argument}: {expected}, found {kind}")
 
 
 def exported_levels(

@@ -15,7 +15,12 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
 from lazydicom._export.attributes import warn_of_burned_in_text, warn_of_tilt
-from lazydicom._export.inputs import Exportable, exported_levels
+from lazydicom._export.inputs import (
+    Exportable,
+    check_kinds,
+    check_numbers,
+    exported_levels,
+)
 from lazydicom._export.ome_plan import Pyramid, default_chunks, plan_pyramid
 from lazydicom._export.pyramid import Level, Method
 from lazydicom._export.store.folder import LocalFolder
@@ -119,6 +124,8 @@ def to_ome_zarr(
     if overwrite and resume:
         raise ValueError("Expected overwrite or resume, not both")
     arrays = exported_levels(array_or_levels, "to_ome_zarr")
+    check_numbers(levels=levels, workers=workers)
+    check_kinds(storage_options=storage_options, progress=progress)
     pyramid = plan_pyramid(arrays, levels, method)
     target = open_target(_located(store), storage_options or {})
     write = _Writing(pyramid, target, dict(storage_options or {}))

@@ -10,6 +10,7 @@ from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
 from lazydicom._bytes.location import is_local, local_path
 from lazydicom._export.attributes import warn_of_burned_in_text
+from lazydicom._export.inputs import check_kinds
 from lazydicom._export.kerchunk import encode_json, encode_parquet
 from lazydicom._export.store.folder import Folder, LocalFolder
 from lazydicom._export.store.object_folder import FsspecFolder
@@ -100,6 +101,7 @@ def to_references(
     if not isinstance(array, FrameArray):
         message = "to_references takes arrays of files, which have bytes to refer to"
         raise TypeError(f"{message}; found {type(array).__name__}")
+    check_kinds(storage_options=storage_options, name=name)
     check_name(array, name)
     warn_of_burned_in_text(array)
     plan = plan_references(array)

@@ -12,7 +12,12 @@ from typing import Any, Final
 
 from lazydicom._array.lazy_array import LazyArray
 from lazydicom._array.work.parallel import available_cores
-from lazydicom._export.inputs import Exportable, exported_levels
+from lazydicom._export.inputs import (
+    Exportable,
+    check_kinds,
+    check_numbers,
+    exported_levels,
+)
 from lazydicom._export.ome_plan import plan_pyramid
 from lazydicom._export.store.compare import Difference, StoreCheck
 from lazydicom._export.store.folder import Folder
@@ -102,6 +107,8 @@ def verify(
     LimitError
         If a chunk takes more than `memory_limit`.
     """
+    check_numbers(workers=workers, memory_limit=memory_limit)
+    check_kinds(storage_options=storage_options, progress=progress)
     target = open_target(store, storage_options or {})
     arrays: Sequence[LazyArray | None] = (
         [None] if source is None else exported_levels(source, "verify")

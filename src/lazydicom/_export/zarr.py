@@ -17,7 +17,13 @@ from lazydicom._export.attributes import (
     source_labels,
     warn_of_burned_in_text,
 )
-from lazydicom._export.inputs import Exportable, PlainArray, exported_array
+from lazydicom._export.inputs import (
+    Exportable,
+    PlainArray,
+    check_kinds,
+    check_numbers,
+    exported_array,
+)
 from lazydicom._export.memory import plan_workers
 from lazydicom._export.store.layout import METADATA, Axes, ZarrLayout, plan_layout
 from lazydicom._export.store.prepare import Known, make_plan, prepare
@@ -151,6 +157,8 @@ def to_zarr(
     if overwrite and resume:
         raise ValueError("Expected overwrite or resume, not both")
     array = exported_array(array, "to_zarr")
+    check_numbers(workers=workers, memory_limit=memory_limit)
+    check_kinds(storage_options=storage_options, progress=progress, name=name)
     if isinstance(array, PlainArray) and chunks is None:
         chunks = array.chunks
     check_writable(store)
@@ -255,9 +263,9 @@ def codecs_of(
     """
     if isinstance(compressors, BytesBytesCodec):
         return [compressors]
-    if not isinstance(compressors, str):
+    if isinstance(compressors, list | tuple):
         return compressors
-    if compressors not in _COMPRESSORS:
+    if not isinstance(compressors, str) or compressors not in _COMPRESSORS:
         names = ", ".join(_COMPRESSORS)
         raise ValueError(f"Expected one of {names}, or codecs; found {compressors!r}")
     return _COMPRESSORS[compressors]()

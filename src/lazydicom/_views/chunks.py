@@ -2,6 +2,8 @@
 
 from typing import Final, Literal
 
+import numpy as np
+
 from lazydicom._array.lazy_array import LazyArray, frames_within
 
 _CHUNK_BYTES: Final = 1 << 25
@@ -20,6 +22,10 @@ def frame_chunks(
     """
     grouped = frames_within(array, _CHUNK_BYTES)
     frames = grouped if frames_per_chunk == "auto" else frames_per_chunk
+    if not isinstance(frames, int | np.integer):
+        raise TypeError(
+            f'Expected frames_per_chunk: a number or "auto", found {frames!r}'
+        )
     if frames < 1:
         message = f"frames_per_chunk must be 1 or more, not {frames}"
         raise ValueError(message)

@@ -237,6 +237,12 @@ def _faults(url: str) -> Iterator[None]:
     except Exception as error:  # each of them has a tree of its own
         first_line = str(error).strip().partition("\n")[0]
         reason = f"{type(error).__name__}: {redact_url(first_line)}"
+        if isinstance(error, TypeError) and "keyword argument" in first_line:
+            option = first_line.rpartition("keyword argument")[2].strip()
+            message = f"storage_options has what the filesystem does not know: {option}"
+            raise ExportError(message, url=url) from error
+        if "credential" in first_line.lower():
+            reason += "; storage_options takes them"
         raise ExportError(f"The store failed: {reason}", url=url) from error
 
 

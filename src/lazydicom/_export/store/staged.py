@@ -64,17 +64,7 @@ class LocalTarget:
         return only_export(self.url)
 
     def published(self) -> Folder | None:
-        """Return the folder if there is anything in it.
-
-        Raises
-        ------
-        ExportError
-            If it is a file.
-        """
-        if Path(self.url).is_file():
-            raise ExportError(
-                "A file stands here, no store; it is not overwritten", url=self.url
-            )
+        """Return the folder if there is anything in it."""
         folder = LocalFolder(self.url)
         return None if folder.is_empty() else folder
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
 from zarr.abc.store import Store
@@ -69,7 +70,16 @@ class Target(Protocol):
 
 
 def open_target(store: StoreLike, storage_options: Mapping[str, Any]) -> Target:
-    """Return where and how a store is written."""
+    """Return where and how a store is written.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not isinstance(store, str | os.PathLike | Store):
+        kind = type(store).__name__
+        raise TypeError(f"Expected store: a path, a URL or a store of zarr, not {kind}")
     if isinstance(store, LocalStore):
         store = str(store.root)
     elif isinstance(store, ZipStore):
@@ -173,7 +183,9 @@ def check_replaceable(published: Folder, target: Target, *, overwrite: bool) -> 
         If it is no Zarr array or group, or nobody said that it may be replaced.
     """
     if all(published.size(name) is None for name in _NODES):
-        message = "Something else than a Zarr store stands here; it is not overwritten"
+        is_file = is_local(target.url) and Path(target.url).is_file()
+        what = "A file" if is_file else "Something else than a Zarr store"
+        message = f"{what} stands here; it is not overwritten"
         raise ExportError(message, url=target.url)
     if not overwrite:
         message = "A store stands here already; overwrite=True replaces it"
