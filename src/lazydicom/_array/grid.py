@@ -13,6 +13,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.cached import cached
+
 HOLE: Final = -1
 """No frame stands here."""
 NOT_READ: Final = -2
@@ -50,7 +52,7 @@ class Parts:
         return self.across**2
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class FrameGrid:
     """The frame at each grid position; frames of all images are numbered in one row."""
 
@@ -61,13 +63,13 @@ class FrameGrid:
     window: tuple[AxisWindow, ...] | None = None
     """What the array has of rows, columns and samples; ``None``: all."""
 
-    @property
+    @cached
     def shape(self) -> tuple[int, ...]:
         """Lengths of the axes before the plane."""
         tiled = isinstance(self.layout, Tiles)
         return self.numbers.shape[:-2] if tiled else self.numbers.shape
 
-    @property
+    @cached
     def is_stack_of_frames(self) -> bool:
         """Whether each plane of the array is a whole frame."""
         return self.layout is None and self.window is None

@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from lazydicom._bytes.cached import cached
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom._header.transfer_syntax import TransferSyntax
 
@@ -17,7 +18,7 @@ MAX_FRAME_BYTES: Final = 1 << 28
 """256 MiB: a larger frame is refused unless the caller allows it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FrameFormat:
     """All that decoding a frame needs besides its bytes and its number."""
 
@@ -40,7 +41,7 @@ class FrameFormat:
     padded: bool = False
     """Native frames are padded one by one: each begins at a byte, or word, of its own."""
 
-    @property
+    @cached
     def in_order(self) -> bool:
         """Whether native bytes are the values, byte order and spare bits aside."""
         pixel = self.pixel
@@ -49,12 +50,12 @@ class FrameFormat:
         moved = planar or packed or pixel.subsampled or self.swapped_pairs
         return not moved and not self.converts_to_rgb
 
-    @property
+    @cached
     def in_place(self) -> bool:
         """Whether the bytes of a frame in the file are its values, in that sense."""
         return self.transfer_syntax.native and self.in_order and not self.padded
 
-    @property
+    @cached
     def as_stored(self) -> bool:
         """Whether the bytes of a frame are its values without any change."""
         pixel = self.pixel
@@ -66,7 +67,7 @@ class FrameFormat:
             self.in_place and (little or size == 1) and (pixel.bits_stored == 8 * size)
         )
 
-    @property
+    @cached
     def converts_to_rgb(self) -> bool:
         """Whether stored YCbCr comes out as RGB."""
         ybr = self.pixel.photometric_interpretation in YBR_FULL

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
+from lazydicom._bytes.cached import cached
 from lazydicom._header import tags
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
@@ -57,7 +58,7 @@ _MAY_LACK: Final = {
 Attributes: TypeAlias = Mapping[str, int | str | None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ImagePixel:
     """What the Image Pixel module says about one frame, and how many there are."""
 
@@ -78,12 +79,12 @@ class ImagePixel:
     high_bit: int = -1
     """The highest stored bit, where that is above BitsStored - 1; else of no importance."""
 
-    @property
+    @cached
     def low_bits(self) -> int:
         """Bits below the stored ones, as ACR-NEMA allowed them."""
         return max(self.high_bit + 1 - self.bits_stored, 0)
 
-    @property
+    @cached
     def frame_shape(self) -> tuple[int, ...]:
         """Rows and columns, and samples for colour."""
         shape = (self.rows, self.columns)
@@ -91,7 +92,7 @@ class ImagePixel:
             shape if self.samples_per_pixel == 1 else (*shape, self.samples_per_pixel)
         )
 
-    @property
+    @cached
     def dtype(self) -> np.dtype[np.generic]:
         """Type of the stored values in native byte order; 1-bit pixels are `uint8`."""
         kind = "ui"[self.pixel_representation and self.bits_allocated > 1]
@@ -99,22 +100,22 @@ class ImagePixel:
             kind = "f"
         return _DTYPES[kind, max(self.bits_allocated // 8, 1)]
 
-    @property
+    @cached
     def frame_values(self) -> int:
         """Values of one decoded frame."""
         return math.prod(self.frame_shape)
 
-    @property
+    @cached
     def frame_nbytes(self) -> int:
         """Bytes of one decoded frame."""
         return self.frame_values * self.dtype.itemsize
 
-    @property
+    @cached
     def subsampled(self) -> bool:
         """Whether native frames hold one chrominance pair per two pixels."""
         return self.photometric_interpretation == "YBR_FULL_422"
 
-    @property
+    @cached
     def frame_bits(self) -> int:
         """Bits of one native frame in the file (PS3.5 section 8.1.1)."""
         samples = 2 if self.subsampled else self.samples_per_pixel

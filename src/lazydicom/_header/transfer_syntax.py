@@ -3,13 +3,15 @@
 from dataclasses import dataclass
 from typing import Final
 
+from lazydicom._bytes.cached import cached
+
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
 DEFLATED_LITTLE: Final = "1.2.840.10008.1.2.1.99"
 EXPLICIT_BIG: Final = "1.2.840.10008.1.2.2"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TransferSyntax:
     """How the elements of a file, and its frames, are encoded."""
 
@@ -25,12 +27,12 @@ class TransferSyntax:
     big_endian_pixels: bool = False
     """Whether pixels are big endian in a little endian file, as one vendor writes them."""
 
-    @property
+    @cached
     def native(self) -> bool:
         """Whether frames follow each other without items."""
         return self.codec is None
 
-    @property
+    @cached
     def pixels_little_endian(self) -> bool:
         """Whether words of native pixels are little endian."""
         return self.little_endian and not self.big_endian_pixels

@@ -68,7 +68,8 @@ class LocalSource:
     def read_into(self, offset: int, out: memoryview) -> None:
         """Fill `out` from the page cache, without a copy in between."""
         view = out.cast("B")
-        check_span(self, ByteRange(offset, view.nbytes))
+        if not 0 <= offset <= self.version.size - view.nbytes:
+            check_span(self, ByteRange(offset, view.nbytes))
         descriptor = self.open()
         try:
             count = read_into(descriptor, view, offset)
