@@ -19,11 +19,12 @@ from lazydicom._header.transfer_syntax import (
 )
 from lazydicom._header.values import decode_values
 from lazydicom._header.walker import UNDEFINED, Framing, read_element
-from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
+from lazydicom.errors import InvalidDicomError, LimitError, UnsupportedError, warn
 
 _PREAMBLE: Final = 128
 _PREFIX: Final = b"DICM"
 _SHORTEST: Final = 8
+_MOST_ELEMENTS: Final = 1000
 _UID: Final = re.compile(r"[0-9.]{1,64}")
 
 
@@ -54,6 +55,8 @@ def read_file_meta(
         If this is no DICOM file.
     UnsupportedError
         If the transfer syntax is not known.
+    LimitError
+        If there are more elements of group 0002 than anybody writes.
     """
     meta_start = _find_start(lookahead)
     uid, start = _read_group_2(lookahead, meta_start)
@@ -121,10 +124,15 @@ def _read_group_2(lookahead: Lookahead, start: int) -> tuple[str | None, int]:
     A second File Meta Information may stand in the data set; the first one counts.
     """
     uid: str | None = None
+    count = 0
     while (
         start + _SHORTEST <= lookahead.size
         and lookahead.bytes_at(start, 2) == b"\x02\x00"
     ):
+        count += 1
+        if count > _MOST_ELEMENTS:
+            message = f"More than {_MOST_ELEMENTS} elements of group 0002"
+            raise LimitError(message, url=lookahead.url, offset=start)
         element = read_element(lookahead, start, Framing())
         end = element.offset + element.length
         if element.length == UNDEFINED or end > lookahead.size:

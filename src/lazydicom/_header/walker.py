@@ -239,18 +239,22 @@ def _skip_plain(
     """Step over elements of defined length that lie in memory, the most frequent ones."""
     formats, implicit = _FORMATS[framing.little_endian], framing.implicit_vr
     buffer, base = lookahead.buffer, lookahead.base
-    last = min(lookahead.stop, stop) - 8
+    last = min(lookahead.stop, stop) - 12
     while base <= start <= last:
         group, _, code, length = formats.explicit.unpack_from(buffer, start - base)
+        header = 8
         if implicit:
             (length,) = formats.length.unpack_from(buffer, start - base + 4)
+        elif code in _LONG_VR:
+            header = 12
+            (length,) = formats.length.unpack_from(buffer, start - base + 8)
         elif code not in _SHORT_VR:
             return start
-        end = start + 8 + length
+        end = start + header + length
         if group == _ITEM_GROUP or end > stop or length == UNDEFINED:
             return start
         if patterns.learning:
-            patterns.note(_Step(start, 8, length))
+            patterns.note(_Step(start, header, length))
         start = end
     return start
 
@@ -274,7 +278,7 @@ def inner_framing(lookahead: Lookahead, element: Element, framing: Framing) -> F
     """
     if element.vr != "UN":
         return framing
-    explicit = (framing, Framing())
+    explicit = dict.fromkeys((framing, Framing()))
     shown = (form for form in explicit if _begins_in(lookahead, element, form))
     return next(shown, Framing(implicit_vr=True))
 
