@@ -47,7 +47,7 @@ _USER_INFO_WITH_SLASH = re.compile(r"(?<=://)[^/:@]*:(?!\d+/).*@")
 _QUERY = re.compile(r"(?<=[^?])[?#].*$", re.DOTALL)
 _IN_STORE = re.compile(r"(?:s3a?|gs|gcs|memory|sftp|ssh)://")
 _QUERY_OF_KEY = re.compile(r"\?[\w.-]+=.*$", re.DOTALL)
-"""A key may hold a question mark or a number sign of its own."""
+"""A key may hold "?" or "#" of its own."""
 
 
 class LazyDicomError(Exception):

@@ -6,7 +6,7 @@
     ds.pixel_array_options(use_v2_backend=True)
     ds.pixel_array
 
-A handler answers as pydicom's numpy handler does, down to the words of its errors and
+A handler does as pydicom's numpy handler, down to the words of its errors and
 warnings, for people filter by them: built-in exceptions, the values of all frames in one
 row, words as they stand in the file (in its byte order, unused bits and all).
 

@@ -130,7 +130,7 @@ class ObjectSource:
         ]
 
     def _whole(self, part: Any, span: ByteRange) -> memoryview:  # noqa: ANN401 (obstore's)
-        """Refuse a part of another length: obstore takes what a server answers."""
+        """Refuse a part of another length: obstore takes what a server sends."""
         data = memoryview(part)
         if data.nbytes != span.length:
             message = f"Expected {span.length} bytes, found {data.nbytes}"

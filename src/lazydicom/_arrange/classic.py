@@ -144,7 +144,7 @@ def _private_b_values(columns: Columns) -> NDArray[np.float64]:
 
 
 def _spread_frames(columns: Columns, images: Sequence[DicomImage]) -> None:
-    """Tell the frames of multi-frame instances apart, as far as they say how."""
+    """Separate the frames of multi-frame instances, as far as they say how."""
     frames = sum(image.number_of_planes for image in images)
     for name, width in (("acquisition_time", 1), ("position", 3)):
         columns.setdefault(name, np.full((frames, width), np.nan))

@@ -150,7 +150,7 @@ def _side_by_side(placed: PlacedFrames) -> Fault:
 
 
 def _unevenness(placed: PlacedFrames) -> Fault:
-    """Tell uneven gaps from even ones whose planes are shifted sideways."""
+    """Separate uneven gaps from even ones whose planes are shifted sideways."""
     planes = placed.planes
     runs = even_runs(planes.z)
     text = f"Gaps between planes are uneven: {_gaps(placed)}"

@@ -70,7 +70,7 @@ class DicomImage:
         return len(self.reader)
 
     def __repr__(self) -> str:
-        """Tell name, frames and transfer syntax; never an attribute of a patient."""
+        """Return name, frames and transfer syntax; never an attribute of a patient."""
         syntax = self.format.transfer_syntax.name
         return f"<DicomImage {redact_url(self.url)}: {len(self)} frames, {syntax}>"
 
@@ -115,7 +115,7 @@ class DicomImage:
         return index
 
     def identity(self) -> tuple[object, ...]:
-        """Tell these pixels from any other: the file's version and how it is decoded."""
+        """Return what only these pixels have: the file's version and how it is decoded."""
         return (*self.reader.version(), self.format)
 
     def frame(self, number: int) -> NDArray[Any]:

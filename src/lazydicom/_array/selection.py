@@ -211,7 +211,7 @@ def _axis(key: Any, axis: int, length: int) -> tuple[Positions, AxisKey]:  # noq
 
 
 def _is_integer(key: Any) -> bool:  # noqa: ANN401
-    """Tell an object that stands for an integer: of NumPy, or of anybody."""
+    """Return whether an object stands for an integer: of NumPy, or of anybody."""
     return hasattr(key, "__index__") and not isinstance(key, np.ndarray)
 
 

@@ -53,7 +53,7 @@ class ByteSource(Protocol):
         ...
 
     def identity(self) -> tuple[object, ...]:
-        """Tell this version of the file from any other: name, size, mtime or etag."""
+        """Return what only this version of the file has: name, size, mtime or etag."""
         ...
 
 

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 TIMEOUT_S: Final = 60.0
 """Seconds that a worker may take for one frame."""
 MAX_RESPONSE: Final = 1 << 14
-"""Bytes that a worker may answer."""
+"""Bytes that a worker may send."""
 MAX_MESSAGE: Final = 1000
 """Characters of what went wrong."""
 _MOST_ODD: Final = 8
@@ -123,8 +123,8 @@ class Worker:
         response = b""
         try:
             self._pipe.send_bytes(request)
-            answered = self._pipe.poll(TIMEOUT_S)
-            if answered:
+            responded = self._pipe.poll(TIMEOUT_S)
+            if responded:
                 response = self._pipe.recv_bytes(MAX_RESPONSE)
         except (EOFError, OSError) as error:
             raise self._lost("died") from error
@@ -133,7 +133,7 @@ class Worker:
         ):  # Ctrl-C: a response nobody took would be the next frame's
             self._lost("was left")
             raise
-        if not answered:
+        if not responded:
             raise self._lost(f"takes more than {TIMEOUT_S:g} s")
         return response
 
@@ -148,7 +148,7 @@ class Worker:
             error = None if name is None else _ERRORS[name]
             texts = [_shown(text) for text in (message, *odd[:_MOST_ODD])]
         except (ValueError, LookupError, TypeError, RecursionError):
-            raise self._lost("answered what no decoder does") from None
+            raise self._lost("sent what no decoder does") from None
         if error is not None:
             raise error(texts[0])
         return tuple(texts[1:])

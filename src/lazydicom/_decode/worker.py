@@ -26,7 +26,7 @@ _MEMORY: Final = 4 << 30
 
 
 def serve(pipe: "Connection[Any, Any]", file: int) -> None:
-    """Answer each request with what went wrong, or was odd."""
+    """Send back, for each request, what went wrong, or was odd."""
     memory = None
     while True:
         try:

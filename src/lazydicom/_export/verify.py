@@ -97,7 +97,7 @@ def verify(
     Returns
     -------
     VerifyReport
-        Its `ok` is the answer, its `first` names the first frame that differs.
+        Its `ok` says whether it is, its `first` names the first frame that differs.
 
     Raises
     ------

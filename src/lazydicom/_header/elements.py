@@ -1,6 +1,6 @@
 """The top-level elements of a file: where they lie, and the values of short ones.
 
-A pydicom `Dataset` answers the same questions, so everything above asks only these.
+A pydicom `Dataset` can be asked for the same, so everything above asks for nothing else.
 """
 
 from collections.abc import Mapping

@@ -24,7 +24,7 @@ from uuid import uuid4
 
 import platformdirs
 
-from lazydicom._open.index_record import SavedInstance, from_record, to_record
+from lazydicom._open.index_record import IndexRecord, from_record, to_record
 from lazydicom.errors import InvalidDicomError, LazyDicomError, LimitError
 
 SUFFIX: Final = ".lazydicom-index"
@@ -55,7 +55,7 @@ _LONGEST_RECORD: Final = 1 << 24
 """16 MiB of JSON for one instance."""
 
 
-def write_index(path: Path, instances: Iterable[SavedInstance]) -> None:
+def write_index(path: Path, instances: Iterable[IndexRecord]) -> None:
     """Write an index file in one step: a reader sees the old one or the new one.
 
     Raises
@@ -72,7 +72,7 @@ def write_index(path: Path, instances: Iterable[SavedInstance]) -> None:
         beside.unlink(missing_ok=True)
 
 
-def read_index(path: str | os.PathLike[str]) -> dict[str, SavedInstance]:
+def read_index(path: str | os.PathLike[str]) -> dict[str, IndexRecord]:
     """Read all instances of an index file, by the hash of their names.
 
     Raises
@@ -86,7 +86,7 @@ def read_index(path: str | os.PathLike[str]) -> dict[str, SavedInstance]:
     return {instance.name: instance for instance in instances}
 
 
-def read_instance(path: str | os.PathLike[str], name: str) -> SavedInstance | None:
+def read_instance(path: str | os.PathLike[str], name: str) -> IndexRecord | None:
     """Read one instance of an index file, ``None`` if the file does not have it.
 
     Raises
@@ -157,7 +157,7 @@ class _Index:
         row = self.row(place) if place < self.instances else None
         return row if row is not None and row.key == key else None
 
-    def instance(self, row: _Row) -> SavedInstance:
+    def instance(self, row: _Row) -> IndexRecord:
         """Read one instance."""
         whole = row.record_length + row.lengths_length
         if row.offset + whole > self.length:
@@ -233,7 +233,7 @@ def _unpack(data: bytes, most: int) -> bytes:
     return values
 
 
-def _write(archive: zipfile.ZipFile, instances: Iterable[SavedInstance]) -> None:
+def _write(archive: zipfile.ZipFile, instances: Iterable[IndexRecord]) -> None:
     rows: dict[bytes, _Row] = {}
     offset = 0
     with archive.open(_RECORDS, "w", force_zip64=True) as file:

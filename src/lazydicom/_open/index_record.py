@@ -54,7 +54,7 @@ _MOST_BYTES: Final = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class SavedInstance:
+class IndexRecord:
     """One instance, as it was when it was indexed."""
 
     name: str
@@ -87,7 +87,7 @@ def save_instance(
     *,
     attributes: Mapping[str, Any],
     warnings: list[str],
-) -> SavedInstance:
+) -> IndexRecord:
     """Keep what was found about an instance; frames not found yet are looked for now.
 
     Raises
@@ -97,7 +97,7 @@ def save_instance(
     """
     index, fragments = frame_index(reader), fragment_reader(reader)
     assert index is not None, "of a file"
-    return SavedInstance(
+    return IndexRecord(
         name=hash_name(source.url),
         size=source.size(),
         version=version_of(source),
@@ -133,7 +133,7 @@ def _positions(source: ByteSource) -> Iterator[int | str]:
 
 
 def version_of(source: ByteSource) -> tuple[int | str, ...]:
-    """Tell this version of a file from any other of the same name.
+    """Return what only this version of a file has.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def version_of(source: ByteSource) -> tuple[int | str, ...]:
     return tuple(redact_url(one) if isinstance(one, str) else one for one in known)
 
 
-def check_version(saved: SavedInstance, source: ByteSource, *, index_name: str) -> None:
+def check_version(saved: IndexRecord, source: ByteSource, *, index_name: str) -> None:
     """Raise `SourceChangedError` unless the file is the one that was indexed."""
     now = version_of(source)
     if now != saved.version:
@@ -158,9 +158,7 @@ def check_version(saved: SavedInstance, source: ByteSource, *, index_name: str) 
         raise SourceChangedError(message, url=source.url)
 
 
-def saved_reader(
-    saved: SavedInstance, source: ByteSource, *, lends: bool
-) -> FrameReader:
+def saved_reader(saved: IndexRecord, source: ByteSource, *, lends: bool) -> FrameReader:
     """Read frames where they were found; nothing is looked up again."""
     if saved.transfer_syntax.deflated:
         source = InflatedSource(source, saved.start)
@@ -170,7 +168,7 @@ def saved_reader(
     return FragmentReader(source, places)
 
 
-def to_record(saved: SavedInstance) -> tuple[dict[str, Any], bytes]:
+def to_record(saved: IndexRecord) -> tuple[dict[str, Any], bytes]:
     """Return an instance as plain values, and the lengths of frames that no stride tells."""
     index = saved.index
     record: dict[str, Any] = {
@@ -195,7 +193,7 @@ def to_record(saved: SavedInstance) -> tuple[dict[str, Any], bytes]:
 
 def from_record(
     record: Mapping[str, Any], read_lengths: Callable[[int], bytes]
-) -> SavedInstance:
+) -> IndexRecord:
     """Read an instance back; whatever does not fit is an error of its own kind.
 
     Parameters
@@ -212,7 +210,7 @@ def from_record(
     """
     _check_kinds(record, _KINDS)
     syntax = TRANSFER_SYNTAXES[record["transfer_syntax"]]
-    saved = SavedInstance(
+    saved = IndexRecord(
         name=record["name"],
         size=record["size"],
         version=tuple(record["version"]),
@@ -279,7 +277,7 @@ def _index(
     return index_edges(edges, origin)
 
 
-def _check_frames(saved: SavedInstance) -> None:
+def _check_frames(saved: IndexRecord) -> None:
     """Compare what a record says in two places, and with the size of the file."""
     index, pixel, items = saved.index, saved.pixel, saved.items
     frames = pixel.number_of_frames

@@ -24,7 +24,7 @@ from lazydicom._open.index_file import (
     write_index,
 )
 from lazydicom._open.index_record import (
-    SavedInstance,
+    IndexRecord,
     check_version,
     has_version,
     hash_name,
@@ -108,7 +108,7 @@ def open_with_cache(
     return array
 
 
-def _read_cached(path: Path, name: str) -> SavedInstance | None:
+def _read_cached(path: Path, name: str) -> IndexRecord | None:
     """Read what is cached; a file that is damaged is as good as none."""
     with suppress(InvalidDicomError, LimitError):
         return read_instance(path, name)
@@ -159,7 +159,7 @@ def save_index(
         message = "Something else than an index stands here; it is not overwritten"
         raise ExportError(message, url=str(place))
     plain = OpenOptions(color="stored")
-    found: list[SavedInstance] = []
+    found: list[IndexRecord] = []
     for file in list_files(urls, options):
         try:
             found.append(_open_and_save(open_source(file.file, options), plain)[1])
@@ -178,7 +178,7 @@ def save_index(
 
 def _open_and_save(
     source: ByteSource, options: OpenOptions
-) -> tuple[DicomArray, SavedInstance]:
+) -> tuple[DicomArray, IndexRecord]:
     with noted_warnings() as warnings:
         image = open_instance(partial(read_header, source), options)
         attributes = technical_attributes(image.header.elements, url=source.url)
@@ -194,7 +194,7 @@ def _open_and_save(
 
 
 def _open_saved(
-    saved: SavedInstance, source: ByteSource, index_name: str, options: OpenOptions
+    saved: IndexRecord, source: ByteSource, index_name: str, options: OpenOptions
 ) -> DicomArray:
     check_version(saved, source, index_name=index_name)
     check_size(saved.pixel.frame_nbytes, options.max_frame_bytes)

@@ -1,4 +1,4 @@
-"""Pictures of a whole file or volume, small and windowed.
+"""Pictures of a whole file or volume, small, in grey levels.
 
 A contact sheet has evenly spaced frames side by side. Three planes are the axial, coronal and
 sagittal ones through the middle: they look at the patient as radiologists do, from the feet

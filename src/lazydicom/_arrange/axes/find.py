@@ -250,13 +250,13 @@ def _candidates(table: FrameTable, planes: Codes) -> Iterator[tuple[str, str, Co
 
 
 def component_codes(table: FrameTable) -> Codes:
-    """Tell the kinds of images apart, by the words of their types."""
+    """Number the kinds of images, by the words of their types."""
     names = ("frame_type", "complex_component")
     return combine(*(coded(table.text(name)) for name in names))
 
 
 def diffusion_codes(table: FrameTable) -> Codes:
-    """Tell the diffusion weightings apart: b-value first, then direction."""
+    """Number the diffusion weightings: b-value first, then direction."""
     columns = (
         table.numbers("b_value"),
         table.numbers("diffusion_direction"),

@@ -30,7 +30,7 @@ class ReadPlan:
     """Size of the frames once decoded."""
 
     def __repr__(self) -> str:
-        """Tell the cost in words."""
+        """Return the cost in words."""
         frames = _count(self.frames, "frame")
         requests = _count(self.requests, "request")
         read = "?" if self.read_nbytes is None else print_size(self.read_nbytes)

@@ -49,7 +49,7 @@ class Fetch(Protocol):
         *,
         stall_s: float,
     ) -> Version:
-        """Fill a buffer of the length that is answered."""
+        """Fill a buffer of the length that comes back."""
         ...
 
 

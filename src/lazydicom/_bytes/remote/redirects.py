@@ -22,7 +22,7 @@ _REQUEST: Final = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class OwnOrigin:
+class SameOrigin:
     """A middleware of aiohttp; fsspec tells filesystems apart by its `repr`."""
 
     origin: str
@@ -62,7 +62,7 @@ def _guarded(options: Mapping[str, Any], url: str) -> dict[str, Any]:
     origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
     of_session = (options.get("client_kwargs") or {}).get("middlewares", ())
     given = options.get("middlewares", of_session)
-    return {**options, "middlewares": (*given, OwnOrigin(origin))}
+    return {**options, "middlewares": (*given, SameOrigin(origin))}
 
 
 def _place(url: "URL") -> tuple[str, str | None, int | None]:

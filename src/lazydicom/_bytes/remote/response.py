@@ -1,6 +1,6 @@
 """Is it the range that was asked for, of the object that was opened (RFC 9110, 14).
 
-Clients of HTTP and of object stores hand out bytes whatever the server answered: the whole
+Clients of HTTP and of object stores hand out bytes whatever the server sent: the whole
 file, half of the range, another range, a login page. Here every response is compared with
 the request before one byte of it is used.
 """

@@ -50,7 +50,7 @@ async def _get_object(
     known: Version | None,
     stall_s: float,
 ) -> Mapping[str, Any]:
-    """Ask for a range; an error that the server answered is a response, too."""
+    """Ask for a range; an error of the server is a response, too."""
     from botocore.exceptions import ClientError
 
     bucket, key, version_id = filesystem.split_path(path)

@@ -228,7 +228,7 @@ def open_store(store: Store) -> StoreFolder:
 def _faults(url: str) -> Iterator[None]:
     """Make an error of ours of what a filesystem or a store raises.
 
-    That an object is absent is an answer, and stays what it is.
+    That an object is absent is known, and stays what it is.
     """
     try:
         yield

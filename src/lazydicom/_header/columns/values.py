@@ -26,7 +26,7 @@ _BINARY: Final = {
 UNREADABLE: Final = float("inf")
 """What stands in a column for text that is no number: no decimal string is infinite."""
 LONGEST_TEXT: Final = 128
-"""Twice the longest of the VRs in question (PS3.5 section 6.2); writers exceed theirs."""
+"""Twice the longest of these VRs (PS3.5 section 6.2); writers exceed theirs."""
 MOST_VALUES: Final = 16
 """Of an attribute whose number of values is not fixed."""
 _BACKSLASH: Final = ord("\\")
