@@ -175,7 +175,7 @@ def is_list(urls: object) -> TypeGuard[Iterable[Any]]:
 
 
 def is_pattern(name: str) -> bool:
-    """Return whether a name is a pattern; over HTTP "?" begins a query, a signature for instance.
+    """Return whether a name is a pattern; over HTTP "?" begins a query, as of a signature.
 
     >>> is_pattern("s3://bucket/a?.dcm"), is_pattern("https://[::1]/a.dcm?sig=x")
     (True, False)
@@ -206,7 +206,7 @@ def _place(url: str) -> str:
 
 
 def _is_folder(url: str, storage_options: Mapping[str, Any]) -> bool:
-    """Return whether it is a folder; over HTTP only a slash does, where asking would fetch the file."""
+    """Return whether it is a folder; over HTTP a slash says so: asking fetches a file."""
     if url.startswith(_HTTP):
         return _place(url).endswith("/")
     return is_folder(url, storage_options)

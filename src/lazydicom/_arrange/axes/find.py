@@ -250,13 +250,13 @@ def _candidates(table: FrameTable, planes: Codes) -> Iterator[tuple[str, str, Co
 
 
 def component_codes(table: FrameTable) -> Codes:
-    """Number the kinds of images, by the words of their types."""
+    """Return a code for each kind of image, by the words of their types."""
     names = ("frame_type", "complex_component")
     return combine(*(coded(table.text(name)) for name in names))
 
 
 def diffusion_codes(table: FrameTable) -> Codes:
-    """Number the diffusion weightings: b-value first, then direction."""
+    """Return a code for each diffusion weighting: b-value first, then direction."""
     columns = (
         table.numbers("b_value"),
         table.numbers("diffusion_direction"),

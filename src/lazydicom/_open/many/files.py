@@ -177,7 +177,7 @@ def _open_batches(
 
 
 def is_one_file(name: str) -> bool:
-    """Return whether a name is that of a file, not of a folder, a pattern, a zip file or a DICOMDIR.
+    """Return whether a name is no folder, no pattern, no zip file and no DICOMDIR.
 
     No server is asked: a folder elsewhere must end with a slash.
     """
