@@ -63,7 +63,8 @@ def decode_encapsulated(
             raise
         return decode_unended(codec, data, format_, out)
     if format_.decoder == "pydicom":
-        decode_with_plugins(data, format_, out)
+        converted = bool(getattr(header, "subsampled", False))
+        decode_with_plugins(data, format_, out, converted=converted)
         return ()
     codec.decode(data, header, format_, out)
     return () if codec.oddities is None else codec.oddities(header, format_)

@@ -11,9 +11,11 @@ from lazydicom.errors import DecodeError, UnsupportedError
 
 
 def decode_with_plugins(
-    data: BytesLike, format_: FrameFormat, out: NDArray[Any]
+    data: BytesLike, format_: FrameFormat, out: NDArray[Any], *, converted: bool = False
 ) -> None:
     """Decode one frame as `pydicom.pixels.get_decoder` does, plugin after plugin.
+
+    `converted`: whether plugins themselves make RGB of such a codestream.
 
     Raises
     ------
@@ -33,10 +35,9 @@ def decode_with_plugins(
         needs = "; ".join(decoder.missing_dependencies)
         raise UnsupportedError(f"pydicom finds no plugin: {needs}")
     frame = encapsulate([bytes(data)], has_bot=False)
+    raw = converted or format_.color == "stored"
     try:
-        values, _ = decoder.as_array(
-            frame, index=0, raw=format_.color == "stored", **_options(format_)
-        )
+        values, _ = decoder.as_array(frame, index=0, raw=raw, **_options(format_))
     except BaseException as error:  # a panic of a plugin in Rust is no Exception
         if isinstance(error, KeyboardInterrupt | SystemExit | GeneratorExit):
             raise

@@ -61,6 +61,13 @@ def preflight_jpeg_2000(data: BytesLike, format_: FrameFormat) -> Jpeg2000Header
     check_codestream(header.codestream, format_.pixel)
     if header.part_2:
         raise UnsupportedError("JPEG 2000 with extensions of Part 2 has no decoder")
+    if header.subsampled and (
+        format_.decoder != "pydicom" or format_.color == "stored"
+    ):
+        raise UnsupportedError(
+            "JPEG 2000 with subsampled colour has no decoder here that is right: open it"
+            ' with decoder="pydicom" and color="rgb", for Pillow or pylibjpeg-openjpeg'
+        )
     header = check_tile_parts(data, header)
     bits = header.codestream.bits
     if bits > _OPENJPEG_BITS and not _is_for_openjph(header, format_):

@@ -26,6 +26,8 @@ _QCC: Final = b"\xff\x5d"
 _QUANTIZATION: Final = (b"\xff\x5c", _QCC)
 _SCALAR: Final = frozenset((1, 2))
 """Styles of quantization other than none."""
+_SUBSAMPLED: Final = frozenset(((2, 1), (2, 2), (1, 2)))
+"""Steps of chrominance, across and down."""
 _MOST_BIT_PLANES: Final = 30
 _MOST_TILES: Final = 65535
 
@@ -48,6 +50,8 @@ class Jpeg2000Header(NamedTuple):
     """Whether components are transformed into each other; it finds that, too."""
     reversible: bool = True
     """Whether the wavelet transform of all components is; and that."""
+    subsampled: bool = False
+    """Whether chrominance is coded in fewer samples."""
     layers: int = 1
     """Quality layers, as COD of the main header tells; and that."""
 
@@ -75,7 +79,9 @@ def read_jpeg_2000_header(data: BytesLike) -> Jpeg2000Header:
     if length != _SIZ.size + 3 * samples or len(components) != 3 * samples:
         raise DecodeError(f"SIZ has {length} bytes for {samples} components")
     tiles = _count_tiles(*grid)
-    if components != components[:3] * samples or components[1:3] != b"\x01\x01":
+    subsampled = _are_subsampled(components)
+    alike = components == components[:3] * samples and components[1:3] == b"\x01\x01"
+    if not alike and not subsampled:
         raise UnsupportedError("Components of unlike size, sign or precision")
     columns, rows = grid[0] - grid[2], grid[1] - grid[3]
     found_frame = Codestream(rows, columns, samples, (components[0] & 0x7F) + 1)
@@ -86,7 +92,16 @@ def read_jpeg_2000_header(data: BytesLike) -> Jpeg2000Header:
         part_2=bool(extensions & 0x8000),
         tiles=tiles,
         start=start,
+        subsampled=subsampled,
     )
+
+
+def _are_subsampled(components: bytes) -> bool:
+    """Return whether there are luminance and two smaller planes of chrominance."""
+    luma, *chroma = (components[at : at + 3] for at in range(0, len(components), 3))
+    if len(chroma) != 2 or chroma[0] != chroma[1] or luma[1:] != b"\x01\x01":
+        return False
+    return chroma[0][:1] == luma[:1] and tuple(chroma[0][1:]) in _SUBSAMPLED
 
 
 def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> Jpeg2000Header:
