@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import subprocess
 import sys
@@ -11,17 +12,17 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydicom import Dataset
 from slide_files import as_bytes, changed, make_slide
 from tools import require_shared_data
+from wado_server import Answer, WadoServer, frames_of, multipart
 
 import lazydicom
-from lazydicom.errors import InvalidDicomError, LazyDicomWarning
+from lazydicom.errors import InvalidDicomError, LazyDicomWarning, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
-
-    from pydicom import Dataset
 
 
 @st.composite
@@ -362,3 +363,40 @@ def test_opening_a_slide_needs_no_pydicom(tmp_path: Path) -> None:
         "assert 'pydicom' not in sys.modules\n"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+# --- DICOMweb ----------------------------------------------------------------------------
+
+
+def test_tiles_come_from_a_server_in_batches() -> None:
+    slide = make_slide(
+        matrix=(20, 20), tile=(5, 5), sparse=True, shuffled=True, keep=0.8, samples=1
+    )
+    (dataset,) = slide.datasets
+    frames = np.frombuffer(dataset.PixelData, np.uint8)[: dataset.NumberOfFrames * 50]
+    del dataset.PixelData
+    with WadoServer() as server:
+        dataset.SOPInstanceUID = "1.9"
+        server.metadata = json.loads(dataset.to_json())
+        server.frames = lambda numbers: Answer(
+            multipart(frames_of(frames.reshape(-1, 50), numbers))
+        )
+        (level,) = lazydicom.open_slide([server.url], fill_value=0)
+        opening = len(server.asked)
+
+        values = level[3:17, 4:19]
+
+    assert np.array_equal(values, slide.truth[0, 0, 3:17, 4:19])
+    assert len(server.asked) - opening < 8
+
+
+def test_windows_that_differ_from_tile_to_tile_are_refused() -> None:
+    slide = make_slide(matrix=(20, 20), tile=(5, 5), sparse=True, samples=1)
+    for number, group in enumerate(slide.datasets[0].PerFrameFunctionalGroupsSequence):
+        item = Dataset()
+        item.RescaleSlope, item.RescaleIntercept, item.RescaleType = number + 1, 0, "US"
+        group.PixelValueTransformationSequence = [item]
+    (level,) = lazydicom.open_slide(slide.files)
+
+    with pytest.raises(UnsupportedError, match="Tiles of one plane that differ"):
+        lazydicom.apply_modality_lut(level)

@@ -13,6 +13,7 @@ from codestream_samples import JPEG
 from command_line import write_file
 from counting import open_counted
 from dicom_files import element, make_encapsulated, make_native
+from range_server import RangeServer
 from series_files import write_volume
 from tools import require_shared_data
 
@@ -141,3 +142,16 @@ def test_a_mosaic_is_not_read_for_one_of_its_tiles() -> None:
 
     assert "<img" not in html
     assert "takes more than itself to read" in html
+
+
+def test_a_frame_that_is_far_away_is_not_fetched_to_be_shown() -> None:
+    data = make_native(np.zeros((5, 30, 20), np.uint16))
+    with RangeServer({"a.dcm": data}) as server:
+        array = lazydicom.open_image(server.url("a.dcm"))
+        asked = len(server.requests)
+
+        html = array._repr_html_()
+
+        assert len(server.requests) == asked
+    assert "<img" not in html
+    assert "is far away: it is read when it is asked for" in html

@@ -1,12 +1,15 @@
 """Opening a whole slide: instances of tiles become levels of one image, no tile is read."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Literal, TypeAlias, Unpack
 
 from lazydicom._arrange.slides.facts import SlideFacts, kind_of, read_facts
 from lazydicom._arrange.slides.levels import Fill, SlideChoices, make_levels
 from lazydicom._array.array import DicomArray
 from lazydicom._array.image import DicomImage
+from lazydicom._bytes.ranges import REQUESTS
+from lazydicom._frames.dicomweb.client import SCHEME
 from lazydicom._frames.reader import frame_index
 from lazydicom._open.many.files import Instances, open_instances
 from lazydicom._open.many.problems import raise_problem
@@ -16,6 +19,7 @@ from lazydicom._open.options import (
     check_choice,
     open_options,
 )
+from lazydicom._open.web import open_web_instance
 from lazydicom.errors import InvalidDicomError, redact_url
 
 SlideImage: TypeAlias = Literal["volume", "label", "overview", "thumbnail"]
@@ -48,7 +52,8 @@ def open_slide(
     Parameters
     ----------
     urls : str, os.PathLike, bytes, pydicom Dataset, or a list of them
-        A folder, a pattern, a zip file, files; any fsspec URL.
+        A folder, a pattern, a zip file, files; any fsspec URL; instances behind
+        DICOMweb.
     storage_options : mapping, optional
         Arguments of the fsspec filesystem.
     image : {"volume", "label", "overview", "thumbnail"}
@@ -178,14 +183,42 @@ def _open_images(
     urls: Instances, storage_options: Mapping[str, Any] | None, options: OpenOptions
 ) -> list[DicomImage]:
     """Open all instances; one that cannot be read might be a part of the slide."""
-    opened = open_instances(urls, storage_options or {}, options)
+    web, others = _split_web(urls)
+    images = _open_web(web, storage_options or {}, options)
+    if others is None:
+        return images
+    opened = open_instances(others, storage_options or {}, options)
     for problem in opened.problems:
         if problem.error is not None:
             raise_problem(problem)
-    images = [one for batch in opened.batches for one in batch.images]
+    images += [one for batch in opened.batches for one in batch.images]
     if not images:
         raise InvalidDicomError("No image is among these files")
     return images
+
+
+def _split_web(urls: Instances) -> "tuple[list[str], Instances | None]":
+    """Part instances behind DICOMweb from others; ``None`` where there are no others."""
+    names: list[Any] = list(urls) if isinstance(urls, list | tuple) else [urls]
+    web = [one for one in names if isinstance(one, str) and one.startswith(SCHEME)]
+    others = [one for one in names if one not in web] if web else []
+    if not web:
+        return [], urls
+    return web, others or None
+
+
+def _open_web(
+    urls: Sequence[str], storage_options: Mapping[str, Any], options: OpenOptions
+) -> list[DicomImage]:
+    """Ask for the metadata of all instances at once."""
+    if not urls:
+        return []
+    with ThreadPoolExecutor(min(REQUESTS, len(urls))) as pool:
+        opened = [
+            pool.submit(open_web_instance, url, storage_options, options)
+            for url in urls
+        ]
+        return [one.result() for one in opened]
 
 
 def _of_kind(images: Sequence[DicomImage], wanted: SlideImage) -> list[SlideFacts]:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.computed import FrameArray
-from lazydicom._array.grid import HOLE
+from lazydicom._array.grid import HOLE, Tiles
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
 from lazydicom._header.attributes import FRAME_ATTRIBUTES, TEXT
@@ -46,13 +46,22 @@ def frame_columns(
 
 
 def on_grid(column: NDArray[Any], array: FrameArray) -> NDArray[Any]:
-    """Spread a number per frame over the axes; one without axes where all are equal."""
+    """Spread a number per frame over the axes; one without axes where all are equal.
+
+    Raises
+    ------
+    UnsupportedError
+        If numbers differ among the tiles of a plane.
+    """
     rows = array.frames.rows_of(array.grid.numbers)
     there = column[rows[rows != HOLE]]
     if there.size and np.array_equal(
         there, np.full_like(there, there[0]), equal_nan=True
     ):
         return np.asarray(there[0])
+    if isinstance(array.grid.layout, Tiles):
+        message = "Tiles of one plane that differ in a LUT or a scale"
+        raise UnsupportedError(message, url=array.images[0].url)
     nothing = np.nan if column.dtype.kind == "f" else 0
     spread = np.append(column, column.dtype.type(nothing))[rows]  # a hole is the last
     return spread.reshape(*rows.shape, *(1 for _ in array.frame_shape))
