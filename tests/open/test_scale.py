@@ -73,7 +73,7 @@ def test_groups_that_must_be_walked_are_read_once(
 
 
 @pytest.mark.parametrize(
-    ("mode", "outcome"), [("refuse", "1000000000 frames"), ("allow", "(0, 4, 5)")]
+    ("mode", "outcome"), [("refuse", "1000000000 frames"), ("allow", "enough for 0")]
 )
 def test_a_billion_frames_in_a_short_file_are_refused_at_once(
     tmp_path: Path, mode: str, outcome: str

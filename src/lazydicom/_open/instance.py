@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -18,6 +19,10 @@ from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS
 from lazydicom._open.options import OpenOptions
 from lazydicom.errors import LimitError, UnsupportedError
+
+MAX_FRAMES: Final = 1 << 24
+"""16,777,216: no object is known with a tenth of that, and a few kilobytes of deflated
+zeros claim more."""
 
 
 def open_instance(
@@ -40,6 +45,7 @@ def open_instance(
     )
     _check_size(header, options.max_frame_bytes)
     reader = _frame_reader(header, format_, options)
+    _check_count(header, len(reader))
     if isinstance(reader, NativeReader):
         format_ = with_padding(format_, reader.index)
     image = DicomImage(reader, format_, load_header, options.frame_cache())
@@ -54,6 +60,13 @@ def _check_size(header: Header, max_frame_bytes: int) -> None:
     except LimitError as error:
         error.tag = IMAGE_PIXEL_TAGS["rows"][0]
         raise error.locate(url=header.url, offset=header.pixel_data.start) from None
+
+
+def _check_count(header: Header, frames: int) -> None:
+    """Refuse more frames than a grid is made for: it takes 8 bytes for each."""
+    if frames > MAX_FRAMES:
+        message = f"Expected at most {MAX_FRAMES} frames, found {frames}"
+        raise LimitError(message, url=header.url, offset=header.pixel_data.start)
 
 
 def _swapped_pairs(header: Header) -> bool:
