@@ -182,9 +182,86 @@ def test_another_order_is_seen_however_a_place_is_written(
 ) -> None:
     array = lazydicom.open_image(server.url)
     server.frames = located(f"http://host/instances/1.9{template}")
+    server.asked.clear()
+
+    assert np.array_equal(array[...], PIXELS)
+
+    asked = [path.rpartition("/")[2] for path, _ in server.asked]
+    assert sorted(asked, key=len) == ["1", "2", "3", "4", "1,2,3,4"]
+
+
+def test_a_server_that_sent_another_order_is_asked_one_by_one(
+    server: WadoServer,
+) -> None:
+    plain, array = server.frames, lazydicom.open_image(server.url)
+    server.frames = located("/instances/1.9/frames/{number}")
+    array[...]
+    server.frames = plain  # parts that do not say which frame they are
+    server.asked.clear()
+
+    assert np.array_equal(array[...], PIXELS)
+
+    assert all("," not in path for path, _ in server.asked)
+
+
+def test_one_frame_that_is_another_one_is_an_error(server: WadoServer) -> None:
+    array = lazydicom.open_image(server.url)
+    server.frames = lambda _: located("/instances/1.9/frames/{number}")([3])
 
     with pytest.raises(SourceError, match="Expected frame 1 of 1"):
-        array[...]
+        array[0]
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "application/octet-stream",
+        "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1",
+        'Application/Octet-Stream; transfer-syntax="1.2.840.10008.1.2.1"',
+    ],
+)
+def test_one_frame_may_come_without_a_multipart_around_it(
+    server: WadoServer, kind: str
+) -> None:
+    def answer(numbers: list[int]) -> Answer:
+        if len(numbers) > 1:
+            return Answer(multipart(frames_of(PIXELS, numbers)))
+        return Answer(frames_of(PIXELS, numbers)[0], kind)
+
+    server.frames = answer
+
+    array = lazydicom.open_image(server.url)
+
+    assert np.array_equal(array[2], PIXELS[2])
+    assert np.array_equal(array, PIXELS)
+
+
+@pytest.mark.parametrize("kind", ["text/html", "application/json", "image/png", ""])
+def test_a_page_instead_of_a_frame_is_an_error(server: WadoServer, kind: str) -> None:
+    server.frames = lambda numbers: Answer(frames_of(PIXELS, numbers)[0], kind)
+
+    with pytest.raises(SourceError, match="Expected multipart/related"):
+        lazydicom.open_image(server.url)
+
+
+@pytest.mark.parametrize(
+    "whole", [f"{RELATED}x", "multipart/related; boundary=x"], ids=["typed", "plain"]
+)
+def test_parts_without_a_type_are_those_of_the_whole(
+    server: WadoServer, whole: str
+) -> None:
+    server.frames = lambda numbers: Answer(
+        multipart(frames_of(PIXELS, numbers), "X-Nothing: said"), whole
+    )
+
+    assert np.array_equal(lazydicom.open_image(server.url), PIXELS)
+
+
+def test_a_part_without_a_type_is_still_as_long_as_a_frame(server: WadoServer) -> None:
+    server.frames = lambda _: Answer(multipart([b"\xff\xd8\xff"], "X-Nothing: said"))
+
+    with pytest.raises(SourceError, match="Expected a frame of 30 bytes, found 3"):
+        lazydicom.open_image(server.url)
 
 
 def test_a_frame_of_another_instance_is_an_error(server: WadoServer) -> None:
@@ -204,7 +281,7 @@ def test_a_frame_of_another_instance_is_an_error(server: WadoServer) -> None:
         (Answer(b"", status=410), "no such instance any more"),
         (Answer(b"", status=502), r"not respond as it should \(status 502\)"),
         (Answer(b"", status=503), "busy"),
-        (Answer(PIXELS[0].tobytes(), "application/octet-stream"), "multipart/related"),
+        (Answer(PIXELS[0].tobytes(), "application/dicom"), "multipart/related"),
     ],
     ids=str,
 )

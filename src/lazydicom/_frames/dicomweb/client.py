@@ -40,6 +40,8 @@ _STATUS: Final = {
 _OPTIONS: Final = frozenset(("headers", "auth", "timeout", "verify"))
 _TIMEOUT_S: Final = (10, 60)
 _FILE: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+_SHUFFLING: Final[set[str]] = set()
+"""Services that were seen to send frames in another order than they were asked for."""
 _BEGINNING_KIB: Final = 4
 """Enough for the File Meta Information."""
 _SERVERS_KEPT: Final = 4
@@ -108,6 +110,9 @@ def fetch_frames(
 ) -> list[Part]:
     """Ask for frames, counted from 0, with one request.
 
+    A server that was seen to send frames in another order than they were asked for is asked
+    for one after the other: not every part says which frame it is.
+
     Raises
     ------
     RefusedError
@@ -115,6 +120,8 @@ def fetch_frames(
     SourceError
         If the response is not one part for each frame, in order.
     """
+    if len(frames) > 1 and place.service in _SHUFFLING:
+        return _one_by_one(url, place, options, accept, frames)
     client = _client(place.service, options)
     numbers = [frame + 1 for frame in frames]
     # Streamed: the client then takes nothing apart, which `_note_parts` has done.
@@ -126,9 +133,29 @@ def fetch_frames(
     if len(parts) != len(frames):
         message = f"Expected {len(frames)} frames, the server sent {len(parts)}"
         raise SourceError(message, url=url)
+    if _is_shuffled(parts, numbers):
+        _SHUFFLING.add(place.service)
+        return _one_by_one(url, place, options, accept, frames)
     for number, part in zip(numbers, parts, strict=True):
         _check_location(part.location, place, number, url)
     return parts
+
+
+def _one_by_one(
+    url: str,
+    place: Place,
+    options: Mapping[str, Any],
+    accept: Accept,
+    frames: Sequence[int],
+) -> list[Part]:
+    return [fetch_frames(url, place, options, accept, [one])[0] for one in frames]
+
+
+def _is_shuffled(parts: Sequence[Part], numbers: Sequence[int]) -> bool:
+    """Return whether parts say that they are these frames, in another order."""
+    places = [_LOCATION.search(part.location) for part in parts]
+    sent = [int(place[2]) for place in places if place is not None]
+    return sent != list(numbers) and sorted(sent) == sorted(numbers)
 
 
 def fetch_beginning(url: str, place: Place, options: Mapping[str, Any]) -> bytes:

@@ -14,6 +14,7 @@ from lazydicom.errors import SourceError
 
 _BOUNDARY: Final = re.compile(r'boundary=(?:"([^"]+)"|([^";\s]+))', re.IGNORECASE)
 _SYNTAX: Final = re.compile(r'transfer-syntax="?([0-9.]+)', re.IGNORECASE)
+_TYPE: Final = re.compile(r'type="?([a-z0-9/.+-]+)', re.IGNORECASE)
 _DEFAULTS: Final = {
     "application/octet-stream": EXPLICIT_LITTLE,
     **media_types(),
@@ -46,6 +47,8 @@ def parse_multipart(content_type: str, body: bytes) -> list[Part]:
         If it is something else, or cut.
     """
     kind = content_type.partition(";")[0].strip().lower()
+    if kind in _DEFAULTS:  # one frame, and nothing around it
+        return [Part(memoryview(body), _syntax_of(content_type), "")]
     boundary = _BOUNDARY.search(content_type)
     if kind != "multipart/related" or boundary is None:
         message = (
@@ -70,8 +73,20 @@ def _part(piece: memoryview, content_type: str) -> Part:
     length = headers.get("content-length", str(len(data)))
     if length != str(len(data)):
         raise SourceError(f"Expected a part of {length} bytes, found {len(data)}")
-    own = headers.get("content-type", "")
-    syntax = _SYNTAX.search(own) or (None if own else _SYNTAX.search(content_type))
-    kind = own.partition(";")[0].strip().lower()
-    uid = syntax[1] if syntax else _DEFAULTS.get(kind, "")
-    return Part(data, uid, headers.get("content-location", ""))
+    own = headers.get("content-type") or _type_of_parts(content_type)
+    return Part(data, _syntax_of(own), headers.get("content-location", ""))
+
+
+def _type_of_parts(content_type: str) -> str:
+    """Return the type of parts that say none, as the whole response says it."""
+    kind = _TYPE.search(content_type)
+    syntax = _SYNTAX.search(content_type)
+    name = kind[1] if kind else "application/octet-stream"
+    return f"{name}; transfer-syntax={syntax[1]}" if syntax else name
+
+
+def _syntax_of(content_type: str) -> str:
+    """Return the UID of a transfer syntax, empty where a type does not tell."""
+    syntax = _SYNTAX.search(content_type)
+    kind = content_type.partition(";")[0].strip().lower()
+    return syntax[1] if syntax else _DEFAULTS.get(kind, "")
