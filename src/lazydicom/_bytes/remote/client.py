@@ -21,8 +21,7 @@ from lazydicom._bytes.location import chain, scheme
 from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.ranges import REQUESTS, ByteRange
 from lazydicom._bytes.remote.azure import fetch_azure
-from lazydicom._bytes.remote.gcs import fetch_gcs
-from lazydicom._bytes.remote.http import fetch_http
+from lazydicom._bytes.remote.http import fetch_gcs, fetch_http
 from lazydicom._bytes.remote.options import check_options, error_of_client
 from lazydicom._bytes.remote.other import fetch_rest, open_rest
 from lazydicom._bytes.remote.redirects import keep_to_origin
