@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import zipfile
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from dicom_files import element, make_native
 from series_files import write_instance, write_volume
+from tools import require_shared_data
 
 import lazydicom
 from lazydicom.errors import LazyDicomError, LazyDicomWarning
@@ -231,3 +233,38 @@ def test_a_zip_names_its_faults(folder: Path, tmp_path: Path) -> None:
 
     assert study["3-MR"].shape == (5, 3, 4)
     assert [p.url.rpartition("/")[2] for p in study.problems] != []
+
+
+PHILIPS = "11_dicomdir/philips_ct_partial"
+
+
+@pytest.mark.parametrize("name", ["DICOMDIR", "dicomdir", "Dicomdir", "index.dat"])
+@pytest.mark.filterwarnings("ignore::lazydicom.errors.LazyDicomWarning")
+def test_a_directory_opens_what_is_left_of_its_files(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "disk"
+    shutil.copytree(require_shared_data(PHILIPS), folder)
+    (folder / "DICOMDIR").rename(folder / name)
+
+    study = lazydicom.open_study(folder / name)
+
+    assert sum(len(array.images) for array in study.values()) == 3
+    lost = [problem.url for problem in study.problems]
+    assert any("DIRFILE" in url for url in lost)
+    assert not any(os.path.exists(url) for url in lost)  # noqa: PTH110
+
+
+@pytest.mark.filterwarnings("ignore::lazydicom.errors.LazyDicomWarning")
+def test_a_directory_in_a_zip_opens_its_files(tmp_path: Path) -> None:
+    source = require_shared_data("11_dicomdir")
+    folder = next(path for path in source.rglob("DICOMDIR")).parent
+    path = tmp_path / "disk.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in folder.rglob("*"):
+            if file.is_file():
+                archive.write(file, file.relative_to(folder).as_posix())
+
+    study = lazydicom.open_study(f"zip://DICOMDIR::{path}")
+
+    assert sum(len(array.images) for array in study.values()) == 3
+    with pytest.raises(LazyDicomError, match="DIRFILE"):
+        lazydicom.open_study(f"zip://DICOMDIR::{path}", on_error="raise")

@@ -19,22 +19,22 @@ from lazydicom._bytes.open import open_source
 from lazydicom._bytes.ranges import REQUESTS, ByteRange
 from lazydicom._bytes.source import ByteSource
 from lazydicom._header import tags
-from lazydicom._header.columns.dicomdir import files_of_dicomdir, is_dicomdir
+from lazydicom._header.columns.dicomdir import is_dicomdir
 from lazydicom._header.elements import FileElements, read_elements
-from lazydicom._header.file_meta import FileMeta, read_file_meta
+from lazydicom._header.file_meta import read_file_meta
 from lazydicom._header.header import header_of_dataset, read_header
-from lazydicom._header.lookahead import Lookahead, open_lookahead
+from lazydicom._header.lookahead import open_lookahead
 from lazydicom._header.pydicom import is_dataset
-from lazydicom._header.walker import Framing, read_element
 from lazydicom._open.indexed import open_indexed
 from lazydicom._open.instance import open_instance
 from lazydicom._open.many.batch_headers import open_batches
+from lazydicom._open.many.directories import Directories
+from lazydicom._open.many.media import media_storage_at
 from lazydicom._open.many.problems import Problem, problem_of
 from lazydicom._open.options import OpenOptions
 from lazydicom.errors import (
     InvalidDicomError,
     LazyDicomError,
-    LimitError,
     SourceError,
     held_warnings,
     redact_url,
@@ -53,8 +53,6 @@ _FEW: Final = 8
 """Fewer files are opened one by one."""
 _KINDS: Final = 8
 """Kinds of headers that are worth the trial."""
-_DEEPEST: Final = 8
-"""A disk has directories of patients, studies and series."""
 _STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
 _NO_IMAGES: Final = (
     "4.2", "9.", "11.", "66", "67", "68.", "78.", "79.", "80.", "81.", "88.", "104.",
@@ -111,9 +109,11 @@ def _open_files(
     listed = list_files(
         urls, storage_options, follow_links=follow, on_change=options.on_change
     )
-    files = _expand(listed, storage_options, set(), depth=0, follow_links=follow)
+    directories = Directories(storage_options, follow)
+    files = directories.expand(listed)
     open_one = partial(_open_listed, storage_options=storage_options, options=options)
     batches, files_left, problems = _open_batches(files, open_one, options)
+    problems += directories.problems
     threads = min(2 * REQUESTS, len(files_left) or 1)  # half of them parse
     with ThreadPoolExecutor(threads, thread_name_prefix="lazydicom-open") as pool:
         held = pool.map(partial(_hold_warnings, open_one), files_left)
@@ -195,45 +195,6 @@ def _name_of(file: Listed) -> str:
     return "" if isinstance(file.file, bytes | bytearray | memoryview) else file.url
 
 
-def _expand(
-    files: list[Listed],
-    storage_options: Mapping[str, Any],
-    seen: set[str],
-    *,
-    depth: int,
-    follow_links: bool,
-) -> list[Listed]:
-    """Let a DICOMDIR that was named stand for the files it refers to.
-
-    Directories refer to each other, maybe in a circle: each is `seen` once.
-
-    Raises
-    ------
-    LimitError
-        If they go on and on, as a server may make them.
-    """
-    expanded: list[Listed] = []
-    for one in files:
-        name = _name_of(one) if one.named else ""  # names of thousands cost time
-        if not name or not is_dicomdir(name):
-            expanded.append(one)
-        elif name not in seen:
-            if depth > _DEEPEST:
-                raise LimitError("Directories refer deeper and deeper", url=name)
-            seen.add(name)
-            source = open_source(name, storage_options)
-            names = files_of_dicomdir(name, source, follow_links=follow_links)
-            inside = [Listed(url, named=True) for url in names]
-            expanded += _expand(
-                inside,
-                storage_options,
-                seen,
-                depth=depth + 1,
-                follow_links=follow_links,
-            )
-    return expanded
-
-
 def _open_listed(
     file: Listed, *, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> DicomImage | Problem:
@@ -288,7 +249,7 @@ def _should_be_image(source: ByteSource) -> bool:
     try:
         with open_lookahead(source) as lookahead:
             meta = read_file_meta(lookahead)
-            kind = _media_storage(lookahead, meta)
+            kind = media_storage_at(lookahead, meta)
             kind = _sop_class(read_elements(source, lookahead, meta)) or kind
     except LazyDicomError:
         return True
@@ -299,15 +260,3 @@ def _should_be_image(source: ByteSource) -> bool:
 
 def _sop_class(elements: FileElements) -> str:
     return "".join(map(str, elements.get(tags.SOP_CLASS_UID, "UI")))
-
-
-def _media_storage(lookahead: Lookahead, meta: FileMeta) -> str:
-    """Read the SOP class that the File Meta group names."""
-    at = meta.meta_start
-    while at < meta.start:
-        element = read_element(lookahead, at, Framing())
-        at = element.offset + element.length
-        if element.tag == tags.MEDIA_STORAGE_SOP_CLASS_UID:
-            value = lookahead.bytes_at(element.offset, element.length)
-            return value.decode("latin-1").rstrip("\0 ")
-    return ""
