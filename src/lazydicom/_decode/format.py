@@ -46,7 +46,7 @@ class FrameFormat:
         """Whether native bytes are the values, byte order and spare bits aside."""
         pixel = self.pixel
         planar = pixel.planar_configuration == 1 and pixel.samples_per_pixel > 1
-        packed = pixel.bits_allocated == 1
+        packed = pixel.packed
         moved = planar or packed or pixel.subsampled or self.swapped_pairs
         return not moved and not self.converts_to_rgb
 

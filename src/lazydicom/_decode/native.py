@@ -26,6 +26,7 @@ from lazydicom.errors import DecodeError
 
 _WORTH: Final = 0.75
 """A region of more of the frame than that is read as the frame."""
+_TWELVE: Final = 12
 _LITTLE_MACHINE: Final = sys.byteorder == "little"
 
 
@@ -102,7 +103,9 @@ def _unpack_values(
         flat = swap_pairs(flat)
     first_bit = 0 if format_.padded else frame * pixel.frame_bits
     skip = first_bit % (16 if format_.swapped_pairs else 8)
-    if pixel.bits_allocated == 1:
+    if pixel.bits_allocated == _TWELVE:
+        flat = unpack_twelve(flat, skip, pixel.frame_values).view(np.uint8)
+    elif pixel.bits_allocated == 1:
         flat = unpack_bits(flat, skip, pixel.frame_bits)
     else:
         flat = flat[skip // 8 : (skip + pixel.frame_bits) // 8]
@@ -119,13 +122,30 @@ def _unpack_values(
         interleave(planes, out)
     else:
         out[...] = values.reshape(pixel.frame_shape)
-    finish_in_place(out, format_)
+    if pixel.bits_allocated == _TWELVE:
+        clear_unused_bits(out, pixel)  # in the order of this machine already
+    else:
+        finish_in_place(out, format_)
 
 
 def unpack_bits(packed: NDArray[np.uint8], skip: int, count: int) -> NDArray[np.uint8]:
     """Unpack 1-bit pixels, the first one in the least significant bit."""
     bits = np.unpackbits(packed, count=skip + count, bitorder="little")
     return bits[skip:]
+
+
+def unpack_twelve(
+    packed: NDArray[np.uint8], skip: int, count: int
+) -> NDArray[np.uint16]:
+    """Unpack 12-bit values, two in three bytes, the first one in the lowest bits."""
+    nibbles = np.empty(2 * len(packed), np.uint16)
+    nibbles[::2] = packed & 15
+    nibbles[1::2] = packed >> 4
+    first = skip // 4
+    parts = nibbles[first : first + 3 * count].reshape(count, 3)
+    middle = np.left_shift(parts[:, 1], 4, dtype=np.uint16)
+    high = np.left_shift(parts[:, 2], 8, dtype=np.uint16)
+    return np.bitwise_or(parts[:, 0], np.bitwise_or(middle, high))
 
 
 def swap_pairs(data: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -45,6 +45,8 @@ _DTYPES: Final = {
     for kind, sizes in {"u": (1, 2, 4, 8), "i": (1, 2, 4, 8), "f": (4, 8)}.items()
     for size in sizes
 }
+_PACKED: Final = frozenset((1, 12))
+"""Bits allocated of values that share bytes."""
 _YBR: Final = ("YBR_FULL", "YBR_FULL_422")
 _ONE_SAMPLE: Final = ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR")
 _MAY_LACK: Final = {
@@ -98,7 +100,7 @@ class ImagePixel:
         kind = "ui"[self.pixel_representation and self.bits_allocated > 1]
         if self.pixel_keyword != "PixelData":
             kind = "f"
-        return _DTYPES[kind, max(self.bits_allocated // 8, 1)]
+        return _DTYPES[kind, -(-self.bits_allocated // 8)]
 
     @cached
     def frame_values(self) -> int:
@@ -109,6 +111,11 @@ class ImagePixel:
     def frame_nbytes(self) -> int:
         """Bytes of one decoded frame."""
         return self.frame_values * self.dtype.itemsize
+
+    @cached
+    def packed(self) -> bool:
+        """Whether native values share bytes: one bit each, or twelve (ACR-NEMA)."""
+        return self.bits_allocated % 8 > 0
 
     @cached
     def subsampled(self) -> bool:
@@ -341,9 +348,9 @@ def _check_bits_allocated(pixel: ImagePixel) -> None:
     expected = _FLOAT_BITS.get(pixel.pixel_keyword)
     if expected is not None and bits != expected:
         raise _invalid("bits_allocated", bits, f"{expected} with {pixel.pixel_keyword}")
-    if bits < 1 or (bits > 1 and bits % 8):
-        raise _invalid("bits_allocated", bits, "1 or a multiple of 8")
-    if bits not in {1, 8, 16, 32, 64}:
+    if bits < 1 or (bits not in _PACKED and bits % 8):
+        raise _invalid("bits_allocated", bits, "1, 12 or a multiple of 8")
+    if bits not in {*_PACKED, 8, 16, 32, 64}:
         message = f"No NumPy type has {bits} bits"
         raise UnsupportedError(message, tag=IMAGE_PIXEL_TAGS["bits_allocated"][0])
 

@@ -76,7 +76,8 @@ def _swapped_pairs(header: Header) -> bool:
     """
     big = header.transfer_syntax.native and not header.transfer_syntax.little_endian
     words = header.pixel_data.vr == "OW"
-    return big and words and header.image_pixel.bits_allocated <= 8
+    pixel = header.image_pixel
+    return big and words and (pixel.packed or pixel.bits_allocated == 8)
 
 
 def _frame_reader(
