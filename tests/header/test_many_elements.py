@@ -25,7 +25,7 @@ from lazydicom._header.columns.functional_groups import functional_group_columns
 from lazydicom._header.header import read_header
 from lazydicom.errors import LazyDicomError, LimitError
 
-COUNT: Final = 30_000
+COUNT: Final = 12_000
 PER_FRAME: Final = 0x52009230
 
 

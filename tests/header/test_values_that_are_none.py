@@ -204,3 +204,46 @@ def test_attributes_are_strict_json(text: bytes, tmp_path: Path) -> None:
     json.dumps(array.attrs, allow_nan=False)
     for document in tmp_path.rglob("*.json"):
         assert not re.search(r"\b(NaN|Infinity)\b(?!\")", document.read_text())
+
+
+@pytest.mark.parametrize(
+    ("vr", "value"),
+    [("DS", b"2.5"), ("FL", struct.pack("<f", 2.5)), ("LO", b"2.5     ")],
+)
+def test_a_number_of_another_vr_in_functional_groups_is_not_misread(
+    vr: str, value: bytes
+) -> None:
+    frames = [sequence(0x00189114, element(0x00189082, vr, value))] * 3
+
+    with pytest.warns(LazyDicomWarning, match=r"Expected VR FD.*\(0018,9082\)"):
+        columns = columns_of(enhanced(*frames))
+
+    assert "echo_time" not in columns
+
+
+@pytest.mark.parametrize(
+    ("tag", "name", "vr", "value"),
+    [
+        (0x00180081, "echo_time", "FD", struct.pack("<d", 2.5)),
+        (0x00180081, "echo_time", "FL", struct.pack("<f", 2.5)),
+        (0x00180050, "slice_thickness", "FD", struct.pack("<d", 2.5)),
+        (0x00181060, "trigger_time", "IS", b"3"),
+    ],
+)
+def test_a_number_of_another_vr_is_read_in_all_files_of_a_series(
+    tmp_path: Path, tag: int, name: str, vr: str, value: bytes
+) -> None:
+    for k in range(4):
+        place = element(0x00200032, "DS", b"0\\0\\%d" % k)
+        place += element(0x00200037, "DS", b"1\\0\\0\\0\\1\\0")
+        place += element(0x00280030, "DS", b"1\\1")
+        file = make_native(
+            number_of_frames=1,
+            extra_before=element(tag, vr, value) + place,
+            elements={0x00080018: element(0x00080018, "UI", b"1.2.%d" % k)},
+        )
+        (tmp_path / f"{k}.dcm").write_bytes(file)
+
+    column = lazydicom.open_series(tmp_path).frames.numbers(name)
+
+    assert column[:, 0].tolist() == [3 if vr == "IS" else 2.5] * 4

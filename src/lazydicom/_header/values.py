@@ -56,6 +56,17 @@ def decode_as(
     return tuple(map(as_integer, values))
 
 
+def reads_alike(vr: str, declared: str) -> bool:
+    """Return whether bytes of a declared VR mean the same in the VR that is asked for.
+
+    >>> reads_alike("DS", "LO"), reads_alike("FD", "DS"), reads_alike("FD", "")
+    (True, False, True)
+    """
+    if declared in {"", "UN", vr} or {vr, declared} == {"US", "SS"}:
+        return True
+    return vr not in _NUMBERS and declared not in _NUMBERS
+
+
 def as_integer(value: float | str) -> int:
     """Return a number as an integer.
 

@@ -50,6 +50,7 @@ _PLACES: Final = [
     for path in attribute.paths
 ]
 _TREE: Final = wanted_tree(path for _, path in _PLACES)
+_VRS: Final = tuple(FRAME_ATTRIBUTES[name].vr for name, _ in _PLACES)
 
 
 def has_functional_groups(header: Header) -> bool:
@@ -127,7 +128,8 @@ def _sequence(header: Header, tag: int) -> SequenceItems | None:
     lookahead = Lookahead(header.source, None)
     framing = inner_framing(lookahead, element, header.meta.framing)
     source = header.source
-    return SequenceItems(source, framing, element.offset, stop, _TREE, len(_PLACES))
+    start, count = element.offset, len(_PLACES)
+    return SequenceItems(source, framing, start, stop, _TREE, count, _VRS)
 
 
 def _find(header: Header, tag: int) -> Element | None:

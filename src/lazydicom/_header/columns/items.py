@@ -5,7 +5,7 @@ undefined length; the layout then proves it, byte for byte, or the walker tells.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -52,6 +52,8 @@ class SequenceItems(NamedTuple):
     tree: Tree
     wanted: int
     """How many elements the tree numbers."""
+    vrs: Sequence[str] = ()
+    """VR of each; none where any is taken."""
 
 
 class SequenceItemBatch(NamedTuple):
@@ -166,7 +168,7 @@ def _walk(
     while len(walked) < count and at < min(items.stop, start + _LARGEST_BLOCK):
         if walked and read_element(lookahead, at, items.framing).tag != tags.ITEM:
             break
-        walked.append(walk_item(lookahead, at, items.framing, items.tree))
+        walked.append(walk_item(lookahead, at, items.framing, items.tree, items.vrs))
         guess.learn(walked[-1].end - at)
         at = walked[-1].end
     if walked[-1].layout is not None:

@@ -17,6 +17,7 @@ from lazydicom._header import tags
 from lazydicom._header.attributes import Path
 from lazydicom._header.columns.values import lookaheads
 from lazydicom._header.lookahead import Lookahead
+from lazydicom._header.values import reads_alike
 from lazydicom._header.walker import (
     MAX_DEPTH,
     UNDEFINED,
@@ -26,7 +27,7 @@ from lazydicom._header.walker import (
     inner_framing,
     read_element,
 )
-from lazydicom.errors import InvalidDicomError, LimitError, format_tag
+from lazydicom.errors import InvalidDicomError, LimitError, format_tag, warn
 
 HEADER_ROOM: Final = 16
 """Bytes that must follow the last item in memory, so that a header can be looked at."""
@@ -100,9 +101,15 @@ class WalkedItem(NamedTuple):
 
 
 def walk_item(
-    lookahead: Lookahead, start: int, framing: Framing, tree: Tree
+    lookahead: Lookahead,
+    start: int,
+    framing: Framing,
+    tree: Tree,
+    vrs: Sequence[str] = (),
 ) -> WalkedItem:
     """Walk through the item at `start`.
+
+    A wanted element of another VR than that of its number in `vrs` is left out with a warning.
 
     Raises
     ------
@@ -111,7 +118,7 @@ def walk_item(
     LimitError
         If sequences are nested deeper than 64, or there are too many elements.
     """
-    lesson = _Lesson(lookahead)
+    lesson = _Lesson(lookahead, vrs)
     element = read_element(lookahead, start, framing)
     if element.tag != tags.ITEM:
         raise InvalidDicomError("Expected Item", url=lookahead.url, offset=start)
@@ -187,6 +194,8 @@ class _Lesson:
     """The walk through one item."""
 
     lookahead: Lookahead
+    vrs: Sequence[str] = ()
+    """VR of each wanted element; none where any is taken."""
     values: dict[int, tuple[int, int]] = field(default_factory=dict)
     """Wanted elements met so far: the first of several items holds."""
     steps: list[Step | None] = field(default_factory=list)
@@ -226,6 +235,10 @@ class _Lesson:
             inner = branch if isinstance(branch, dict) else {}
             return self.enter(one, framing, inner, depth=depth)
         wanted = -1 if branch in self.values else branch
+        if wanted >= 0 and self.vrs and not reads_alike(self.vrs[wanted], one.vr):
+            expected = f"Expected VR {self.vrs[wanted]}, found {one.vr}"
+            warn(f"{expected}: {format_tag(one.tag)}", url=self.lookahead.url)
+            wanted = -1
         if wanted >= 0:
             self.values[wanted] = (one.offset, one.length)
         self.steps.append(self._step(one, framing, wanted=wanted))

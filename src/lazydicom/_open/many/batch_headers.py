@@ -39,6 +39,7 @@ from lazydicom._header.elements import FileElements, image_pixel_attributes
 from lazydicom._header.header import read_header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, oddities
 from lazydicom._header.lookahead import open_lookahead
+from lazydicom._header.values import reads_alike
 from lazydicom._header.walker import Framing
 
 _LONGEST_HEADER: Final = 1 << 16
@@ -145,7 +146,8 @@ def _is_simple(image: DicomImage) -> bool:
 def _learn(image: DicomImage) -> _First | None:
     """Learn the layout of a header, ``None`` if an element stands in it twice."""
     header = image.header
-    wanted = {tag for tag, _, _ in (*_FRAMES.values(), *_INSTANCES.values())}
+    vrs = {tag: vr for tag, vr, _ in (*_FRAMES.values(), *_INSTANCES.values())}
+    wanted = set(vrs)
     in_order = [*sorted(wanted | set(_SAME)), header.pixel_data.tag]
     start, stop = header.meta.start, header.pixel_data.start
     sections = [(_META_AT, start, Framing()), (start, stop, header.meta.framing)]
@@ -160,7 +162,10 @@ def _learn(image: DicomImage) -> _First | None:
     offsets, lengths = places.offsets[:, 0].tolist(), places.lengths[:, 0].tolist()
     for tag, number in numbers.items():
         element = header.elements.find(tag)  # type: ignore[attr-defined]
-        if element is not None and element.offset != offsets[number]:
+        if element is None:
+            continue
+        alike = reads_alike(vrs.get(tag, element.vr), element.vr)
+        if not alike or element.offset != offsets[number]:
             return None
     if not good[0]:
         return None
