@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 PACKAGE: Final = REPOSITORY / "src" / "lazydicom"
 MOST_FILES: Final = 12
 """Of a room, beside its door sign and its sub-rooms."""
-CROWDED: Final = {"_frames": 13}
+CROWDED: Final[dict[str, int]] = {}
 """Rooms with more files than that. None may be added, and none may grow."""
 ROOMS: Final = sorted(
     {path.parent for path in PACKAGE.rglob("__init__.py")} - {PACKAGE}
