@@ -17,6 +17,7 @@ from lazydicom.errors import DecodeError, LazyDicomWarning
 
 if TYPE_CHECKING:
     from codec_frames import Frame
+    from encapsulated_files import Table
 
     from lazydicom._decode.format import Isolation
 
@@ -103,3 +104,31 @@ def test_open_image_warns_of_it(tail: str, isolation: Isolation) -> None:
         values = array[0]
 
     assert np.array_equal(values, decode(frame.data, frame.format))
+
+
+def test_progressive_jpeg_may_lack_scans_and_is_refused() -> None:
+    frame = allowed(f"{JPEG}55 8 bits")
+
+    with pytest.raises(DecodeError, match="whether scans lack"):
+        decode(frame.data[:-2], frame.format)
+
+
+@pytest.mark.parametrize("table", ["basic", "empty", "extended"])
+@pytest.mark.parametrize("tail", ["50", "70", "80"])
+def test_each_of_several_frames_may_lack_it(tail: str, table: Table) -> None:
+    frame = make_frame(f"{JPEG}{tail} 8 bits")
+    stream = frame.data[:-2]
+    file = make_encapsulated(
+        [stream + bytes(len(stream) % 2)] * 3,
+        table=table,
+        rows=61,
+        columns=83,
+        bits_allocated=8,
+        transfer_syntax=f"{JPEG}{tail}",
+    )
+    array = lazydicom.open_image(file, allow_truncated=True)
+
+    with pytest.warns(LazyDicomWarning, match="no pixel is"):
+        values = np.asarray(array)
+
+    assert np.array_equal(values, [decode(frame.data, frame.format)] * 3)

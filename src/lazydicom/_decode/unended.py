@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codec import Codec
+from lazydicom._decode.codecs.jpeg_markers import SOF_PROGRESSIVE, JpegHeader
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import END_OF_IMAGE
 from lazydicom.errors import DecodeError
@@ -63,5 +64,9 @@ def _decode(
     codec: Codec, data: bytes, format_: FrameFormat, out: NDArray[Any]
 ) -> tuple[str, ...]:
     header = codec.preflight(data, format_)
+    if isinstance(header, JpegHeader) and header.process == SOF_PROGRESSIVE:
+        raise DecodeError(
+            "Expected EOI (FFD9), found none: nothing tells whether scans lack, too"
+        )
     codec.decode(data, header, format_, out)
     return () if codec.oddities is None else codec.oddities(header, format_)
