@@ -23,6 +23,7 @@ from ._views.icc import icc_profile as icc_profile
 from ._views.lut.apply import apply_modality_lut as apply_modality_lut
 from ._views.lut.apply import apply_palette as apply_palette
 from ._views.lut.apply import apply_voi_lut as apply_voi_lut
+from ._views.lut.real_world import apply_real_world_values as apply_real_world_values
 from ._views.stored_mask import stored_mask as stored_mask
 from ._views.xarray import to_xarray as to_xarray
 from ._views.zarr_store import ZarrStore as ZarrStore

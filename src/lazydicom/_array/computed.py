@@ -27,13 +27,20 @@ from lazydicom._array.selection import (
 from lazydicom._array.work.plan import ReadPlan
 
 Name: TypeAlias = Literal[
-    "Modality LUT", "VOI LUT", "palette", "ICC profile", "segments", "fractions"
+    "Modality LUT",
+    "real world values",
+    "VOI LUT",
+    "palette",
+    "ICC profile",
+    "segments",
+    "fractions",
 ]
 
 _APPLIED: Final[Mapping[Name, frozenset[str]]] = {
     "Modality LUT": frozenset(
         ("rescale_slope", "rescale_intercept", "dose_grid_scaling")
     ),
+    "real world values": frozenset(("rescale_slope", "rescale_intercept")),
     "VOI LUT": frozenset(("window_center", "window_width")),
     "palette": frozenset(),
     "ICC profile": frozenset(),

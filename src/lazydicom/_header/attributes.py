@@ -274,6 +274,27 @@ FRAME_ATTRIBUTES: Final = {
         0,
         (tags.RESCALE_TYPE, "LO"),
     ),
+    "real_world_slope": FrameAttribute(
+        ((tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE, tags.REAL_WORLD_VALUE_SLOPE),),
+        "FD",
+        1,
+    ),
+    "real_world_intercept": FrameAttribute(
+        ((tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE, tags.REAL_WORLD_VALUE_INTERCEPT),),
+        "FD",
+        1,
+    ),
+    "real_world_units": FrameAttribute(
+        (
+            (
+                tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE,
+                tags.MEASUREMENT_UNITS_CODE_SEQUENCE,
+                tags.CODE_VALUE,
+            ),
+        ),
+        "SH",
+        0,
+    ),
     "window_center": FrameAttribute(
         ((tags.FRAME_VOI_LUT_SEQUENCE, tags.WINDOW_CENTER),),
         "DS",
@@ -353,6 +374,7 @@ INSTANCE_ATTRIBUTES: Final = {
 INSTANCE_SEQUENCES: Final = {
     "has_modality_lut": tags.MODALITY_LUT_SEQUENCE,
     "has_voi_lut": tags.VOI_LUT_SEQUENCE,
+    "has_real_world_values": tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE,
 }
 """Sequences of whole instances: columns say whether they are there, 1 or 0."""
 

@@ -28,6 +28,7 @@ from lazydicom._open.series import open_series, open_study
 from lazydicom._views.chunks import frame_chunks
 from lazydicom._views.geometry import AXES, STALE, directions_of
 from lazydicom._views.lut.kernels import mask_and_rescale
+from lazydicom._views.lut.real_world import real_world_units
 from lazydicom._views.lut.scaling import FrameScaling, frame_scaling
 from lazydicom.errors import redact_url
 
@@ -307,6 +308,9 @@ def _variable(
     }
     if isinstance(array, ComputedArray) and array.function.name == "Modality LUT":
         units = frame_scaling(array, strict=False).units
+        attrs |= {"units": units} if units else {}
+    if isinstance(array, ComputedArray) and array.function.name == "real world values":
+        units = real_world_units(array)
         attrs |= {"units": units} if units else {}
     if scaling is not None:
         attrs |= {"units": scaling.units} if scaling.units else {}

@@ -79,8 +79,8 @@ def apply_modality_lut(
     >>> array[0, 60, 60], hounsfield[0, 60, 60]
     (np.int16(1013), np.float64(-11.0))
     """
-    array = _parameters_of(values, like)
-    return _apply(values, _modality(array), array, at)
+    array = parameters_of(values, like)
+    return apply_function(values, _modality(array), array, at)
 
 
 def apply_voi_lut(
@@ -126,10 +126,10 @@ def apply_voi_lut(
     >>> lung.shape, lung.dtype
     ((1, 128, 128), dtype('float64'))
     """
-    array = _parameters_of(values, like)
+    array = parameters_of(values, like)
     if _is_stored(values):
         values = apply_modality_lut(values)
-    return _apply(values, _voi(array, window), array, at)
+    return apply_function(values, _voi(array, window), array, at)
 
 
 def apply_palette(
@@ -164,17 +164,17 @@ def apply_palette(
     >>> lazydicom.apply_palette(array)[0, 100, 100]
     array([0, 0, 0], dtype=uint16)
     """
-    array = _parameters_of(values, like)
+    array = parameters_of(values, like)
     found = tables_of(array, list(map(palette_of, array.frames.images)), "palette")
     if found is None:
         url = array.images[0].url
         raise InvalidDicomError(
             "No palette", url=url, tag=tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR
         )
-    return _apply(values, _look_up(found, "palette"), array, at)
+    return apply_function(values, _look_up(found, "palette"), array, at)
 
 
-def _parameters_of(values: Any, like: FrameArray | None) -> FrameArray:  # noqa: ANN401
+def parameters_of(values: Any, like: FrameArray | None) -> FrameArray:  # noqa: ANN401
     """Return the array whose headers hold."""
     if like is not None:
         return like
@@ -188,7 +188,7 @@ def _is_stored(values: Any) -> bool:  # noqa: ANN401
     return isinstance(values, FrameArray) and not isinstance(values, ComputedArray)
 
 
-def _apply(
+def apply_function(
     values: Any,  # noqa: ANN401
     function: FrameFunction | None,
     array: FrameArray,
