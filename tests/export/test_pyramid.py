@@ -27,3 +27,26 @@ def test_mean_of_extreme_values_is_as_extreme(dtype: str) -> None:
 
         assert reduced.dtype == np.dtype(dtype)
         np.testing.assert_allclose(reduced.astype(float), float(value), rtol=1e-15)
+
+
+@pytest.mark.parametrize("dtype", ["u1", "i1", "u2", "i2", "u4", "i4"])
+def test_integer_means_are_the_nearest_ones_and_even_in_the_middle(dtype: str) -> None:
+    random, limits = np.random.default_rng(7), np.iinfo(dtype)
+    ends = np.array([limits.min, limits.max, 0, 1, 2, 3], dtype)
+
+    for _ in range(40):
+        axes = random.integers(1, 4)
+        shape = tuple(random.integers(1, 6, axes).tolist())
+        factors = tuple(random.integers(1, 3, axes).tolist())
+        values = random.choice(ends, shape)
+
+        reduced = reduce_values(values, factors, "mean")
+
+        for place in np.ndindex(reduced.shape):
+            block = values[
+                tuple(
+                    slice(i * n, (i + 1) * n)
+                    for i, n in zip(place, factors, strict=True)
+                )
+            ]
+            assert reduced[place] == np.rint(block.astype(np.float64).mean())

@@ -160,15 +160,59 @@ def reduce_values(
         return values
     if method == "nearest":
         return np.ascontiguousarray(values[steps])
+    if (
+        values.dtype.kind in "iu"
+        and values.dtype.itemsize <= 4
+        and set(factors) <= {1, 2}
+    ):
+        return _integer_means(values, factors).astype(values.dtype)
     return _means(values, factors).astype(values.dtype)
+
+
+def _integer_means(values: NDArray[Any], factors: tuple[int, ...]) -> NDArray[Any]:
+    """Return means of blocks of 1, 2, 4 or 8 values, the even one of two as near ones."""
+    parts = _parts(values, factors)
+    wide = np.int32 if values.dtype.itemsize <= 2 else np.int64
+    sums = np.zeros(parts[0].shape, wide)
+    for part in parts:
+        sums[tuple(map(slice, part.shape))] += part
+    shifts = _shifts(values.shape, factors)
+    halves = (1 << shifts) >> 1
+    means = sums >> shifts
+    np.bitwise_and(means, 1, out=means)  # whether the one below is odd
+    means += halves - (halves > 0)
+    means *= halves > 0
+    means += sums
+    means >>= shifts
+    return means
+
+
+def _shifts(shape: tuple[int, ...], factors: tuple[int, ...]) -> NDArray[np.int32]:
+    """Return the binary logarithm of how many values a block has; one where all are alike."""
+    if not any(length % factor for length, factor in zip(shape, factors, strict=True)):
+        return np.array(sum(factor == 2 for factor in factors), np.int32)
+    lengths = [-(-n // factor) for n, factor in zip(shape, factors, strict=True)]
+    shifts = np.zeros(lengths, np.int32)
+    for axis, (n, factor) in enumerate(zip(shape, factors, strict=True)):
+        whole = tuple(
+            slice(n // 2) if k == axis else slice(None) for k in range(len(shape))
+        )
+        if factor == 2:
+            shifts[whole] += 1
+    return shifts
+
+
+def _parts(values: NDArray[Any], factors: tuple[int, ...]) -> list[NDArray[Any]]:
+    """Return the first, second … value of all blocks."""
+    return [
+        values[tuple(slice(at, None, n) for at, n in zip(start, factors, strict=True))]
+        for start in product(*map(range, factors))
+    ]
 
 
 def _means(values: NDArray[Any], factors: tuple[int, ...]) -> NDArray[np.float64]:
     """Return the means of blocks in double precision; of integers, the nearest ones."""
-    parts = [
-        values[tuple(slice(at, None, n) for at, n in zip(start, factors, strict=True))]
-        for start in product(*map(range, factors))
-    ]
+    parts = _parts(values, factors)
     places = [tuple(map(slice, part.shape)) for part in parts]
     counts = np.zeros(parts[0].shape, np.int64)
     for here in places:
