@@ -47,6 +47,15 @@ def array_of(url: str, **choice: Unpack[SeriesChoice]) -> DicomArray:
     return lazydicom.open_series(url, **choice)
 
 
+def image_of(url: str, **choice: Unpack[SeriesChoice]) -> DicomArray | list[DicomArray]:
+    """Open a series, or the levels of a slide."""
+    try:
+        array = lazydicom.open_series(url, **choice)
+    except InvalidDicomError as error:
+        return levels_of(url, error)
+    return levels_of(url, None) if is_slide([array]) else array
+
+
 def is_slide(arrays: Iterable[DicomArray]) -> bool:
     """Return whether there are slides and nothing else."""
     kinds = {array.attrs.get("modality") for array in arrays}

@@ -22,12 +22,10 @@ from lazydicom._array.array import DicomArray
 from lazydicom._cli.array_of import (
     SeriesChoice,
     array_of,
-    is_slide,
-    levels_of,
+    image_of,
     series_options,
 )
 from lazydicom._cli.debug import debug_option
-from lazydicom.errors import InvalidDicomError
 
 _AXES: Final = "N[,N...]"
 _UNITS: Final = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
@@ -120,7 +118,7 @@ def export(
             message = "--ome goes without --chunks, --shards, --memory and --name"
             raise click.UsageError(message)
         _export_ome(
-            _image_of(url, **choice),
+            image_of(url, **choice),
             out,
             codec=codec,
             workers=workers,
@@ -149,17 +147,6 @@ def export(
         f"{' × '.join(map(str, report.chunks))}, {decimal(report.stored_nbytes)} "
         f"for {decimal(report.nbytes)} of pixels in {report.seconds:.1f} s"
     )
-
-
-def _image_of(
-    url: str, **choice: Unpack[SeriesChoice]
-) -> DicomArray | list[DicomArray]:
-    """Open a series, or the levels of a slide."""
-    try:
-        array = lazydicom.open_series(url, **choice)
-    except InvalidDicomError as error:
-        return levels_of(url, error)
-    return levels_of(url, None) if is_slide([array]) else array
 
 
 def _export_ome(

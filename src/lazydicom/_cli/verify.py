@@ -1,16 +1,24 @@
 """`lazydicom verify`: whether a copy holds the pixels it was made from, or a file its own."""
 
 from pathlib import Path
-from typing import Final, Unpack
+from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
 import lazydicom
-from lazydicom._cli.array_of import SeriesChoice, array_of, series_options
+from lazydicom._cli.array_of import (
+    SeriesChoice,
+    array_of,
+    image_of,
+    series_options,
+)
 from lazydicom._cli.debug import debug_option
 from lazydicom._export.verify import is_image
 from lazydicom._frames.reader import prove
 from lazydicom.errors import redact_url
+
+if TYPE_CHECKING:
+    from lazydicom._array.array import DicomArray
 
 _SHOWN: Final = 10
 _PREAMBLE: Final = 132
@@ -61,11 +69,9 @@ def verify(store: str, source: str | None, **choice: Unpack[SeriesChoice]) -> No
     if source is None and is_dicom_file(store):
         click.echo(verify_file(store))
         return
-    array = None
-    if source is not None:  # levels are those of a series
-        as_series = is_image(store)
-        open_source = lazydicom.open_series if as_series else array_of
-        array = open_source(source, **choice)
+    array: DicomArray | list[DicomArray] | None = None
+    if source is not None:  # levels are those of a series or of a slide
+        array = (image_of if is_image(store) else array_of)(source, **choice)
     report = lazydicom.verify(store, array)
     if report.ok:
         compared = " and ".join(report.compared_with)

@@ -283,7 +283,6 @@ def _plan(value: Mapping[str, Any]) -> ExportPlan:
     for lengths, least in ((plan.shape, 0), (plan.chunks, 1), (plan.shards, 1)):
         _check(lengths is None or _are_lengths(lengths, least, len(plan.shape)))
     _check(type(plan.frame_axes) is int and 0 <= plan.frame_axes <= len(plan.shape))
-    _check(plan.frame_axes < len(plan.shape) or plan.frame_lengths != [])
     _check(
         plan.frame_lengths == [] or _are_lengths(plan.frame_lengths, 1, plan.frame_axes)
     )
