@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.slides.facts import SlideFacts
+from lazydicom._header.columns.functional_groups import has_frame_groups
 from lazydicom.errors import InvalidDicomError, warn
 
 
@@ -162,6 +163,8 @@ def _compare_with_groups(parts: Sequence[SlideFacts], counted: Places) -> None:
     stop = 0
     for one in parts:
         start, stop = stop, stop + len(one.image)
+        if not has_frame_groups(one.image.header):
+            continue
         columns, frames = one.columns(), slice(len(one.image))
         span = slice(start, stop)
         row, column, path = counted[0][span], counted[1][span], counted[2][span]

@@ -66,6 +66,14 @@ def has_functional_groups(header: Header) -> bool:
     )
 
 
+def has_frame_groups(header: Header) -> bool:
+    """Return whether there are functional groups of single frames."""
+    if isinstance(header.elements, DatasetElements):
+        return header.elements.holds(tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
+    element = _find(header, tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
+    return element is not None and element.length != 0
+
+
 def functional_group_columns(header: Header) -> Columns:
     """Read the functional groups of a file, the shared ones and those per frame.
 
@@ -144,7 +152,7 @@ def _find(header: Header, tag: int) -> Element | None:
         or shared is None
     ):
         return elements.find(tag)
-    lookahead = Lookahead(header.source, None)
+    lookahead = elements.lookahead(shared.start)
     behind = end_of(lookahead, shared, framing, header.pixel_data.start)
     element = read_element(lookahead, behind, framing)
     return element if element.tag == tag else None
