@@ -88,11 +88,13 @@ def functional_group_columns(header: Header) -> Columns:
     if isinstance(header.elements, DatasetElements):
         header = as_file(header, header.elements, _GROUPS)
     frames = header.image_pixel.number_of_frames
-    items, own = _read_groups(header, tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
+    per_frame = tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE
+    items, own = _read_groups(header, per_frame, enough=frames + 1)
     if items not in {0, frames}:
-        message = f"Expected functional groups of {frames} frames, found {items}"
+        found = "more" if items > frames else items
+        message = f"Expected functional groups of {frames} frames, found {found}"
         raise _invalid(header, message)
-    _, shared = _read_groups(header, tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE)
+    _, shared = _read_groups(header, tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE, enough=1)
     return {
         name: _merge(own.get(name), shared.get(name), frames)
         for name in FRAME_ATTRIBUTES
@@ -114,14 +116,19 @@ def as_file(
     return Header(source, meta, found, pixel_data, header.image_pixel)
 
 
-def _read_groups(header: Header, tag: int) -> tuple[int, Columns]:
-    """Count the items of one of the two sequences, and read their columns."""
+def _read_groups(header: Header, tag: int, *, enough: int) -> tuple[int, Columns]:
+    """Count the items of one of the two sequences, and read their columns.
+
+    Reading ends when there are `enough` items, or some more.
+    """
     items = _sequence(header, tag)
-    if items is None:
-        return 0, {}
-    batches = list(_read_batches(header, items))
-    counts = [count for count, _ in batches]
-    tables = [columns for _, columns in batches]
+    counts: list[int] = []
+    tables: list[Columns] = []
+    for count, columns in () if items is None else _read_batches(header, items):
+        counts.append(count)
+        tables.append(columns)
+        if sum(counts) >= enough:
+            break
     return sum(counts), stack_columns(tables, counts) if tables else {}
 
 
