@@ -11,9 +11,9 @@ from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import check_size
 from lazydicom._frames.fragment_reader import open_fragments
 from lazydicom._frames.index import FrameIndex
-from lazydicom._frames.native import NativeReader, open_native
+from lazydicom._frames.native import open_native
 from lazydicom._frames.partial_reader import open_partial
-from lazydicom._frames.reader import FrameReader
+from lazydicom._frames.reader import FrameReader, native_reader
 from lazydicom._header import tags
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS
@@ -46,8 +46,9 @@ def open_instance(
     _check_size(header, options.max_frame_bytes)
     reader = _frame_reader(header, format_, options)
     _check_count(header, len(reader))
-    if isinstance(reader, NativeReader):
-        format_ = with_padding(format_, reader.index)
+    native = native_reader(reader)
+    if native is not None:
+        format_ = with_padding(format_, native.index)
     image = DicomImage(reader, format_, load_header, options.frame_cache())
     vars(image)["header"] = header  # read already; it does not travel
     return image

@@ -18,6 +18,7 @@ from lazydicom._bytes.ranges import ByteRange
 from lazydicom._bytes.source import ByteSource
 from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.native import NativeReader
+from lazydicom._frames.reader import native_reader
 from lazydicom._header import tags
 from lazydicom._header.attributes import (
     FRAME_ATTRIBUTES,
@@ -119,8 +120,8 @@ def open_batches(first: DicomImage, files: Sequence[File]) -> Iterator[HeaderBat
 
 
 def _is_simple(image: DicomImage) -> bool:
-    header, reader = image.header, image.reader
-    if not isinstance(reader, NativeReader) or not is_plain_source(reader.source):
+    header, reader = image.header, native_reader(image.reader)
+    if reader is None or not is_plain_source(reader.source):
         return False
     syntax, meta, pixels = header.transfer_syntax, header.meta, header.pixel_data
     declared = Framing(syntax.little_endian, syntax.implicit_vr)
