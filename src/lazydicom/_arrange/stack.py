@@ -8,7 +8,7 @@ from lazydicom._array.array import DicomArray
 from lazydicom._array.frame_table import FrameTableLoader
 from lazydicom._array.grid import stack_grid
 from lazydicom._array.image import DicomImage
-from lazydicom._header.attributes import TECHNICAL_ATTRIBUTES
+from lazydicom._header.columns.technical import TECHNICAL_ATTRIBUTES
 from lazydicom._header.columns.terms import is_term
 from lazydicom._header.elements import Elements
 from lazydicom.errors import InvalidDicomError, warn
