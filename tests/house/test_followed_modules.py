@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ONE_FRAME: Final = 17
 OPEN_IMAGE: Final = 30
-OPEN_SERIES: Final = 54
+OPEN_SERIES: Final = 58
 TO_ZARR: Final = 38
 
 

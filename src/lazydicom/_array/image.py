@@ -4,7 +4,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import pairwise
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from lazydicom._array.grid import Parts
 from lazydicom._array.work.cache import FrameCache
+from lazydicom._array.work.frame_runs import frame_runs, places_of
 from lazydicom._array.work.parallel import Fetch, Job, available_cores
 from lazydicom._array.work.plan import ReadPlan, plan_of_groups
 from lazydicom._bytes.cached import cached
@@ -191,7 +191,7 @@ class DicomImage:
             for rows in self._together(wanted):
                 yield partial(self._decode_together, wanted, rows, out)
             return
-        for start, stop in _runs(numbers, self._frames_per_read):
+        for start, stop in frame_runs(numbers, self._frames_per_read):
             yield partial(self._read_run, int(numbers[start]), out[start:stop])
 
     def piece_jobs(
@@ -282,7 +282,7 @@ class DicomImage:
         if is_distant(self.reader) or not self.format.in_place:
             return self._together(numbers.tolist())
         most = self._frames_per_read if whole else 1
-        return [range(*run) for run in _runs(numbers, most)]
+        return [range(*run) for run in frame_runs(numbers, most)]
 
     def _together(self, numbers: Sequence[int]) -> list[list[int]]:
         frame_nbytes = self.format.pixel.frame_nbytes
@@ -299,7 +299,7 @@ class DicomImage:
         given = range(0)
         streamed = stream(self.reader, numbers)
         if streamed is not None:
-            rows_of = _places(numbers)
+            rows_of = places_of(numbers)
             for read in streamed.reads():
                 yield Fetch(partial(self._fetch_streamed, read, rows_of, use))
             given = streamed.given()
@@ -398,28 +398,3 @@ def _threads_alone() -> int:
     """
     alone = threading.current_thread() is threading.main_thread()
     return available_cores() if alone else 1
-
-
-def _places(numbers: Sequence[int]) -> dict[int, list[int]]:
-    """Return where each number stands.
-
-    >>> _places([5, 6, 5])
-    {5: [0, 2], 6: [1]}
-    """
-    places: dict[int, list[int]] = {}
-    for place, number in enumerate(numbers):
-        places.setdefault(number, []).append(place)
-    return places
-
-
-def _runs(numbers: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
-    """Cut a list of frame numbers where they do not follow each other.
-
-    >>> list(_runs(np.array([4, 5, 6, 2]), most=2))
-    [(0, 2), (2, 3), (3, 4)]
-    """
-    breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
-    edges = [0, *breaks.tolist(), len(numbers)]
-    for start, stop in pairwise(edges):
-        for block in range(start, stop, most):
-            yield block, min(block + most, stop)

@@ -161,8 +161,7 @@ def to_zarr(
     check_kinds(storage_options=storage_options, progress=progress, name=name)
     if isinstance(array, PlainArray) and chunks is None:
         chunks = array.chunks
-    check_writable(store)
-    target = open_target(store, storage_options or {})
+    target = _writable_target(store, storage_options or {})
     warn_of_burned_in_text(array)
     origin = _origin(array, name) if source else {}
     layout = plan_layout(
@@ -193,8 +192,13 @@ def to_zarr(
                 copy.run(plan, known.records, workers, cluster)
             check_alone()
             _publish(target, labels)
-    seconds = time.monotonic() - started
-    return _report(copy, target, known, workers=workers, seconds=seconds)
+    return _report(copy, target, known, workers=workers, started=started)
+
+
+def _writable_target(store: StoreLike, storage_options: Mapping[str, Any]) -> Target:
+    """Return where the copy will be, of a store that can be written."""
+    check_writable(store)
+    return open_target(store, storage_options)
 
 
 def _publish(target: Target, labels: Mapping[str, bytes]) -> None:
@@ -233,7 +237,7 @@ def _nothing_left(copy: Copy, target: Target, known: Known) -> Iterator[None]:
 
 
 def _report(
-    copy: Copy, target: Target, known: Known, *, workers: int, seconds: float
+    copy: Copy, target: Target, known: Known, *, workers: int, started: float
 ) -> ExportReport:
     layout = copy.layout
     records = known.records if known.finished else copy.records
@@ -247,7 +251,7 @@ def _report(
         nbytes=copy.array.nbytes,
         stored_nbytes=sum(one.length for chunks in records.values() for one in chunks),
         workers=workers,
-        seconds=seconds,
+        seconds=time.monotonic() - started,
     )
 
 

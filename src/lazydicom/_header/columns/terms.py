@@ -22,6 +22,8 @@ _TERMS: Final = {
         "SC SEG SM SMR SR SRF ST STAIN TEXTUREMAP TG US VA VF VIDD XA XAPROTOCOL XC"
     ),
     "lossy_image_compression": "00 01",
+    "dose_units": "GY RELATIVE",
+    "dose_type": "PHYSICAL EFFECTIVE ERROR",
     "burned_in_annotation": "YES NO",
     "rescale_type": "OD HU US MGML Z_EFF ED EDW HU_MOD PCT",
     "units": (
