@@ -93,6 +93,7 @@ def test_zarr_dask_and_xarray_read_the_pixels(
     np.testing.assert_array_equal(xr.open_zarr(group)["pixels"].values, expected)
 
 
+@pytest.mark.filterwarnings("ignore::lazydicom.errors.LazyDicomWarning")  # of colour
 @pytest.mark.parametrize("case", CASES)
 def test_zarr_reads_compressed_pixels(case: str) -> None:
     array = lazydicom.open_image(codec_file(case))
