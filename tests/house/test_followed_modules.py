@@ -17,10 +17,10 @@ import lazydicom
 if TYPE_CHECKING:
     from pathlib import Path
 
-ONE_FRAME: Final = 17
-OPEN_IMAGE: Final = 30
-OPEN_SERIES: Final = 58
-TO_ZARR: Final = 38
+ONE_FRAME: Final = 18
+OPEN_IMAGE: Final = 32
+OPEN_SERIES: Final = 60
+TO_ZARR: Final = 40
 
 
 def native_file(folder: Path) -> Path:
