@@ -78,6 +78,9 @@ def read_lengths(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     truncated=st.booleans(),
 )
 @example(lengths=[20_000] * 9, table="empty", cut=0, truncated=False)
+@example(lengths=[20_000] * 9, table="empty", cut=8, truncated=True)
+@example(lengths=[20_000] * 9, table="empty", cut=8, truncated=False)
+@example(lengths=[20_000] * 9, table="basic", cut=4, truncated=True)
 @example(lengths=[0] * 9, table="empty", cut=8, truncated=True)
 @example(lengths=[10, 20_000, 10, 40_000, 0], table="basic", cut=16, truncated=True)
 @settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -158,7 +158,10 @@ def walk_fragments(
     edges, looks, fault = array("q", [start]), bytearray(), None
     while edges[-1] <= stop - 8:
         if len(edges) > 1 and edges[-1] - edges[-2] > _NEAR:
-            looks += _hop(lookahead.source, stop, edges)
+            hopped = _hop(lookahead.source, stop, edges)
+            looks += hopped
+            if hopped:
+                continue
         buffer, place = fetch(edges[-1] - 8)
         if len(buffer) > _LARGEST_BLOCK:  # what is copied of it stays small
             buffer, place = memoryview(buffer)[place : place + _LARGEST_BLOCK], 0
