@@ -25,7 +25,12 @@ from pydicom.uid import UID
 from lazydicom._decode.color import expand_422
 from lazydicom._decode.native import swap_pairs, unpack_bits
 from lazydicom._header.image_pixel import PIXEL_TAGS
-from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES
+from lazydicom._header.transfer_syntax import (
+    DEFLATED_LITTLE,
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+)
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -33,7 +38,8 @@ if TYPE_CHECKING:
 HANDLER_NAME: Final = "lazydicom"
 DEPENDENCIES: Final = {"numpy": ("https://numpy.org/", "NumPy")}
 SUPPORTED_TRANSFER_SYNTAXES: Final = [
-    UID(uid) for uid, syntax in TRANSFER_SYNTAXES.items() if syntax.native
+    UID(uid)
+    for uid in (IMPLICIT_LITTLE, EXPLICIT_LITTLE, DEFLATED_LITTLE, EXPLICIT_BIG)
 ]
 
 _FAILED: Final = "Unable to convert the pixel data"

@@ -191,7 +191,7 @@ def region_of(format_: FrameFormat, index: tuple[Any, ...]) -> Region | None:
         Slices, or arrays as of `numpy.ix_`, of rows, columns and samples.
     """
     pixel = format_.pixel
-    if not format_.in_place:
+    if not format_.in_place or pixel.low_bits:  # which a whole frame proves
         return None
     rows, columns = map(_positions, index[:2], pixel.frame_shape)
     if not len(rows) or not len(columns):
