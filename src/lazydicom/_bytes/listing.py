@@ -95,9 +95,9 @@ class _Listing(NamedTuple):
         return self.of_name(url)
 
     def of_name(self, url: File) -> list[Listed]:
-        if is_placed(url) and hasattr(url, "iterdir"):  # a `UPath` may be a folder
-            return self._placed(url)
         if not isinstance(url, str | os.PathLike):
+            if is_placed(url) and hasattr(url, "iterdir"):  # a `UPath` may be a folder
+                return self._placed(url)
             return [Listed(url, named=True)]
         if not os.fspath(url):
             message = "Expected the name of a file or a folder, found an empty text"

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeGuard, get_args
 
-from lazydicom._bytes.containers.gzip import unpacked
+from lazydicom._bytes.containers.gzip import PACKED, unpacked
 from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.containers.tar import TarDirectory, read_tar
 from lazydicom._bytes.containers.zip import ZipDirectory, read_zip
@@ -47,7 +47,12 @@ def open_source(
         If there is nothing to read.
     """
     source = _open(url, storage_options or {}, local, on_change, first_block)
-    return unpacked(source, _own_name(url, source))
+    name = _own_name(url, source)
+    if isinstance(source, MemorySource) or name.lower().partition("?")[0].endswith(
+        PACKED
+    ):
+        return unpacked(source)
+    return source
 
 
 def _open(
@@ -61,13 +66,20 @@ def _open(
         return _compared(url.container.open(url), on_change)
     if isinstance(url, bytes | bytearray | memoryview):
         return MemorySource(bytes(url))
-    if is_placed(url):
-        return _compared(_open_placed(url, storage_options, first_block), on_change)
-    if is_file_object(url):
-        return open_file_object(url)
+    if not isinstance(url, str | os.PathLike):
+        return _open_object(url, storage_options, on_change, first_block)
     return _open_location(
         Location.parse(url), storage_options, local, on_change, first_block
     )
+
+
+def _open_object(
+    url: File, storage_options: Mapping[str, Any], on_change: OnChange, first_block: int
+) -> ByteSource:
+    if is_placed(url):
+        return _compared(_open_placed(url, storage_options, first_block), on_change)
+    assert is_file_object(url), "checked by `is_file`"
+    return open_file_object(url)
 
 
 def _open_location(
@@ -163,8 +175,8 @@ def name_of(url: File) -> str:
     """
     if isinstance(url, Member):
         return url.url
-    if is_placed(url):
-        return filesystem_of(url)[0]
     if isinstance(url, str | os.PathLike | bytes | bytearray | memoryview):
         return Location.parse(url).url
+    if is_placed(url):
+        return filesystem_of(url)[0]
     return str(getattr(url, "name", "<file object>"))

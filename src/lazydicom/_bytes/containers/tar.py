@@ -2,10 +2,9 @@
 
 import errno
 import io
-import tarfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.containers.slice import SliceSource
@@ -13,6 +12,9 @@ from lazydicom._bytes.containers.source_file import SourceFile
 from lazydicom._bytes.ranges import FIRST_BLOCK
 from lazydicom._bytes.source import ByteSource
 from lazydicom.errors import LimitError, MissingSourceError, SourceError
+
+if TYPE_CHECKING:
+    from tarfile import TarFile
 
 _MOST_MEMBERS: Final = 1_000_000
 
@@ -73,6 +75,8 @@ def read_tar(whole: ByteSource) -> TarDirectory:
     LimitError
         If it has more than a million files.
     """
+    import tarfile  # deferred: it costs some milliseconds
+
     file = SourceFile(whole)
     try:
         with tarfile.open(
@@ -86,7 +90,7 @@ def read_tar(whole: ByteSource) -> TarDirectory:
     return TarDirectory(whole, places)
 
 
-def _places(tar: tarfile.TarFile, whole: ByteSource) -> list[_Place]:
+def _places(tar: "TarFile", whole: ByteSource) -> list[_Place]:
     places = []
     while (info := tar.next()) is not None:
         if info.isreg() and not info.issparse():
