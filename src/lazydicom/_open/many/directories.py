@@ -70,7 +70,7 @@ class Directories:
         """Return whether a file is a directory, by name or, if it is `alone`, by content."""
         if is_dicomdir(chain(name)[0]):
             return True
-        if not alone:
+        if not alone or not is_local(name):  # far away it would be a request more
             return False
         try:
             source = open_source(name, self.storage_options)
