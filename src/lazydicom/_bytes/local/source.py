@@ -188,7 +188,7 @@ class HeldFile:
     def read_some(self, offset: int, length: int) -> bytes:
         """Read `length` bytes, fewer at the end of the file."""
         data = read_at(self.descriptor, length, offset)
-        expected = min(length, self.file.version.size - offset)
+        expected = max(min(length, self.file.version.size - offset), 0)
         if len(data) != expected:
             self.file.check_unchanged()
             message = f"The file ended {expected - len(data)} bytes too early"
