@@ -211,6 +211,16 @@ FRAME_ATTRIBUTES: Final = {
     ),
     "exposure": FrameAttribute((), "IS", 1, (tags.EXPOSURE, "IS")),
     "x_ray_tube_current": FrameAttribute((), "IS", 1, (tags.X_RAY_TUBE_CURRENT, "IS")),
+    "longitudinal_distance": FrameAttribute(
+        (
+            (
+                tags.INTRAVASCULAR_FRAME_CONTENT_SEQUENCE,
+                tags.INTRAVASCULAR_LONGITUDINAL_DISTANCE,
+            ),
+        ),
+        "FD",
+        1,
+    ),
     "segment_number": FrameAttribute(
         ((tags.SEGMENT_IDENTIFICATION_SEQUENCE, tags.REFERENCED_SEGMENT_NUMBER),),
         "US",
@@ -377,7 +387,6 @@ INSTANCE_SEQUENCES: Final = {
     "has_real_world_values": tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE,
 }
 """Sequences of whole instances: columns say whether they are there, 1 or 0."""
-
 TEXT: Final = frozenset(("SH", "LO", "CS", "UI", "DA", "TM"))
 
 PLACE: Final = frozenset(

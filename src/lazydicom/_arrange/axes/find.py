@@ -30,6 +30,7 @@ VALUE_AXES: Final = {
     "kvp": ("kvp", "kV"),
     "flip_angle": ("flip_angle", "deg"),
     "respiratory_phase": ("respiratory_phase", "%"),
+    "location": ("longitudinal_distance", "mm"),
 }
 """Axes whose coordinate is a column: its name, and its unit."""
 COUNTED_AXES: Final = {
@@ -66,6 +67,7 @@ AXIS_ORDER: Final = (
     "flip_angle",
     "component",
     "dimension",
+    "location",
 )
 """From the slowest axis to the fastest; then come z, y, x."""
 CLOCKS: Final = (
@@ -121,8 +123,8 @@ def find_axes(table: FrameTable, planes: Codes) -> list[Axis]:
 
 def named_axes(table: FrameTable) -> list[Axis]:
     """Return the axes that frames without positions name, if they are a full grid of them."""
-    named = any(name in table.columns for name in COUNTED_AXES)
-    if not named and "dimension_index_values" not in table.columns:
+    naming = (*COUNTED_AXES, "longitudinal_distance", "dimension_index_values")
+    if not any(name in table.columns for name in naming):
         return []
     planes = np.zeros(len(table), np.int64)
     axes = find_axes(table, planes)
