@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from slide_files import Slide
+
 
 @st.composite
 def slides(draw: st.DrawFn) -> dict[str, Any]:
@@ -113,6 +115,51 @@ def test_pixels_lie_where_the_affine_says() -> None:
     part = level.isel(y=slice(4, 12), x=slice(10, 20))
     np.testing.assert_allclose(part.attrs["affine"] @ [0, 0, 0, 1], there)
     assert np.array_equal(part, level[4:12, 10:20])
+
+
+def _forget_distance(slide: Slide, distance: float | None = None) -> list[bytes]:
+    for dataset in slide.datasets:
+        (shared,) = dataset.SharedFunctionalGroupsSequence
+        shared.PixelMeasuresSequence[0].SpacingBetweenSlices = distance
+    return slide.files
+
+
+@pytest.mark.parametrize("distance", [None, 0.0])
+@pytest.mark.parametrize("layout", [{}, {"cuts": (4, 9)}, {"paths": 2}])
+def test_focal_planes_of_unknown_distance_are_counted_not_measured(
+    layout: dict[str, Any], distance: float | None
+) -> None:
+    slide = make_slide(matrix=(9, 9), tile=(5, 5), planes=3, samples=1, **layout)
+
+    with pytest.warns(LazyDicomWarning, match="how far focal planes are apart"):
+        (level,) = lazydicom.open_slide(_forget_distance(slide, distance))
+
+    z = level.coords["z"]
+    assert (z.values.tolist(), z.units) == ([0, 1, 2], "")
+    assert np.isnan(level.attrs["spacing"][0])
+    assert level.attrs["affine"][:3, 2].tolist() == [0, 0, 0]
+    assert level.attrs["affine"][:3, 3].tolist() == [20, 40, 0]
+    assert np.array_equal(np.squeeze(slide.truth), level)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_one_focal_plane_has_no_step_to_another(sparse: bool) -> None:
+    slide = make_slide(matrix=(9, 9), tile=(5, 5), sparse=sparse)
+
+    (level,) = lazydicom.open_slide(_forget_distance(slide))
+
+    assert level.attrs["affine"][:3, 2].tolist() == [0, 0, 0]
+    assert np.isnan(level.attrs["spacing"][0])
+
+
+@pytest.mark.parametrize("frame", [0, 3])
+def test_a_tile_without_height_among_others_is_an_error(frame: int) -> None:
+    slide = make_slide(matrix=(9, 9), tile=(5, 5), planes=2, sparse=True)
+    groups = slide.datasets[0].PerFrameFunctionalGroupsSequence
+    del groups[frame].PlanePositionSlideSequence[0].ZOffsetInSlideCoordinateSystem
+
+    with pytest.raises(InvalidDicomError, match=f"Z Offset is missing.*frame {frame}"):
+        lazydicom.open_slide(slide.files)
 
 
 # --- holes -----------------------------------------------------------------------------

@@ -53,7 +53,8 @@ def contact_sheet(array: FrameArray, *, frames: int, tile: int) -> Picture:
 def is_volume(array: FrameArray) -> bool:
     """Return whether there are planes one behind the other, and where they are."""
     deep = "z" in array.dims and array.shape[array.dims.index("z")] > 1
-    return deep and "affine" in array.attrs
+    affine = array.attrs.get("affine")
+    return deep and affine is not None and bool(np.any(np.asarray(affine)[:3, 2]))
 
 
 def three_planes(array: FrameArray, *, tile: int) -> Picture:

@@ -44,6 +44,8 @@ class _Level:
     tiles: list[PlacedTiles]
     paths: list[str]
     heights: NDArray[np.float64]
+    """Of focal planes, in mm, or their numbers."""
+    has_heights: bool
 
     @property
     def first(self) -> SlideFacts:
@@ -85,7 +87,11 @@ def _level(facts: Sequence[SlideFacts], choices: SlideChoices) -> _Level:
     paths = [name for name in dict.fromkeys([*named, *sorted(used)]) if name in used]
     heights = np.unique(np.concatenate([placed.z for placed in tiles]))
     apart = np.diff(heights, prepend=-np.inf) > _SAME_HEIGHT
-    return _Level(tiles, paths, heights[apart])
+    known = {placed.has_heights for placed in tiles}
+    if len(known) > 1:
+        text = "Some instances of a level say how far focal planes are apart, not all"
+        raise InvalidDicomError(text, url=tiles[-1].parts[0].image.url)
+    return _Level(tiles, paths, heights[apart], known.pop())
 
 
 def _check_alike(first: SlideFacts, other: SlideFacts) -> None:
@@ -203,7 +209,12 @@ def _coordinates(
     if "path" in outer:
         coords["path"] = Coordinate(("path",), np.array(level.paths))
     if "z" in outer:
-        coords["z"] = Coordinate(("z",), level.heights, "mm")
+        numbers = np.arange(len(level.heights))
+        coords["z"] = (
+            Coordinate(("z",), level.heights, "mm")
+            if level.has_heights
+            else Coordinate(("z",), numbers)
+        )
     if facts.spacing is None:
         return coords
     starts = _start(facts, finest)
@@ -233,18 +244,25 @@ def _geometry(level: _Level, finest: SlideFacts) -> dict[str, Any]:
         attrs["orientation"] = list(facts.orientation)
     if facts.spacing is None:
         return attrs
-    heights = level.heights
-    distance = float(heights[1] - heights[0]) if len(heights) > 1 else float("nan")
-    attrs["spacing"] = [distance, *facts.spacing]
+    distance = _focal_distance(level)
+    attrs["spacing"] = [distance or float("nan"), *facts.spacing]
     _warn_of_size(facts)
     if facts.origin is not None and facts.orientation is not None:
         affine = np.eye(4)
         affine[:3, 0] = np.multiply(facts.orientation[:3], facts.spacing[1])
         affine[:3, 1] = np.multiply(facts.orientation[3:], facts.spacing[0])
-        affine[2, 2] = distance if len(heights) > 1 else 1.0
-        affine[:3, 3] = (*facts.origin[:2], heights[0])
+        affine[2, 2] = distance
+        lowest = level.heights[0] if level.has_heights else facts.origin[2]
+        affine[:3, 3] = (*facts.origin[:2], lowest)
         attrs["affine"] = affine
     return attrs
+
+
+def _focal_distance(level: _Level) -> float:
+    """Return the way from a focal plane to the next in mm, 0 where nobody knows one."""
+    if len(level.heights) == 1 or not level.has_heights:
+        return 0.0
+    return float(level.heights[1] - level.heights[0])
 
 
 def _warn_of_size(facts: SlideFacts) -> None:

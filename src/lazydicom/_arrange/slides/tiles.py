@@ -33,7 +33,8 @@ class PlacedTiles:
     path: NDArray[np.str_]
     """Identifier of its optical path."""
     z: NDArray[np.float64]
-    """Height of its focal plane in mm."""
+    """Height of its focal plane in mm, or its number where heights are unknown."""
+    has_heights: bool = True
 
 
 def join_parts(facts: Sequence[SlideFacts], *, fills: bool) -> list[list[SlideFacts]]:
@@ -72,8 +73,8 @@ def place_tiles(parts: Sequence[SlideFacts], *, fills: bool) -> PlacedTiles:
     part = np.repeat(np.arange(len(parts)), counts)
     frame = np.concatenate([np.arange(count) for count in counts])
     place = _count_tiles if parts[0].is_full else _read_tiles
-    row, column, path, z = place(parts, fills)
-    return PlacedTiles(tuple(parts), part, frame, row, column, path, z)
+    row, column, path, z, known = place(parts, fills)
+    return PlacedTiles(tuple(parts), part, frame, row, column, path, z, known)
 
 
 def _check_parts(parts: Sequence[SlideFacts], *, fills: bool) -> None:
@@ -102,8 +103,9 @@ def _check_parts(parts: Sequence[SlideFacts], *, fills: bool) -> None:
 
 
 Places: TypeAlias = tuple[
-    NDArray[np.int64], NDArray[np.int64], NDArray[np.str_], NDArray[np.float64]
+    NDArray[np.int64], NDArray[np.int64], NDArray[np.str_], NDArray[np.float64], bool
 ]
+"""Row and column of each tile, optical path, focal plane, and whether that is in mm."""
 
 
 def _count_tiles(parts: Sequence[SlideFacts], fills: bool) -> Places:  # noqa: FBT001
@@ -130,9 +132,8 @@ def _count_tiles(parts: Sequence[SlideFacts], fills: bool) -> Places:  # noqa: F
     shape = (len(paths), planes, down, across)
     indices = np.unravel_index(order, shape)
     path, plane, row, column = (one.astype(np.int64) for one in indices)
-    z0 = first.origin[2] if first.origin else 0.0
-    z = np.asarray(z0 + plane * _focal_distance(first, planes), np.float64)
-    places = (row, column, np.array(paths, np.str_)[path], z)
+    z, known = _counted_heights(first, plane, planes)
+    places = (row, column, np.array(paths, np.str_)[path], z, known)
     _compare_with_groups(parts, places)
     return places
 
@@ -146,10 +147,18 @@ def _focal_planes(parts: Sequence[SlideFacts], tiles: int) -> int:
     return max(frames // tiles, 1) if frames % tiles == 0 else 1
 
 
-def _focal_distance(facts: SlideFacts, planes: int) -> float:
-    if facts.focal_distance is None and planes > 1:
-        warn("Nobody says how far focal planes are apart: 1 mm", url=facts.image.url)
-    return 1.0 if facts.focal_distance is None else facts.focal_distance
+def _counted_heights(
+    facts: SlideFacts, plane: NDArray[np.int64], planes: int
+) -> tuple[NDArray[np.float64], bool]:
+    """Return heights in mm; numbers of planes where nobody tells their distance."""
+    start = facts.origin[2] if facts.origin else 0.0
+    if planes == 1:
+        return np.full(len(plane), start), True
+    if not facts.focal_distance:
+        text = "Nobody says how far focal planes are apart: z are their numbers, not mm"
+        warn(text, url=facts.image.url)
+        return plane.astype(np.float64), False
+    return np.asarray(start + plane * facts.focal_distance, np.float64), True
 
 
 def _compare_with_groups(parts: Sequence[SlideFacts], counted: Places) -> None:
@@ -194,6 +203,7 @@ def _read_tiles(parts: Sequence[SlideFacts], fills: bool) -> Places:  # noqa: FB
         np.concatenate([one[1] for one in places]),
         np.concatenate([one[2] for one in places]),
         np.concatenate([one[3] for one in places]),
+        True,
     )
 
 
@@ -207,7 +217,7 @@ def _positions(facts: SlideFacts) -> Places:
                 continue
             _refuse(facts, "Tiles do not say where they are in the total pixel matrix")
         tiles.append(_tile_numbers(facts, columns[name][:frames, 0], axis))
-    return tiles[0], tiles[1], _paths(facts, columns), _heights(facts, columns)
+    return tiles[0], tiles[1], _paths(facts, columns), _heights(facts, columns), True
 
 
 def _tile_numbers(
@@ -256,7 +266,10 @@ def _heights(
     if "slide_z" not in columns:
         return np.zeros(frames)
     heights = np.asarray(columns["slide_z"][:frames, 0], np.float64) / 1000
-    return np.nan_to_num(heights)
+    unknown = np.flatnonzero(~np.isfinite(heights))
+    if 0 < unknown.size < frames:
+        _refuse(facts, "Z Offset is missing", frame=int(unknown[0]))
+    return np.zeros(frames) if unknown.size else heights
 
 
 def _refuse(facts: SlideFacts, message: str, *, frame: int | None = None) -> NoReturn:
