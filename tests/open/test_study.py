@@ -110,6 +110,13 @@ def test_what_is_no_file_is_passed_over(folder: Path, name: str) -> None:
     IGNORED[name](folder / name)
 
     assert lazydicom.open_series(folder).shape == (5, 3, 4)
+    (problem,) = lazydicom.open_study(folder).problems
+    assert problem.url == str(folder / name)
+    assert problem.error is None
+    kind = "link that leads nowhere" if (folder / name).is_symlink() else "no file"
+    assert kind in problem.reason
+    (other,) = lazydicom.open_study(f"{folder}/*").problems
+    assert other == problem
 
 
 @pytest.mark.filterwarnings("ignore::lazydicom.errors.LazyDicomWarning")
@@ -122,7 +129,7 @@ def test_all_rubbish_together_is_named(folder: Path) -> None:
     study = lazydicom.open_study(folder)
 
     names = {problem.url.rpartition("/")[2] for problem in study.problems}
-    assert names == {*RUBBISH, "fifo", "socket"}
+    assert names == {*RUBBISH, *IGNORED}
     assert lazydicom.open_series(folder, series="1.2.3").shape == (5, 3, 4)
 
 

@@ -44,6 +44,7 @@ def list_files(
     *,
     follow_links: bool = False,
     on_change: OnChange = "error",
+    lost: list[str] | None = None,
 ) -> list[Listed]:
     """List the files behind names, in the order of the names.
 
@@ -57,13 +58,15 @@ def list_files(
         Whether symbolic links that lead out of a folder are followed.
     on_change : {"error", "size"}
         What tells that an archive is another one.
+    lost : list, optional
+        Links of folders that lead nowhere are added to it.
 
     Raises
     ------
     SourceError
         If there is no such file, or none in a folder.
     """
-    listing = _Listing(storage_options, follow_links, on_change, {})
+    listing = _Listing(storage_options, follow_links, on_change, {}, lost)
     if is_file(urls):
         return listing.of_name(urls)
     if not is_list(urls):
@@ -81,6 +84,7 @@ class _Listing(NamedTuple):
     follow_links: bool
     on_change: OnChange
     archives: dict[str, Directory]
+    lost: list[str] | None
 
     def of_one(self, url: File) -> list[Listed]:
         """List one of many: a distant one is a file; asking for each would take a request."""
@@ -122,13 +126,13 @@ class _Listing(NamedTuple):
 
     def _local(self, path: str) -> list[Listed]:
         if os.path.isdir(path):  # noqa: PTH112
-            names = list_folder(path, follow_links=self.follow_links)
+            names = list_folder(path, follow_links=self.follow_links, lost=self.lost)
             return [Listed(name, named=False) for name in names]
         archive = archive_of(path)
         if archive is not None:
             return self._in_archive(Location.parse(f"{archive}://::{path}"))
         if has_magic(path) and not os.path.exists(path):  # noqa: PTH110
-            names = list_pattern(path, follow_links=self.follow_links)
+            names = list_pattern(path, follow_links=self.follow_links, lost=self.lost)
             return [Listed(name, named=False) for name in names]
         return [Listed(path, named=True)]
 

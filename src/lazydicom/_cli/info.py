@@ -17,6 +17,7 @@ from lazydicom._cli.array_of import is_slide
 from lazydicom._cli.debug import debug_option
 from lazydicom._cli.series_table import (
     printable,
+    problem_lines,
     series_facts,
     series_rows,
     slide_rows,
@@ -37,7 +38,7 @@ _ORIGINS: Final = {
 
 
 @click.command()
-@click.argument("url")
+@click.argument("urls", metavar="URL...", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.option(
     "--plan",
@@ -46,13 +47,15 @@ _ORIGINS: Final = {
     help='Tell what reading "10:20" or "3,:,0:64" would cost.',
 )
 @debug_option
-def info(url: str, *, as_json: bool, selection: str | None) -> None:
+def info(urls: tuple[str, ...], *, as_json: bool, selection: str | None) -> None:
     """Show what is in a file, or list the series of a folder; no pixel is read.
 
     URL is a file, or a folder (far away: ending in a slash), a pattern, a zip file or a
-    DICOMDIR.
+    DICOMDIR. Several are listed together, as one folder. Files that are left out are named
+    with the reason; with --json, on stderr.
     """
-    if is_one_file(url):
+    url = urls[0]
+    if len(urls) == 1 and is_one_file(url):
         array = lazydicom.open_image(url)
         facts = facts_of(array, url)
         if selection is not None:
@@ -61,18 +64,20 @@ def info(url: str, *, as_json: bool, selection: str | None) -> None:
     elif selection is not None:
         raise click.BadParameter("Expected one file", param_hint="--plan")
     else:
-        _print_folder(url, as_json=as_json)
+        _print_folder(list(urls) if len(urls) > 1 else url, as_json=as_json)
 
 
-def _print_folder(url: str, *, as_json: bool) -> None:
-    """List the series of a folder, or the images of the slides in it."""
-    study = lazydicom.open_study(url)
+def _print_folder(urls: str | list[str], *, as_json: bool) -> None:
+    """List the series of a folder, or the images of the slides in it, and the problems."""
+    study = lazydicom.open_study(urls, on_error="skip")
     if is_slide(study.values()):
-        slides = lazydicom.slide_table(url)
+        slides = lazydicom.slide_table(urls)
         _print(slides, slide_rows(slides), as_json=as_json)
-        return
-    series = series_facts(study)
-    _print(series, series_rows(series), as_json=as_json)
+    else:
+        series = series_facts(study)
+        _print(series, series_rows(series), as_json=as_json)
+    for line in problem_lines(study.problems):
+        click.echo(line, err=as_json)
 
 
 def _plan_of(array: DicomArray, text: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """The series, or slides, of a folder as a table: what `lazydicom info FOLDER` prints."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from rich.filesize import decimal
@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from lazydicom._array.array import DicomArray
+from lazydicom._open.many.problems import Problem
 
 _SLIDE_HEADINGS: Final = (
     "Image", "Level", "Pixels", "µm per pixel", "Tiles", "Paths", "Planes", "Transfer syntax",
@@ -65,6 +66,16 @@ def _cells(one: dict[str, Any]) -> list[str]:
         f"{one['files']:,}",
         decimal(one["decoded_nbytes"]),
     ]
+
+
+def problem_lines(problems: Sequence[Problem]) -> Iterator[str]:
+    """Yield how many files are left out, and each with the reason."""
+    if problems:
+        files = "1 file is" if len(problems) == 1 else f"{len(problems):,} files are"
+        yield f"{files} left out:"
+    for one in problems:
+        reason = one.reason if one.error is None else one.error.message
+        yield printable(f"  {one.url}: {reason}")
 
 
 def printable(text: str) -> str:

@@ -1,7 +1,8 @@
 """Files of a local folder, and what its symbolic links lead to.
 
 One rule for links to files and to folders: what lies inside the folder that was asked for is
-listed once, under its own name; what lies outside only where the caller says so.
+listed once, under its own name; what lies outside only where the caller says so. Links that
+lead nowhere are none of the files; who gives a list for them hears of them.
 """
 
 import os
@@ -11,8 +12,12 @@ from glob import glob, has_magic
 from lazydicom.errors import SourceError, source_error, warn
 
 
-def list_folder(folder: str, *, follow_links: bool) -> list[str]:
+def list_folder(
+    folder: str, *, follow_links: bool, lost: list[str] | None = None
+) -> list[str]:
     """Return all files below a folder, sorted folder by folder.
+
+    Links that lead nowhere are added to `lost`.
 
     Raises
     ------
@@ -22,18 +27,25 @@ def list_folder(folder: str, *, follow_links: bool) -> list[str]:
     walk = _Walk(folder, follow_links)
     names = list(walk.files(folder))
     walk.warn_of_links()
+    if lost is not None:
+        lost += walk.lost
     return names
 
 
-def list_pattern(pattern: str, *, follow_links: bool) -> list[str]:
-    """Return the files that a pattern matches, sorted."""
+def list_pattern(
+    pattern: str, *, follow_links: bool, lost: list[str] | None = None
+) -> list[str]:
+    """Return the files that a pattern matches, sorted; `lost` is as for a folder."""
     root = pattern
     while has_magic(root):
         root = os.path.dirname(root)  # noqa: PTH120
     walk = _Walk(root, follow_links)
     names = sorted(glob(pattern, recursive=True))  # noqa: PTH207 (any pattern)
-    files = [n for n in names if os.path.isfile(n) and walk.may_open(n)]  # noqa: PTH113
+    there = [n for n in names if os.path.exists(n)]  # noqa: PTH110
+    files = [n for n in there if not os.path.isdir(n) and walk.may_open(n)]  # noqa: PTH112
     walk.warn_of_links()
+    if lost is not None:
+        lost += sorted(set(names) - set(there))
     return files
 
 
@@ -46,6 +58,8 @@ class _Walk:
         self.follow_links = follow_links
         self.left_out = 0
         """Links that lead out of the root."""
+        self.lost: list[str] = []
+        """Links that lead nowhere."""
         self.seen: set[str] = set()
         """Where links led to, so that no circle is walked twice."""
 
@@ -83,7 +97,10 @@ class _Walk:
     def _follow(self, link: str) -> bool:
         """Return whether to list what a link leads to: inside it is listed anyway."""
         real = os.path.realpath(link)
-        if not os.path.exists(real) or self._is_inside(real):  # noqa: PTH110
+        if not os.path.exists(real):  # noqa: PTH110
+            self.lost.append(link)
+            return False
+        if self._is_inside(real):
             return False
         if not self.follow_links:
             self.left_out += 1

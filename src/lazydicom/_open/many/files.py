@@ -105,15 +105,20 @@ def _open_files(
     urls: Urls, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> Opened:
     """Read the headers of all files, many at once; no two wait for each other."""
-    follow = options.follow_links
+    follow, lost = options.follow_links, list[str]()
     listed = list_files(
-        urls, storage_options, follow_links=follow, on_change=options.on_change
+        urls,
+        storage_options,
+        follow_links=follow,
+        on_change=options.on_change,
+        lost=lost,
     )
     directories = Directories(storage_options, follow)
     files = directories.expand(listed)
     open_one = partial(_open_listed, storage_options=storage_options, options=options)
     batches, files_left, problems = _open_batches(files, open_one, options)
     problems += directories.problems
+    problems += [Problem(name, "a link that leads nowhere") for name in lost]
     threads = min(2 * REQUESTS, len(files_left) or 1)  # half of them parse
     with ThreadPoolExecutor(threads, thread_name_prefix="lazydicom-open") as pool:
         held = pool.map(partial(_hold_warnings, open_one), files_left)
