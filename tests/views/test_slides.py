@@ -52,6 +52,31 @@ def test_dask_cuts_between_tiles(levels: list[DicomArray]) -> None:
     assert np.array_equal(view[130:140, 5].compute(), levels[0][130:140, 5])
 
 
+@pytest.mark.parametrize(
+    ("rows", "columns", "chunks"),
+    [
+        (slice(50, 290), slice(70, 81), ((78, 128, 34), (11,))),
+        (slice(64, 200), slice(None), ((128, 8), (160, 160, 100))),
+        (slice(63, 65), slice(79, 81), ((2,), (2,))),
+        (slice(250, 20, -1), slice(3, 420, 100), ((123, 107), (2, 2, 1))),
+        (130, slice(100, 300), ((140, 60),)),
+    ],
+)
+def test_dask_cuts_between_tiles_of_a_part_that_begins_inside_one(
+    levels: list[DicomArray],
+    rows: int | slice,
+    columns: slice,
+    chunks: tuple[tuple[int, ...], ...],
+) -> None:
+    part = levels[0].isel(y=rows, x=columns)
+
+    view = lazydicom.to_dask(part, frames_per_chunk=4)
+
+    assert view.chunks == (*chunks, (3,))
+    assert np.array_equal(view.compute(), part)
+    assert np.array_equal(view.compute(), levels[0][rows, columns])
+
+
 def test_levels_are_a_tree_of_xarray(levels: list[DicomArray]) -> None:
     tree = lazydicom.to_xarray(levels)
 

@@ -170,6 +170,34 @@ def _square(
     return (*lengths, *(len(one) for one in window[2:] if isinstance(one, range)))
 
 
+def tile_blocks(grid: FrameGrid, frames: int) -> list[tuple[int, ...]]:
+    """Return the lengths of squares of so many tiles along rows and columns of a plane.
+
+    A crop that begins inside a tile has a shorter first one, so that no tile is in two.
+
+    >>> whole = FrameGrid(np.zeros((2, 2), np.int64), Tiles((8, 8), (12, 16)))
+    >>> tile_blocks(replace(whole, window=(range(5, 12), range(16))), 1)
+    [(3, 4), (8, 8)]
+    """
+    layout = grid.layout
+    if not isinstance(layout, Tiles):
+        return []
+    down = math.isqrt(frames)
+    window = grid.window or tuple(map(range, layout.plane_shape))
+    sides = zip(window, layout.tile_shape, (down, frames // down), strict=False)
+    return [
+        _runs(np.asarray(one) // (tile * count))
+        for one, tile, count in sides
+        if isinstance(one, range)
+    ]
+
+
+def _runs(numbers: NDArray[np.int64]) -> tuple[int, ...]:
+    """Return how often each number stands before the next one."""
+    ends = np.flatnonzero(np.diff(numbers)) + 1
+    return tuple(np.diff([0, *ends, len(numbers)]).tolist())
+
+
 def crop_grid(
     grid: FrameGrid, keys: Sequence[AxisWindow], frame_shape: Sequence[int]
 ) -> FrameGrid:

@@ -4,6 +4,9 @@ from typing import Final, Literal
 
 import numpy as np
 
+from lazydicom._array.array import DicomArray
+from lazydicom._array.computed import ComputedArray
+from lazydicom._array.grid import tile_blocks
 from lazydicom._array.lazy_array import LazyArray, frames_within
 
 _CHUNK_BYTES: Final = 1 << 25
@@ -20,6 +23,33 @@ def frame_chunks(
     ValueError
         If `frames_per_chunk` is less than 1.
     """
+    return array.chunk_frames(_frames(array, frames_per_chunk))
+
+
+def aligned_chunks(
+    array: LazyArray, frames_per_chunk: int | Literal["auto"]
+) -> tuple[int | tuple[int, ...], ...]:
+    """Return `frame_chunks`; of tiles the lengths of all chunks, which end where tiles do.
+
+    Raises
+    ------
+    ValueError
+        If `frames_per_chunk` is less than 1.
+    """
+    frames = _frames(array, frames_per_chunk)
+    chunks: list[int | tuple[int, ...]] = [*array.chunk_frames(frames)]
+    source = array
+    while isinstance(source, ComputedArray):
+        source = source.source
+    if isinstance(source, DicomArray):
+        first = len(source.grid.shape)
+        blocks = tile_blocks(source.grid, frames)
+        chunks[first : first + len(blocks)] = blocks
+    return tuple(chunks)
+
+
+def _frames(array: LazyArray, frames_per_chunk: int | Literal["auto"]) -> int:
+    """Return how many frames a chunk has."""
     grouped = frames_within(array, _CHUNK_BYTES)
     frames = grouped if frames_per_chunk == "auto" else frames_per_chunk
     if not isinstance(frames, int | np.integer):
@@ -29,4 +59,4 @@ def frame_chunks(
     if frames < 1:
         message = f"frames_per_chunk must be 1 or more, not {frames}"
         raise ValueError(message)
-    return array.chunk_frames(frames)
+    return int(frames)

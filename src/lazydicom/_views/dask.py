@@ -14,7 +14,7 @@ import numpy as np
 from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction
 from lazydicom._array.label_map import LabelMap
 from lazydicom._array.lazy_array import check_lazy
-from lazydicom._views.chunks import frame_chunks
+from lazydicom._views.chunks import aligned_chunks
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,7 +96,7 @@ def to_dask(
     reader = ChunkReader(_without_labels(array))
     return da.from_array(  # type: ignore[no-any-return]
         reader,
-        chunks=frame_chunks(array, frames_per_chunk),
+        chunks=aligned_chunks(array, frames_per_chunk),
         asarray=False,
         lock=False,
         inline_array=_is_small(array),
