@@ -43,6 +43,8 @@ class Pyramid:
     """Pixels of level 0 in one of each level; where several levels are given, ones, and
     behind them the pixels of the last of them."""
     method: Method
+    label: dict[str, Any] | None = None
+    """What ``image-label`` says, where the values are labels of another image."""
 
     @property
     def given(self) -> bool:
@@ -82,9 +84,11 @@ class Pyramid:
             "version": VERSION,
             "multiscales": [multiscales(levels, self.method)],
         }
-        channels = omero(array, self.axes)
+        channels = omero(array, self.axes) if self.label is None else None
         if channels is not None:
             ome["omero"] = channels
+        if self.label is not None:
+            ome["image-label"] = self.label
         attributes: dict[str, Any] = {"ome": ome}
         if "affine" in array.attrs:
             affine = np.asarray(array.attrs["affine"]).tolist()

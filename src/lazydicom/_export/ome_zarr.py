@@ -4,9 +4,10 @@ Every level is a copy that `to_zarr` writes, with its manifest; the group that m
 image comes last.
 """
 
+import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ import zarr
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
+from lazydicom._array.lazy_array import LazyArray
 from lazydicom._export.attributes import warn_of_burned_in_text, warn_of_tilt
 from lazydicom._export.inputs import (
     Exportable,
@@ -21,6 +23,7 @@ from lazydicom._export.inputs import (
     check_numbers,
     exported_levels,
 )
+from lazydicom._export.ome_labels import LabelledImage, as_labels, open_labelled
 from lazydicom._export.ome_plan import Pyramid, default_chunks, plan_pyramid
 from lazydicom._export.pyramid import Level, Method
 from lazydicom._export.store.folder import LocalFolder
@@ -58,6 +61,8 @@ def to_ome_zarr(
     array_or_levels: Exportable | Sequence[Exportable],
     store: StoreLike,
     *,
+    into: str | os.PathLike[str] | None = None,
+    label_texts: bool = False,
     storage_options: Mapping[str, Any] | None = None,
     levels: int | None = None,
     method: Method | None = None,
@@ -80,7 +85,12 @@ def to_ome_zarr(
         An array, of which coarser levels are made, or levels that are there already, the
         finest first.
     store : str or os.PathLike
-        A folder, a local ``.zip`` or any fsspec URL.
+        A folder, a local ``.zip`` or any fsspec URL; with `into`, the name of the labels.
+    into : str or os.PathLike, optional
+        An OME-Zarr image on which the array lies voxel by voxel: it becomes labels of that
+        image, with colours and numbers of its segments.
+    label_texts : bool
+        Write the labels of segments too. They are free text.
     storage_options : mapping, optional
         Arguments of the fsspec filesystem.
     levels : int, optional
@@ -102,9 +112,10 @@ def to_ome_zarr(
     Raises
     ------
     UnsupportedError
-        If there are more axes than OME-Zarr has places for.
+        If there are more axes than OME-Zarr has places for, or labels are no integers.
     ExportError
-        If something stands there already, or the store cannot be written.
+        If labels do not lie on the image, something stands there already, or the store
+        cannot be written.
 
     Examples
     --------
@@ -126,14 +137,19 @@ def to_ome_zarr(
     arrays = exported_levels(array_or_levels, "to_ome_zarr")
     check_numbers(levels=levels, workers=workers)
     check_kinds(storage_options=storage_options, progress=progress)
-    pyramid = plan_pyramid(arrays, levels, method)
-    target = open_target(_located(store), storage_options or {})
+    image = None if into is None else open_labelled(into, storage_options or {})
+    pyramid = _planned(arrays, levels, method, image, label_texts=label_texts)
+    target = _target(store, image, storage_options or {})
     write = _Writing(pyramid, target, dict(storage_options or {}))
     _check_layout(write.level(0), chunks, compressors)
     marker = _marker(pyramid, chunks, compressors)
     warn_of_burned_in_text(pyramid.arrays[0])
     warn_of_tilt(pyramid.arrays[0])
-    with errors_named(target.url), target.alone() as check_alone:
+    with (
+        _adding(image, target),
+        errors_named(target.url),
+        target.alone() as check_alone,
+    ):
         kept = _prepare(target, marker, overwrite=overwrite, resume=resume)
         if not kept:
             with write.nothing_left():
@@ -152,13 +168,48 @@ def to_ome_zarr(
                     )
             check_alone()
             target.publish(pyramid.metadata())
+    seconds = time.monotonic() - started
+    return _report(pyramid, target, kept=kept, seconds=seconds)
+
+
+def _report(
+    pyramid: Pyramid, target: Target, *, kept: bool, seconds: float
+) -> OmeReport:
     return OmeReport(
         url=redact_url(target.url),
         axes=tuple(axis.name for axis in pyramid.axes),
         shapes=pyramid.shapes(),
         kept=kept,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
     )
+
+
+def _target(
+    store: StoreLike, image: LabelledImage | None, storage_options: Mapping[str, Any]
+) -> Target:
+    place = _located(store) if image is None else image.place(store)
+    return open_target(place, storage_options)
+
+
+def _adding(
+    image: LabelledImage | None, target: Target
+) -> AbstractContextManager[None]:
+    return nullcontext() if image is None else image.adding(target.url)
+
+
+def _planned(
+    arrays: Sequence[LazyArray],
+    levels: int | None,
+    method: Method | None,
+    image: LabelledImage | None,
+    *,
+    label_texts: bool,
+) -> Pyramid:
+    """Decide on axes and levels; labels get as many levels as their image."""
+    if image is None:
+        return plan_pyramid(arrays, levels, method)
+    pyramid = plan_pyramid(arrays, levels or image.levels, method or "nearest")
+    return as_labels(pyramid, image, texts=label_texts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
