@@ -27,7 +27,7 @@ NO_TAGS: Final = {
     "0xE000FFFE": "a tag as two swapped words",
     '"19700101"': "a date",
 }
-OF_VENDORS: Final = ("SIEMENS_", "GE_", "PHILIPS_")
+OF_VENDORS: Final = ("SIEMENS_", "GE_", "PHILIPS_", "UIH_")
 OF_ITEMS: Final = ("ITEM", "ITEM_DELIMITER", "SEQUENCE_DELIMITER")
 
 

@@ -1,4 +1,4 @@
-"""Which images are Siemens mosaics, and where their tiles lie in the patient.
+"""Which images are Siemens mosaics or grids of others, and where their tiles lie.
 
 Neither stands in the standard: the number of tiles and the direction of the planes are in
 private elements of Siemens, the CSA header and the protocol.
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.geometry import normal_of, spans_plane
+from lazydicom._arrange.uih_grid import GRID, grid_planes, grid_positions
 from lazydicom._array.grid import Parts
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
@@ -41,6 +42,9 @@ def tile_positions(image: DicomImage) -> NDArray[np.float64]:
     the first tile.
     """
     elements = image.header.elements
+    of_grid = grid_positions(image.header, image.planes_per_frame)
+    if of_grid is not None:
+        return of_grid
     position = _numbers(elements, tags.IMAGE_POSITION_PATIENT, 3)
     orientation = _numbers(elements, tags.IMAGE_ORIENTATION_PATIENT, 6)
     spacing = _numbers(elements, tags.PIXEL_SPACING, 2)
@@ -58,7 +62,7 @@ def tile_positions(image: DicomImage) -> NDArray[np.float64]:
 
 def _is_mosaic(image: DicomImage) -> bool:
     words = image.header.elements.get(tags.IMAGE_TYPE, "CS")
-    return "MOSAIC" in words and len(image) == 1
+    return bool({"MOSAIC", GRID} & set(map(str, words))) and len(image) == 1
 
 
 def _as_tiles(image: DicomImage) -> DicomImage:
@@ -92,6 +96,8 @@ def _with_planes(image: DicomImage, planes: int) -> DicomImage:
 
 
 def _number_of_tiles(elements: Elements) -> int | None:
+    if GRID in elements.get(tags.IMAGE_TYPE, "CS"):
+        return grid_planes(elements)
     told = elements.get(tags.SIEMENS_NUMBER_OF_IMAGES_IN_MOSAIC, "US")
     if told:
         return int(told[0])

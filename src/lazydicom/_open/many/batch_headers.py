@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._arrange.uih_grid import GRID
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.containers.heads import File, is_plain_source, read_head
 from lazydicom._bytes.ranges import ByteRange
@@ -241,7 +242,8 @@ def _open_rows(
 ) -> HeaderBatch:
     frames = _columns(first, heads, places, rows, _FRAMES)
     if "frame_type" in frames:
-        plain = np.char.find(frames["frame_type"], "MOSAIC") < 0
+        words = frames["frame_type"]
+        plain = (np.char.find(words, "MOSAIC") < 0) & (np.char.find(words, GRID) < 0)
         if not plain.all():
             return _open_rows(first, heads, places, rows[plain], start)
     instances = _columns(first, heads, places, rows, _INSTANCES)
