@@ -25,9 +25,9 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiled_codestreams import tiles_of_htj2k, tiles_of_jpeg_2000
 
-from lazydicom._decode.codecs.jpeg_2000_markers import read_jpeg_2000_header
-from lazydicom._decode.codecs.jpeg_markers import read_jpeg_header
-from lazydicom._decode.codecs.jpeg_xl_header import read_jpeg_xl_header
+from lazydicom._decode.codecs.headers.jpeg import read_jpeg_header
+from lazydicom._decode.codecs.headers.jpeg_2000 import read_jpeg_2000_header
+from lazydicom._decode.codecs.headers.jpeg_xl import read_jpeg_xl_header
 from lazydicom._decode.codecs.registry import CODECS
 from lazydicom._decode.preflight import Codestream
 from lazydicom.errors import DecodeError, LazyDicomError, UnsupportedError

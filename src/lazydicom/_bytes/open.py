@@ -1,9 +1,9 @@
 """From a URL, a path, bytes or a member of a listing to a `ByteSource`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, TypeAlias, TypeGuard, get_args
+from typing import Any, Final, TypeAlias, TypeGuard, get_args
 
 from lazydicom._bytes.containers.gzip import PACKED, unpacked
 from lazydicom._bytes.containers.member import Member
@@ -27,6 +27,13 @@ from lazydicom.errors import UnsupportedError
 
 File: TypeAlias = Url | Member
 Directory: TypeAlias = ZipDirectory | TarDirectory
+_Fits: TypeAlias = Callable[[object], bool]
+_Opens: TypeAlias = Callable[[Any], ByteSource]
+_OBJECTS: Final[tuple[tuple[_Fits, _Opens], ...]] = (
+    (is_file_object, open_file_object),
+)
+"""Objects of the caller that are read as files: what tells one, and what opens it. Another
+storage is a row here."""
 
 
 def open_source(
@@ -78,8 +85,13 @@ def _open_object(
 ) -> ByteSource:
     if is_placed(url):
         return _compared(_open_placed(url, storage_options, first_block), on_change)
-    assert is_file_object(url), "checked by `is_file`"
-    return open_file_object(url)
+    for fits, opens in _OBJECTS:
+        if fits(url):
+            return opens(url)
+    message = (
+        f"Expected a path, a URL or the bytes of a file, found {type(url).__name__}"
+    )
+    raise TypeError(message)
 
 
 def _open_location(
@@ -164,7 +176,7 @@ def read_directory(
 def is_file(value: object) -> TypeGuard[File]:
     """Return whether a value names or is one file."""
     known = isinstance(value, (*URL_TYPES, Member))
-    return known or is_placed(value) or is_file_object(value)
+    return known or is_placed(value) or any(fits(value) for fits, _ in _OBJECTS)
 
 
 def name_of(url: File) -> str:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codec import Codec
-from lazydicom._decode.codecs.jpeg_markers import SOF_PROGRESSIVE, JpegHeader
+from lazydicom._decode.codecs.headers.jpeg import SOF_PROGRESSIVE, JpegHeader
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import END_OF_IMAGE
 from lazydicom.errors import DecodeError

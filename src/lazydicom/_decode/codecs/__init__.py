@@ -5,5 +5,6 @@ imagecodecs. It is not a place for choosing between codecs, isolation or plugins
 `_decode.frame`. Only `_decode` enters; it uses `registry.CODECS`.
 
 Another codec is one file that makes a value, a row in `registry.py`, and a row in the table
-of transfer syntaxes. Read `registry.py` first, then `jpeg_xl.py`, the shortest one.
+of transfer syntaxes. What codestreams say of themselves is read in `headers`. Read
+`registry.py` first, then `jpeg_xl.py`, the shortest one.
 """

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codec import Codec, Elsewhere, is_plain
-from lazydicom._decode.codecs.jpeg_color import holds_ybr, overruled
-from lazydicom._decode.codecs.jpeg_markers import (
+from lazydicom._decode.codecs.headers.jpeg import (
     FIRST_BYTES,
     SOF_LOSSLESS,
     SOF_PROGRESSIVE,
     JpegHeader,
     read_jpeg_header,
 )
+from lazydicom._decode.codecs.jpeg_color import holds_ybr, overruled
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import (
     END_OF_IMAGE,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codec import Codec, Elsewhere, fits
-from lazydicom._decode.codecs.jpeg_2000_markers import (
+from lazydicom._decode.codecs.headers.jpeg_2000 import (
     FIRST_BYTES,
     Jpeg2000Header,
     check_tile_parts,

@@ -23,7 +23,7 @@ and stay as they are stored, whatever is marked.
 
 from typing import Final
 
-from lazydicom._decode.codecs.jpeg_markers import LOSSLESS, JpegHeader
+from lazydicom._decode.codecs.headers.jpeg import LOSSLESS, JpegHeader
 from lazydicom._decode.format import YBR_FULL, FrameFormat
 
 _RGB_IDS: Final = (b"RGB", b"rgb")

@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codec import Codec, Elsewhere, is_plain
-from lazydicom._decode.codecs.jpeg_color import holds_ybr
-from lazydicom._decode.codecs.jpeg_markers import (
+from lazydicom._decode.codecs.headers.jpeg import (
     FIRST_BYTES,
     SOF_JPEG_LS,
     JpegHeader,
     read_jpeg_header,
 )
+from lazydicom._decode.codecs.jpeg_color import holds_ybr
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import check_codestream, check_end, check_least
 from lazydicom._decode.samples import decode_planes, decode_samples, fit_bits, to_rgb

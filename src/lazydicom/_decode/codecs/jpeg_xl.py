@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codec import Codec
-from lazydicom._decode.codecs.jpeg_xl_header import (
+from lazydicom._decode.codecs.headers.jpeg_xl import (
     FIRST_BYTES,
     JpegXlHeader,
     read_jpeg_xl_header,
