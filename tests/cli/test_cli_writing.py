@@ -46,6 +46,15 @@ def test_preview_sets_the_frames_side_by_side(
     assert f"{width} × {height}" in result.stdout
 
 
+def test_preview_makes_the_folder_of_its_picture(path: Path, tmp_path: Path) -> None:
+    out = tmp_path / "pictures" / "of today" / "sheet.png"
+
+    result = run("preview", path, out)
+
+    assert result.exit_code == 0
+    assert read_png(out).size > 0
+
+
 def test_preview_averages_large_frames_down(tmp_path: Path) -> None:
     path, out = tmp_path / "large.dcm", tmp_path / "large.png"
     pixels = np.zeros((2, 50, 70), np.uint16)

@@ -86,6 +86,7 @@ def preview(
         picture = contact_sheet(_in_colour(array), frames=frames, tile=tile)
     else:
         picture = _of_folder(url, planes=planes, frames=frames, tile=tile, **choice)
+    out.parent.mkdir(parents=True, exist_ok=True)
     out.write_bytes(encode_png(picture))
     click.echo(f"{out}: {picture.shape[1]} × {picture.shape[0]} pixels")
 

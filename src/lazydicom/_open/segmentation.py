@@ -23,6 +23,7 @@ from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.label_map import LabelMap, OnOverlap
+from lazydicom._array.lazy_array import check_lazy
 from lazydicom._header import tags
 from lazydicom._open.many.files import Instances, open_instances
 from lazydicom._open.many.problems import raise_problem
@@ -164,7 +165,10 @@ def segment_table(array: FrameArray) -> tuple[Segment, ...]:
     ------
     InvalidDicomError
         If there is no Segment Sequence, or one that contradicts itself.
+    TypeError
+        If it is something else, such as the name of a file.
     """
+    check_lazy(array, "segment_table")
     described = read_segments(array.images[0])
     column = array.frames.numbers("segment_number")[:, 0]
     counted = [

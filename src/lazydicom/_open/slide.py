@@ -237,8 +237,10 @@ def _of_kind(images: Sequence[DicomImage], wanted: SlideImage) -> list[SlideFact
     ]
     if not facts:
         known = {word for words in _KINDS.values() for word in words}
-        found = sorted(kind if kind in known else "other" for kind in set(kinds))
+        found = sorted({kind if kind in known else "other" for kind in kinds})
         message = f"No {wanted} image of a slide, found {', '.join(found)}"
+        if found == ["other"]:
+            message += "; open_image and open_series take other images"
         raise InvalidDicomError(message, url=images[0].url)
     return facts
 
