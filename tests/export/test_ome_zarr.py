@@ -108,6 +108,20 @@ def test_pixels_lie_where_the_affine_says(volume: DicomArray, tmp_path: Path) ->
             np.testing.assert_allclose(zyx, (z, y, x))
 
 
+@pytest.mark.parametrize("name", ["z", "y", "x"])
+def test_single_position_of_an_axis_keeps_the_step_of_the_whole(
+    volume: DicomArray, tmp_path: Path, name: str
+) -> None:
+    part = volume.isel(**{name: slice(2, 3)})
+
+    report = lazydicom.to_ome_zarr(part, tmp_path / "out", levels=1)
+
+    scale, translation = transforms(report.url, 0)
+    np.testing.assert_allclose(scale, volume.attrs["spacing"])
+    x, y, z = part.attrs["affine"][:3, 3]
+    np.testing.assert_allclose(translation, (z, y, x))
+
+
 def test_oblique_corner_is_the_affine_s_after_the_rotation(tmp_path: Path) -> None:
     array = real_series("rgb_slices")
     report = lazydicom.to_ome_zarr(array, tmp_path / "out")

@@ -211,3 +211,69 @@ def test_open_mfdataset_groups_frames(tmp_path: Path) -> None:
     opened = xr.open_mfdataset([path], engine="lazydicom")
 
     assert opened.pixels.data.npartitions == 1
+
+
+CROPS: list[dict[str, int | slice]] = [
+    {"x": slice(None, None, -1)},
+    {"y": slice(None, None, -2)},
+    {"z": slice(4, 0, -1), "x": slice(1, 4)},
+    {"z": slice(None, None, -1), "y": slice(None, None, -1), "x": slice(4, 1, -2)},
+    {"z": 2},
+    {"z": slice(3, 4), "y": slice(1, 2), "x": slice(4, 5)},
+    {"y": -1, "x": slice(None, None, -1)},
+    {"z": 1, "y": 2, "x": 3},
+]
+
+
+@pytest.mark.parametrize("crop", CROPS, ids=str)
+@pytest.mark.parametrize("axes", [AXIAL, SAGITTAL, OBLIQUE])
+@pytest.mark.parametrize("tilt", [0.0, 0.6])
+def test_a_part_of_an_array_is_labelled_where_it_lies(
+    tmp_path: Path,
+    crop: dict[str, int | slice],
+    axes: tuple[float, ...],
+    tilt: float,
+) -> None:
+    whole = _volume(tmp_path, axes, tilt)
+    part = lazydicom.open_series(tmp_path).isel(**crop)
+
+    labelled = lazydicom.to_xarray(part)
+
+    corner = {
+        n: int(np.ravel(np.arange(whole.sizes[n])[crop.get(n, 0)])[0]) for n in "zyx"
+    }
+    np.testing.assert_allclose(
+        labelled.dicom.affine, part.attrs["affine"], rtol=0, atol=1e-6
+    )
+    np.testing.assert_allclose(
+        labelled.dicom.origin, _place(whole, **corner), rtol=0, atol=1e-6
+    )
+    for name in "zyx":
+        np.testing.assert_allclose(
+            labelled[name].attrs["direction"], whole[name].attrs["direction"], atol=1e-9
+        )
+
+
+def test_a_flipped_part_flipped_again_and_cut_to_one_pixel_keeps_its_place(
+    tmp_path: Path,
+) -> None:
+    whole = _volume(tmp_path, OBLIQUE, 0.6)
+    flipped = lazydicom.open_series(tmp_path).isel(
+        z=slice(None, None, -1), x=slice(None, None, -1)
+    )
+
+    part = flipped.isel(z=slice(1, 2), x=slice(1, 2))
+
+    labelled = lazydicom.to_xarray(part)
+    np.testing.assert_allclose(labelled.dicom.affine, part.attrs["affine"], atol=1e-6)
+    np.testing.assert_allclose(labelled.dicom.origin, _place(whole, 4, 0, 3), atol=1e-6)
+
+
+def test_nothing_of_an_array_has_no_affine(tmp_path: Path) -> None:
+    _volume(tmp_path, AXIAL)
+
+    labelled = lazydicom.to_xarray(lazydicom.open_series(tmp_path).isel(z=slice(2, 2)))
+
+    assert labelled.shape == (0, 4, 5)
+    with pytest.raises(ValueError, match="no affine"):
+        _ = labelled.dicom.affine

@@ -101,7 +101,10 @@ def _axis(array: LazyArray, position: int, name: str, kind: str) -> OmeAxis:
 
 
 def _thickness(array: LazyArray, dim: str) -> float:
-    """Return the extent of the only plane; nothing is known of the distance to another."""
+    """Return the distance that a part of an array had to the next, else the extent."""
+    known = dict(zip(_SPACE, array.attrs.get("spacing", ()), strict=False))
+    if np.isfinite(known.get(dim, np.nan)) and known[dim] > 0:
+        return float(known[dim])
     thickness = array.attrs.get("slice_thickness", 1.0) if dim == "z" else 1.0
     return thickness if isinstance(thickness, float) and thickness > 0 else 1.0
 

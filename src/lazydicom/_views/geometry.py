@@ -12,6 +12,9 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._array.computed import FrameArray
+from lazydicom._array.coordinate import Coordinate
+
 AXES: Final = ("x", "y", "z")
 STALE: Final = frozenset(("affine", "spacing", "orientation"))
 """Attributes of an array that hold for all of it and for no part."""
@@ -29,21 +32,105 @@ class Line(NamedTuple):
     direction: NDArray[np.float64]
 
 
-def directions_of(
-    affine: NDArray[np.float64], first: Mapping[str, float]
-) -> dict[str, list[float]]:
-    """Return where x, y and z lead, and the offset, of coordinates that begin at `first`."""
+def steps_of(
+    affine: NDArray[np.float64],
+    values: Mapping[str, NDArray[np.float64]],
+    orientation: Sequence[float] | None = None,
+) -> dict[str, float]:
+    """Return by how many mm coordinates change from one pixel to the next.
+
+    The sign is that of the coordinate, which counts backwards where the array is flipped. Of
+    a single position it is that of the column along `orientation`, where that is given.
+
+    >>> flipped = {"x": np.array([6.0, 4]), "y": np.zeros(1), "z": np.zeros(1)}
+    >>> steps_of(np.diag([-2.0, 3, 5, 1]), flipped, [1, 0, 0, 0, 1, 0])
+    {'x': -2.0, 'y': 3.0, 'z': 5.0}
+    """
     columns = affine[:3, :3].T
     right, down = (column / np.linalg.norm(column) for column in columns[:2])
-    up = columns[2] / (columns[2] @ np.cross(right, down))
-    offset = affine[:3, 3] - first["x"] * right - first["y"] * down - first["z"] * up
-    named = {
-        "direction_x": right,
-        "direction_y": down,
-        "direction_z": up,
-        "direction_offset": np.round(offset, 9) + 0.0,
+    lengths = (
+        *np.linalg.norm(columns[:2], axis=1).tolist(),
+        abs(float(columns[2] @ np.cross(right, down))),
+    )
+    ways = columns
+    if orientation is not None:
+        first, second = np.reshape(orientation, (2, 3))
+        ways = np.stack([first, second, np.cross(first, second)])
+    steps = {}
+    for name, length, column, way in zip(AXES, lengths, columns, ways, strict=True):
+        own = values[name]
+        change = own[-1] - own[0] if own.size > 1 else column @ way
+        steps[name] = -length if change < 0 else length
+    return steps
+
+
+def directions_of(
+    affine: NDArray[np.float64],
+    first: Mapping[str, float],
+    steps: Mapping[str, float],
+) -> dict[str, list[float]]:
+    """Return where x, y and z lead, and the offset, of coordinates that begin at `first`."""
+    named = {}
+    offset = affine[:3, 3]
+    for column, name in zip(affine[:3, :3].T, AXES, strict=True):
+        direction = column / steps[name]
+        offset = offset - first[name] * direction
+        named[f"direction_{name}"] = (direction + 0.0).tolist()
+    return {**named, "direction_offset": (np.round(offset, 9) + 0.0).tolist()}
+
+
+def _steps(array: FrameArray) -> dict[str, float]:
+    """Return the steps of z, y and x in mm; nothing where no affine says them."""
+    affine = array.attrs.get("affine")
+    if affine is None or any(name not in array.coords for name in AXES):
+        return {}
+    values = {
+        name: np.atleast_1d(np.asarray(array.coords[name].values, np.float64))
+        for name in AXES
     }
-    return {name: vector.tolist() for name, vector in named.items()}
+    return steps_of(np.asarray(affine), values, array.attrs.get("orientation"))
+
+
+def array_directions(array: FrameArray) -> dict[str, list[float]]:
+    """Return where z, y and x lead; nothing where no affine says it."""
+    steps = _steps(array)
+    if not steps:
+        return {}
+    first = {
+        name: float(np.ravel(array.coords[name].values)[0])
+        for name in AXES
+        if np.size(array.coords[name].values)
+    }
+    affine = np.asarray(array.attrs["affine"])
+    return directions_of(affine, first, steps) if len(first) == len(AXES) else {}
+
+
+def array_spacings(array: FrameArray) -> dict[str, float]:
+    """Return the steps that are known, those of single positions too."""
+    known = dict(zip("zyx", array.attrs.get("spacing", ()), strict=False))
+    steps = _steps(array).items()
+    return {name: step for name, step in steps if np.isfinite(known.get(name, np.nan))}
+
+
+def label_attrs(
+    name: str,
+    coordinate: Coordinate,
+    directions: Mapping[str, list[float]],
+    spacings: Mapping[str, float],
+) -> dict[str, Any]:
+    """Return what a coordinate says of itself: its unit, where it leads, and its step."""
+    attrs: dict[str, Any] = {"units": coordinate.units} if coordinate.units else {}
+    if name not in AXES or not directions:
+        return attrs
+    attrs["direction"] = directions[f"direction_{name}"]
+    values = np.atleast_1d(coordinate.values)
+    if values.size > 1:
+        attrs["spacing"] = float((values[-1] - values[0]) / (values.size - 1))
+    elif name in spacings:
+        attrs["spacing"] = spacings[name]
+    if name == "z":
+        attrs["offset"] = directions["direction_offset"]
+    return attrs
 
 
 def line_of(

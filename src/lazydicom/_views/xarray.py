@@ -21,12 +21,16 @@ from xarray.core import indexing
 import lazydicom._views.accessor  # noqa: F401 (registers DataArray.dicom)
 from lazydicom._arrange.series import OnGap
 from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction
-from lazydicom._array.coordinate import Coordinate
 from lazydicom._bytes.listing import Urls
 from lazydicom._open.options import OPTION_NAMES, OpenKeywords, open_options
 from lazydicom._open.series import open_series, open_study
 from lazydicom._views.chunks import frame_chunks
-from lazydicom._views.geometry import AXES, STALE, directions_of
+from lazydicom._views.geometry import (
+    STALE,
+    array_directions,
+    array_spacings,
+    label_attrs,
+)
 from lazydicom._views.lut.kernels import mask_and_rescale
 from lazydicom._views.lut.real_world import real_world_units
 from lazydicom._views.lut.scaling import FrameScaling, frame_scaling
@@ -253,9 +257,9 @@ def _dataset(
     scaling = None if computed else frame_scaling(array, strict=mask_and_scale)
     per_frame = scaling is not None and scaling.per_frame
     pixels = _variable(array, scaling, mask_and_scale=mask_and_scale)
-    directions = _directions(array)
+    places = array_directions(array), array_spacings(array)
     coords = {
-        name: xr.Variable(one.dims, one.values, _label_attrs(name, one, directions))
+        name: xr.Variable(one.dims, one.values, label_attrs(name, one, *places))
         for name, one in array.coords.items()
         if name not in _SCALING
     }
@@ -267,41 +271,12 @@ def _dataset(
     return dataset.drop_vars(dropped or [], errors="ignore")
 
 
-def _directions(array: FrameArray) -> dict[str, list[float]]:
-    """Return where z, y and x lead; nothing where no affine says it."""
-    affine = array.attrs.get("affine")
-    coords = [array.coords.get(name) for name in AXES]
-    if affine is None or any(one is None for one in coords):
-        return {}
-    first = {
-        name: float(np.atleast_1d(one.values)[0])
-        for name, one in zip(AXES, coords, strict=True)
-        if one is not None
-    }
-    return directions_of(np.asarray(affine), first)
-
-
-def _label_attrs(
-    name: str, coordinate: Coordinate, directions: Mapping[str, list[float]]
-) -> dict[str, Any]:
-    attrs: dict[str, Any] = {"units": coordinate.units} if coordinate.units else {}
-    if name not in AXES or not directions:
-        return attrs
-    attrs["direction"] = directions[f"direction_{name}"]
-    values = np.atleast_1d(coordinate.values)
-    if values.size > 1:
-        attrs["spacing"] = float((values[-1] - values[0]) / (values.size - 1))
-    if name == "z":
-        attrs["offset"] = directions["direction_offset"]
-    return attrs
-
-
 def _variable(
     array: FrameArray, scaling: FrameScaling | None, *, mask_and_scale: bool
 ) -> xr.Variable:
     left_out = _SCALING | STALE
     attrs: dict[str, Any] = {k: v for k, v in array.attrs.items() if k not in left_out}
-    attrs |= _directions(array)
+    attrs |= array_directions(array)
     encoding: dict[str, Any] = {
         "preferred_chunks": _stored_chunks(array),
         "source": _source(array),
