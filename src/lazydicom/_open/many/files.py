@@ -6,6 +6,7 @@ Who has Datasets in memory may open these instead, or beside files.
 import os
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
@@ -206,11 +207,14 @@ def _open_listed(
     """Open one file, or say why it is no part of what is opened."""
     source = None
     try:
-        source = open_source(file.file, storage_options, **options.of_source)
-        if options.uses_index:
+        if options.uses_index:  # which opens the file itself, and asks for less of it
             return open_indexed(file.file, storage_options, options).images[0]
+        source = open_source(file.file, storage_options, **options.of_source)
         return open_instance(partial(read_header, source, options.given), options)
     except InvalidDicomError as error:
+        if options.uses_index:
+            with suppress(LazyDicomError):
+                source = open_source(file.file, storage_options, **options.of_source)
         if source is None or file.named or _is_broken_image(source):
             return problem_of(_name_of(file), error, source)
         return Problem(redact_url(source.url), _why_passed_over(source))
