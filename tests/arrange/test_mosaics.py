@@ -40,6 +40,7 @@ def test_a_damaged_normal_is_that_of_the_orientation(text: bytes) -> None:
     np.testing.assert_allclose(affine, whole.attrs["affine"], atol=1e-3)
 
 
+@pytest.mark.filterwarnings("ignore:Elements stand twice")
 @pytest.mark.parametrize("text", [b"x", b"inf", b"36.5"])
 def test_a_damaged_number_of_tiles_is_that_of_the_protocol(text: bytes) -> None:
     data = mosaic_bytes().replace(b"\x19\x00\x0a\x10US", b"\x19\x00\x0b\x10US")
