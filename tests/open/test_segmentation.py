@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import highdicom as hd
@@ -489,6 +490,18 @@ def test_tiles_of_segments_lie_on_a_level_of_their_slide(
     assert seg.dims == ("segment", "z", "y", "x")
     np.testing.assert_array_equal(seg[...], SLIDE_TRUTH)
     np.testing.assert_array_equal(cropped[...], SLIDE_TRUTH[..., 3:40, 60:10:-1])
+
+
+def test_planes_whose_distance_nobody_tells_find_no_place(tmp_path: Path) -> None:
+    pixels = last(TRUTH).astype(np.uint8)
+    write_segmentation(tmp_path / "a.dcm", make_ct(), pixels, "BINARY")
+    ct = lazydicom.open_series(make_ct())
+    flat = ct.attrs["affine"].copy()
+    flat[:3, 2] = 0  # as focal planes of a slide may have it
+    unknown = replace(ct, attrs={**ct.attrs, "affine": flat})
+
+    with pytest.raises(InvalidDicomError, match="Nothing tells how far"):
+        lazydicom.open_segmentation(tmp_path / "a.dcm", like=unknown)
 
 
 # --- views --------------------------------------------------------------------

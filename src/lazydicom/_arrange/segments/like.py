@@ -59,6 +59,8 @@ def lay_on(array: DicomArray, like: FrameArray, *, tolerance_mm: float) -> Dicom
     if ours is None or theirs is None:
         return _same_matrix(array, like, url)
     signs = [_direction(ours, theirs, k, url) for k in (0, 1)]
+    for one, affine in ((array, ours), (like, theirs)):
+        _check_distance(one, affine, url)
     stored = np.flatnonzero((_planes(array) >= 0).any(axis=0))
     found = _offsets(ours, theirs, stored)
     sizes = np.linalg.norm(ours[:3, :2], axis=0)
@@ -78,6 +80,16 @@ def _check_reference(array: DicomArray, like: FrameArray, url: str) -> None:
     )
     if ours and theirs and not ours & theirs:
         message = "Another Frame of Reference: positions cannot be compared"
+        raise _misfit(message, url)
+
+
+def _check_distance(array: FrameArray, affine: NDArray[np.float64], url: str) -> None:
+    """Refuse several planes whose distance nobody tells: of focal planes it may lack."""
+    count = array.shape[array.dims.index("z")] if "z" in array.dims else 1
+    if count > 1 and not affine[:3, 2].any():
+        message = (
+            f"Nothing tells how far {count} planes are apart: none finds its place"
+        )
         raise _misfit(message, url)
 
 
@@ -118,7 +130,8 @@ def _offsets(
     normal /= np.linalg.norm(normal)
     heights = (positions - theirs[:3, 3]) @ normal
     step = float(theirs[:3, 2] @ normal)
-    plane = np.rint(heights / step).astype(np.int64)
+    nearest = np.rint(heights / step) if step else np.zeros(len(heights))
+    plane = nearest.astype(np.int64)
     corner = theirs[:3, 3] + plane[:, None] * theirs[:3, 2] - positions
     pixels = np.stack(
         [corner @ one / (one @ one) for one in (ours[:3, 0], ours[:3, 1])], axis=1
