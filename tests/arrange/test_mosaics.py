@@ -43,7 +43,7 @@ def test_a_damaged_normal_is_that_of_the_orientation(text: bytes) -> None:
 @pytest.mark.filterwarnings("ignore:Elements stand twice")
 @pytest.mark.parametrize("text", [b"x", b"inf", b"36.5"])
 def test_a_damaged_number_of_tiles_is_that_of_the_protocol(text: bytes) -> None:
-    data = mosaic_bytes().replace(b"\x19\x00\x0a\x10US", b"\x19\x00\x0b\x10US")
+    data = mosaic_bytes().replace(b"\x19\x00\x0a\x10US", b"\x19\x00\x0d\x10US")
     damaged = with_csa_value(data, b"NumberOfImagesInMosaic", text)
 
     assert lazydicom.open_series(damaged).shape == (36, 64, 64)

@@ -42,15 +42,20 @@ def test_after_an_error_nobody_writes_any_more(*, fetched: bool) -> None:
 
 
 def test_ctrl_c_while_waiting_for_a_helper_leaves_nobody_who_writes() -> None:
-    theirs, written = Event(), []
+    theirs, interrupted, written = Event(), Event(), []
+
+    def interrupt() -> None:
+        interrupt_main()
+        time.sleep(0.2)
+        interrupted.set()
 
     def job() -> None:
         if current_thread() is main_thread():
             theirs.wait()
-            Timer(0.05, interrupt_main).start()
+            Timer(0.05, interrupt).start()
         else:
             theirs.set()
-            time.sleep(0.2)
+            interrupted.wait()
             written.append("by the helper")
 
     with pytest.raises(KeyboardInterrupt):

@@ -62,9 +62,9 @@ def ticks(cells: Codes, values: Numbers) -> Codes | None:
 
     Each cell may have a delay of its own: planes are taken one after the other.
 
-    >>> cells = np.array([0, 0, 0, 1, 1, 1])
-    >>> ticks(cells, np.array([0.0, 10, 30, 1, 21, 31])).tolist()
-    [0, 1, 3, 0, 2, 3]
+    >>> cells = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+    >>> ticks(cells, np.array([0.0, 10, 20, 40, 1, 11, 31, 41])).tolist()
+    [0, 1, 2, 4, 0, 1, 3, 4]
     """
     if not np.isfinite(values).all():
         return None
