@@ -7,16 +7,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.kinds.dose import dose_scaling
+from lazydicom._arrange.kinds.private import private_columns
 from lazydicom._arrange.kinds.spread import frames_of
 from lazydicom._array.image import DicomImage
 from lazydicom._header.attributes import (
     COMPUTED,
     FRAME_ATTRIBUTES,
-    INSTANCE_ATTRIBUTES,
     INSTANCE_SEQUENCES,
     PLACE,
 )
 from lazydicom._header.columns.column import Columns, make_column
+from lazydicom._header.columns.instances import INSTANCE_ATTRIBUTES
 from lazydicom._header.columns.values import UNREADABLE, seconds_of
 from lazydicom._header.values import Values
 from lazydicom.errors import InvalidDicomError, warn
@@ -27,14 +28,6 @@ _COMPUTED: Final = frozenset(
     if (classic := FRAME_ATTRIBUTES[name].classic) is not None
 )
 _HALF_A_DAY: Final = 43_200
-_B_VALUES: Final = (
-    ("ge", "GEMS_PARM_01"),
-    ("siemens", "SIEMENS MR HEADER"),
-    ("philips", "Philips Imaging DD 001"),
-)
-"""Vendors, and the name under which they own the element of the b-value."""
-_GE_FLAG: Final = 1_000_000_000
-"""GE adds it to b-values of some sequences."""
 
 
 def instance_columns(images: Sequence[DicomImage]) -> Columns:
@@ -86,7 +79,7 @@ def with_derived(columns: Columns) -> Columns:
         name: _seconds(columns[date], columns[clock], series)
         for name, (date, clock) in times.items()
     }
-    return {**columns, **derived, "private_b_value": _private_b_values(columns)}
+    return {**columns, **derived, **private_columns(columns)}
 
 
 def _values(image: DicomImage, tag: int, vr: str, *, strict: bool = True) -> Values:
@@ -128,19 +121,6 @@ def _pass_midnight(seconds: NDArray[np.float64], rows: NDArray[np.int64]) -> Non
     if np.isfinite(own).any():
         early = own < np.nanmax(own) - _HALF_A_DAY
         seconds[rows[early]] += 2 * _HALF_A_DAY
-
-
-def _private_b_values(columns: Columns) -> NDArray[np.float64]:
-    """Take the b-value of a vendor where the element is his, by name or by manufacturer."""
-    makers = np.char.lower(columns["manufacturer"])
-    b_values = np.full((len(makers), 1), np.nan)
-    for vendor, name in _B_VALUES:
-        owner, values = columns[f"{vendor}_owner"], columns[f"{vendor}_b_value"]
-        his = (owner == name) | ((owner == "") & np.char.startswith(makers, vendor))
-        known = his[:, None] & np.isfinite(values)
-        flagged = (vendor == "ge") & (values >= _GE_FLAG)
-        b_values[known] = np.where(flagged, values - _GE_FLAG, values)[known]
-    return b_values
 
 
 def _spread_frames(columns: Columns, images: Sequence[DicomImage]) -> None:

@@ -77,6 +77,8 @@ def tabulate(batches: Sequence[Batch], *, strict: bool = True) -> FrameTable:
     )
     _complete(table, "acquisition_time", "instance_time")
     _complete(table, "b_value", "private_b_value")
+    _complete(table, "diffusion_direction", "private_direction")
+    _complete_components(table)
     return table
 
 
@@ -122,7 +124,24 @@ def _enhanced_columns(image: DicomImage) -> Columns:
 
 def _complete(table: FrameTable, name: str, of_instance: str) -> None:
     """Let what holds for the instance stand where a frame has nothing of its own."""
-    column = table.numbers(name).copy()
+    column, other = table.numbers(name).copy(), table.numbers(of_instance)
+    if column.shape != other.shape:
+        column = np.full(other.shape, np.nan)
     missing = np.isnan(column[:, 0])
-    column[missing] = table.numbers(of_instance)[missing]
-    table.columns[name] = column
+    if not np.isnan(other[missing]).all() or other.shape[1] == 1:
+        column[missing] = other[missing]
+        table.columns[name] = column
+
+
+def _complete_components(table: FrameTable) -> None:
+    """Let what a vendor says stand where types of frames do not tell phase from magnitude."""
+    kinds, public = table.text("private_component"), table.text("complex_component")
+    if not (kinds != "").any():
+        return
+    series, types = table.text("series_instance_uid"), table.text("frame_type")
+    words = public.astype(np.promote_types(kinds.dtype, public.dtype))
+    for uid in np.unique(series):
+        own = series == uid
+        if (public[own] == "").all() and len(np.unique(types[own])) == 1:
+            words[own] = kinds[own]
+    table.columns["complex_component"] = words

@@ -23,11 +23,11 @@ from lazydicom._frames.reader import native_reader
 from lazydicom._header import tags
 from lazydicom._header.attributes import (
     FRAME_ATTRIBUTES,
-    INSTANCE_ATTRIBUTES,
     INSTANCE_SEQUENCES,
 )
 from lazydicom._header.columns.column import Columns, read_column, unreadable
 from lazydicom._header.columns.functional_groups import has_functional_groups
+from lazydicom._header.columns.instances import INSTANCE_ATTRIBUTES
 from lazydicom._header.columns.layout import (
     HEADER_ROOM,
     Layout,

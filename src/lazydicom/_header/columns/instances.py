@@ -1,0 +1,54 @@
+"""Attributes that hold for whole instances, and private elements of vendors.
+
+No standard defines the private ones: they count only where the public attribute is absent, and
+where the block is owned by the vendor (PS3.5 section 7.8.1).
+"""
+
+from typing import Final
+
+from lazydicom._header import tags
+
+VENDOR_ATTRIBUTES: Final = {
+    "ge_owner": (tags.GE_OWNER, "LO"),
+    "ge_b_value": (tags.GE_B_VALUE, "IS"),
+    "ge_image_kind": (tags.GE_IMAGE_KIND, "SS"),
+    "siemens_owner": (tags.SIEMENS_OWNER, "LO"),
+    "siemens_b_value": (tags.SIEMENS_B_VALUE, "IS"),
+    "philips_owner": (tags.PHILIPS_OWNER, "LO"),
+    "philips_b_value": (tags.PHILIPS_B_VALUE, "FL"),
+    "philips_mr_owner": (tags.PHILIPS_MR_OWNER, "LO"),
+    "philips_direction_x": (tags.PHILIPS_DIRECTION_RL, "FL"),
+    "philips_direction_y": (tags.PHILIPS_DIRECTION_AP, "FL"),
+    "philips_direction_z": (tags.PHILIPS_DIRECTION_FH, "FL"),
+    "uih_owner": (tags.UIH_OWNER, "LO"),
+    "uih_b_value": (tags.UIH_B_VALUE, "FD"),
+}
+"""Tag and VR; the first value counts."""
+
+INSTANCE_ATTRIBUTES: Final = {
+    "series_instance_uid": (tags.SERIES_INSTANCE_UID, "UI"),
+    "sop_instance_uid": (tags.SOP_INSTANCE_UID, "UI"),
+    "concatenation_uid": (tags.CONCATENATION_UID, "UI"),
+    "frame_of_reference_uid": (tags.FRAME_OF_REFERENCE_UID, "UI"),
+    "modality": (tags.MODALITY, "CS"),
+    "series_number": (tags.SERIES_NUMBER, "IS"),
+    "instance_number": (tags.INSTANCE_NUMBER, "IS"),
+    "acquisition_date": (tags.ACQUISITION_DATE, "DA"),
+    "acquisition_clock": (tags.ACQUISITION_TIME, "TM"),
+    "content_date": (tags.CONTENT_DATE, "DA"),
+    "content_clock": (tags.CONTENT_TIME, "TM"),
+    "manufacturer": (tags.MANUFACTURER, "LO"),
+    **VENDOR_ATTRIBUTES,
+    "sop_class_uid": (tags.SOP_CLASS_UID, "UI"),
+    "units": (tags.UNITS, "CS"),
+    "concatenation_frame_offset": (tags.CONCATENATION_FRAME_OFFSET_NUMBER, "UL"),
+    "concatenation_parts": (tags.IN_CONCATENATION_TOTAL_NUMBER, "US"),
+    "padding_value": (tags.PIXEL_PADDING_VALUE, "US"),
+    "dimension_organization_type": (tags.DIMENSION_ORGANIZATION_TYPE, "CS"),
+    "total_rows": (tags.TOTAL_PIXEL_MATRIX_ROWS, "UL"),
+    "total_columns": (tags.TOTAL_PIXEL_MATRIX_COLUMNS, "UL"),
+    "segmentation_type": (tags.SEGMENTATION_TYPE, "CS"),
+    "maximum_fractional_value": (tags.MAXIMUM_FRACTIONAL_VALUE, "US"),
+    "padding_limit": (tags.PIXEL_PADDING_RANGE_LIMIT, "US"),
+}
+"""What holds for a whole instance, with tag and VR; the first value counts."""
