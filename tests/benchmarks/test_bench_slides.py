@@ -1,0 +1,233 @@
+"""Slides: a tile, a region and a level cost little more than reading and decoding tiles."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from typing import TYPE_CHECKING
+
+import imagecodecs
+import numpy as np
+import openslide
+import pytest
+import zarr
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID
+from ratios import best_seconds, report
+from slide_files import make_slide
+from wsidicom import WsiDicom
+from wsidicom.config import Settings
+
+import lazydicom
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from lazydicom import DicomArray
+
+pytestmark = pytest.mark.benchmark
+
+TILE, SIDE = 256, 24
+WHOLE = TILE * SIDE
+JPEG = UID("1.2.840.10008.1.2.4.50")
+ITEM = 8
+"""Bytes of the header of an item."""
+CORNER = 1000
+"""Row and column where the region of 1024² pixels begins, inside a tile."""
+
+
+def tiles() -> list[bytes]:
+    """Return JPEG tiles that look like tissue: smooth, with some noise."""
+    random = np.random.default_rng(0)
+    encoded = []
+    for _ in range(8):
+        coarse = random.integers(60, 230, (17, 17, 3)).astype(np.float64)
+        steps = np.linspace(0, 15.99, TILE)
+        low, part = steps.astype(int), (steps % 1)[:, None, None]
+        rows = coarse[low] * (1 - part) + coarse[low + 1] * part
+        part = (steps % 1)[None, :, None]
+        smooth = rows[:, low] * (1 - part) + rows[:, low + 1] * part
+        noisy = smooth + random.normal(0, 6, smooth.shape)
+        pixels = noisy.clip(0, 255).astype(np.uint8)
+        encoded.append(bytes(imagecodecs.jpeg8_encode(pixels, level=85)))
+    return encoded
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    (dataset,) = make_slide(matrix=(TILE, TILE), tile=(TILE, TILE)).datasets
+    dataset.TotalPixelMatrixRows = dataset.TotalPixelMatrixColumns = WHOLE
+    dataset.PhotometricInterpretation = "YBR_FULL_422"
+    dataset.ImagedVolumeHeight, dataset.ImagedVolumeWidth = WHOLE / 2000, WHOLE / 1000
+    dataset.ImagedVolumeDepth = 0.001
+    (shared,) = dataset.SharedFunctionalGroupsSequence
+    shared.PixelMeasuresSequence[0].SliceThickness = 0.001
+    known = tiles()
+    dataset.NumberOfFrames = SIDE**2
+    dataset.PixelData = encapsulate([known[k * k % 8] for k in range(SIDE**2)])
+    dataset.file_meta.TransferSyntaxUID = JPEG
+    dataset["PixelData"].VR = "OB"
+    dataset["PixelData"].is_undefined_length = True
+    made = tmp_path_factory.mktemp("slide") / "a.dcm"
+    dataset.save_as(made, enforce_file_format=True)
+    return made
+
+
+@pytest.fixture(scope="module")
+def level(path: Path) -> DicomArray:
+    return lazydicom.open_slide(path)[0]
+
+
+def bare_tile(level: DicomArray, descriptor: int, number: int) -> NDArray[np.uint8]:
+    """Read and decode a tile, and nothing else."""
+    (image,) = level.images
+    span = image.index.span(number)
+    data = os.pread(descriptor, span.length, span.offset)
+    return imagecodecs.jpeg8_decode(data[ITEM:])
+
+
+def bare_region(
+    level: DicomArray, descriptor: int, corner: tuple[int, int], side: int
+) -> NDArray[np.uint8]:
+    """Decode each tile of a region once, one after the other, and copy what is asked."""
+    top, left = corner
+    rows = range(top // TILE, (top + side - 1) // TILE + 1)
+    columns = range(left // TILE, (left + side - 1) // TILE + 1)
+    out = np.empty((side, side, 3), np.uint8)
+    for row in rows:
+        for column in columns:
+            tile = bare_tile(level, descriptor, row * SIDE + column)
+            y, x = row * TILE - top, column * TILE - left
+            inside = tile[max(-y, 0) : side - y, max(-x, 0) : side - x]
+            y, x = max(y, 0), max(x, 0)
+            out[y : y + inside.shape[0], x : x + inside.shape[1]] = inside
+    return out
+
+
+@pytest.fixture(scope="module")
+def descriptor(path: Path) -> int:
+    return os.open(path, os.O_RDONLY)
+
+
+def test_a_tile_costs_little_more_than_pread_and_the_codec(
+    level: DicomArray, descriptor: int
+) -> None:
+    """Guards 1.3 × of the floor, in the work of one thread."""
+    key = np.s_[TILE : 2 * TILE, 3 * TILE : 4 * TILE]
+    assert np.array_equal(level[key], bare_tile(level, descriptor, SIDE + 3))
+
+    best = best_seconds(
+        {
+            "level[tile]": lambda: [level[key] for _ in range(50)],
+            "pread + imagecodecs": lambda: [
+                bare_tile(level, descriptor, SIDE + 3) for _ in range(50)
+            ],
+        },
+        rounds=9,
+        clock=time.thread_time,
+    )
+
+    report("50 × a JPEG tile of 256²", best, ours="level[tile]")
+    assert best["level[tile]"] <= 1.3 * best["pread + imagecodecs"]
+
+
+def test_a_region_inside_tiles_costs_its_tiles(
+    level: DicomArray, descriptor: int
+) -> None:
+    """Guards 1.2 × of the serial floor on one thread (its own time), 0.7 × on two."""
+    key = np.s_[CORNER : CORNER + 1024, CORNER : CORNER + 1024]
+    corner = (CORNER, CORNER)
+    assert np.array_equal(level[key], bare_region(level, descriptor, corner, 1024))
+
+    def floor() -> object:
+        return bare_region(level, descriptor, corner, 1024)
+
+    def one() -> object:
+        return level.read(key, threads=1)
+
+    def two() -> object:
+        return level.read(key, threads=2)
+
+    alone = best_seconds(
+        {"1 thread": one, "floor": floor}, rounds=15, clock=time.thread_time
+    )
+    best = best_seconds({"2 threads": two, "floor": floor}, rounds=15)
+
+    report("1024² pixels, not aligned: the work of one thread", alone, ours="1 thread")
+    report("1024² pixels, not aligned", best, ours="2 threads")
+    assert alone["1 thread"] <= 1.2 * alone["floor"]
+    assert best["2 threads"] <= 0.7 * best["floor"]
+
+
+def test_random_regions_are_read_faster_than_by_others(
+    level: DicomArray, path: Path
+) -> None:
+    """Guards 0.8 × of wsidicom's and 0.35 × of OpenSlide's time.
+
+    Nobody remembers decoded tiles: what is timed is reading and decoding them.
+    """
+    corners = np.random.default_rng(1).integers(0, WHOLE - 512, (200, 2)).tolist()
+    size = (512, 512)
+
+    plain = Settings(decoded_frame_cache_size=0, encoded_frame_cache_size=0)
+    with (
+        WsiDicom.open(path, settings=plain) as wsi,
+        openslide.OpenSlide(path) as other,
+    ):
+        other.set_cache(openslide.OpenSlideCache(0))
+        best = best_seconds(
+            {
+                "ours": lambda: [level[y : y + 512, x : x + 512] for y, x in corners],
+                "wsidicom": lambda: [
+                    np.asarray(wsi.read_region((x, y), 0, size)) for y, x in corners
+                ],
+                "OpenSlide": lambda: [
+                    np.asarray(other.read_region((x, y), 0, size)) for y, x in corners
+                ],
+            },
+            rounds=2,
+        )
+
+    report("200 random regions of 512²", best, ours="ours")
+    assert best["ours"] <= 0.8 * best["wsidicom"]
+    assert best["ours"] <= 0.35 * best["OpenSlide"]
+
+
+def test_a_level_to_zarr_costs_little_more_than_its_codecs(
+    level: DicomArray, descriptor: int, tmp_path: Path
+) -> None:
+    """Guards 1.3 × of the work of decoding each tile and writing it raw with zarr."""
+
+    def bare() -> None:
+        shutil.rmtree(tmp_path / "bare", ignore_errors=True)
+        store = zarr.create_array(
+            tmp_path / "bare",
+            shape=level.shape,
+            chunks=(512, 512, 3),
+            dtype="uint8",
+            compressors=None,
+        )
+        for row in range(0, WHOLE, 512):
+            for column in range(0, WHOLE, 512):
+                block = bare_region(level, descriptor, (row, column), 512)
+                store[row : row + 512, column : column + 512] = block
+
+    def ours() -> None:
+        lazydicom.to_zarr(
+            level,
+            tmp_path / "ours",
+            chunks=4,
+            workers=1,
+            overwrite=True,
+            compressors=(),
+        )
+
+    best = best_seconds(
+        {"to_zarr": ours, "floor": bare}, rounds=2, clock=time.process_time
+    )
+
+    report(f"a level of {WHOLE}² to Zarr", best, ours="to_zarr")
+    assert best["to_zarr"] <= 1.3 * best["floor"]
