@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import highdicom as hd
 import numpy as np
@@ -570,3 +571,76 @@ def test_real_segmentations_hold_every_pixel_of_their_frames(
         assert int(np.asarray(seg).sum()) <= int((frames > 0).sum())
     else:
         assert int(np.asarray(seg).sum()) == int(frames.sum())
+
+
+@pytest.mark.parametrize("swapped", [True, False])
+def test_a_frame_that_refers_to_another_plane_is_a_warning(
+    tmp_path: Path, swapped: bool
+) -> None:
+    planes = make_ct()
+    path = tmp_path / "a.dcm"
+    write_segmentation(path, planes, last(TRUTH).astype(np.uint8), "BINARY")
+    if swapped:
+        first, second = planes[0].SOPInstanceUID, planes[1].SOPInstanceUID
+        for plane, name in ((planes[0], second), (planes[1], first)):
+            plane.SOPInstanceUID = plane.file_meta.MediaStorageSOPInstanceUID = name
+    ct = lazydicom.open_series(write_ct(tmp_path / "ct", planes))
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        seg = lazydicom.open_segmentation(path, like=ct)
+
+    np.testing.assert_array_equal(seg[...], TRUTH)
+    said = [str(one.message) for one in caught if "refer to other" in str(one.message)]
+    assert len(said) == swapped
+    assert all("6 of 16 frames" in one and "plane 0" in one for one in said)
+
+
+@pytest.mark.parametrize("unknown", [True, False])
+def test_a_label_map_with_a_palette_gives_its_stored_values(
+    tmp_path: Path, unknown: bool
+) -> None:
+    stored = label_map(TRUTH, NUMBERS).astype(np.uint8)
+    path = tmp_path / "a.dcm"
+    write_segmentation(path, make_ct(), stored, "LABELMAP")
+    dataset = pydicom.dcmread(path)
+    dataset.PhotometricInterpretation = "PALETTE COLOR"
+    for name in ("Red", "Green", "Blue"):
+        head = f"{name}PaletteColorLookupTable"
+        dataset.add_new(f"{head}Descriptor", "US", [256, 0, 8])
+        setattr(dataset, f"{head}Data", bytes(range(255, -1, -1)))
+    if unknown:
+        items = dataset.SegmentSequence
+        dataset.SegmentSequence = [one for one in items if one.SegmentNumber != 3]
+    dataset.save_as(path)
+    keep: Literal["keep", "error"] = "keep" if unknown else "error"
+
+    labels = lazydicom.open_segmentation(path, combine="labelmap", on_unknown=keep)
+    segments = lazydicom.open_segmentation(path, on_unknown=keep)
+
+    np.testing.assert_array_equal(labels[...], stored)
+    shown = segments.coords["segment"].values.tolist()
+    assert shown == list(NUMBERS[: 3 - unknown])
+    for k, number in enumerate(shown):
+        np.testing.assert_array_equal(segments[k], stored == number)
+    if unknown:
+        with pytest.raises(InvalidDicomError, match="that no segment describes"):
+            lazydicom.open_segmentation(path, combine="labelmap")[...]
+
+
+def test_fractions_above_their_maximum_are_a_warning_with_both_numbers(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.dcm"
+    pixels = last(TRUTH).astype(np.float32)
+    write_segmentation(path, make_ct(), pixels, "FRACTIONAL", max_fractional_value=200)
+    dataset = pydicom.dcmread(path)
+    dataset.MaximumFractionalValue = 100
+    dataset.save_as(path)
+
+    seg = lazydicom.open_segmentation(path, fractional="unit")
+
+    with pytest.warns(LazyDicomWarning, match="up to 200 are above .* 100"):
+        values = seg[...]
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, TRUTH * 2.0)

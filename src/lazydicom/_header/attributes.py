@@ -12,6 +12,11 @@ Path: TypeAlias = tuple[int, ...]
 """Tags of the sequences that lead to an element, and its own."""
 
 
+_SLIDE: Final = tags.PLANE_POSITION_SLIDE_SEQUENCE
+_REAL_WORLD: Final = tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE
+_SOURCE: Final = (tags.DERIVATION_IMAGE_SEQUENCE, tags.SOURCE_IMAGE_SEQUENCE)
+
+
 class FrameAttribute(NamedTuple):
     """Where one attribute of a frame stands."""
 
@@ -227,32 +232,17 @@ FRAME_ATTRIBUTES: Final = {
         1,
     ),
     "tile_row": FrameAttribute(
-        (
-            (
-                tags.PLANE_POSITION_SLIDE_SEQUENCE,
-                tags.ROW_POSITION_IN_TOTAL_IMAGE_PIXEL_MATRIX,
-            ),
-        ),
+        ((_SLIDE, tags.ROW_POSITION_IN_TOTAL_IMAGE_PIXEL_MATRIX),),
         "SL",
         1,
     ),
     "tile_column": FrameAttribute(
-        (
-            (
-                tags.PLANE_POSITION_SLIDE_SEQUENCE,
-                tags.COLUMN_POSITION_IN_TOTAL_IMAGE_PIXEL_MATRIX,
-            ),
-        ),
+        ((_SLIDE, tags.COLUMN_POSITION_IN_TOTAL_IMAGE_PIXEL_MATRIX),),
         "SL",
         1,
     ),
     "slide_z": FrameAttribute(
-        (
-            (
-                tags.PLANE_POSITION_SLIDE_SEQUENCE,
-                tags.Z_OFFSET_IN_SLIDE_COORDINATE_SYSTEM,
-            ),
-        ),
+        ((_SLIDE, tags.Z_OFFSET_IN_SLIDE_COORDINATE_SYSTEM),),
         "DS",
         1,
     ),
@@ -285,19 +275,19 @@ FRAME_ATTRIBUTES: Final = {
         (tags.RESCALE_TYPE, "LO"),
     ),
     "real_world_slope": FrameAttribute(
-        ((tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE, tags.REAL_WORLD_VALUE_SLOPE),),
+        ((_REAL_WORLD, tags.REAL_WORLD_VALUE_SLOPE),),
         "FD",
         1,
     ),
     "real_world_intercept": FrameAttribute(
-        ((tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE, tags.REAL_WORLD_VALUE_INTERCEPT),),
+        ((_REAL_WORLD, tags.REAL_WORLD_VALUE_INTERCEPT),),
         "FD",
         1,
     ),
     "real_world_units": FrameAttribute(
         (
             (
-                tags.REAL_WORLD_VALUE_MAPPING_SEQUENCE,
+                _REAL_WORLD,
                 tags.MEASUREMENT_UNITS_CODE_SEQUENCE,
                 tags.CODE_VALUE,
             ),
@@ -305,6 +295,19 @@ FRAME_ATTRIBUTES: Final = {
         "SH",
         0,
     ),
+    "quantity": FrameAttribute(
+        (
+            (
+                _REAL_WORLD,
+                tags.QUANTITY_DEFINITION_SEQUENCE,
+                tags.CONCEPT_CODE_SEQUENCE,
+                tags.CODE_VALUE,
+            ),
+        ),
+        "SH",
+        0,
+    ),
+    "real_world_label": FrameAttribute(((_REAL_WORLD, tags.LUT_LABEL),), "SH", 0),
     "window_center": FrameAttribute(
         ((tags.FRAME_VOI_LUT_SEQUENCE, tags.WINDOW_CENTER),),
         "DS",
@@ -324,24 +327,12 @@ FRAME_ATTRIBUTES: Final = {
         (tags.VOI_LUT_FUNCTION, "CS"),
     ),
     "source_sop_instance_uid": FrameAttribute(
-        (
-            (
-                tags.DERIVATION_IMAGE_SEQUENCE,
-                tags.SOURCE_IMAGE_SEQUENCE,
-                tags.REFERENCED_SOP_INSTANCE_UID,
-            ),
-        ),
+        ((*_SOURCE, tags.REFERENCED_SOP_INSTANCE_UID),),
         "UI",
         0,
     ),
     "source_frame_number": FrameAttribute(
-        (
-            (
-                tags.DERIVATION_IMAGE_SEQUENCE,
-                tags.SOURCE_IMAGE_SEQUENCE,
-                tags.REFERENCED_FRAME_NUMBER,
-            ),
-        ),
+        ((*_SOURCE, tags.REFERENCED_FRAME_NUMBER),),
         "IS",
         0,
     ),

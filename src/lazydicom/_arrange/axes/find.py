@@ -66,6 +66,7 @@ AXIS_ORDER: Final = (
     "kvp",
     "flip_angle",
     "component",
+    "quantity",
     "dimension",
     "location",
 )
@@ -236,6 +237,8 @@ def _candidates(table: FrameTable, planes: Codes) -> Iterator[tuple[str, str, Co
     yield "diffusion", "b_value", diffusion_codes(table)
     if not named:  # words that a value explains, as the number of an echo
         yield "component", "frame_type", kinds
+    yield "quantity", "quantity", in_turn(table.text("quantity"))
+    yield "quantity", "real_world_label", in_turn(table.text("real_world_label"))
     for column in ("trigger_delay", "cardiac_phase"):
         yield "cardiac_phase", column, coded(table.numbers(column))
     yield "time", "temporal_offset", coded(table.numbers("temporal_offset"))
@@ -292,6 +295,13 @@ def coded(values: NDArray[Any]) -> Codes:
         values, axis = values[:, 0], None
     codes = np.unique(values, axis=axis, return_inverse=True)[1]
     return codes.reshape(-1).astype(np.int64)
+
+
+def in_turn(texts: NDArray[np.str_]) -> Codes:
+    """Count the distinct texts in the order in which they come."""
+    first, codes = np.unique(texts, return_index=True, return_inverse=True)[1:]
+    place = np.argsort(np.argsort(first))
+    return np.asarray(place[codes.reshape(-1)], np.int64)
 
 
 def combine(*codes: Codes) -> Codes:

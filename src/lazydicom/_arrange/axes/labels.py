@@ -115,10 +115,14 @@ def axis_labels(
     if axis.name == "component":
         names = component_names(table, axis.codes)
         return {"component": Coordinate(("component",), names)}
+    if axis.name == "quantity" and axis.source == "quantity":
+        first = np.unique(axis.codes, return_index=True)[1]
+        values = table.text("quantity")[first]  # a label would be free text
+        return {"quantity": Coordinate(("quantity",), values)}
     if axis.name == "diffusion":
         return _diffusion(axis, table)
-    values, units = _positions(axis, table)
-    return {axis.name: Coordinate((axis.name,), values, units)}
+    positions, units = _positions(axis, table)
+    return {axis.name: Coordinate((axis.name,), positions, units)}
 
 
 def _positions(axis: Axis, table: FrameTable) -> tuple[NDArray[Any], str]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
 from lazydicom._array.grid import HOLE
-from lazydicom.errors import InvalidDicomError
+from lazydicom.errors import InvalidDicomError, warn
 
 _SAME_DIRECTION: Final = 1e-4
 _SAME_SPACING: Final = 1e-3
@@ -70,7 +70,9 @@ def lay_on(array: DicomArray, like: FrameArray, *, tolerance_mm: float) -> Dicom
         name: _slice(array, like, name, start=first[k], sign=signs[k])
         for k, name in enumerate("xy")
     }
-    return _with_planes(array.isel(**inside), like, found.plane, stored)
+    placed = _with_planes(array.isel(**inside), like, found.plane, stored)
+    _compare_references(placed, like, url)
+    return placed
 
 
 def _check_reference(array: DicomArray, like: FrameArray, url: str) -> None:
@@ -91,6 +93,30 @@ def _check_distance(array: FrameArray, affine: NDArray[np.float64], url: str) ->
             f"Nothing tells how far {count} planes are apart: none finds its place"
         )
         raise _misfit(message, url)
+
+
+def _compare_references(array: DicomArray, like: FrameArray, url: str) -> None:
+    """Warn where frames say that they were drawn on another plane than lies there."""
+    if like.dims[:1] != ("z",) or like.grid.numbers.ndim != 1 or like.grid.layout:
+        return
+    table, images = array.frames, like.frames
+    places = array.grid.numbers.reshape(-1, like.shape[0])
+    segment, plane = np.nonzero((places >= 0) & (like.grid.numbers >= 0))
+    rows = table.rows_of(places[segment, plane])
+    theirs = images.rows_of(like.grid.numbers[plane])
+    named = table.text("source_sop_instance_uid")[rows]
+    own = images.text("sop_instance_uid")
+    other = named != own[theirs]
+    numbers = table.numbers("source_frame_number")[:, 0][rows]
+    other |= np.isfinite(numbers) & (numbers != images.frame[theirs] + 1)
+    other &= np.isin(named, own)
+    if other.any():
+        first, count = int(plane[other][0]), int(other.sum())
+        message = (
+            f"{count} of {len(named)} frames refer to other planes of like= than they lie on,"
+            f" the first in plane {first}; positions hold"
+        )
+        warn(message, url=url)
 
 
 def _affine(array: FrameArray) -> NDArray[np.float64] | None:
