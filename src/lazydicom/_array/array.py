@@ -87,7 +87,9 @@ class DicomArray:
             If they were not needed to open, and a header contradicts the standard.
         """
         if self.load_frames is None:
-            raise UnsupportedError("Nobody knows the attributes of these frames")
+            raise UnsupportedError(
+                "This array keeps no attributes of its frames: open it anew for them"
+            )
         return self.load_frames()
 
     @cached_property

@@ -155,7 +155,9 @@ def _open_placed(
 ) -> ByteSource:
     """Open a file that knows its filesystem, by ranges."""
     if getattr(file, "compression", None) not in {None, "gzip"}:
-        raise UnsupportedError("Files that are packed by anything but gzip")
+        raise UnsupportedError(
+            "Packed files other than gzip are not read: unpack it first"
+        )
     url, path, options, is_here = filesystem_of(file)
     if is_here:
         return open_local(path)

@@ -134,5 +134,7 @@ class DicomAccessor:
         key = f"direction_{name}" if kind == "direction" else f"direction_{kind}"
         value = own.get(kind, self._array.attrs.get(key))
         if value is None:
-            raise ValueError(f"Nobody says where {name} leads: no affine without it")
+            raise ValueError(
+                f"No direction of {name} is known: there is no affine without it"
+            )
         return [float(one) for one in value]

@@ -155,7 +155,9 @@ def _counted_heights(
     if planes == 1:
         return np.full(len(plane), start), True
     if not facts.focal_distance:
-        text = "Nobody says how far focal planes are apart: z are their numbers, not mm"
+        text = (
+            "No element says how far focal planes are apart: z counts them, in no unit"
+        )
         warn(text, url=facts.image.url)
         return plane.astype(np.float64), False
     return np.asarray(start + plane * facts.focal_distance, np.float64), True

@@ -80,7 +80,11 @@ class InflatedSource:
         finally:
             os.close(descriptor)
         if count < view.nbytes:
-            raise SourceError("The spill is cut", url=self.url, offset=offset)
+            raise SourceError(
+                "The inflated copy of the file was cut by another program: open it again",
+                url=self.url,
+                offset=offset,
+            )
 
     def mapped(self) -> AbstractContextManager[memoryview | None]:
         """Nothing to lend: the walker reads the spill by blocks."""
