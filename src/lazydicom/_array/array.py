@@ -346,11 +346,17 @@ class DicomArray:
             if number >= 0 and is_whole(selection.positions[axes:], self.frame_shape):
                 image, own = self._row.of(int(number))
                 return image.frame(own).reshape(selection.box_shape)
-        box: NDArray[Any] = np.empty(selection.box_shape, self.dtype)
-        return self._fill_box(selection, box, threads)
+        zeros = self.fill_value in (0, 0.0)  # memory that nobody touches costs nothing
+        box = (np.zeros if zeros else np.empty)(selection.box_shape, self.dtype)
+        return self._fill_box(selection, box, threads, filled=zeros)
 
     def _fill_box(
-        self, selection: Selection, box: NDArray[Any], threads: int | None
+        self,
+        selection: Selection,
+        box: NDArray[Any],
+        threads: int | None,
+        *,
+        filled: bool = False,
     ) -> NDArray[Any]:
         if not box.size:
             return box
@@ -359,11 +365,15 @@ class DicomArray:
         if self.grid.is_stack_of_frames and is_whole(plane, self.frame_shape):
             numbers = numbers_of(self.grid, selection).reshape(-1)
             out = box.reshape(numbers.size, *self.frame_shape)
-            fill_frames(self._row, numbers, out, fill_value=fill, threads=threads)
+            fill_frames(
+                self._row, numbers, out, fill_value=fill, threads=threads, filled=filled
+            )
         else:
             wanted = pieces(self.grid, selection, self._stored_shape)
             out = box.reshape(wanted.box_shape)
-            fill_pieces(self._row, wanted, out, fill_value=fill, threads=threads)
+            fill_pieces(
+                self._row, wanted, out, fill_value=fill, threads=threads, filled=filled
+            )
         return box
 
     @cached_property
