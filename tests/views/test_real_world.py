@@ -95,3 +95,41 @@ def test_real_world_values_are_of_stored_values(tmp_path: Path) -> None:
 
     with pytest.raises(TypeError, match="for stored values"):
         lazydicom.apply_real_world_values(lazydicom.apply_modality_lut(array))
+
+
+def _lut(first: int, values: list[float], last: int | None = None) -> Sequence:
+    return sequence(
+        RealWorldValueFirstValueMapped=first,
+        RealWorldValueLastValueMapped=first + len(values) - 1 if last is None else last,
+        RealWorldValueLUTData=values,
+    )
+
+
+@pytest.mark.parametrize("first", [0, 5, 9])
+@pytest.mark.parametrize("count", [1, 3, 12])
+def test_a_lut_gives_real_world_values(tmp_path: Path, first: int, count: int) -> None:
+    values = [0.25, 4.0, 2.5, 100.0]
+    for k in range(count):
+        mapping = _lut(first, values)
+        plane(tmp_path, 5 + k, (0, 0, 2.0 * k), RealWorldValueMappingSequence=mapping)
+
+    array = lazydicom.apply_real_world_values(lazydicom.open_series(tmp_path))
+
+    known = dict(enumerate(values, start=first))
+    expected = [known.get(5 + k, np.nan) for k in range(count)]
+    np.testing.assert_array_equal(array[:, 0, 0], expected)
+
+
+@pytest.mark.parametrize("odd", ["length", "differ", "some"])
+def test_luts_that_contradict_are_an_error(tmp_path: Path, odd: str) -> None:
+    luts = [_lut(0, [1.0, 2.0], 7 if odd == "length" else None)]
+    luts += [_lut(0, [1.0, 3.0]) if odd == "differ" else luts[0]]
+    for k, lut in enumerate(luts):
+        place = (0, 0, 2.0 * k)
+        if odd == "some" and k:
+            plane(tmp_path, 1, place)
+        else:
+            plane(tmp_path, 1, place, RealWorldValueMappingSequence=lut)
+
+    with pytest.raises(InvalidDicomError, match="LUT"):
+        lazydicom.apply_real_world_values(lazydicom.open_series(tmp_path))

@@ -1,5 +1,6 @@
 """Real World Value Mapping: stored values as quantities with a unit (PS3.3 C.7.6.16.2.11)."""
 
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -31,15 +32,22 @@ class Mapping(NamedTuple):
     last: float
 
 
+class Lut(NamedTuple):
+    """A value of the real world for each stored value from `first` on."""
+
+    first: float
+    values: NDArray[np.float64]
+
+
 def apply_real_world_values(
     values: Any,  # noqa: ANN401 (DicomArray, ndarray, dask array)
     *,
     like: FrameArray | None = None,
     at: Any = ...,  # noqa: ANN401 (an index expression)
 ) -> Any:  # noqa: ANN401
-    """Turn stored values into those of the real world, by slope and intercept of each frame.
+    """Turn stored values into those of the real world, by slope and intercept, or by a LUT.
 
-    The first mapping of a file holds. What it does not map is NaN.
+    The first mapping of a file holds, or that of each frame. What it does not map is NaN.
 
     Parameters
     ----------
@@ -54,7 +62,7 @@ def apply_real_world_values(
     Raises
     ------
     InvalidDicomError
-        If a frame has no mapping, or one that is no slope and intercept.
+        If a frame has no mapping, or files have several LUTs.
 
     Examples
     --------
@@ -69,6 +77,14 @@ def apply_real_world_values(
     (np.int16(175), np.float64(88.5))
     """
     array = parameters_of(values, like)
+    table_of_values = _common_lut(array.frames)
+    if table_of_values is not None:
+        look_up = partial(look_up_values, lut=table_of_values.values)
+        first_mapped = (np.array(table_of_values.first),)
+        mapped = FrameFunction(
+            look_up, first_mapped, np.dtype(np.float64), "real world values"
+        )
+        return apply_function(values, mapped, array, at)
     columns = _mappings(array.frames)
     unknown = np.flatnonzero(np.isnan(columns[:, :2]).any(axis=1))
     if len(unknown):
@@ -103,6 +119,23 @@ def map_values(
     return mapped
 
 
+def look_up_values(
+    values: NDArray[Any], first: NDArray[Any], *, lut: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return what a table says of stored values, NaN outside of it.
+
+    >>> look_up_values(np.array([4, 5, 7]), np.array(5.0), lut=np.array([0.5, 0.7]))
+    array([nan, 0.5, nan])
+    """
+    stored = np.asarray(values)
+    places = stored.astype(np.int64) - np.int64(first)
+    inside = (places >= 0) & (places < len(lut)) & (stored == places + first)
+    looked_up: NDArray[np.float64] = np.where(
+        inside, lut[np.where(inside, places, 0)], np.nan
+    )
+    return looked_up
+
+
 def real_world_units(array: FrameArray) -> str:
     """Return the unit of real world values as a UCUM code, nothing where frames differ."""
     table = array.frames
@@ -123,6 +156,43 @@ def _mappings(table: FrameTable) -> NDArray[np.float64]:
     for row in np.flatnonzero(holds).tolist():
         columns[table.image == row] = _mapping_of(table.images[row])
     return columns
+
+
+def _common_lut(table: FrameTable) -> Lut | None:
+    """Return the table that all files have in common, ``None`` where none has one.
+
+    Raises
+    ------
+    InvalidDicomError
+        If only some have one, they differ, or one is not as long as it says.
+    """
+    images = _with_sequence(table)
+    luts = [_lut_of(image) for image in images]
+    known = [lut for lut in luts if lut is not None]
+    if not known:
+        return None
+    same = all(lut.first == known[0].first for lut in known)
+    same = same and all(np.array_equal(lut.values, known[0].values) for lut in known)
+    if len(known) < len(table.images) or not same:
+        message = "Files with several LUTs of real world values, open them one by one"
+        raise InvalidDicomError(message, url=images[0].url, tag=_SEQUENCE)
+    return known[0]
+
+
+def _lut_of(image: DicomImage) -> Lut | None:
+    """Read the LUT of the first mapping at the top level."""
+    for item in list(read_sequence(image.header, _SEQUENCE))[:1]:
+        lut = np.array(item.get("RealWorldValueLUTData") or [], np.float64).ravel()
+        if not lut.size:
+            return None
+        first, last = (_limit(item, keyword) for keyword in _LIMITS)
+        if last - first + 1 != lut.size:
+            message = (
+                f"Expected a LUT from first to last value, found {lut.size} values"
+            )
+            raise InvalidDicomError(message, url=image.url, tag=_SEQUENCE)
+        return Lut(first, lut)
+    return None
 
 
 def _with_sequence(table: FrameTable) -> list[DicomImage]:
