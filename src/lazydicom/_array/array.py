@@ -348,7 +348,7 @@ class DicomArray:
                 return image.frame(own).reshape(selection.box_shape)
         zeros = self.fill_value in (0, 0.0)  # memory that nobody touches costs nothing
         box = (np.zeros if zeros else np.empty)(selection.box_shape, self.dtype)
-        return self._fill_box(selection, box, threads, filled=zeros)
+        return self._fill_box(selection, box, threads, zero=zeros)
 
     def _fill_box(
         self,
@@ -356,24 +356,20 @@ class DicomArray:
         box: NDArray[Any],
         threads: int | None,
         *,
-        filled: bool = False,
+        zero: bool = False,
     ) -> NDArray[Any]:
         if not box.size:
             return box
-        fill, axes = self.fill_value, len(self.grid.shape)
+        row, fill, axes = self._row, self.fill_value, len(self.grid.shape)
         plane = selection.positions[axes:]
         if self.grid.is_stack_of_frames and is_whole(plane, self.frame_shape):
             numbers = numbers_of(self.grid, selection).reshape(-1)
             out = box.reshape(numbers.size, *self.frame_shape)
-            fill_frames(
-                self._row, numbers, out, fill_value=fill, threads=threads, filled=filled
-            )
+            fill_frames(row, numbers, out, fill_value=fill, threads=threads, zero=zero)
         else:
             wanted = pieces(self.grid, selection, self._stored_shape)
             out = box.reshape(wanted.box_shape)
-            fill_pieces(
-                self._row, wanted, out, fill_value=fill, threads=threads, filled=filled
-            )
+            fill_pieces(row, wanted, out, fill_value=fill, threads=threads, zero=zero)
         return box
 
     @cached_property

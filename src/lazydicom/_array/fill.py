@@ -86,15 +86,15 @@ def fill_frames(
     *,
     fill_value: FillValue,
     threads: int | None,
-    filled: bool,
+    zero: bool,
 ) -> None:
-    """Fill `out[i]` with the whole frame `numbers[i]`; holes may be `filled` already."""
+    """Fill `out[i]` with the whole frame `numbers[i]`; all may be `zero`, as holes are."""
     if len(numbers) == 1 and numbers[0] >= 0:  # no plan, no threads
         image, number = row.of(int(numbers[0]))
         image.decode_into(number, out[0])
         return
     holes = numbers == HOLE
-    if holes.any() and not filled:
+    if holes.any() and not zero:
         out[holes] = _background(row, int(holes.sum()), fill_value, out.dtype)
     jobs = (
         job
@@ -111,7 +111,7 @@ def fill_pieces(
     *,
     fill_value: FillValue,
     threads: int | None,
-    filled: bool,
+    zero: bool,
 ) -> None:
     """Fill `out`, of shape (planes, y, x[, sample]), with parts of frames.
 
@@ -119,7 +119,7 @@ def fill_pieces(
     """
     flat = wanted.frames.reshape(-1)
     holes = np.flatnonzero(flat == HOLE)
-    if holes.size and not filled:
+    if holes.size and not zero:
         color = _background(row, holes.size, fill_value, out.dtype)
         if color.ndim and wanted.samples is not None:
             color = color[np.asarray(wanted.samples.source, np.intp)]
