@@ -111,8 +111,8 @@ class DicomArray:
         """Leading axes along which frames stand: for tiles, those of their plane too."""
         axes = len(self.grid.shape)
         if isinstance(self.grid.layout, Tiles):
-            window = self.grid.plane_window(self._stored_shape)[:2]
-            axes += sum(isinstance(one, range) for one in window)
+            crop = self.grid.plane_crop(self._stored_shape)[:2]
+            axes += sum(isinstance(one, range) for one in crop)
         return axes
 
     def chunk_frames(self, frames: int) -> tuple[int, ...]:

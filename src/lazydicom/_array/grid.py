@@ -20,7 +20,7 @@ HOLE: Final = -1
 NOT_READ: Final = -2
 """A frame may stand here, nobody asks for it."""
 
-AxisWindow: TypeAlias = int | range
+AxisCrop: TypeAlias = int | range
 """Positions of an axis that an array has; an integer: the axis is gone."""
 
 
@@ -60,7 +60,7 @@ class FrameGrid:
     """Number per position, `-1` for a hole; any number of axes."""
     layout: Tiles | Parts | None = None
     """How frames fill planes; ``None``: each is one."""
-    window: tuple[AxisWindow, ...] | None = None
+    crop: tuple[AxisCrop, ...] | None = None
     """What the array has of rows, columns and samples; ``None``: all."""
 
     @cached
@@ -72,7 +72,7 @@ class FrameGrid:
     @cached
     def is_stack_of_frames(self) -> bool:
         """Whether each plane of the array is a whole frame."""
-        return self.layout is None and self.window is None
+        return self.layout is None and self.crop is None
 
     @property
     def frames(self) -> NDArray[np.int64]:
@@ -82,22 +82,22 @@ class FrameGrid:
         return self.numbers
 
     def whole_plane(self, frame_shape: Sequence[int]) -> tuple[int, ...]:
-        """Return rows, columns and samples of a plane, before the window."""
+        """Return rows, columns and samples of a plane, before the crop."""
         if isinstance(self.layout, Tiles):
             return (*self.layout.plane_shape, *frame_shape[2:])
         if isinstance(self.layout, Parts):
             return (*self.layout.part_shape, *frame_shape[2:])
         return tuple(frame_shape)
 
-    def plane_window(self, frame_shape: Sequence[int]) -> tuple[AxisWindow, ...]:
+    def plane_crop(self, frame_shape: Sequence[int]) -> tuple[AxisCrop, ...]:
         """Return what the array has of rows, columns and samples."""
-        return self.window or tuple(map(range, self.whole_plane(frame_shape)))
+        return self.crop or tuple(map(range, self.whole_plane(frame_shape)))
 
     def plane_shape(self, frame_shape: Sequence[int]) -> tuple[int, ...]:
         """Return the lengths of the axes of the array that are in a plane."""
-        if self.window is None:
+        if self.crop is None:
             return self.whole_plane(frame_shape)
-        return tuple(len(one) for one in self.window if isinstance(one, range))
+        return tuple(len(one) for one in self.crop if isinstance(one, range))
 
     def digest(self) -> str:
         """Return what tells this grid from others: NumPy prints the ends of a long one."""
@@ -105,12 +105,12 @@ class FrameGrid:
 
         digest = blake2b(self.numbers.tobytes(), digest_size=16)
         if not self.is_stack_of_frames:
-            digest.update(repr((self.layout, self.window)).encode())
+            digest.update(repr((self.layout, self.crop)).encode())
         return digest.hexdigest()
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle as a length where frames stand in their own order."""
-        flat, more = self.numbers.reshape(-1), (self.layout, self.window)
+        flat, more = self.numbers.reshape(-1), (self.layout, self.crop)
         if not np.array_equal(flat, np.arange(flat.size)):
             return (FrameGrid, (self.numbers, *more))
         if self.is_stack_of_frames:
@@ -132,9 +132,9 @@ def stack_grid(*shape: int) -> FrameGrid:
 def _in_order(
     shape: tuple[int, ...],
     layout: Tiles | Parts | None,
-    window: tuple[AxisWindow, ...] | None,
+    crop: tuple[AxisCrop, ...] | None,
 ) -> FrameGrid:
-    return FrameGrid(stack_grid(*shape).numbers, layout, window)
+    return FrameGrid(stack_grid(*shape).numbers, layout, crop)
 
 
 def chunk_lengths(
@@ -161,13 +161,13 @@ def _square(
     assert isinstance(grid.layout, Tiles)
     down = math.isqrt(frames)
     counts = (down, frames // down)
-    window = grid.plane_window(frame_shape)
+    crop = grid.plane_crop(frame_shape)
     lengths = []
-    for one, tile, count in zip(window, grid.layout.tile_shape, counts, strict=False):
+    for one, tile, count in zip(crop, grid.layout.tile_shape, counts, strict=False):
         if isinstance(one, range):
             steps = -(-tile * count // abs(one.step))
             lengths.append(max(min(steps, len(one)), 1))
-    return (*lengths, *(len(one) for one in window[2:] if isinstance(one, range)))
+    return (*lengths, *(len(one) for one in crop[2:] if isinstance(one, range)))
 
 
 def tile_blocks(grid: FrameGrid, frames: int) -> list[tuple[int, ...]]:
@@ -176,15 +176,15 @@ def tile_blocks(grid: FrameGrid, frames: int) -> list[tuple[int, ...]]:
     A crop that begins inside a tile has a shorter first one, so that no tile is in two.
 
     >>> whole = FrameGrid(np.zeros((2, 2), np.int64), Tiles((8, 8), (12, 16)))
-    >>> tile_blocks(replace(whole, window=(range(5, 12), range(16))), 1)
+    >>> tile_blocks(replace(whole, crop=(range(5, 12), range(16))), 1)
     [(3, 4), (8, 8)]
     """
     layout = grid.layout
     if not isinstance(layout, Tiles):
         return []
     down = math.isqrt(frames)
-    window = grid.window or tuple(map(range, layout.plane_shape))
-    sides = zip(window, layout.tile_shape, (down, frames // down), strict=False)
+    crop = grid.crop or tuple(map(range, layout.plane_shape))
+    sides = zip(crop, layout.tile_shape, (down, frames // down), strict=False)
     return [
         _runs(np.asarray(one) // (tile * count))
         for one, tile, count in sides
@@ -199,7 +199,7 @@ def _runs(numbers: NDArray[np.int64]) -> tuple[int, ...]:
 
 
 def crop_grid(
-    grid: FrameGrid, keys: Sequence[AxisWindow], frame_shape: Sequence[int]
+    grid: FrameGrid, keys: Sequence[AxisCrop], frame_shape: Sequence[int]
 ) -> FrameGrid:
     """Return the grid of some positions of each axis of the array.
 
@@ -209,24 +209,24 @@ def crop_grid(
     axes = len(grid.shape)
     numbers = np.asarray(grid.numbers[tuple(map(_index, keys[:axes]))])
     inner = iter(keys[axes:])
-    window = tuple(
+    crop = tuple(
         one if isinstance(one, int) else _within(one, next(inner))
-        for one in grid.plane_window(frame_shape)
+        for one in grid.plane_crop(frame_shape)
     )
     whole = tuple(map(range, grid.whole_plane(frame_shape)))
-    cropped = FrameGrid(numbers, grid.layout, None if window == whole else window)
+    cropped = FrameGrid(numbers, grid.layout, None if crop == whole else crop)
     return _without_far_tiles(cropped)
 
 
 def _without_far_tiles(grid: FrameGrid) -> FrameGrid:
-    """Leave out the rows and columns of tiles that the window does not touch."""
-    layout, window = grid.layout, grid.window
-    if not isinstance(layout, Tiles) or window is None:
+    """Leave out the rows and columns of tiles that the crop does not touch."""
+    layout, crop = grid.layout, grid.crop
+    if not isinstance(layout, Tiles) or crop is None:
         return grid
-    spans = [_span(one) for one in window[:2]]
+    spans = [_span(one) for one in crop[:2]]
     firsts, stops, lengths, moved = [], [], [], []
     for (low, high), tile, whole, one in zip(
-        spans, layout.tile_shape, layout.plane_shape, window, strict=False
+        spans, layout.tile_shape, layout.plane_shape, crop, strict=False
     ):
         first, stop = low // tile, max(-(-high // tile), low // tile + 1)
         firsts.append(first)
@@ -238,11 +238,11 @@ def _without_far_tiles(grid: FrameGrid) -> FrameGrid:
     return FrameGrid(
         np.ascontiguousarray(grid.numbers[(..., *near)]),
         replace(layout, plane_shape=plane),
-        (*moved, *window[2:]),
+        (*moved, *crop[2:]),
     )
 
 
-def _index(key: AxisWindow) -> int | slice:
+def _index(key: AxisCrop) -> int | slice:
     if isinstance(key, int):
         return key
     if not key:
@@ -251,23 +251,23 @@ def _index(key: AxisWindow) -> int | slice:
     return slice(key.start, None if stop < 0 else stop, key.step)
 
 
-def _within(window: range, key: AxisWindow) -> AxisWindow:
-    """Return the positions of a window that a key names.
+def _within(crop: range, key: AxisCrop) -> AxisCrop:
+    """Return the positions of a crop that a key names.
 
     >>> _within(range(10, 20, 2), range(3, 0, -1)), _within(range(10, 20, 2), 4)
     (range(16, 10, -2), 18)
     """
-    return window[key] if isinstance(key, int) else window[_index(key)]
+    return crop[key] if isinstance(key, int) else crop[_index(key)]
 
 
-def _span(one: AxisWindow) -> tuple[int, int]:
+def _span(one: AxisCrop) -> tuple[int, int]:
     """Return the first position and the one behind the last."""
     if isinstance(one, int):
         return one, one + 1
     return (min(one), max(one) + 1) if one else (0, 0)
 
 
-def _shifted(one: AxisWindow, by: int) -> AxisWindow:
+def _shifted(one: AxisCrop, by: int) -> AxisCrop:
     if isinstance(one, int):
         return one - by
     return range(one.start - by, one.stop - by, one.step)

@@ -80,7 +80,7 @@ class LabelMap:
         return FrameGrid(
             self.source.grid.numbers[0],
             self.source.grid.layout,
-            self.source.grid.window,
+            self.source.grid.crop,
         )
 
     @property

@@ -157,19 +157,19 @@ def _plane_positions(
     grid: FrameGrid, positions: tuple[Positions, ...]
 ) -> tuple[Positions, ...]:
     """Return the positions in the whole plane, of axes that are gone too."""
-    if grid.window is None:
+    if grid.crop is None:
         return positions
     inner = iter(positions)
     return tuple(
-        range(one, one + 1) if isinstance(one, int) else _in_window(one, next(inner))
-        for one in grid.window
+        range(one, one + 1) if isinstance(one, int) else _in_crop(one, next(inner))
+        for one in grid.crop
     )
 
 
-def _in_window(window: range, positions: Positions) -> Positions:
+def _in_crop(crop: range, positions: Positions) -> Positions:
     if not isinstance(positions, range):
-        return window.start + window.step * positions
-    found = window[as_slice(positions)]
+        return crop.start + crop.step * positions
+    found = crop[as_slice(positions)]
     assert isinstance(found, range)
     return found
 

@@ -148,7 +148,7 @@ def _checked_fill(array: DicomArray) -> float | None:
     reason = None
     if isinstance(grid.layout, Parts):
         reason = "Planes that share a frame have no byte offsets"
-    elif grid.window is not None:
+    elif grid.crop is not None:
         reason = "References name whole frames, not parts of them"
     elif not (grid.numbers == HOLE).any():
         return None if isinstance(fill_value, tuple) else fill_value
