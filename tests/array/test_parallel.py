@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from _thread import interrupt_main
 from threading import Event, Timer, current_thread, main_thread
@@ -12,6 +13,8 @@ import pytest
 from lazydicom._array.work.parallel import Fetch, run
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lazydicom._array.work.parallel import Job
 
 
@@ -41,6 +44,15 @@ def test_after_an_error_nobody_writes_any_more(*, fetched: bool) -> None:
     assert written == ["by the slow one"]
 
 
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Let SIGINT interrupt, also where the suite runs in the background of a shell."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_while_waiting_for_a_helper_leaves_nobody_who_writes() -> None:
     theirs, interrupted, written = Event(), Event(), []
 

@@ -294,10 +294,10 @@ def test_an_error_that_nobody_expects_shows_its_name_and_no_secret(
 
 
 def test_a_disk_that_refuses_is_named(path: Path) -> None:
-    result = run("preview", path, path.parent / "absent" / "out.png")
+    result = run("preview", path, path / "no folder" / "out.png")
 
     assert result.exit_code == 1
-    assert "No such file or directory: " in result.stderr
+    assert "Not a directory: " in result.stderr
 
 
 def test_a_warning_is_one_sentence_on_stderr(tmp_path: Path) -> None:

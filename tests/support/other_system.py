@@ -13,6 +13,7 @@ import concurrent.futures
 import importlib
 import multiprocessing.connection
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -38,6 +39,8 @@ _ = (asyncio, concurrent.futures, multiprocessing.connection, subprocess)
 
 def become(system: str) -> None:
     """Take away what a system lacks."""
+    if system == "windows":  # shutil saw at its import that folders have descriptors
+        vars(shutil)["_use_fd_functions"] = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in OTHERS:
