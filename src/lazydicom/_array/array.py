@@ -31,6 +31,7 @@ from lazydicom._array.grid import (
     crop_grid,
 )
 from lazydicom._array.image import DicomImage
+from lazydicom._array.lazy_array import read_all
 from lazydicom._array.pieces import numbers_of, pieces
 from lazydicom._array.selection import Selection, axis_keys, is_whole, select
 from lazydicom._array.show.html import array_html
@@ -181,10 +182,7 @@ class DicomArray:
         ValueError
             If ``copy=False``: the pixels are in a file.
         """
-        if copy is False:
-            raise ValueError("A DicomArray cannot become an array without a copy")
-        values: NDArray[Any] = self.read(...)
-        return values if dtype is None else values.astype(dtype, copy=False)
+        return read_all(self, dtype, copy=copy)
 
     def __iter__(self) -> Iterator[Any]:
         """Read along the first axis, in blocks of some MiB, two of them ahead."""

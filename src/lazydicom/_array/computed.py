@@ -17,6 +17,7 @@ from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import FrameGrid
 from lazydicom._array.image import DicomImage
 from lazydicom._array.label_map import LabelMap
+from lazydicom._array.lazy_array import read_all
 from lazydicom._array.selection import (
     Positions,
     Selection,
@@ -209,10 +210,7 @@ class ComputedArray:
         ValueError
             If ``copy=False``: the values are not there yet.
         """
-        if copy is False:
-            raise ValueError("A ComputedArray cannot become an array without a copy")
-        values: NDArray[Any] = self.read(...)
-        return values if dtype is None else values.astype(dtype, copy=False)
+        return read_all(self, dtype, copy=copy)
 
     def identity(self) -> tuple[object, ...]:
         """Return what tells these values from others: in every process the same text."""

@@ -14,6 +14,7 @@ from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import FrameGrid
 from lazydicom._array.image import DicomImage
+from lazydicom._array.lazy_array import read_all
 from lazydicom._array.selection import Positions, as_slice, select
 from lazydicom._array.work.parallel import run
 from lazydicom._array.work.plan import ReadPlan, sum_plans
@@ -148,10 +149,7 @@ class LabelMap:
         ValueError
             If ``copy=False``: the values are not there yet.
         """
-        if copy is False:
-            raise ValueError("A LabelMap cannot become an array without a copy")
-        values: NDArray[Any] = self.read(...)
-        return values if dtype is None else values.astype(dtype, copy=False)
+        return read_all(self, dtype, copy=copy)
 
     def identity(self) -> tuple[object, ...]:
         """Return what tells these values from others: in every process the same text."""

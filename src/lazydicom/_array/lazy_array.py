@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
@@ -124,3 +125,20 @@ def chunk_nbytes(array: LazyArray, frames: int = 1) -> int:
 def frames_within(array: LazyArray, nbytes: int) -> int:
     """Return how many frames a chunk of so many bytes holds, at least one."""
     return max(nbytes // chunk_nbytes(array), 1)
+
+
+def read_all(
+    array: LazyArray, dtype: DTypeLike | None, *, copy: bool | None
+) -> NDArray[Any]:
+    """Read everything, for ``__array__`` of NumPy 2.
+
+    Raises
+    ------
+    ValueError
+        If ``copy=False``: the values are not in memory.
+    """
+    if copy is False:
+        kind = type(array).__name__
+        raise ValueError(f"A {kind} cannot become an array without a copy")
+    values: NDArray[Any] = array.read(...)
+    return values if dtype is None else values.astype(dtype, copy=False)
