@@ -318,7 +318,7 @@ def altered(
     with zipfile.ZipFile(index) as archive:
         about = json.loads(archive.read("index.json"))
         key = archive.read("directory")[:16]
-    about["version"] = changes.get("version_of_format", 1)
+    about["version"] = changes.get("version_of_format", 2)
     with zipfile.ZipFile(index, "w") as archive:
         archive.writestr("records", packed + tail)
         archive.writestr("directory", ROW.pack(key, 0, len(packed), len(tail)))
@@ -334,7 +334,8 @@ def altered(
         {"items": None},
         {"pixel": {}},
         {"transfer_syntax": "1.2"},
-        {"version_of_format": 2},
+        {"version_of_format": 1},
+        {"version_of_format": 3},
         {"stride": [0, -1, 8]},
         {"size": 1e999},
         {"frames": 2**63},
@@ -342,6 +343,13 @@ def altered(
         {"proven": None},
         {"version": {}},
         {"size": 600},
+        {"ends": None},
+        {"ends": [0, 1]},
+        {"ends": [0, 1, "00"]},
+        {"ends": [1.5, 2.5, "00"]},
+        {"node": {}},
+        {"node": [1, 2, 3, 4]},
+        {"node": ["here", 1, 2]},
     ],
     ids=str,
 )

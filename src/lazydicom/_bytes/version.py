@@ -59,8 +59,32 @@ def is_same(known: Version, now: Version) -> bool:
         return True
     if known.tag != now.tag:
         return False
-    here = known.node is not None and known.node.machine == _MACHINE
+    here = known.node is not None and is_here(known.node)
     return not here or known.node == now.node
+
+
+def is_of_content(version: Version) -> bool:
+    """Return whether a tag is an entity tag or a generation, made anew with each write.
+
+    Web servers make one of time and size, which a copy keeps.
+
+    >>> is_of_content(Version(94, '"9bb58f26192e4ba00f01e2e7b136bbd8"'))
+    True
+    >>> is_of_content(Version(94, '"65a1b0c2-5e"')), is_of_content(Version(94, 170000))
+    (False, False)
+    """
+    tag = version.tag
+    if not isinstance(tag, str):
+        return False
+    if tag.isdigit():
+        return True
+    parts = tag.strip('"').lower().replace(":", "-").split("-")
+    return tag.startswith('"') and f"{version.size:x}" not in parts
+
+
+def is_here(node: Node) -> bool:
+    """Return whether the numbers of a file mean something on this machine."""
+    return node.machine == _MACHINE
 
 
 def _machine() -> str:

@@ -29,7 +29,7 @@ from lazydicom.errors import InvalidDicomError, LazyDicomError, LimitError
 
 SUFFIX: Final = ".lazydicom-index"
 _FORMAT: Final = "lazydicom index"
-_VERSION: Final = 1
+_VERSION: Final = 2
 _ABOUT: Final = "index.json"
 _DIRECTORY: Final = "directory"
 _RECORDS: Final = "records"

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._bytes.containers.inflate import InflatedSource
+from lazydicom._bytes.ends import Ends, compare_ends, read_ends
 from lazydicom._bytes.source import ByteSource
-from lazydicom._bytes.version import Version
+from lazydicom._bytes.version import ANY, Node, Version, is_here, is_of_content
 from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.encapsulated import EncapsulatedIndex
 from lazydicom._frames.fragment_reader import FragmentReader
@@ -32,6 +33,7 @@ _KINDS: Final = {
     "name": str,
     "size": int,
     "version": list,
+    "ends": list,
     "transfer_syntax": str,
     "pixel": dict,
     "swapped_pairs": bool,
@@ -63,6 +65,10 @@ class IndexRecord:
     """Length of the file in bytes."""
     version: tuple[int | str, ...]
     """What tells the file from the one that replaces it: size, etag or mtime."""
+    node: Node | None
+    """Of a local file, on the machine where it was indexed."""
+    ends: Ends
+    """Bytes at both ends of Pixel Data, which a copy of other pixels does not have."""
     pixel: ImagePixel
     transfer_syntax: TransferSyntax
     swapped_pairs: bool
@@ -97,10 +103,14 @@ def save_instance(
     """
     index, fragments = frame_index(reader), fragment_reader(reader)
     assert index is not None, "of a file"
+    assert reader.source is not None, "of a file"
+    pixel_data = index.span(0).offset, index.span(len(index) - 1).stop
     return IndexRecord(
         name=hash_name(source.url),
         size=source.size(),
         version=version_of(source),
+        node=_node_of(source),
+        ends=read_ends(reader.source, *pixel_data),
         pixel=header.image_pixel,
         transfer_syntax=header.transfer_syntax,
         swapped_pairs=format_.swapped_pairs,
@@ -149,8 +159,12 @@ def version_of(source: ByteSource) -> tuple[int | str, ...]:
 
 def check_version(saved: IndexRecord, source: ByteSource, *, index_name: str) -> None:
     """Raise `SourceChangedError` unless the file is the one that was indexed."""
-    now = version_of(source)
-    if now != saved.version:
+    now, node = version_of(source), _node_of(source)
+    same = len(now) == len(saved.version)
+    same = same and all(map(_is_equal, now, saved.version))
+    if saved.node and node and saved.node.machine == node.machine:
+        same = same and node == saved.node
+    if not same:
         message = (
             f"The file changed since {redact_url(index_name)} was written: "
             f"{saved.size} bytes then, {source.size()} bytes now"
@@ -158,10 +172,36 @@ def check_version(saved: IndexRecord, source: ByteSource, *, index_name: str) ->
         raise SourceChangedError(message, url=source.url)
 
 
+def _is_equal(now: int | str, then: int | str) -> bool:
+    """Return whether it is the same; a caller may compare sizes alone."""
+    return now in {ANY, then}
+
+
+def _node_of(source: ByteSource) -> Node | None:
+    """Return what this machine knows of a local file, with a hash of the machine's name."""
+    version = _version_in(source)
+    if version is None or version.node is None or not is_here(version.node):
+        return None
+    return version.node._replace(machine=hash_name(version.node.machine))
+
+
+def _version_in(source: ByteSource) -> Version | None:
+    versions = (one for one in source.identity() if isinstance(one, Version))
+    return next(versions, None)
+
+
 def saved_reader(saved: IndexRecord, source: ByteSource, *, lends: bool) -> FrameReader:
-    """Read frames where they were found; nothing is looked up again."""
+    """Read frames where they were found; nothing is looked up again.
+
+    Where neither inode nor entity tag tell that the file is the one that was indexed, its
+    bytes do, when the first of them are read.
+    """
+    version = _version_in(source)
+    proven = saved.node is not None and saved.node == _node_of(source)
     if saved.transfer_syntax.deflated:
         source = InflatedSource(source, saved.start)
+    if version is not None and not is_of_content(version):
+        source = compare_ends(source, saved.ends, proven=proven)
     if saved.items is None:
         return NativeReader(source, saved.index, lends=lends)
     places = EncapsulatedIndex(saved.index, saved.items, proven=saved.proven)
@@ -175,6 +215,8 @@ def to_record(saved: IndexRecord) -> tuple[dict[str, Any], bytes]:
         "name": saved.name,
         "size": saved.size,
         "version": list(saved.version),
+        "node": None if saved.node is None else list(saved.node),
+        "ends": list(saved.ends),
         "transfer_syntax": saved.transfer_syntax.uid,
         "pixel": asdict(saved.pixel),
         "swapped_pairs": saved.swapped_pairs,
@@ -214,6 +256,8 @@ def from_record(
         name=record["name"],
         size=record["size"],
         version=tuple(record["version"]),
+        node=None if record["node"] is None else _node(record["node"]),
+        ends=_ends(record["ends"]),
         pixel=_pixel(record["pixel"]),
         transfer_syntax=syntax,
         swapped_pairs=record["swapped_pairs"],
@@ -233,6 +277,18 @@ def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
     for name, kind in kinds.items():
         if type(values[name]) is not kind:
             raise TypeError(name)
+
+
+def _node(values: list[Any]) -> Node:
+    node = Node(*values)
+    _check_kinds(node._asdict(), get_type_hints(Node))
+    return node
+
+
+def _ends(values: list[Any]) -> Ends:
+    ends = Ends(*values)
+    _check_kinds(ends._asdict(), get_type_hints(Ends))
+    return ends
 
 
 def _pixel(values: Mapping[str, Any]) -> ImagePixel:
@@ -294,7 +350,8 @@ def _check_frames(saved: IndexRecord) -> None:
     ):
         raise ValueError("items")
     size = _MOST_BYTES if saved.transfer_syntax.deflated else saved.size
-    if index.span(0).offset < 0 or index.span(frames - 1).stop > size:
+    start, stop = index.span(0).offset, index.span(frames - 1).stop
+    if start < 0 or stop > size or saved.ends[:2] != (start, stop):
         raise ValueError("offsets")
 
 
