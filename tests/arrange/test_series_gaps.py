@@ -319,18 +319,6 @@ def test_a_series_cut_at_both_ends_mixes_no_times(tmp_path: Path) -> None:
     assert values == [[2, 3], [4, 5, 6, 7], [8, 9]]
 
 
-def test_planes_that_do_not_keep_step_are_a_warning(tmp_path: Path) -> None:
-    for time, plane in np.ndindex(4, 2):
-        if (time, plane) not in {(1, 0), (2, 1)}:
-            clock = {0x00080032: ("TM", f"12000{2 * time}.{plane}")}
-            number = 2 * time + plane
-            path = tmp_path / str(number)
-            write_instance(path, z=plane, number=number, value=time, texts=clock)
-
-    with pytest.warns(LazyDicomWarning, match="do not keep step along time"):
-        assert lazydicom.open_series(tmp_path).shape[:2] == (3, 2)
-
-
 def test_pieces_have_no_holes_where_every_time_lacks_a_frame(tmp_path: Path) -> None:
     for time, plane in np.ndindex(3, 4):
         if plane != time:

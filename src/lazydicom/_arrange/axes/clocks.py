@@ -14,13 +14,17 @@ from numpy.typing import NDArray
 Codes = NDArray[np.int64]
 Numbers = NDArray[np.float64]
 
-_STEADY: Final = 0.25
+STEADY: Final = 0.25
 """A tick may be off by this part of an interval."""
+_EVEN: Final = 0.1
+"""Of a clock that is even without doubt."""
 _LOST: Final = 1.5
 """An interval so much longer than the usual one lacks a tick."""
 _LONG: Final = 0.75
 """Of the longest while without a delay."""
 _MOST_CUTS: Final = 16
+_MOST_LOST: Final = 16
+"""Times that a cell may lack before a frame, for those of others to be compared."""
 _FULL: Final = 0.5
 """A grid less full than this is none; holes leave it fuller."""
 
@@ -57,8 +61,10 @@ def steps_are_lost(cells: Codes, values: Numbers, ranks: Codes) -> bool:
     return bool(((longest >= _LOST) & (longest - shortest > _LOST - 1)).any())
 
 
-def ticks(cells: Codes, values: Numbers) -> Codes | None:
+def ticks(cells: Codes, values: Numbers, *, steady: float = STEADY) -> Codes | None:
     """Count the ticks of an even clock, ``None`` if it is none or the grid is too empty.
+
+    A tick may be off by the part `steady` of an interval.
 
     Each cell may have a delay of its own: planes are taken one after the other.
 
@@ -72,17 +78,92 @@ def ticks(cells: Codes, values: Numbers) -> Codes | None:
     if interval is None:
         return None
     delays = _delays(cells, values, interval)
-    grids = [_counted(cells, (values - one[cells]) / interval) for one in delays]
+    grids = [
+        _counted(cells, (values - one[cells]) / interval, steady) for one in delays
+    ]
     known = [codes for codes in grids if codes is not None]
     if known:
         return min(known, key=lambda codes: int(codes.max()))
-    return _counted(cells, (values - _firsts(cells, values)[cells]) / interval)
+    return _counted(cells, (values - _firsts(cells, values)[cells]) / interval, steady)
 
 
-def _counted(cells: Codes, steps: Numbers) -> Codes | None:
+def places_of_times(cells: Codes, values: Numbers, *, in_turn: bool) -> Codes | None:
+    """Return the place of each time where cells may lack some, ``None`` where none is known.
+
+    Of an even clock the ticks count; else the times that cells have in common, if they are
+    taken `in_turn`.
+    """
+    codes = ticks(cells, values, steady=_EVEN)
+    if codes is None and in_turn:
+        codes = aligned(cells, values)
+    return ticks(cells, values) if codes is None else codes
+
+
+def aligned(cells: Codes, values: Numbers) -> Codes | None:
+    """Count the times of a clock that need not be even, ``None`` where cells keep no step.
+
+    Cells that are taken in turn have the same times but for a delay of their own. Where
+    some lack a time, the others say which one.
+
+    >>> cells = np.array([0, 0, 0, 1, 1, 1])
+    >>> aligned(cells, np.array([0.0, 7, 10, 3.1, 7.1, 10.1])).tolist()
+    [0, 2, 3, 1, 2, 3]
+    """
+    if not np.isfinite(values).all():
+        return None
+    shortest = _shortest_interval(cells, values)
+    if shortest is None or _taken_apart(cells, values):
+        return None
+    common = values - _delays_of_pairs(cells, values, STEADY * shortest)[cells]
+    order = np.argsort(common, kind="stable")
+    steps = np.diff(common[order])
+    new = steps > shortest / 2
+    if (steps[~new] > STEADY * shortest).any():
+        return None
+    codes = np.empty(len(values), np.int64)
+    codes[order] = np.concatenate([[0], np.cumsum(new)])
+    return codes if _is_grid(cells, codes) else None
+
+
+def _shortest_interval(cells: Codes, values: Numbers) -> float | None:
+    """Return the shortest interval within a cell, ``None`` where there is none."""
+    order = np.lexsort((values, cells))
+    intervals = np.diff(values[order])[np.diff(cells[order]) == 0]
+    if not len(intervals) or (intervals <= 0).any():
+        return None
+    return float(intervals.min())
+
+
+def _taken_apart(cells: Codes, values: Numbers) -> bool:
+    """Return whether a cell ends before another begins: gated ones have clocks of their own."""
+    lasts = np.full(int(cells.max()) + 1, -np.inf)
+    np.maximum.at(lasts, cells, values)
+    return bool(lasts.min() <= _firsts(cells, values).max())
+
+
+def _delays_of_pairs(cells: Codes, values: Numbers, apart: float) -> Numbers:
+    """Return the delay of each cell against the fullest one, by most pairs."""
+    counts = np.bincount(cells)
+    times = np.sort(values[cells == counts.argmax()])
+    delays = np.zeros(len(counts))
+    for cell in range(len(counts)):
+        own = np.sort(values[cells == cell])
+        away = np.arange(len(own))[:, None] - np.arange(len(times))
+        near = np.abs(away) <= len(times) - len(own) + _MOST_LOST
+        differences = np.sort((own[:, None] - times)[near])
+        first = np.searchsorted(differences, differences - apart)
+        last = np.searchsorted(differences, differences + apart, side="right")
+        votes = last - first
+        best = np.flatnonzero(votes == votes.max())
+        nearest = best[np.abs(differences[best]).argmin()]
+        delays[cell] = differences[first[nearest] : last[nearest]].mean()
+    return delays
+
+
+def _counted(cells: Codes, steps: Numbers, steady: float) -> Codes | None:
     """Return whole steps, ``None`` where they are none or make no grid."""
     whole = np.rint(steps)
-    if np.abs(steps - whole).max() > _STEADY:
+    if np.abs(steps - whole).max() > steady:
         return None
     codes: Codes = (whole - whole.min()).astype(np.int64)
     return codes if _is_grid(cells, codes) else None
@@ -93,7 +174,7 @@ def _usual_interval(cells: Codes, values: Numbers) -> float | None:
     intervals = np.diff(values[order])[np.diff(cells[order]) == 0]
     if not len(intervals) or (intervals <= 0).any():
         return None
-    return float(np.median(intervals))
+    return float(np.quantile(intervals, 0.5, method="lower"))  # one that there is
 
 
 def _firsts(cells: Codes, values: Numbers) -> Numbers:

@@ -11,7 +11,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.axes.clocks import rank, steps_are_lost, ticks, time_of
+from lazydicom._arrange.axes.clocks import (
+    places_of_times,
+    rank,
+    steps_are_lost,
+    ticks,
+    time_of,
+)
 from lazydicom._arrange.axes.components import component_names
 from lazydicom._array.frame_table import FrameTable
 
@@ -80,7 +86,7 @@ CLOCKS: Final = (
     "content_time",
 )
 _IN_TURN: Final = frozenset(
-    ("acquisition_time", "reference_time", "acquisition_number")
+    ("acquisition_time", "reference_time", "acquisition_number", "content_time")
 )
 """Columns that count on and on: with them, planes taken in turn keep step."""
 _COUNTERS: Final = ("instance_number", "frame")
@@ -116,6 +122,7 @@ def find_axes(table: FrameTable, planes: Codes) -> list[Axis]:
         balanced = _find(table, planes, balanced=True)
         if _fullness(balanced, planes) >= _fullness(axes, planes):
             axes = balanced
+    axes = [_with_lost_times(axis, axes, table, planes) for axis in axes]
     return sorted(
         (_named(axis, table) for axis in axes),
         key=lambda axis: AXIS_ORDER.index(_kind(axis.name)),
@@ -182,7 +189,7 @@ def _by_clock(
         return _with_holes(source, cells, values)
     axis = Axis("time", ranks, source)
     if source not in _COUNTERS and not _are_times(axis, table, planes):
-        return ticks(cells, values)
+        return places_of_times(cells, values, in_turn=source in _IN_TURN)
     if steps_are_lost(cells, values, ranks):
         with_holes = ticks(cells, values)
         return ranks if with_holes is None else with_holes
@@ -193,7 +200,7 @@ def _with_holes(source: str, cells: Codes, values: NDArray[np.float64]) -> Codes
     """Return the place of each frame where cells have not as many; a few are missing."""
     if np.ptp(np.bincount(cells)) == 0:
         return None
-    codes = ticks(cells, values)
+    codes = places_of_times(cells, values, in_turn=source in _IN_TURN)
     if codes is None or source not in _COUNTERS:
         return codes
     length = int(codes.max()) + 1  # a copy or two are no repetition
@@ -212,6 +219,25 @@ def _are_times(ranks: Axis, table: FrameTable, planes: Codes) -> bool:
     times = coded(table.numbers(ranks.source))
     once = determined(times, ranks.codes)
     return once and not intervals_contradict(ranks, table, planes)
+
+
+def _with_lost_times(
+    axis: Axis, axes: list[Axis], table: FrameTable, planes: Codes
+) -> Axis:
+    """Return an axis of times with those that another clock proves to be lost.
+
+    Counts may be equal, and the clock that was ranked may not say that planes differ.
+    """
+    if _kind(axis.name) not in {"time", "repeat"}:
+        return axis
+    cells = combine(planes, *(one.codes for one in axes if one is not axis))
+    for source in sorted(_IN_TURN - {axis.source}):
+        if intervals_contradict(axis._replace(source=source), table, cells):
+            times = time_of(table.numbers(source))
+            codes = places_of_times(cells, times, in_turn=True)
+            if codes is not None and codes.max() >= axis.length:
+                return axis._replace(codes=codes)
+    return axis
 
 
 def _new_name(name: str, axes: list[Axis]) -> str:
