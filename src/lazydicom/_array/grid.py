@@ -125,7 +125,7 @@ def stack_grid(*shape: int) -> FrameGrid:
     array([[0, 1, 2],
            [3, 4, 5]])
     """
-    count = int(np.prod(shape))
+    count = math.prod(shape)
     return FrameGrid(np.arange(count, dtype=np.int64).reshape(shape))
 
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -84,6 +84,10 @@ class LazyArray(Protocol):
         ...
 
 
+_TELLING: Final = ("images", "grid_axes", "chunk_frames", "identity", "plan", "read")
+"""What no array of another library has; `isinstance` would compute all properties."""
+
+
 def check_lazy(values: object, taker: str, *, more: str = "") -> LazyArray:
     """Return an array as it is.
 
@@ -101,8 +105,8 @@ def check_lazy(values: object, taker: str, *, more: str = "") -> LazyArray:
     TypeError
         If it is something else, with advice.
     """
-    if isinstance(values, LazyArray):
-        return values
+    if all(hasattr(values, name) for name in _TELLING):
+        return cast("LazyArray", values)
     kind = type(values).__name__
     message = f"{taker} takes a DicomArray or a ComputedArray{more}, not {kind}"
     if isinstance(values, str | bytes | os.PathLike):

@@ -107,12 +107,9 @@ def local_path(name: str) -> str:
     """
     if name[:7].lower() == "file://":
         name = _path_of_file_url(name[7:])
-    try:
-        path = str(Path(name).expanduser())
-    except RuntimeError:
-        message = "There is no home folder of this name"
-        raise MissingSourceError(message, url=name, number=errno.ENOENT) from None
-    return os.path.abspath(path)  # noqa: PTH100 (resolves no link)
+    if name[:1] == "~":
+        name = _in_home(name)
+    return os.path.abspath(name)  # noqa: PTH100 (resolves no link)
 
 
 def file_url(path: str) -> str:
@@ -140,6 +137,14 @@ def scheme(url: str) -> str:
     """Return the protocol of a URL in lower case, nothing where there is none."""
     head, mark, _ = url.partition("://")
     return head.lower() if mark and "::" not in head else ""
+
+
+def _in_home(name: str) -> str:
+    try:
+        return str(Path(name).expanduser())
+    except RuntimeError:
+        message = "There is no home folder of this name"
+        raise MissingSourceError(message, url=name, number=errno.ENOENT) from None
 
 
 def _is_remote(name: str) -> bool:

@@ -162,6 +162,10 @@ class SmallReads(ReadableFile, Protocol):
         """Read `length` bytes, fewer at the end of the file."""
         ...
 
+    def fill(self, offset: int, out: memoryview) -> int:
+        """Fill `out`, or its beginning at the end of the file; return its length."""
+        ...
+
 
 class HoldableSource(ByteSource, Protocol):
     """A source whose file can be kept open."""

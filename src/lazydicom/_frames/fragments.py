@@ -40,6 +40,7 @@ LOOK: Final = 24
 _NEAR: Final = 1 << 14
 """16 KiB: what lies nearer costs less to read on than to seek."""
 _FEW: Final = 8
+_LOOK: Final = np.dtype(f"V{LOOK}")
 _FIRST_BLOCK: Final = 1 << 12
 _LARGEST_BLOCK: Final = 1 << 18
 _MOST_FRAGMENTS: Final = 1 << 27
@@ -156,6 +157,8 @@ def walk_fragments(
     """
     fetch, stop = _fetch_of(lookahead), min(area.stop, lookahead.size)
     edges, looks, fault = array("q", [start]), bytearray(), None
+    if guess is not None:
+        looks += _follow_all(lookahead.source, stop, guess, edges)
     while edges[-1] <= stop - 8:
         if len(edges) > 1 and edges[-1] - edges[-2] > _NEAR:
             hopped = _hop(lookahead.source, stop, edges)
@@ -224,6 +227,32 @@ def _fetch_small(file: SmallReads) -> Fetch:
     return fetch
 
 
+def _follow_all(
+    file: ReadableFile, stop: int, guess: NDArray[np.int64], edges: "array[int]"
+) -> bytes:
+    """Walk over small fragments of a file that is kept open, as far as they lie as expected.
+
+    Return the looks.
+    """
+    near = len(guess) >= _FEW and int(guess[-1] - guess[0]) <= _NEAR * len(guess)
+    if not reads_small(file) or not near or guess[0] != edges[-1] or guess[-1] > stop:
+        return b""
+    looks, block = np.empty(len(guess) - 1, _LOOK), bytearray(_LARGEST_BLOCK)
+    every, start, places = _every_look(block), 0, guess - 8
+    while start < len(looks):
+        base = int(places[start])
+        room = file.fill(base, memoryview(block)) - LOOK
+        end = int(places[:-1].searchsorted(base + room, "right"))
+        if end <= start:
+            break
+        looks[start:end] = every[places[start:end] - base]
+        start = end
+    heads = looks[:start].view("<u8").reshape(-1, 3)[:, 1]
+    count = _fitting(heads, guess[: start + 1])
+    edges.frombytes(guess[1 : count + 1].tobytes())
+    return looks[:count].tobytes()
+
+
 def _hop(file: ReadableFile, stop: int, edges: "array[int]") -> bytes:
     """Walk on over large fragments of a file that is kept open; return the looks."""
     looks, position = bytearray(), edges[-1]
@@ -252,12 +281,16 @@ def _follow(
     if len(expected) < _FEW or expected[0] != edges[-1]:
         return
     heads = np.ndarray((len(buffer) - 7,), "<u8", buffer=buffer, strides=(1,))
-    items = heads[expected[:-1] - base]
-    lengths = (items >> np.uint64(32)).astype(np.int64)
-    right = (items & np.uint64(UNDEFINED)) == _ITEM_AS_READ
-    right &= (lengths != UNDEFINED) & (lengths + 8 == np.diff(expected))
-    count = len(right) if right.all() else int(right.argmin())
+    count = _fitting(heads[expected[:-1] - base], expected)
     edges.frombytes(expected[1 : count + 1].tobytes())
+
+
+def _fitting(heads: NDArray[np.uint64], expected: NDArray[np.int64]) -> int:
+    """Return how many items, one after the other, reach exactly to the next offset."""
+    lengths = (heads >> np.uint64(32)).astype(np.int64)
+    right = (heads & np.uint64(UNDEFINED)) == _ITEM_AS_READ
+    right &= (lengths != UNDEFINED) & (lengths + 8 == np.diff(expected))
+    return len(right) if right.all() else int(right.argmin())
 
 
 def _walk_through(
@@ -279,10 +312,13 @@ def _looks(buffer: BytesLike, base: int, edges: "array[int]") -> bytes:
     if len(edges) == 1:
         place = edges[0] - 8 - base
         return bytes(buffer[place : place + LOOK])
-    every: NDArray[np.void] = np.ndarray(
-        (len(buffer) - LOOK + 1,), np.dtype(f"V{LOOK}"), buffer=buffer, strides=(1,)
-    )  # every look, wherever it begins
-    return every[np.frombuffer(edges, np.int64) - (8 + base)].tobytes()
+    places = np.frombuffer(edges, np.int64) - (8 + base)
+    return _every_look(buffer)[places].tobytes()
+
+
+def _every_look(buffer: BytesLike | bytearray) -> NDArray[np.void]:
+    """Return the looks of a buffer, wherever they begin; nothing is copied."""
+    return np.ndarray((len(buffer) - LOOK + 1,), _LOOK, buffer=buffer, strides=(1,))
 
 
 def _next_item(

@@ -93,10 +93,14 @@ class FileElements:
         InvalidDicomError
             If the bytes are no `vr`.
         """
-        element = self.find(tag)
-        if element is None or element.length == UNDEFINED:
+        start = self.starts.get(tag)
+        if start is None:
             return ()
-        data = self._value(element)
+        lookahead = self.lookahead(start)
+        element = read_element(lookahead, start, self.framing)
+        if element.length == UNDEFINED:
+            return ()
+        data = lookahead.bytes_at(element.offset, element.length)
         try:
             little_endian = self.framing.little_endian
             return decode_as(vr, element.vr, data, little_endian=little_endian)

@@ -11,6 +11,7 @@ from lazydicom._bytes.listing import is_list
 from lazydicom._bytes.local.source import LocalAccess
 from lazydicom._bytes.location import URL_TYPES, is_local, local_path
 from lazydicom._bytes.open import File, is_file, open_source
+from lazydicom._bytes.source import ByteSource
 from lazydicom._bytes.version import OnChange
 from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
 from lazydicom._frames.dicomweb.client import SCHEME
@@ -180,8 +181,7 @@ def _header_loader(
     url: "Url | Dataset", storage_options: Mapping[str, Any], options: OpenOptions
 ) -> Callable[[], Header]:
     if not is_dataset(url) and is_file(url):
-        _check_file(url)
-        source = open_source(url, storage_options, **options.of_source)
+        source = _open_file(url, storage_options, options)
         return partial(read_header, source, options.given)
     if is_list(url) and not is_dataset(url):
         kind = type(url).__name__
@@ -192,13 +192,24 @@ def _header_loader(
     return partial(header_of_dataset, cast("Dataset", url), options.given)
 
 
-def _check_file(url: File) -> None:
-    """Refuse a folder, and the empty name, which means the folder one stands in."""
+def _open_file(
+    url: File, storage_options: Mapping[str, Any], options: OpenOptions
+) -> ByteSource:
+    """Open one file; the empty name means the folder one stands in."""
+    if isinstance(url, str | os.PathLike) and not os.fspath(url):
+        raise ValueError("Expected the name of a file, found an empty text")
+    try:
+        return open_source(url, storage_options, **options.of_source)
+    except SourceError:
+        _check_no_folder(url)
+        raise
+
+
+def _check_no_folder(url: File) -> None:
+    """Say what a folder is opened with."""
     if not isinstance(url, str | os.PathLike):
         return
     name = os.fsdecode(url)
-    if not name:
-        raise ValueError("Expected the name of a file, found an empty text")
     if is_local(name) and os.path.isdir(local_path(name)):  # noqa: PTH112
         message = "Expected a file, found a folder: open_series and open_study take it"
-        raise SourceError(message, url=name)
+        raise SourceError(message, url=name) from None

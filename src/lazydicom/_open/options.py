@@ -178,6 +178,8 @@ _CHOICES: Final = {
     "frame_padding": FramePadding,
     "on_change": OnChange,
 }
+_WORDS: Final = {name: get_args(choices) for name, choices in _CHOICES.items()}
+"""`get_args` takes a microsecond, and every file has all of them."""
 _NUMBERS: Final = ("frame_cache_bytes", "max_frame_bytes")
 
 
@@ -214,8 +216,9 @@ def open_options(
         if name not in OPTION_NAMES:
             raise TypeError(_unknown(opener, name, (*OPTION_NAMES, *others)))
     options = OpenOptions(**keywords)
-    for name, choices in _CHOICES.items():
-        check_choice(name, getattr(options, name), choices)
+    for name, words in _WORDS.items():
+        if getattr(options, name) not in words:
+            check_choice(name, getattr(options, name), _CHOICES[name])
     for name in _NUMBERS:
         if not isinstance(getattr(options, name), int):
             kind = type(getattr(options, name)).__name__

@@ -188,12 +188,21 @@ class HeldFile:
     def read_some(self, offset: int, length: int) -> bytes:
         """Read `length` bytes, fewer at the end of the file."""
         data = read_at(self.descriptor, length, offset)
-        expected = max(min(length, self.file.version.size - offset), 0)
-        if len(data) != expected:
-            self.file.check_unchanged()
-            message = f"The file ended {expected - len(data)} bytes too early"
-            raise SourceError(message, url=self.url)
+        self._check(offset, length, len(data))
         return data
+
+    def fill(self, offset: int, out: memoryview) -> int:
+        """Fill `out`, or its beginning at the end of the file; return its length."""
+        count = read_into(self.descriptor, out, offset)
+        self._check(offset, out.nbytes, count)
+        return count
+
+    def _check(self, offset: int, length: int, count: int) -> None:
+        expected = max(min(length, self.file.version.size - offset), 0)
+        if count != expected:
+            self.file.check_unchanged()
+            message = f"The file ended {expected - count} bytes too early"
+            raise SourceError(message, url=self.url)
 
 
 def open_local(path: str) -> LocalSource:
