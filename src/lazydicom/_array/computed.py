@@ -68,6 +68,8 @@ class FrameFunction:
     """Whether it needs all samples of a pixel to make one of them."""
     samples: int = 0
     """Colours that it makes of a value; 0: it keeps the shape."""
+    repeats: bool = False
+    """Whether the first axis of the source repeats the same frames: one of them is read."""
 
     def at(self, key: Any, shape: tuple[int, ...]) -> "FrameFunction":  # noqa: ANN401
         """Return the function of the values that an index expression names."""
@@ -156,6 +158,10 @@ class ComputedArray:
     def chunk_frames(self, frames: int) -> tuple[int, ...]:
         """Return the lengths of a chunk of so many whole frames."""
         samples = self.function.samples
+        if self.function.repeats:  # a chunk of many repeats costs as much as one of one
+            first = min(frames, len(self))
+            rest = self.source.chunk_frames(max(frames // max(first, 1), 1))[1:]
+            return (max(first, 1), *rest)
         return (*self.source.chunk_frames(frames), *((samples,) if samples else ()))
 
     @property
@@ -227,7 +233,7 @@ class ComputedArray:
         if self.function.takes_all_samples:
             positions = (*positions[:-1], range(self.source.shape[-1]))
         outer = _outer(positions)
-        values = self.source.read(outer, threads=threads)
+        values = self.source.read(self._to_read(positions), threads=threads)
         box = self.function.at(outer, self.source.shape)(values)
         if self.function.samples or self.function.takes_all_samples:
             box = box[..., as_slice(selection.positions[-1])]
@@ -236,7 +242,14 @@ class ComputedArray:
     def plan(self, key: Any = ...) -> ReadPlan:  # noqa: ANN401
         """Return what `read` of an index expression will cost; see `DicomArray.plan`."""
         selection = select(key, self.shape)
-        return self.source.plan(_outer(selection.positions[: len(self.source.shape)]))
+        positions = selection.positions[: len(self.source.shape)]
+        return self.source.plan(self._to_read(positions))
+
+    def _to_read(self, positions: tuple[Positions, ...]) -> tuple[Any, ...]:
+        """Return the index expression of what is read of the source."""
+        if self.function.repeats:
+            positions = (positions[0][:1], *positions[1:])
+        return _outer(positions)
 
     def isel(self, **positions: int | slice) -> "ComputedArray":
         """Return a smaller lazy array; see `DicomArray.isel`."""
@@ -249,6 +262,8 @@ class ComputedArray:
             one if isinstance(one, int) else as_slice(one) for one in source_keys
         )
         function = self.function.at(key, self.source.shape)
+        if isinstance(keys[0], int):
+            function = replace(function, repeats=False)
         if self.function.samples:
             function = _of_samples(function, keys[-1])
         return ComputedArray(self.source.isel(**own), function)

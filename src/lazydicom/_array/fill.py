@@ -63,16 +63,19 @@ def image_row(images: tuple[DicomImage, ...]) -> ImageRow:
     return ImageRow(images, [0, *accumulate(len(image) for image in images[:-1])])
 
 
-def frame_at(row: ImageRow, grid: FrameGrid, place: int) -> NDArray[Any] | None:
-    """Read the frame at a place of the only axis, the commonest wish, by the shortest way.
+def frame_at(
+    row: ImageRow, grid: FrameGrid, place: tuple[int, ...]
+) -> NDArray[Any] | None:
+    """Read the frame at a place of the grid, the commonest wish, by the shortest way.
 
     ``None`` where there is no such place, no frame, or more to it.
     """
-    if len(grid.numbers.shape) != 1 or not grid.is_stack_of_frames:
+    if len(grid.numbers.shape) != len(place) or not grid.is_stack_of_frames:
         return None
-    if not -len(grid.numbers) <= place < len(grid.numbers):
+    try:
+        number = int(grid.numbers[place])
+    except IndexError:
         return None
-    number = int(grid.numbers[place])
     if number < 0:
         return None
     image, own = row.of(number)

@@ -1,7 +1,7 @@
 """`LabelMap`: an array of segments, each 0 or 1, read as one plane of segment numbers."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import Any, Final, Literal, TypeAlias
@@ -15,10 +15,11 @@ from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import FrameGrid
 from lazydicom._array.image import DicomImage
 from lazydicom._array.lazy_array import read_all
-from lazydicom._array.selection import Positions, as_slice, select
+from lazydicom._array.selection import Positions, as_slice, is_whole, select
 from lazydicom._array.work.parallel import run
 from lazydicom._array.work.plan import ReadPlan, sum_plans
 from lazydicom._bytes.ranges import REQUESTS
+from lazydicom._frames.reader import is_distant
 from lazydicom.errors import InvalidDicomError
 
 OnOverlap: TypeAlias = Literal["error", "first", "last"]
@@ -211,27 +212,35 @@ class LabelMap:
         """Put all segments of a plane into one; the order of segments decides, nothing else."""
         present = self._present(z)
         order = present[::-1] if self.on_overlap == "first" else present
-        at_once = max(_MOST_AT_ONCE // max(out.size, 1), 1)
-        counts = np.zeros(out.shape, np.min_scalar_type(len(present)))
-        for start in range(0, len(order), at_once):
-            some = order[start : start + at_once]
-            masks = self.source.read(_key(some, z, plane), threads=1)[:, 0]
-            for segment, mask in zip(some.tolist(), masks, strict=True):
-                np.copyto(
-                    out,
-                    self.numbers[segment],
-                    where=mask.view(np.bool_),
-                    casting="unsafe",
-                )
-                if self.on_overlap == "error":
-                    np.add(counts, mask, out=counts, casting="unsafe")
-        if counts.max(initial=0) > 1:
-            raise self._overlap(z, plane, counts)
+        held = 0
+        for segment, mask in self._masks(order.tolist(), z, plane):
+            number = self.numbers[segment]
+            np.copyto(out, number, where=mask, casting="unsafe")
+            held += np.count_nonzero(mask)
+        if self.on_overlap == "error" and held > np.count_nonzero(out):
+            raise self._overlap(z, plane)
 
-    def _overlap(
-        self, z: int, plane: tuple[Positions, ...], counts: NDArray[Any]
-    ) -> InvalidDicomError:
+    def _masks(
+        self, segments: Sequence[int], z: int, plane: tuple[Positions, ...]
+    ) -> Iterator[tuple[int, NDArray[np.bool_]]]:
+        """Yield where each segment is in a plane: whole frames one by one, parts together."""
+        source = self.source
+        whole = source.grid.is_stack_of_frames and is_whole(plane, source.shape[2:])
+        if whole and not any(is_distant(image.reader) for image in source.images):
+            for segment in segments:
+                yield segment, source[segment, z].view(np.bool_)
+            return
+        at_once = max(_MOST_AT_ONCE // max(math.prod(map(len, plane)), 1), 1)
+        for start in range(0, len(segments), at_once):
+            some = segments[start : start + at_once]
+            masks = source.read(_key(some, z, plane), threads=1)[:, 0]
+            yield from zip(some, masks.view(np.bool_), strict=True)
+
+    def _overlap(self, z: int, plane: tuple[Positions, ...]) -> InvalidDicomError:
         """Return an error that names two segments and the voxel that both hold."""
+        counts = np.zeros(tuple(map(len, plane)), np.int64)
+        for _, mask in self._masks(self._present(z).tolist(), z, plane):
+            counts += mask
         where = np.argwhere(counts > 1)[0].tolist()
         y, x = (int(one[k]) for one, k in zip(plane, where, strict=True))
         present = self._present(z)
@@ -245,9 +254,10 @@ class LabelMap:
 
 
 def _key(
-    segments: NDArray[np.int64], z: int, plane: tuple[Positions, ...]
+    segments: Sequence[int], z: int, plane: tuple[Positions, ...]
 ) -> tuple[Any, ...]:
     """Return the index expression of some segments in a plane; it keeps every axis."""
+    some = np.array(segments, np.int64)
     if all(isinstance(one, range) for one in plane):
-        return (segments, slice(z, z + 1), *map(as_slice, plane))
-    return np.ix_(segments, np.array([z]), *(np.asarray(one, np.intp) for one in plane))
+        return (some, slice(z, z + 1), *map(as_slice, plane))
+    return np.ix_(some, np.array([z]), *(np.asarray(one, np.intp) for one in plane))

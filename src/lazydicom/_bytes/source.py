@@ -74,6 +74,8 @@ def read_many(source: ByteSource, spans: Sequence[ByteRange]) -> list[BytesLike]
     """Read all `spans` in the way that suits the source."""
     if is_distant(source):
         return source.read_many(spans)
+    if len(spans) == 1:
+        return [source.read(spans[0])]
     found: list[BytesLike] = [b""] * len(spans)
     for members in together(source, spans):
         block = span_of(spans[member] for member in members)

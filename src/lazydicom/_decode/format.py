@@ -56,6 +56,14 @@ class FrameFormat:
         return self.transfer_syntax.native and self.in_order and not self.padded
 
     @cached
+    def is_bits(self) -> bool:
+        """Whether a frame is 1-bit pixels, packed without padding, in order."""
+        pixel = self.pixel
+        alone = pixel.bits_allocated == 1 and pixel.samples_per_pixel == 1
+        padded = self.padded or self.swapped_pairs
+        return alone and self.transfer_syntax.native and not padded
+
+    @cached
     def as_stored(self) -> bool:
         """Whether the bytes of a frame are its values without any change."""
         pixel = self.pixel

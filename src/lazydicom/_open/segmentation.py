@@ -141,6 +141,9 @@ def open_segmentation(
             raise ValueError(
                 "A FRACTIONAL segmentation has no label map: values overlap"
             )
+        if 0 in array.coords["segment"].values:
+            message = "Segment 0 has no label map: 0 is where no segment is"
+            raise InvalidDicomError(message, url=table.images[0].url)
         return LabelMap(array, array.coords["segment"].values, on_overlap)
     if kind == "FRACTIONAL" and fractional == "unit":
         return as_unit(array, table)

@@ -145,7 +145,11 @@ def of_label_map(
     of_axis = numbers.reshape(-1, *(1,) * array.ndim)
     kernel = partial(_is_segment, check=check)
     function = FrameFunction(
-        kernel, (of_axis, frames[None]), np.dtype(np.uint8), "segments"
+        kernel,
+        (of_axis, frames[None]),
+        np.dtype(np.uint8),
+        "segments",
+        repeats=True,
     )
     return ComputedArray(spread, function)
 
@@ -188,6 +192,8 @@ def _check_known(
         return
     described = np.zeros(1 << (8 * values.dtype.itemsize), np.bool_)
     described[known] = True
+    if described[: int(values.max(initial=0)) + 1].all():  # numbers seldom skip
+        return
     right = described[values]
     if not right.all():
         where = tuple(np.argwhere(~right)[0])
