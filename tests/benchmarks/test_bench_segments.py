@@ -219,7 +219,7 @@ def test_a_segment_takes_half_of_the_time(
 ) -> None:
     """Guards 0.5 × of highdicom's time, the first time too."""
     place = middle(seg)
-    theirs = peer[0].get_volume(segment_numbers=[place + 1])  # type: ignore[no-untyped-call]
+    theirs = peer[0].get_volume(segment_numbers=[place + 1])
     start = time.perf_counter()
     ours = seg[place]
     first = time.perf_counter() - start
@@ -230,7 +230,7 @@ def test_a_segment_takes_half_of_the_time(
     best = best_seconds(
         {
             "seg[segment]": lambda: seg[place],
-            "highdicom": lambda: peer[0].get_volume(segment_numbers=[place + 1]),  # type: ignore[no-untyped-call]
+            "highdicom": lambda: peer[0].get_volume(segment_numbers=[place + 1]),
         },
         rounds=7,
     )
@@ -273,7 +273,7 @@ def test_a_segment_of_a_label_map_takes_a_fifth_of_the_time(case: Case) -> None:
     best = best_seconds(
         {
             "ours": lambda: ours[13],
-            "highdicom": lambda: theirs.get_volume(segment_numbers=[14]),  # type: ignore[no-untyped-call]
+            "highdicom": lambda: theirs.get_volume(segment_numbers=[14]),
         },
         rounds=2,
     )

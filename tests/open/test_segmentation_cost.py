@@ -114,7 +114,7 @@ def test_chunks_of_a_label_map_hold_all_segments_of_few_planes(tmp_path: Path) -
 
     assert seg.chunk_frames(1) == (1, 1, *SHAPE[1:])
     assert seg.chunk_frames(7) == (3, 2, *SHAPE[1:])
-    assert seg.isel(segment=1).chunk_frames(7) == SHAPE  # type: ignore[union-attr]
+    assert seg.isel(segment=1).chunk_frames(7) == SHAPE
     one = seg.isel(segment=slice(1, 2), z=slice(1, 4))
     assert np.array_equal(one[...], TRUTH[1:2, 1:4])
     assert np.array_equal(seg.isel(segment=1)[...], TRUTH[1])

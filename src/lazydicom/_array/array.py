@@ -167,10 +167,7 @@ class DicomArray:
 
     def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 (NumPy's own signature)
         """Read what an index expression of NumPy touches."""
-        place = key if type(key) is tuple else (key,)
-        frame = None
-        if all(type(one) is int for one in place):
-            frame = frame_at(self._row, self.grid, place)
+        frame = frame_at(self._row, self.grid, key)
         return self.read(key) if frame is None else frame
 
     def __array__(

@@ -63,14 +63,15 @@ def image_row(images: tuple[DicomImage, ...]) -> ImageRow:
     return ImageRow(images, [0, *accumulate(len(image) for image in images[:-1])])
 
 
-def frame_at(
-    row: ImageRow, grid: FrameGrid, place: tuple[int, ...]
-) -> NDArray[Any] | None:
+def frame_at(row: ImageRow, grid: FrameGrid, key: Any) -> NDArray[Any] | None:  # noqa: ANN401
     """Read the frame at a place of the grid, the commonest wish, by the shortest way.
 
     ``None`` where there is no such place, no frame, or more to it.
     """
+    place = key if type(key) is tuple else (key,)
     if len(grid.numbers.shape) != len(place) or not grid.is_stack_of_frames:
+        return None
+    if not all(type(one) is int for one in place):
         return None
     try:
         number = int(grid.numbers[place])

@@ -20,7 +20,7 @@ from lazydicom._bytes.source import BytesLike
 from lazydicom._bytes.source import together as spans_together
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decode_frame
-from lazydicom._decode.native import finish_in_place, unpack_bits
+from lazydicom._decode.native import finish_in_place, frame_of_bits
 from lazydicom._decode.samples import codec_threads
 from lazydicom._frames.fragment_stream import StreamRead
 from lazydicom._frames.index import FrameIndex
@@ -151,21 +151,10 @@ class DicomImage:
             data = np.frombuffer(read_frame(self.reader, number), pixel.dtype)
             return data.reshape(pixel.frame_shape)
         if self.format.is_bits:
-            return self._bits(number)
+            return frame_of_bits(self._read_many([number])[0], number, pixel)
         out = np.empty(pixel.frame_shape, pixel.dtype)
         self.decode_into(number, out)
         return out
-
-    def _bits(self, number: int) -> NDArray[np.uint8]:
-        """Read and unpack one frame of 1-bit pixels, without a copy of what is unpacked."""
-        try:
-            data = read_frame(self.reader, number)
-        except LazyDicomError as error:
-            raise error.locate(url=self.url, frame=number) from None
-        pixel = self.format.pixel
-        skip = number * pixel.frame_bits % 8
-        bits = unpack_bits(np.frombuffer(data, np.uint8), skip, pixel.frame_bits)
-        return bits.reshape(pixel.frame_shape)
 
     def reads_alone(self, number: int) -> bool:
         """Return whether reading a frame takes no more than its own bytes."""
@@ -182,9 +171,9 @@ class DicomImage:
                 read_native(self.reader, range(number, number + 1), out.data.cast("B"))
                 finish_in_place(out, self.format)
                 return
-            data = read_frame(self.reader, number)
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=number) from None
+        (data,) = self._read_many([number])
         with codec_threads(_threads_alone()):
             self.decode(number, data, out)
 

@@ -216,7 +216,7 @@ class LabelMap:
         for segment, mask in self._masks(order.tolist(), z, plane):
             number = self.numbers[segment]
             np.copyto(out, number, where=mask, casting="unsafe")
-            held += np.count_nonzero(mask)
+            held += int(np.count_nonzero(mask))
         if self.on_overlap == "error" and held > np.count_nonzero(out):
             raise self._overlap(z, plane)
 

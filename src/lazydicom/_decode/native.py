@@ -134,6 +134,13 @@ def unpack_bits(packed: NDArray[np.uint8], skip: int, count: int) -> NDArray[np.
     return bits[skip:]
 
 
+def frame_of_bits(data: BytesLike, frame: int, pixel: ImagePixel) -> NDArray[np.uint8]:
+    """Unpack a frame of 1-bit pixels into fresh memory, without a copy of what is unpacked."""
+    skip = frame * pixel.frame_bits % 8
+    bits = unpack_bits(np.frombuffer(data, np.uint8), skip, pixel.frame_bits)
+    return bits.reshape(pixel.frame_shape)
+
+
 def unpack_twelve(
     packed: NDArray[np.uint8], skip: int, count: int
 ) -> NDArray[np.uint16]:
