@@ -166,13 +166,9 @@ class DicomImage:
 
     def decode_into(self, number: int, out: NDArray[Any]) -> None:
         """Read and decode one frame into `out`, C-contiguous, of the frame's shape."""
-        try:
-            if self.format.in_place:
-                read_native(self.reader, range(number, number + 1), out.data.cast("B"))
-                finish_in_place(out, self.format)
-                return
-        except LazyDicomError as error:
-            raise error.locate(url=self.url, frame=number) from None
+        if self.format.in_place:
+            self._read_run(number, out[None])
+            return
         (data,) = self._read_many([number])
         with codec_threads(_threads_alone()):
             self.decode(number, data, out)
