@@ -40,6 +40,17 @@ def files_of(*transfer_syntaxes: str) -> dict[str, Path]:
     }
 
 
+@cache
+def files_of_classes(*sop_classes: str) -> dict[str, Path]:
+    """Find the files of these SOP classes, by a short name."""
+    return {
+        f"{root}/{path.relative_to(folder)}": path
+        for root, folder in ROOTS.items()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and _meta(path, "MediaStorageSOPClassUID") in sop_classes
+    }
+
+
 def real_file(name: str) -> Path:
     """Give the path of a file by its short name."""
     root, _, rest = name.partition("/")
@@ -47,7 +58,11 @@ def real_file(name: str) -> Path:
 
 
 def _transfer_syntax(path: Path) -> str | None:
+    return _meta(path, "TransferSyntaxUID")
+
+
+def _meta(path: Path, keyword: str) -> str | None:
     try:
-        return str(read_file_meta_info(path).get("TransferSyntaxUID"))
+        return str(read_file_meta_info(path).get(keyword))
     except (InvalidDicomError, EOFError):
         return None
