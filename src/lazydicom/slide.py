@@ -15,7 +15,7 @@ from lazydicom._array.array import DicomArray
 from lazydicom._header import tags
 from lazydicom._header.columns.sequences import sequence_values
 from lazydicom._open.image import open_image
-from lazydicom._open.options import OpenKeywords
+from lazydicom._open.instance import OpenKeywords
 from lazydicom._open.slide import SlideImage, open_slide
 from lazydicom._views.icc import icc_profile
 from lazydicom._views.stored_mask import stored_mask

@@ -12,7 +12,8 @@ from dicom_files import EXPLICIT_BIG, IMPLICIT_LITTLE, element, make_native
 from enhanced_files import make_enhanced
 
 import lazydicom
-from lazydicom._bytes.ranges import ByteRange, coalesce
+from lazydicom._bytes.ranges import coalesce
+from lazydicom._bytes.source import ByteRange
 
 if TYPE_CHECKING:
     from counting import CountingSource

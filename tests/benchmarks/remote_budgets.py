@@ -20,7 +20,8 @@ from remote_files import FRAME, encapsulated, enhanced, native
 
 import lazydicom
 from lazydicom._array.work.parallel import run
-from lazydicom._bytes.ranges import MAX_BLOCK, REQUESTS, ByteRange, cut
+from lazydicom._bytes.ranges import MAX_BLOCK, REQUESTS, cut
+from lazydicom._bytes.source import ByteRange
 
 FRAMES = 2000
 """Of the native file."""

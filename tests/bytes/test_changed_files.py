@@ -17,7 +17,7 @@ from dicom_files import DEFLATED, EXPLICIT_BIG, make_native, stored_pixels
 from encapsulated_files import make_encapsulated
 
 import lazydicom
-from lazydicom._bytes import version
+from lazydicom._bytes import location
 from lazydicom.errors import LazyDicomError, SourceChangedError
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ def test_on_another_machine_size_and_time_count(
     other = path.with_name("other.dcm")
     other.write_bytes(FILE)
     os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
-    monkeypatch.setattr(version, "_MACHINE", "another")
+    monkeypatch.setattr(location, "_MACHINE", "another")
 
     other.replace(path)  # the same file, but other numbers, as in another mount
     travelled = pickle.loads(pickle.dumps(array))

@@ -20,7 +20,7 @@ import lazydicom
 from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.listing import list_files
 from lazydicom._bytes.open import open_source
-from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import ByteRange
 from lazydicom.errors import LazyDicomError, LazyDicomWarning, SourceError
 
 if TYPE_CHECKING:

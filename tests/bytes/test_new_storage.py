@@ -13,8 +13,7 @@ from pydicom.data import get_testdata_file
 
 import lazydicom
 from lazydicom._bytes import open as opening
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import check_span
+from lazydicom._bytes.source import ByteRange, check_span
 from lazydicom.errors import SourceError
 
 if TYPE_CHECKING:

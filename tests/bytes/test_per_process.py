@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from lazydicom._bytes.ranges import ByteRange
-    from lazydicom._bytes.source import BytesLike
+    from lazydicom._bytes.source import ByteRange, BytesLike
 
 PIXELS = np.arange(4 * 64 * 64, dtype=np.uint16).reshape(4, 64, 64)
 

@@ -7,7 +7,8 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lazydicom._bytes.ranges import ByteRange, coalesce, cut, group, span_of
+from lazydicom._bytes.ranges import coalesce, cut, group, span_of
+from lazydicom._bytes.source import ByteRange
 
 SPANS = st.lists(st.builds(ByteRange, st.integers(0, 500), st.integers(0, 50)))
 

@@ -17,8 +17,8 @@ from range_server import PERMANENT, TRANSIENT, RangeServer, Request
 
 import lazydicom
 from lazydicom._bytes.open import open_source
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import ByteSource, read_many
+from lazydicom._bytes.ranges import read_many
+from lazydicom._bytes.source import ByteRange, ByteSource
 from lazydicom.errors import SourceChangedError, SourceError
 
 FILE = make_native(rows=64, columns=64, number_of_frames=40)

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 import lazydicom
 from lazydicom._bytes.containers.inflate import InflatedSource
 from lazydicom._bytes.open import open_source
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import MemorySource, read_many
+from lazydicom._bytes.ranges import read_many
+from lazydicom._bytes.source import ByteRange, MemorySource
 from lazydicom.errors import SourceError
 
 if TYPE_CHECKING:
@@ -144,7 +144,7 @@ def test_another_process_reads_the_same(kind: str, tmp_path: Path) -> None:
     source = MAKERS[kind](tmp_path, DATA)
     source.read(ByteRange(1000, 1))
     code = (
-        "import pickle, sys; from lazydicom._bytes.ranges import ByteRange\n"
+        "import pickle, sys; from lazydicom._bytes.source import ByteRange\n"
         "source = pickle.load(sys.stdin.buffer)\n"
         "sys.stdout.buffer.write(bytes(source.read(ByteRange(400, 100))))"
     )

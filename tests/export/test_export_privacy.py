@@ -21,7 +21,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian
 from zarr.buffer import default_buffer_prototype
 
 import lazydicom
-from lazydicom._header.columns.technical import TECHNICAL_ATTRIBUTES
+from lazydicom._header.values import TECHNICAL_ATTRIBUTES
 from lazydicom.errors import InvalidDicomError, LazyDicomError, LazyDicomWarning
 
 if TYPE_CHECKING:

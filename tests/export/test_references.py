@@ -46,7 +46,7 @@ from tiled_codestreams import tiles_of_htj2k, tiles_of_jpeg_2000
 import lazydicom
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.grid import FrameGrid
-from lazydicom._header.columns.technical import TECHNICAL_ATTRIBUTES
+from lazydicom._header.values import TECHNICAL_ATTRIBUTES
 from lazydicom._views.references.plan import plan_references
 from lazydicom._views.zarr_codec import CODEC_ID
 from lazydicom.errors import DecodeError, ExportError, LazyDicomError, UnsupportedError

@@ -32,11 +32,11 @@ from pydicom.encaps import generate_frames
 from tiff_files import make_dual
 from tools import require_shared_data
 
+from lazydicom._bytes import source as bytes_source
 from lazydicom._bytes.local.source import open_local
 from lazydicom._bytes.source import MemorySource
 from lazydicom._frames.fragment_reader import open_fragments
 from lazydicom._frames.reader import read_frame
-from lazydicom._header import lookahead as _window
 from lazydicom._header.header import header_of_dataset, read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning, UnsupportedError
 
@@ -57,7 +57,7 @@ def small_blocks(
 ) -> None:
     """Let a distant file of 500 bytes be too long to fetch at once."""
     if "frame_with_a_table" not in request.node.name:
-        monkeypatch.setattr(_window, "FIRST_BLOCK", 32)
+        monkeypatch.setattr(bytes_source, "FIRST_BLOCK", 32)
 
 
 FRAMES = [codestream(JPEG, bytes([65 + k]) * (11 * k + 20)) for k in range(4)]

@@ -28,11 +28,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tiff_files import make_dual
 
+from lazydicom._bytes import source as bytes_source
 from lazydicom._bytes.source import MemorySource
 from lazydicom._frames import encapsulated as _encapsulated_index
 from lazydicom._frames.fragment_reader import open_fragments
 from lazydicom._frames.reader import read_frame
-from lazydicom._header import lookahead as _window
 from lazydicom._header.header import read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomError, LazyDicomWarning
 
@@ -54,7 +54,7 @@ SOURCES = (MemorySource, LargeSource, UnmappedSource)
 def small_blocks() -> Iterator[None]:
     """Let a distant file of some hundred bytes be too long to fetch at once."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(_window, "FIRST_BLOCK", 32)
+        patch.setattr(bytes_source, "FIRST_BLOCK", 32)
         yield
 
 

@@ -17,7 +17,7 @@ from remote_files import KIB, encapsulated
 
 import lazydicom
 from lazydicom._array.work.parallel import run
-from lazydicom._bytes.ranges import FIRST_BLOCK
+from lazydicom._bytes.source import FIRST_BLOCK
 from lazydicom._frames import fragment_stream as _fragment_stream
 from lazydicom._frames.reader import stream as stream_frames
 from lazydicom.errors import (

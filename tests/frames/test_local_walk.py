@@ -33,8 +33,7 @@ from lazydicom.errors import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lazydicom._bytes.ranges import ByteRange
-    from lazydicom._bytes.source import ByteSource
+    from lazydicom._bytes.source import ByteRange, ByteSource
     from lazydicom._frames.fragment_reader import FragmentReader
 
 

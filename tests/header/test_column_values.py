@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from lazydicom._header.columns.values import seconds_of
+from lazydicom._header.columns.column import seconds_of
 
 NOON = 1577880000.0
 """2020-01-01 12:00 UTC."""

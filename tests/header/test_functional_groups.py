@@ -28,11 +28,9 @@ from traced_memory import traced
 
 from lazydicom._bytes.open import open_source
 from lazydicom._header.attributes import FRAME_ATTRIBUTES, TEXT
-from lazydicom._header.columns.functional_groups import (
-    functional_group_columns,
-    has_functional_groups,
-)
-from lazydicom._header.columns.values import seconds_of
+from lazydicom._header.columns.column import seconds_of
+from lazydicom._header.columns.functional_groups import functional_group_columns
+from lazydicom._header.elements import has_functional_groups
 from lazydicom._header.header import header_of_dataset, read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomError
 
@@ -122,7 +120,7 @@ def assert_dataset_gives_the_columns_of_its_file(file: bytes | Path) -> None:
 
     columns, expected = functional_group_columns(header), columns_of(file)
 
-    assert has_functional_groups(header)
+    assert has_functional_groups(header.elements)
     assert columns.keys() == expected.keys()
     for name, column in expected.items():
         np.testing.assert_array_equal(columns[name], column, err_msg=name)
@@ -132,7 +130,7 @@ def assert_dataset_gives_the_columns_of_its_file(file: bytes | Path) -> None:
 def test_columns_of_a_dataset_are_those_of_its_file(path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        if not has_functional_groups(read_header(open_source(path))):
+        if not has_functional_groups(read_header(open_source(path)).elements):
             pytest.skip("no functional groups")
         try:
             columns_of(path)

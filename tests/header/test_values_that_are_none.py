@@ -17,8 +17,8 @@ from traced_memory import traced
 
 import lazydicom
 from lazydicom._bytes.open import open_source
+from lazydicom._header.columns.column import seconds_of
 from lazydicom._header.columns.functional_groups import functional_group_columns
-from lazydicom._header.columns.values import seconds_of
 from lazydicom._header.header import read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning
 

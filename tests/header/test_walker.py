@@ -10,8 +10,7 @@ from dicom_elements import element, element_header, item, sequence
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lazydicom._bytes.source import MemorySource
-from lazydicom._header.lookahead import Lookahead, open_lookahead
+from lazydicom._bytes.source import Lookahead, MemorySource, open_lookahead
 from lazydicom._header.walker import MAX_DEPTH, UNDEFINED, Framing, read_element, walk
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning, LimitError
 
@@ -100,8 +99,8 @@ def test_each_step_ends_where_the_next_element_begins(
 
 def _walk_by_blocks(data: bytes, form: str, block: int) -> Iterator[Step]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("lazydicom._header.lookahead.FIRST_BLOCK", block)
-        patch.setattr("lazydicom._header.lookahead.BLOCK_AFTER_JUMP", block)
+        patch.setattr("lazydicom._bytes.source.FIRST_BLOCK", block)
+        patch.setattr("lazydicom._bytes.source.BLOCK_AFTER_JUMP", block)
         window = Lookahead(MemorySource(data), None)
         for step in walk(window, 0, framing_of(form)):
             yield Step(*step)

@@ -17,10 +17,12 @@ import lazydicom
 if TYPE_CHECKING:
     from pathlib import Path
 
-ONE_FRAME: Final = 18
-OPEN_IMAGE: Final = 32
-OPEN_SERIES: Final = 60
-TO_ZARR: Final = 40
+FIRST_FRAME: Final = 12
+"""Of an array, which works out what its frames have in common."""
+ONE_FRAME: Final = 8
+OPEN_IMAGE: Final = 18
+OPEN_SERIES: Final = 39
+TO_ZARR: Final = 29
 
 
 def native_file(folder: Path) -> Path:
@@ -32,9 +34,11 @@ def native_file(folder: Path) -> Path:
 def test_a_native_frame_is_followed_through_few_files(tmp_path: Path) -> None:
     array = lazydicom.open_image(native_file(tmp_path))
 
-    files = executed_modules(lambda: array[1])
+    first = executed_modules(lambda: array[1])
+    another = executed_modules(lambda: array[0])
 
-    assert len(files) <= ONE_FRAME, sorted(files)
+    assert len(first) <= FIRST_FRAME, sorted(first)
+    assert len(another) <= ONE_FRAME, sorted(another)
 
 
 def test_opening_a_native_file_is_followed_through_few_files(tmp_path: Path) -> None:

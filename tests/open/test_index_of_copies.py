@@ -18,9 +18,9 @@ from dicom_files import DEFLATED, EXPLICIT_BIG, make_encapsulated, make_native
 from range_server import RangeServer
 
 import lazydicom
-from lazydicom._bytes import version
+from lazydicom._bytes import location
+from lazydicom._bytes.location import Version, is_of_content
 from lazydicom._bytes.open import open_source
-from lazydicom._bytes.version import Version, is_of_content
 from lazydicom.errors import SourceChangedError
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def replace_as_copied(path: Path, place: int) -> None:
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    return lambda: monkeypatch.setattr(version, "_MACHINE", "another")
+    return lambda: monkeypatch.setattr(location, "_MACHINE", "another")
 
 
 READS: Final[dict[str, Callable[[Any], object]]] = {

@@ -10,7 +10,7 @@ import xarray as xr
 from pydicom.data import get_testdata_file
 
 import lazydicom
-from lazydicom._open.options import OPTION_NAMES, OpenKeywords, open_options
+from lazydicom._open.instance import OPTION_NAMES, OpenKeywords, open_options
 
 CT = str(get_testdata_file("CT_small.dcm", download=False))
 RT_DOSE = str(get_testdata_file("rtdose.dcm", download=False))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lazydicom._decode.format import Isolation
-    from lazydicom._open.options import OpenKeywords
+    from lazydicom._open.instance import OpenKeywords
 
 JPEG: Final = "1.2.840.10008.1.2.4."
 

@@ -13,8 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from contextlib import AbstractContextManager
 
-    from lazydicom._bytes.ranges import ByteRange
-    from lazydicom._bytes.source import BytesLike
+    from lazydicom._bytes.source import ByteRange, BytesLike
 
 JPEG: Final = "1.2.840.10008.1.2.4.50"
 JPEG_LS: Final = "1.2.840.10008.1.2.4.80"

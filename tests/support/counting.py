@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import lazydicom
 from lazydicom._bytes.open import open_source
-from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import ByteRange
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager

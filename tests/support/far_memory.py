@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import BytesLike, MemorySource
+from lazydicom._bytes.source import ByteRange, BytesLike, MemorySource
 
 JPEG = "1.2.840.10008.1.2.4.70"
 

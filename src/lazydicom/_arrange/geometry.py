@@ -3,13 +3,14 @@
 Positions decide: never Slice Thickness, Slice Location or Instance Number.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom.errors import LimitError
+from lazydicom._array.frame_table import FrameTable
+from lazydicom.errors import InvalidDicomError, LimitError, warn
 
 SAME_DIRECTION: Final = 1e-3
 """Direction cosines that differ less are equal: 0.06 degrees."""
@@ -328,3 +329,38 @@ def gantry_tilt(step: NDArray[np.float64], normal: NDArray[np.float64]) -> float
     cosine = float(step @ normal / np.linalg.norm(step))
     angle = float(np.degrees(np.arccos(min(1.0, cosine))))
     return angle if angle > _TILTED else None
+
+
+_MOST_SKEWED: Final = 1.0
+"""Degrees; rounding of direction cosines gives less."""
+
+
+def with_unit_directions(table: FrameTable) -> FrameTable:
+    """Return the table with directions of unit length, with a warning where they had none.
+
+    Raises
+    ------
+    InvalidDicomError
+        If rows and columns are not at right angles: no affine of equal pixels describes it.
+    """
+    orientation = table.numbers("orientation")
+    rows = np.flatnonzero(spans_plane(orientation))
+    if not len(rows):
+        return table
+    given = orientation[rows]
+    units = unit_directions(given)
+    skewed = skew_degrees(units)
+    worst = int(skewed.argmax())
+    if skewed[worst] > _MOST_SKEWED:
+        image = table.images[table.image[rows[worst]]]
+        angle = 90 - skewed[worst]
+        message = f"Rows and columns are {angle:.1f} degrees apart, expected 90"
+        raise InvalidDicomError(message, url=image.url)
+    odd = np.abs(given - units).max(axis=1) > SAME_DIRECTION
+    if not odd.any():
+        return table
+    image = table.images[table.image[rows[int(odd.argmax())]]]
+    warn("Directions of rows and columns are no unit vectors, made so", url=image.url)
+    whole = orientation.copy()
+    whole[rows[odd]] = units[odd]
+    return replace(table, columns={**table.columns, "orientation": whole})

@@ -19,7 +19,6 @@ from lazydicom._arrange.axes.labels import (
     geometry_labels,
     pixel_labels,
 )
-from lazydicom._arrange.axes.mixtures import indices_contradict, mixed_kinds
 from lazydicom._arrange.axes.varying import moved_origins
 from lazydicom._arrange.concatenation import object_order
 from lazydicom._arrange.cuts import (
@@ -33,6 +32,8 @@ from lazydicom._arrange.faults import (
     PlacedFrames,
     faults_of,
     faults_without_places,
+    indices_contradict,
+    mixed_kinds,
 )
 from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._arrange.geometry import (

@@ -1,17 +1,13 @@
 """One instance as a stack of its frames, in the order of the file."""
 
 from collections.abc import Mapping
-from math import isnan
 
 from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._array.array import DicomArray
 from lazydicom._array.frame_table import FrameTableLoader
 from lazydicom._array.grid import stack_grid
 from lazydicom._array.image import DicomImage
-from lazydicom._header.columns.technical import TECHNICAL_ATTRIBUTES
-from lazydicom._header.columns.terms import is_term
-from lazydicom._header.elements import Elements
-from lazydicom.errors import InvalidDicomError, warn
+from lazydicom._header.elements import technical_attributes
 
 
 def stack_frames(
@@ -46,23 +42,3 @@ def _overruled(
         names["declared_transfer_syntax"] = declared
         names["transfer_syntax"] = image.format.transfer_syntax.uid
     return names
-
-
-def technical_attributes(elements: Elements, *, url: str) -> dict[str, object]:
-    """Collect the technical attributes that stand at the top level.
-
-    One that cannot be read is left out with a warning: no pixel depends on it. Text that is
-    none of the terms of the standard is left out, too: it may name a patient.
-    """
-    attributes: dict[str, object] = {}
-    for name, (tag, vr) in TECHNICAL_ATTRIBUTES.items():
-        try:
-            values = elements.get(tag, vr)
-        except InvalidDicomError as error:
-            warn(f"{name} is left out. {error.message}", url=url)
-            continue
-        if any(isinstance(value, float) and isnan(value) for value in values):
-            warn(f"{name} is left out. It lacks a value", url=url)
-        elif values and all(is_term(name, str(value)) for value in values):
-            attributes[name] = values[0] if len(values) == 1 else list(values)
-    return attributes

@@ -15,8 +15,8 @@ from lazydicom._array.image import Decode, DicomImage
 from lazydicom._array.pieces import Pieces
 from lazydicom._array.work.parallel import Fetch, Job, run
 from lazydicom._array.work.plan import ReadPlan
-from lazydicom._bytes.ranges import REQUESTS, ByteRange
-from lazydicom._bytes.source import is_distant, read_each, read_many, together
+from lazydicom._bytes.ranges import REQUESTS, read_each, read_many, together
+from lazydicom._bytes.source import ByteRange, is_distant
 from lazydicom._decode.native import Region, region_of
 from lazydicom.errors import InvalidDicomError, LazyDicomError
 

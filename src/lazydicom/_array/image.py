@@ -10,14 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.grid import Parts
+from lazydicom._array.pieces import frame_runs, places_of
 from lazydicom._array.work.cache import FrameCache
-from lazydicom._array.work.frame_runs import frame_runs, places_of
 from lazydicom._array.work.parallel import Fetch, Job, available_cores
 from lazydicom._array.work.plan import ReadPlan, plan_of_groups
 from lazydicom._bytes.cached import cached
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import BytesLike
-from lazydicom._bytes.source import together as spans_together
+from lazydicom._bytes.ranges import together as spans_together
+from lazydicom._bytes.source import ByteRange, BytesLike
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decode_frame
 from lazydicom._decode.native import finish_in_place, frame_of_bits

@@ -5,12 +5,14 @@ that is inflated would wait for another one, and a child of a fork for ever.
 """
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from contextlib import nullcontext
+from functools import cached_property
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 
-class cached(Generic[T]):  # noqa: N801 (used as `property` is)
+class cached(cached_property[T]):  # noqa: N801 (used as `property` is)
     """Keep what a method returns in the object; threads that come at once both call it.
 
     >>> class Circle:
@@ -25,19 +27,5 @@ class cached(Generic[T]):  # noqa: N801 (used as `property` is)
     """
 
     def __init__(self, method: Callable[[Any], T]) -> None:
-        self.method = method
-        self.__doc__ = method.__doc__
-
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, instance: None, owner: type) -> "cached[T]": ...
-    @overload
-    def __get__(self, instance: object, owner: type) -> T: ...
-    def __get__(self, instance: object | None, owner: type) -> "T | cached[T]":
-        """Return the value; from now on the object has it by itself."""
-        if instance is None:
-            return self
-        value = self.method(instance)
-        return instance.__dict__.setdefault(self.name, value)  # type: ignore[no-any-return]
+        super().__init__(method)
+        self.lock = nullcontext()  # from Python 3.12 on there is none

@@ -10,8 +10,8 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import BytesLike, ByteSource, is_distant, read_many
+from lazydicom._bytes.ranges import read_many
+from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource, is_distant
 from lazydicom.errors import SourceChangedError
 
 _LENGTH: Final = 64

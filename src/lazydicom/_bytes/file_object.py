@@ -12,10 +12,15 @@ from itertools import count
 from typing import Any, BinaryIO, Final, TypeGuard
 from weakref import WeakKeyDictionary
 
+from lazydicom._bytes.location import Version
 from lazydicom._bytes.per_process import per_process
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import BytesLike, ByteSource, MemorySource, check_span
-from lazydicom._bytes.version import Version
+from lazydicom._bytes.source import (
+    ByteRange,
+    BytesLike,
+    ByteSource,
+    MemorySource,
+    check_span,
+)
 from lazydicom.errors import SourceError
 
 _UNNAMED: Final = "<file object>"

@@ -17,12 +17,18 @@ from lazydicom._bytes.file_object import (
 )
 from lazydicom._bytes.local.mapped import map_file
 from lazydicom._bytes.local.source import LocalAccess, LocalSource, open_local
-from lazydicom._bytes.location import URL_TYPES, Location, Url, chain, scheme
-from lazydicom._bytes.ranges import FIRST_BLOCK
+from lazydicom._bytes.location import (
+    URL_TYPES,
+    Location,
+    OnChange,
+    Url,
+    chain,
+    scheme,
+    version_for,
+)
 from lazydicom._bytes.remote.client import RemotePlace
 from lazydicom._bytes.remote.source import RemoteSource, open_remote
-from lazydicom._bytes.source import ByteSource, MemorySource
-from lazydicom._bytes.version import OnChange, version_for
+from lazydicom._bytes.source import FIRST_BLOCK, ByteSource, MemorySource
 from lazydicom.errors import UnsupportedError
 
 File: TypeAlias = Url | Member

@@ -1,10 +1,10 @@
-"""Byte ranges, and the planning of reads: pure arithmetic, no I/O."""
+"""Which byte ranges to read together: pure arithmetic, and the reads that follow from it."""
 
 from collections.abc import Iterable, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
-FIRST_BLOCK: Final = 1 << 16
-"""64 KiB hold the header of most files; opening fetches them before it knows anything."""
+from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource, is_distant
+
 MAX_GAP: Final = 1 << 17
 """128 KiB: what 100 MB/s give in 20 ms, shared by 16 requests that wait at once."""
 MAX_BLOCK: Final = 1 << 22
@@ -14,20 +14,6 @@ LOCAL_BLOCK: Final = 1 << 17
 of them would cost a tenth of a slide tile, and more of them would leave cores idle."""
 REQUESTS: Final = 16
 """Requests of one process at once; with `MAX_BLOCK` they bound the memory to 64 MiB."""
-
-
-class ByteRange(NamedTuple):
-    """A run of bytes in one file."""
-
-    offset: int
-    """First byte, counted from the start of the file."""
-    length: int
-    """Length in bytes."""
-
-    @property
-    def stop(self) -> int:
-        """The byte after the last one."""
-        return self.offset + self.length
 
 
 def coalesce(
@@ -87,3 +73,34 @@ def cut(span: ByteRange, *, max_block: int) -> list[ByteRange]:
     """
     starts = range(span.offset, span.stop, max_block)
     return [ByteRange(at, min(max_block, span.stop - at)) for at in starts]
+
+
+def read_many(source: ByteSource, spans: Sequence[ByteRange]) -> list[BytesLike]:
+    """Read all `spans` in the way that suits the source."""
+    if is_distant(source):
+        return source.read_many(spans)
+    if len(spans) == 1:
+        return [source.read(spans[0])]
+    found: list[BytesLike] = [b""] * len(spans)
+    for members in together(source, spans):
+        block = span_of(spans[member] for member in members)
+        data = memoryview(source.read(block))
+        for member in members:
+            begin = spans[member].offset - block.offset
+            found[member] = data[begin : begin + spans[member].length]
+    return found
+
+
+def read_each(source: ByteSource, offsets: Sequence[int], length: int) -> BytesLike:
+    """Read `length` bytes from each offset on, one after the other."""
+    if hasattr(source, "read_each"):
+        data: bytes = source.read_each(offsets, length)
+        return data
+    return b"".join(source.read(ByteRange(offset, length)) for offset in offsets)
+
+
+def together(source: ByteSource, spans: Sequence[ByteRange]) -> list[list[int]]:
+    """Return which `spans` one read should fetch, by their places."""
+    if is_distant(source):
+        return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
+    return group(spans, max_gap=0, max_block=LOCAL_BLOCK)

@@ -1,28 +1,44 @@
 """Random access to the bytes of one file, and the source that holds them in memory.
 
-A source has no cursor, no lock and no pixels: any number of threads may read it at once.
+A source has no cursor, no lock and no pixels: any number of threads may read it at once. A
+`Lookahead` is the buffer of one of them, for many small reads one after the other.
 """
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeAlias, TypeGuard
+from typing import Final, NamedTuple, Protocol, TypeAlias, TypeGuard
 
-from lazydicom._bytes.ranges import (
-    LOCAL_BLOCK,
-    MAX_BLOCK,
-    MAX_GAP,
-    ByteRange,
-    group,
-    span_of,
-)
-from lazydicom.errors import SourceError
+from lazydicom.errors import InvalidDicomError, SourceError
 
 BytesLike: TypeAlias = bytes | memoryview
 MEMORY_URL: Final = "<bytes>"
 """What stands for the name of a file in errors."""
+FIRST_BLOCK: Final = 1 << 16
+"""64 KiB hold the header of most files; opening fetches them before it knows anything."""
+BLOCK_AFTER_JUMP: Final = 1 << 14
+"""16 KiB: behind a sequence that was stepped over, Pixel Data is near."""
+_NEAR_BLOCK: Final = 1 << 14
+"""16 KiB of a local file hold most headers, and a second read costs nothing."""
+LARGEST_BLOCK: Final = 1 << 23
+_KEPT: Final = 1 << 20
+"""Elements that matter lie in the first MiB; more is a per-frame sequence."""
 Buffer: TypeAlias = Callable[[int], memoryview]
 """Gives the memory for a number of bytes that are about to come."""
+
+
+class ByteRange(NamedTuple):
+    """A run of bytes in one file."""
+
+    offset: int
+    """First byte, counted from the start of the file."""
+    length: int
+    """Length in bytes."""
+
+    @property
+    def stop(self) -> int:
+        """The byte after the last one."""
+        return self.offset + self.length
 
 
 class ByteSource(Protocol):
@@ -68,37 +84,6 @@ class DistantSource(ByteSource, Protocol):
 def is_distant(source: ByteSource) -> TypeGuard[DistantSource]:
     """Return whether reads should be made together; `isinstance` would take 40 µs."""
     return hasattr(source, "read_many")
-
-
-def read_many(source: ByteSource, spans: Sequence[ByteRange]) -> list[BytesLike]:
-    """Read all `spans` in the way that suits the source."""
-    if is_distant(source):
-        return source.read_many(spans)
-    if len(spans) == 1:
-        return [source.read(spans[0])]
-    found: list[BytesLike] = [b""] * len(spans)
-    for members in together(source, spans):
-        block = span_of(spans[member] for member in members)
-        data = memoryview(source.read(block))
-        for member in members:
-            begin = spans[member].offset - block.offset
-            found[member] = data[begin : begin + spans[member].length]
-    return found
-
-
-def read_each(source: ByteSource, offsets: Sequence[int], length: int) -> BytesLike:
-    """Read `length` bytes from each offset on, one after the other."""
-    if hasattr(source, "read_each"):
-        data: bytes = source.read_each(offsets, length)
-        return data
-    return b"".join(source.read(ByteRange(offset, length)) for offset in offsets)
-
-
-def together(source: ByteSource, spans: Sequence[ByteRange]) -> list[list[int]]:
-    """Return which `spans` one read should fetch, by their places."""
-    if is_distant(source):
-        return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
-    return group(spans, max_gap=0, max_block=LOCAL_BLOCK)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -192,3 +177,96 @@ def check_span(source: SizedFile, span: ByteRange) -> None:
     if span.offset < 0 or span.length < 0 or span.stop > source.size():
         message = f"Expected {span.length} bytes, the file ends at {source.size()}"
         raise SourceError(message, url=source.url, offset=span.offset)
+
+
+class Block(NamedTuple):
+    """A piece of the file."""
+
+    offset: int
+    data: BytesLike
+
+
+class Lookahead:
+    """A buffer that holds the bytes of a file from `base` to `stop`.
+
+    Bytes in memory are one buffer. Elsewhere it is a block that is fetched where somebody
+    looks: 64 KiB at first, a small one after a jump over what nobody asked for, and twice as
+    much each time that he goes straight on. A local file is held open meanwhile, and never
+    mapped: one that is cut then would kill the process.
+    """
+
+    __slots__ = (
+        "_block", "_first", "base", "buffer", "kept", "size", "source", "stop", "unknown",
+        "url",
+    )  # fmt: skip
+
+    def __init__(
+        self, source: ReadableFile, memory: BytesLike | None, base: int = 0
+    ) -> None:
+        self.source = source
+        self._first = _NEAR_BLOCK if reads_small(source) else FIRST_BLOCK
+        self._block = self._first
+        self.url = source.url
+        self.size = source.size()
+        self.buffer: BytesLike = b"" if memory is None else memory
+        self.base = base
+        self.stop = base + len(self.buffer)
+        self.unknown = 0
+        """Elements met so far whose VR is not known: each costs many reads."""
+        self.kept: list[Block] = []
+        """Blocks fetched so far, as far as they are worth keeping."""
+
+    def seek(self, offset: int, length: int) -> int:
+        """Bring `length` bytes at `offset` into the buffer, return where they lie there.
+
+        Raises
+        ------
+        InvalidDicomError
+            If the file ends before.
+        """
+        if offset < self.base or offset + length > self.stop:
+            self._fetch(offset, length)
+        return offset - self.base
+
+    def holds(self, start: int, stop: int) -> bool:
+        """Return whether the bytes from `start` to `stop` are in the buffer."""
+        return self.base <= start and stop <= self.stop
+
+    def bytes_at(self, offset: int, length: int) -> bytes:
+        """Copy out the bytes at `offset`."""
+        start = self.seek(offset, length)
+        return bytes(self.buffer[start : start + length])
+
+    def keep(self, start: int, stop: int) -> tuple[Block, ...]:
+        """Return the blocks seen so far; of memory a copy from `start` to `stop`."""
+        if self.kept or self.stop < self.size:
+            return tuple(self.kept)
+        stop = min(stop, start + _KEPT)
+        return (Block(start, bytes(self.buffer[start:stop])),)
+
+    def _fetch(self, offset: int, length: int) -> None:
+        if offset + length > self.size:
+            message = f"Expected {length} more bytes, the file ends at {self.size}"
+            raise InvalidDicomError(message, url=self.url, offset=offset)
+        if not self.stop and offset + length <= self._first:
+            offset, length = 0, self._first  # opening a distant source fetched it
+        elif self.base <= offset <= self.stop + BLOCK_AFTER_JUMP:
+            self._block = min(2 * self._block, LARGEST_BLOCK)
+        else:
+            self._block = BLOCK_AFTER_JUMP
+        count = min(max(length, self._block), self.size - offset)
+        self.buffer = self.source.read(ByteRange(offset, count))
+        self.base, self.stop = offset, offset + count
+        if offset + count <= _KEPT:
+            self.kept.append(Block(offset, self.buffer))
+
+
+@contextmanager
+def open_lookahead(source: ByteSource) -> Iterator[Lookahead]:
+    """Yield a lookahead on a local file by position, else on memory or blocks."""
+    if is_holdable(source):
+        with source.held() as file:
+            yield Lookahead(file, None)
+    else:
+        with source.mapped() as memory:
+            yield Lookahead(source, memory)

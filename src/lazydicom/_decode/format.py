@@ -4,9 +4,13 @@ import sys
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+import numpy as np
+
 from lazydicom._bytes.cached import cached
+from lazydicom._header import tags
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom._header.transfer_syntax import TransferSyntax
+from lazydicom.errors import LimitError, UnsupportedError
 
 Color: TypeAlias = Literal["rgb", "stored"]
 Decoder: TypeAlias = Literal["imagecodecs", "pydicom"]
@@ -80,3 +84,25 @@ class FrameFormat:
         """Whether stored YCbCr comes out as RGB."""
         ybr = self.pixel.photometric_interpretation in YBR_FULL
         return self.color == "rgb" and ybr
+
+
+def check_color(format_: FrameFormat, *, url: str, offset: int | None) -> None:
+    """Refuse YCbCr that has no conversion: that of 8 bits is the only one defined."""
+    dtype = format_.pixel.dtype
+    if format_.converts_to_rgb and dtype != np.uint8:
+        raise UnsupportedError(
+            f'YCbCr of type {dtype} is not converted: open it with color="stored"',
+            url=url,
+            offset=offset,
+            tag=tags.PHOTOMETRIC_INTERPRETATION,
+        )
+
+
+def check_size(frame_nbytes: int, max_frame_bytes: int) -> None:
+    """Refuse a frame that would take more memory than allowed."""
+    if frame_nbytes > max_frame_bytes:
+        raise LimitError(
+            f"Expected at most {max_frame_bytes} bytes per frame (max_frame_bytes),"
+            f" found {frame_nbytes}; open it with max_frame_bytes={frame_nbytes} or more"
+            " if you trust the file"
+        )

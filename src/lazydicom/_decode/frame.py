@@ -7,11 +7,10 @@ from numpy.typing import NDArray
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codec import Codec, Elsewhere
 from lazydicom._decode.codecs.registry import CODECS
-from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.format import FrameFormat, check_size
 from lazydicom._decode.isolation import decode_isolated
 from lazydicom._decode.native import decode_native
 from lazydicom._decode.plugins import decode_with_plugins
-from lazydicom._decode.preflight import check_size
 from lazydicom._decode.unended import decode_unended
 from lazydicom.errors import DecodeError, LazyDicomError, UnsupportedError
 

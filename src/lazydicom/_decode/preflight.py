@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._header.image_pixel import ImagePixel
-from lazydicom.errors import DecodeError, LimitError
+from lazydicom.errors import DecodeError
 
 END_OF_IMAGE: Final = b"\xff\xd9"
 """EOI of the JPEG family and EOC of JPEG 2000."""
@@ -76,16 +76,6 @@ def find_last(data: BytesLike, mark: bytes, start: int) -> int:
     tail = max(len(data) - _TAIL, start)
     at = bytes(data[tail:]).rfind(mark)
     return bytes(data).rfind(mark, start) if at < 0 else tail + at
-
-
-def check_size(frame_nbytes: int, max_frame_bytes: int) -> None:
-    """Refuse a frame that would take more memory than allowed."""
-    if frame_nbytes > max_frame_bytes:
-        raise LimitError(
-            f"Expected at most {max_frame_bytes} bytes per frame (max_frame_bytes),"
-            f" found {frame_nbytes}; open it with max_frame_bytes={frame_nbytes} or more"
-            " if you trust the file"
-        )
 
 
 def check_least(length: int, least: int, name: str) -> None:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lazydicom._array.label_map import LabelMap
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._export.attributes import url_of
+from lazydicom._export.inputs import url_of
 from lazydicom._export.ome_metadata import VERSION
 from lazydicom._export.ome_plan import Pyramid
 from lazydicom._export.store.folder import Folder

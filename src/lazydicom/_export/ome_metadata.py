@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from lazydicom._array.computed import ComputedArray, FrameArray
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._export.attributes import url_of
+from lazydicom._export.inputs import url_of
 from lazydicom._views.lut.parameters import frame_columns, rescale_columns
 from lazydicom.errors import UnsupportedError
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._export.attributes import url_of
+from lazydicom._export.inputs import url_of
 from lazydicom._export.ome_metadata import (
     VERSION,
     OmeAxis,

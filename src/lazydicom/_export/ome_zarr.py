@@ -16,12 +16,13 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._export.attributes import warn_of_burned_in_text, warn_of_tilt
 from lazydicom._export.inputs import (
     Exportable,
     check_kinds,
     check_numbers,
     exported_levels,
+    warn_of_burned_in_text,
+    warn_of_tilt,
 )
 from lazydicom._export.ome_labels import LabelledImage, as_labels, open_labelled
 from lazydicom._export.ome_plan import Pyramid, default_chunks, plan_pyramid

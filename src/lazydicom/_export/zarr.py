@@ -11,18 +11,16 @@ from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
 
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._export.attributes import (
-    Metadata,
-    exported_attributes,
-    source_labels,
-    warn_of_burned_in_text,
-)
 from lazydicom._export.inputs import (
     Exportable,
+    Metadata,
     PlainArray,
     check_kinds,
     check_numbers,
     exported_array,
+    exported_attributes,
+    source_labels,
+    warn_of_burned_in_text,
 )
 from lazydicom._export.memory import plan_workers
 from lazydicom._export.store.layout import METADATA, Axes, ZarrLayout, plan_layout

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.source import Lookahead
 from lazydicom._decode.codestream_marks import (
     begin,
     end,
@@ -29,7 +30,6 @@ from lazydicom._frames.index import FrameIndex, OnExtraFrames, index_edges
 from lazydicom._frames.offset_tables import index_basic, index_extended, index_tiff
 from lazydicom._header import tags
 from lazydicom._header.header import Header
-from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.pydicom import DatasetElements
 from lazydicom._header.walker import UNDEFINED, Element, Framing, read_element
 from lazydicom.errors import InvalidDicomError, LimitError, UnsupportedError, warn

@@ -12,12 +12,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import (
-    BytesLike,
-    ByteSource,
-    read_many,
-)
+from lazydicom._bytes.ranges import read_many
+from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource, open_lookahead
 from lazydicom._decode.codestream_marks import is_one_codestream
 from lazydicom._frames.encapsulated import (
     EncapsulatedIndex,
@@ -33,7 +29,6 @@ from lazydicom._frames.fragments import (
 from lazydicom._frames.index import FrameIndex, OnExtraFrames, spans_of
 from lazydicom._header import tags
 from lazydicom._header.header import Header
-from lazydicom._header.lookahead import open_lookahead
 from lazydicom.errors import InvalidDicomError, format_tag, warn
 
 _NOT_GIVEN: Final = -1

@@ -12,8 +12,8 @@ from itertools import pairwise
 from threading import Condition
 from typing import TypeAlias
 
-from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
-from lazydicom._bytes.source import BytesLike
+from lazydicom._bytes.ranges import MAX_BLOCK
+from lazydicom._bytes.source import ByteRange, BytesLike
 from lazydicom._frames.fragments import LOOK
 from lazydicom._frames.partial_index import PartialIndex
 

@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import (
     BytesLike,
+    Lookahead,
     ReadableFile,
     SmallReads,
     is_holdable,
+    open_lookahead,
     reads_small,
 )
 from lazydicom._header import tags
 from lazydicom._header.header import Header
-from lazydicom._header.lookahead import Lookahead, open_lookahead
 from lazydicom._header.walker import UNDEFINED
 from lazydicom.errors import LimitError, format_tag
 

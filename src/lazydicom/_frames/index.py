@@ -11,7 +11,7 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import ByteRange
 from lazydicom.errors import InvalidDicomError
 
 Origin: TypeAlias = Literal["native", "basic", "extended", "tiff", "scanned"]

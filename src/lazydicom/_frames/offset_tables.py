@@ -13,9 +13,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.source import Lookahead
 from lazydicom._frames.fragments import FragmentArea
 from lazydicom._frames.index import FrameIndex, Origin, index_edges
-from lazydicom._header.lookahead import Lookahead
 from lazydicom.errors import InvalidDicomError
 
 _WRAP: Final = 1 << 32

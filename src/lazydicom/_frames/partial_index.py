@@ -14,8 +14,8 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, REQUESTS, ByteRange
-from lazydicom._bytes.source import ByteSource, read_many
+from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, REQUESTS, read_many
+from lazydicom._bytes.source import ByteRange, ByteSource
 from lazydicom._decode.codestream_marks import (
     begin,
     end,

@@ -14,8 +14,8 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import BytesLike, ByteSource, is_distant, read_many
+from lazydicom._bytes.ranges import read_many
+from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource, is_distant
 from lazydicom._decode.codestream_marks import is_evident
 from lazydicom._frames.encapsulated import (
     EncapsulatedIndex,

@@ -7,9 +7,10 @@ whether a read waits for a network, follows from the spans and from the source.
 from collections.abc import Sequence
 from typing import Final, Protocol, TypeAlias
 
+from lazydicom._bytes import ranges
 from lazydicom._bytes import source as bytes_of
-from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
-from lazydicom._bytes.source import BytesLike, ByteSource
+from lazydicom._bytes.ranges import MAX_BLOCK
+from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource
 from lazydicom._frames.fragment_reader import FragmentReader
 from lazydicom._frames.fragment_stream import FragmentStream
 from lazydicom._frames.index import FrameIndex
@@ -96,7 +97,7 @@ def together(
     """
     spans = reader.spans(frames)
     if spans is not None and reader.source is not None:
-        return bytes_of.together(reader.source, spans)
+        return ranges.together(reader.source, spans)
     step = min(max(MAX_BLOCK // frame_nbytes, 1), _FRAMES_PER_REQUEST)
     places = range(len(frames))
     return [list(places[start : start + step]) for start in places[::step]]

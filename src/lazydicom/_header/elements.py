@@ -5,9 +5,10 @@ A pydicom `Dataset` can be asked for the same, so everything above asks for noth
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from math import isnan
 from typing import Final, NamedTuple, Protocol
 
-from lazydicom._bytes.source import ByteSource
+from lazydicom._bytes.source import Block, ByteSource, Lookahead
 from lazydicom._header import tags
 from lazydicom._header.file_meta import FileMeta
 from lazydicom._header.image_pixel import (
@@ -16,8 +17,7 @@ from lazydicom._header.image_pixel import (
     Attributes,
     make_image_pixel,
 )
-from lazydicom._header.lookahead import Block, Lookahead
-from lazydicom._header.values import Values, decode_as
+from lazydicom._header.values import TECHNICAL_ATTRIBUTES, Values, decode_as, is_term
 from lazydicom._header.walker import (
     UNDEFINED,
     Element,
@@ -26,7 +26,7 @@ from lazydicom._header.walker import (
     read_element,
     walk,
 )
-from lazydicom.errors import InvalidDicomError, LazyDicomError, LimitError
+from lazydicom.errors import InvalidDicomError, LazyDicomError, LimitError, warn
 
 LONGEST_HEADER: Final = 12
 """Tag, VR, two bytes of nothing and a length of 32 bits."""
@@ -242,6 +242,31 @@ def image_pixel_attributes(elements: Elements) -> Attributes:
         empty = elements.read(IMAGE_PIXEL_TAGS["number_of_frames"][0]) is not None
         attributes["number_of_frames"] = 0 if empty else None
     return attributes
+
+
+def technical_attributes(elements: Elements, *, url: str) -> dict[str, object]:
+    """Collect the technical attributes that stand at the top level.
+
+    One that cannot be read is left out with a warning: no pixel depends on it. Text that is
+    none of the terms of the standard is left out, too: it may name a patient.
+    """
+    attributes: dict[str, object] = {}
+    for name, (tag, vr) in TECHNICAL_ATTRIBUTES.items():
+        try:
+            values = elements.get(tag, vr)
+        except InvalidDicomError as error:
+            warn(f"{name} is left out. {error.message}", url=url)
+            continue
+        if any(isinstance(value, float) and isnan(value) for value in values):
+            warn(f"{name} is left out. It lacks a value", url=url)
+        elif values and all(is_term(name, str(value)) for value in values):
+            attributes[name] = values[0] if len(values) == 1 else list(values)
+    return attributes
+
+
+def has_functional_groups(elements: Elements) -> bool:
+    """Return whether an object has functional groups, as Enhanced ones do."""
+    return any(map(elements.holds, _FUNCTIONAL_GROUPS))
 
 
 def _look_ahead(

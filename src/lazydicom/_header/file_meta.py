@@ -8,8 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
+from lazydicom._bytes.source import Lookahead
 from lazydicom._header import tags
-from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.transfer_syntax import (
     EXPLICIT_BIG,
     EXPLICIT_LITTLE,

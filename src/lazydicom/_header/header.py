@@ -11,8 +11,14 @@ from typing import TYPE_CHECKING, Final
 
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.containers.inflate import InflatedSource
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import ByteSource, MemorySource, ReadableFile
+from lazydicom._bytes.source import (
+    ByteRange,
+    ByteSource,
+    Lookahead,
+    MemorySource,
+    ReadableFile,
+    open_lookahead,
+)
 from lazydicom._header import tags
 from lazydicom._header.elements import (
     LONGEST_HEADER,
@@ -30,7 +36,6 @@ from lazydicom._header.image_pixel import (
     make_image_pixel,
     oddities,
 )
-from lazydicom._header.lookahead import Lookahead, open_lookahead
 from lazydicom._header.pydicom import (
     DATASET_URL,
     DatasetElements,

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from lazydicom._header.lookahead import Lookahead
+from lazydicom._bytes.source import Lookahead
 from lazydicom._header.tags import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
 from lazydicom.errors import InvalidDicomError, LimitError, format_tag, warn
 

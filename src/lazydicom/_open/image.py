@@ -9,18 +9,16 @@ from lazydicom._arrange.stack import stack_frames
 from lazydicom._array.array import DicomArray
 from lazydicom._bytes.listing import is_list
 from lazydicom._bytes.local.source import LocalAccess
-from lazydicom._bytes.location import URL_TYPES, is_local, local_path
+from lazydicom._bytes.location import URL_TYPES, OnChange, is_local, local_path
 from lazydicom._bytes.open import File, is_file, open_source
 from lazydicom._bytes.source import ByteSource
-from lazydicom._bytes.version import OnChange
 from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
 from lazydicom._frames.dicomweb.client import SCHEME
 from lazydicom._frames.index import FramePadding, OnExtraFrames
 from lazydicom._header.header import Header, header_of_dataset, read_header
 from lazydicom._header.pydicom import is_dataset
 from lazydicom._open.indexed import open_indexed
-from lazydicom._open.instance import open_instance
-from lazydicom._open.options import OpenOptions, open_options
+from lazydicom._open.instance import OpenOptions, open_instance, open_options
 from lazydicom._open.web import open_web_instance
 from lazydicom.errors import SourceError
 
@@ -180,7 +178,7 @@ def _is_web(url: "Url | Dataset") -> TypeGuard[str]:
 def _header_loader(
     url: "Url | Dataset", storage_options: Mapping[str, Any], options: OpenOptions
 ) -> Callable[[], Header]:
-    if not is_dataset(url) and is_file(url):
+    if is_file(url):
         source = _open_file(url, storage_options, options)
         return partial(read_header, source, options.given)
     if is_list(url) and not is_dataset(url):

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.containers.inflate import InflatedSource
 from lazydicom._bytes.ends import Ends, compare_ends, read_ends
+from lazydicom._bytes.location import ANY, Node, Version, is_here, is_of_content
 from lazydicom._bytes.source import ByteSource
-from lazydicom._bytes.version import ANY, Node, Version, is_here, is_of_content
 from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.encapsulated import EncapsulatedIndex
 from lazydicom._frames.fragment_reader import FragmentReader

@@ -1,24 +1,281 @@
-"""From a header to the image whose frames it describes."""
+"""One instance, opened as its caller wants it.
 
-from collections.abc import Callable
-from dataclasses import replace
-from typing import Final
+The options of all openers are one frozen value, checked once; with it, a header becomes the
+image whose frames it describes.
+"""
 
-import numpy as np
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Final, TypedDict, get_args
 
 from lazydicom._array.image import DicomImage
-from lazydicom._decode.format import FrameFormat
-from lazydicom._decode.preflight import check_size
+from lazydicom._array.work.cache import FrameCache
+from lazydicom._bytes.local.source import LocalAccess
+from lazydicom._bytes.location import OnChange
+from lazydicom._decode.format import (
+    MAX_FRAME_BYTES,
+    Color,
+    Decoder,
+    FrameFormat,
+    Isolation,
+    check_color,
+    check_size,
+)
 from lazydicom._frames.fragment_reader import open_fragments
-from lazydicom._frames.index import FrameIndex
-from lazydicom._frames.native import open_native
+from lazydicom._frames.index import FramePadding, OnExtraFrames, Tolerance
+from lazydicom._frames.native import open_native, with_padding
 from lazydicom._frames.partial_reader import open_partial
-from lazydicom._frames.reader import FrameReader, native_reader
-from lazydicom._header import tags
+from lazydicom._frames.reader import FrameReader
 from lazydicom._header.header import Header
-from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS
-from lazydicom._open.options import OpenOptions
-from lazydicom.errors import LimitError, UnsupportedError
+from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, ImagePixel, make_image_pixel
+from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
+from lazydicom._header.values import is_term
+from lazydicom.errors import LimitError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOptions:
+    """What the caller of an opener decided; `lazydicom.open_image` explains each.
+
+    Values that nobody checked come from `open_options`.
+    """
+
+    color: Color = "rgb"
+    """``"stored"`` keeps YCbCr."""
+    decoder: Decoder = "imagecodecs"
+    """The library that decodes encapsulated frames."""
+    isolation: Isolation = "none"
+    """``"process"`` decodes encapsulated frames in a worker process."""
+    local: LocalAccess = "pread"
+    """``"mmap"`` lends single frames of a memory map."""
+    allow_truncated: bool = False
+    """Take the complete frames of a file that ends too early."""
+    on_extra_frames: OnExtraFrames = "warn"
+    """What to do with frames stored behind the declared ones."""
+    frame_padding: FramePadding = "auto"
+    """To what each native frame is padded by itself."""
+    fill_truncated: float | None = None
+    """What stands for the values that the last native frame lacks."""
+    frame_cache_bytes: int = 0
+    """Decoded frames to keep, per instance."""
+    max_frame_bytes: int = MAX_FRAME_BYTES
+    """Largest decoded frame."""
+    on_change: OnChange = "error"
+    """``"size"`` takes a file of the same size for the same file."""
+    follow_links: bool = False
+    """Follow symbolic links that lead out of a folder."""
+    photometric_interpretation: str | None = None
+    """What the samples are, whatever header and codestream say."""
+    transfer_syntax: str | None = None
+    """UID of how the pixels are encoded, whatever the file declares."""
+    index: str | os.PathLike[str] | None = None
+    """An index file of `save_index`."""
+    cache: bool = False
+    """Keep an index in the user's cache folder."""
+
+    @property
+    def lends(self) -> bool:
+        """Whether single frames are views of a memory map."""
+        return self.local == "mmap"
+
+    @property
+    def of_source(self) -> "SourceOptions":
+        """What concerns bytes alone."""
+        return SourceOptions(local=self.local, on_change=self.on_change)
+
+    @property
+    def uses_index(self) -> bool:
+        """Whether a saved index says where the frames lie."""
+        return self.index is not None or self.cache
+
+    @property
+    def overrules(self) -> bool:
+        """Whether the caller knows better than the file."""
+        return self.photometric_interpretation is not None or self.given is not None
+
+    @property
+    def given(self) -> TransferSyntax | None:
+        """How pixels are encoded, if the caller says it."""
+        return TRANSFER_SYNTAXES.get(self.transfer_syntax or "")
+
+    def overruled(self, pixel: ImagePixel) -> ImagePixel:
+        """Return the Image Pixel module with the caller's word in it.
+
+        Raises
+        ------
+        InvalidDicomError
+            If it contradicts the number of samples.
+        """
+        if self.photometric_interpretation is None:
+            return pixel
+        attributes = asdict(pixel) | {
+            "photometric_interpretation": self.photometric_interpretation
+        }
+        return make_image_pixel(attributes, pixel_keyword=pixel.pixel_keyword)
+
+    @property
+    def keeps_declared(self) -> bool:
+        """Whether the frames are those that the file declares, no more and no fewer."""
+        whole = not self.allow_truncated and self.fill_truncated is None
+        return whole and self.on_extra_frames == "warn"
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """What a file may get wrong."""
+        return Tolerance(
+            self.allow_truncated,
+            self.on_extra_frames,
+            self.frame_padding,
+            self.fill_truncated,
+        )
+
+    def frame_format(
+        self, pixel: ImagePixel, syntax: TransferSyntax, *, swapped_pairs: bool = False
+    ) -> FrameFormat:
+        """Return how frames are encoded, and what the caller wants of them."""
+        return FrameFormat(
+            pixel,
+            syntax,
+            self.color,
+            swapped_pairs,
+            self.decoder,
+            self.isolation,
+            self.max_frame_bytes,
+            allow_truncated=self.allow_truncated,
+            photometric_given=self.photometric_interpretation is not None,
+        )
+
+    def frame_cache(self) -> FrameCache | None:
+        """Return an empty cache for the frames of one instance, if one is asked for."""
+        return (
+            FrameCache(self.frame_cache_bytes) if self.frame_cache_bytes > 0 else None
+        )
+
+
+class SourceOptions(TypedDict):
+    """How bytes are read."""
+
+    local: LocalAccess
+    on_change: OnChange
+
+
+class OpenKeywords(TypedDict, total=False):
+    """The fields of `OpenOptions` as keyword arguments."""
+
+    color: Color
+    decoder: Decoder
+    isolation: Isolation
+    local: LocalAccess
+    allow_truncated: bool
+    on_extra_frames: OnExtraFrames
+    frame_padding: FramePadding
+    fill_truncated: float | None
+    frame_cache_bytes: int
+    max_frame_bytes: int
+    on_change: OnChange
+    follow_links: bool
+    photometric_interpretation: str | None
+    transfer_syntax: str | None
+    index: str | os.PathLike[str] | None
+    cache: bool
+
+
+OPTION_NAMES: Final = tuple(field.name for field in fields(OpenOptions))
+_CHOICES: Final = {
+    "color": Color,
+    "decoder": Decoder,
+    "isolation": Isolation,
+    "local": LocalAccess,
+    "on_extra_frames": OnExtraFrames,
+    "frame_padding": FramePadding,
+    "on_change": OnChange,
+}
+_WORDS: Final = {name: get_args(choices) for name, choices in _CHOICES.items()}
+"""`get_args` takes a microsecond, and every file has all of them."""
+_NUMBERS: Final = ("frame_cache_bytes", "max_frame_bytes")
+
+
+def open_options(
+    opener: str, keywords: Mapping[str, Any], *, others: Iterable[str] = ()
+) -> OpenOptions:
+    """Check the keyword arguments of an opener.
+
+    Parameters
+    ----------
+    opener : str
+        The name of the function, for messages.
+    keywords : mapping
+        What it was called with.
+    others : iterable of str
+        Keywords that the function itself takes, to be named where one is misspelt.
+
+    Raises
+    ------
+    TypeError
+        If a keyword is unknown, or a number is none.
+    ValueError
+        If an option is none of its choices, or an index is asked for what it cannot hold.
+
+    Examples
+    --------
+    >>> open_options("open_image", {"color": "stored"}).color
+    'stored'
+    >>> open_options("open_image", {"colour": "stored"})
+    Traceback (most recent call last):
+    TypeError: open_image() got an unexpected keyword argument 'colour'; is it 'color'?
+    """
+    for name in keywords:
+        if name not in OPTION_NAMES:
+            raise TypeError(_unknown(opener, name, (*OPTION_NAMES, *others)))
+    options = OpenOptions(**keywords)
+    for name, words in _WORDS.items():
+        if getattr(options, name) not in words:
+            check_choice(name, getattr(options, name), _CHOICES[name])
+    for name in _NUMBERS:
+        if not isinstance(getattr(options, name), int):
+            kind = type(getattr(options, name)).__name__
+            raise TypeError(f"{name} must be a number of bytes, not {kind}")
+    _check_overruling(options)
+    if options.uses_index and (options.overrules or not options.keeps_declared):
+        message = "An index holds the frames that a file declares, and is of a file"
+        raise ValueError(message)
+    return options
+
+
+def _check_overruling(options: OpenOptions) -> None:
+    """Refuse words that mean nothing, before any file is read."""
+    if options.transfer_syntax is not None and options.given is None:
+        raise ValueError(
+            f"transfer_syntax must be the UID of a known one, not {options.transfer_syntax!r}"
+        )
+    color = options.photometric_interpretation
+    if color is not None and not is_term("photometric_interpretation", color):
+        raise ValueError(
+            f"photometric_interpretation must be a term of the standard, not {color!r}"
+        )
+
+
+def check_choice(name: str, value: object, choices: object) -> None:
+    """Refuse a slip of the pen: it would quietly mean another choice.
+
+    Raises
+    ------
+    ValueError
+        If `value` is none of the words of a `Literal`.
+    """
+    if value not in get_args(choices):
+        expected = " or ".join(map(repr, get_args(choices)))
+        raise ValueError(f"{name} must be {expected}, not {value!r}")
+
+
+def _unknown(opener: str, name: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches  # deferred: only a slip needs it
+
+    close = get_close_matches(name, known, n=1)
+    hint = f"; is it {close[0]!r}?" if close else ""
+    return f"{opener}() got an unexpected keyword argument {name!r}{hint}"
+
 
 MAX_FRAMES: Final = 1 << 24
 """16,777,216: no object is known with a tenth of that, and a few kilobytes of deflated
@@ -44,11 +301,8 @@ def open_instance(
         swapped_pairs=_swapped_pairs(header),
     )
     _check_size(header, options.max_frame_bytes)
-    reader = _frame_reader(header, format_, options)
+    reader, format_ = _frame_reader(header, format_, options)
     _check_count(header, len(reader))
-    native = native_reader(reader)
-    if native is not None:
-        format_ = with_padding(format_, native.index)
     image = DicomImage(reader, format_, load_header, options.frame_cache())
     vars(image)["header"] = header  # read already; it does not travel
     return image
@@ -83,18 +337,18 @@ def _swapped_pairs(header: Header) -> bool:
 
 def _frame_reader(
     header: Header, format_: FrameFormat, options: OpenOptions
-) -> FrameReader:
+) -> tuple[FrameReader, FrameFormat]:
+    """Return the reader of the frames, and their format: native ones may be padded."""
     if not header.transfer_syntax.native:
         partial = open_partial(header) if options.keeps_declared else None
-        return (
-            partial
-            if partial is not None
-            else open_fragments(
-                header,
-                allow_truncated=options.allow_truncated,
-                on_extra_frames=options.on_extra_frames,
-            )
+        if partial is not None:
+            return partial, format_
+        whole = open_fragments(
+            header,
+            allow_truncated=options.allow_truncated,
+            on_extra_frames=options.on_extra_frames,
         )
+        return whole, format_
     reader = open_native(
         header,
         swapped_pairs=format_.swapped_pairs,
@@ -102,24 +356,4 @@ def _frame_reader(
         tolerance=options.tolerance,
     )
     check_color(format_, url=header.url, offset=header.pixel_data.start)
-    return reader
-
-
-def with_padding(format_: FrameFormat, index: FrameIndex | None) -> FrameFormat:
-    """Return the format of frames, which may be padded one by one."""
-    stride = None if index is None else index.stride
-    if stride is None or stride.frame_bits == format_.pixel.frame_bits:
-        return format_
-    return replace(format_, padded=True)
-
-
-def check_color(format_: FrameFormat, *, url: str, offset: int | None) -> None:
-    """Refuse YCbCr that has no conversion: that of 8 bits is the only one defined."""
-    dtype = format_.pixel.dtype
-    if format_.converts_to_rgb and dtype != np.uint8:
-        raise UnsupportedError(
-            f'YCbCr of type {dtype} is not converted: open it with color="stored"',
-            url=url,
-            offset=offset,
-            tag=tags.PHOTOMETRIC_INTERPRETATION,
-        )
+    return reader, with_padding(format_, reader.index)

@@ -25,14 +25,14 @@ from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.label_map import LabelMap, OnOverlap
 from lazydicom._array.lazy_array import check_lazy
 from lazydicom._header import tags
-from lazydicom._open.many.files import Instances, open_instances
-from lazydicom._open.many.problems import raise_problem
-from lazydicom._open.options import (
+from lazydicom._open.instance import (
     OpenKeywords,
     OpenOptions,
     check_choice,
     open_options,
 )
+from lazydicom._open.many.files import Instances, open_instances
+from lazydicom._open.many.problems import raise_problem
 from lazydicom.errors import InvalidDicomError, LazyDicomError
 
 Fractional: TypeAlias = Literal["stored", "unit"]

@@ -6,7 +6,7 @@ from typing import Any, Final, Unpack
 import numpy as np
 
 from lazydicom._arrange.concatenation import check_concatenations
-from lazydicom._arrange.orientation import with_unit_directions
+from lazydicom._arrange.geometry import with_unit_directions
 from lazydicom._arrange.series import (
     Choices,
     OnGap,
@@ -16,11 +16,11 @@ from lazydicom._arrange.series import (
 )
 from lazydicom._array.array import DicomArray
 from lazydicom._array.frame_table import FrameTable
+from lazydicom._open.instance import OpenKeywords, check_choice, open_options
 from lazydicom._open.many.files import Instances, open_instances
 from lazydicom._open.many.problems import OnError, Problem, raise_problem, raise_unknown
 from lazydicom._open.many.study import Study
 from lazydicom._open.many.tables import tabulate_files, without_copies
-from lazydicom._open.options import OpenKeywords, check_choice, open_options
 from lazydicom.errors import InvalidDicomError, LazyDicomError, redact_url, warn
 
 _NAMED: Final = 5

@@ -11,14 +11,14 @@ from lazydicom._array.image import DicomImage
 from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._frames.dicomweb.client import SCHEME
 from lazydicom._frames.reader import frame_index
-from lazydicom._open.many.files import Instances, open_instances
-from lazydicom._open.many.problems import raise_problem
-from lazydicom._open.options import (
+from lazydicom._open.instance import (
     OpenKeywords,
     OpenOptions,
     check_choice,
     open_options,
 )
+from lazydicom._open.many.files import Instances, open_instances
+from lazydicom._open.many.problems import raise_problem
 from lazydicom._open.web import open_web_instance
 from lazydicom.errors import InvalidDicomError, redact_url
 

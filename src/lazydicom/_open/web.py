@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from lazydicom._array.image import DicomImage
-from lazydicom._decode.preflight import check_size
+from lazydicom._decode.format import check_color, check_size
 from lazydicom._frames.dicomweb.reader import open_dicomweb
 from lazydicom._header.header import Header
-from lazydicom._open.instance import check_color
-from lazydicom._open.options import OpenOptions
+from lazydicom._open.instance import OpenOptions
 from lazydicom.errors import LimitError, SourceChangedError, redact_url
 
 _MOST_FRAMES: Final = 1 << 24

@@ -22,7 +22,7 @@ import lazydicom._views.accessor  # noqa: F401 (registers DataArray.dicom)
 from lazydicom._arrange.series import OnGap
 from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction
 from lazydicom._bytes.listing import Urls
-from lazydicom._open.options import OPTION_NAMES, OpenKeywords, open_options
+from lazydicom._open.instance import OPTION_NAMES, OpenKeywords, open_options
 from lazydicom._open.series import open_series, open_study
 from lazydicom._views.chunks import frame_chunks
 from lazydicom._views.geometry import (

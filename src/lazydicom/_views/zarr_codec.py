@@ -18,9 +18,8 @@ from zarr.abc.buffer import Buffer, NDBuffer
 from zarr.abc.codec import ArrayBytesCodec
 
 from lazydicom._decode.codestream_marks import is_one_codestream
-from lazydicom._decode.format import Color, FrameFormat
+from lazydicom._decode.format import Color, FrameFormat, check_size
 from lazydicom._decode.frame import decode_frame
-from lazydicom._decode.preflight import check_size
 from lazydicom._frames.fragment_reader import split_items
 from lazydicom._header.image_pixel import PIXEL_TAGS, ImagePixel, make_image_pixel
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES

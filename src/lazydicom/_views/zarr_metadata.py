@@ -12,7 +12,7 @@ from zarr.storage import MemoryStore
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
 from lazydicom._array.lazy_array import LazyArray, frames_within
-from lazydicom._header.columns.technical import TECHNICAL_ATTRIBUTES
+from lazydicom._header.values import TECHNICAL_ATTRIBUTES
 
 METADATA: Final = "zarr.json"
 _CHUNK_BYTES: Final = 1 << 20

@@ -21,12 +21,12 @@ from lazydicom._arrange.geometry import (
     has_spacing,
     normal_of,
 )
-from lazydicom._arrange.stack import technical_attributes
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
+from lazydicom._header.elements import technical_attributes
 
 _PER_FRAME: Final = (
     "image_position_patient",

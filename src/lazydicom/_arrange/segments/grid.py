@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._arrange.segments.description import Segment
 from lazydicom._arrange.segments.planes import FramePlaces, place_frames
-from lazydicom._arrange.stack import technical_attributes
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable, FrameTableLoader
 from lazydicom._array.grid import HOLE, FrameGrid
+from lazydicom._header.elements import technical_attributes
 from lazydicom.errors import InvalidDicomError
 
 _KEPT: Final = ("sop_class_uid", "modality", "bits_stored", "lossy_image_compression")

@@ -11,12 +11,12 @@ from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._arrange.slides.background import background_of
 from lazydicom._arrange.slides.facts import SlideFacts
 from lazydicom._arrange.slides.tiles import PlacedTiles, join_parts, place_tiles
-from lazydicom._arrange.stack import technical_attributes
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
 from lazydicom._array.frame_table import FrameTableLoader
 from lazydicom._array.grid import HOLE, FrameGrid, Tiles
+from lazydicom._header.elements import technical_attributes
 from lazydicom.errors import InvalidDicomError, warn
 
 Fill: TypeAlias = FillValue | Literal["auto"]

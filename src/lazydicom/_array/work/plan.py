@@ -4,7 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange, cut, span_of
+from lazydicom._bytes.ranges import MAX_BLOCK, cut, span_of
+from lazydicom._bytes.source import ByteRange
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 

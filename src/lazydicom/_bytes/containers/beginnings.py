@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Sequence
 
-from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, ByteRange, group, span_of
-from lazydicom._bytes.source import BytesLike, ByteSource
+from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, group, span_of
+from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource
 
 
 class Beginnings:

@@ -3,8 +3,7 @@
 from typing import Final
 
 from lazydicom._bytes.containers.inflate import InflatedSource
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import ByteSource
+from lazydicom._bytes.source import ByteRange, ByteSource
 
 PACKED: Final = (".gz", ".tgz")
 """How the names of such files end."""

@@ -8,12 +8,9 @@ from typing import TypeAlias
 from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.containers.slice import SliceSource
 from lazydicom._bytes.containers.zip import ZipDirectory
-from lazydicom._bytes.local.pread import open_to_read, read_into
-from lazydicom._bytes.local.source import LocalSource
-from lazydicom._bytes.location import Url
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import ByteSource
-from lazydicom._bytes.version import version_of_stat
+from lazydicom._bytes.local.source import LocalSource, open_to_read, read_into
+from lazydicom._bytes.location import Url, version_of_stat
+from lazydicom._bytes.source import ByteRange, ByteSource
 from lazydicom.errors import LazyDicomError
 
 File: TypeAlias = Url | Member

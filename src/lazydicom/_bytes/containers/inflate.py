@@ -16,10 +16,16 @@ from weakref import WeakValueDictionary
 
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.containers.spill import Spill, write_spill
-from lazydicom._bytes.local.pread import open_to_read, read_into
+from lazydicom._bytes.local.source import open_to_read, read_into
 from lazydicom._bytes.per_process import per_process
-from lazydicom._bytes.ranges import MAX_BLOCK, ByteRange
-from lazydicom._bytes.source import BytesLike, ByteSource, check_span, is_distant
+from lazydicom._bytes.ranges import MAX_BLOCK
+from lazydicom._bytes.source import (
+    ByteRange,
+    BytesLike,
+    ByteSource,
+    check_span,
+    is_distant,
+)
 from lazydicom.errors import InvalidDicomError, LimitError, SourceError
 
 Packing: TypeAlias = Literal["deflate", "gzip"]

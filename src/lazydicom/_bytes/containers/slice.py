@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import BytesLike, ByteSource, check_span, read_many
+from lazydicom._bytes.ranges import read_many
+from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource, check_span
 
 
 @dataclass(frozen=True, slots=True, eq=False)

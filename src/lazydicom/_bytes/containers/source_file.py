@@ -3,8 +3,7 @@
 import io
 from typing import TYPE_CHECKING
 
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import ByteSource
+from lazydicom._bytes.source import ByteRange, ByteSource
 from lazydicom.errors import SourceError
 
 if TYPE_CHECKING:

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.containers.slice import SliceSource
 from lazydicom._bytes.containers.source_file import SourceFile
-from lazydicom._bytes.ranges import FIRST_BLOCK
-from lazydicom._bytes.source import ByteSource
+from lazydicom._bytes.source import FIRST_BLOCK, ByteSource
 from lazydicom.errors import LimitError, MissingSourceError, SourceError
 
 if TYPE_CHECKING:

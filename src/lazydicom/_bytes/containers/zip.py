@@ -20,8 +20,14 @@ from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.containers.slice import SliceSource
 from lazydicom._bytes.containers.source_file import SourceFile
 from lazydicom._bytes.per_process import per_process
-from lazydicom._bytes.ranges import FIRST_BLOCK, MAX_BLOCK, ByteRange
-from lazydicom._bytes.source import BytesLike, ByteSource, is_distant
+from lazydicom._bytes.ranges import MAX_BLOCK
+from lazydicom._bytes.source import (
+    FIRST_BLOCK,
+    ByteRange,
+    BytesLike,
+    ByteSource,
+    is_distant,
+)
 from lazydicom.errors import (
     LimitError,
     MissingSourceError,

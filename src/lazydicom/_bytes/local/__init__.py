@@ -2,7 +2,6 @@
 
 Nothing here keeps a file open, or maps it, unless the caller asks for that.
 
-For others: `source.open_local`, `source.LocalSource`, `mapped.map_file`,
-`folder.list_folder`.
+For others: `source.open_local`, `source.LocalSource`, `mapped.map_file`.
 Read `source.py` first.
 """

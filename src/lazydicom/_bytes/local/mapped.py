@@ -7,8 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
 from lazydicom._bytes.local.source import HeldFile, LocalSource
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import BytesLike, check_span
+from lazydicom._bytes.source import ByteRange, BytesLike, check_span
 from lazydicom.errors import source_error
 
 

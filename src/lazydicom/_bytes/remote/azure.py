@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.location import Version
 from lazydicom._bytes.remote.http import unreachable
 from lazydicom._bytes.remote.response import (
     TransientError,
@@ -10,8 +10,7 @@ from lazydicom._bytes.remote.response import (
     collect,
     is_strong,
 )
-from lazydicom._bytes.source import Buffer
-from lazydicom._bytes.version import Version
+from lazydicom._bytes.source import Buffer, ByteRange
 
 
 async def fetch_azure(

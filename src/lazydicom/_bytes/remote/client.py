@@ -17,9 +17,9 @@ from typing import Any, Final, NamedTuple, Protocol
 import fsspec
 import fsspec.asyn
 
-from lazydicom._bytes.location import chain, scheme
+from lazydicom._bytes.location import Version, chain, scheme
 from lazydicom._bytes.per_process import per_process
-from lazydicom._bytes.ranges import REQUESTS, ByteRange
+from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._bytes.remote.azure import fetch_azure
 from lazydicom._bytes.remote.http import fetch_gcs, fetch_http
 from lazydicom._bytes.remote.options import check_options, error_of_client
@@ -27,8 +27,7 @@ from lazydicom._bytes.remote.other import fetch_rest, open_rest
 from lazydicom._bytes.remote.redirects import keep_to_origin
 from lazydicom._bytes.remote.retry import ask_again
 from lazydicom._bytes.remote.s3 import fetch_s3
-from lazydicom._bytes.source import Buffer
-from lazydicom._bytes.version import Version
+from lazydicom._bytes.source import Buffer, ByteRange
 from lazydicom.errors import SourceError, source_error
 
 _inherited: Final[list[Any]] = []

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
 
-from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.location import ANY, Version
 from lazydicom._bytes.remote.response import (
     NO_RANGES,
     TransientError,
@@ -18,8 +18,7 @@ from lazydicom._bytes.remote.response import (
     collect,
     is_strong,
 )
-from lazydicom._bytes.source import Buffer
-from lazydicom._bytes.version import ANY, Version
+from lazydicom._bytes.source import Buffer, ByteRange
 from lazydicom.errors import SourceError
 
 _ONE_BYTE: Final = ByteRange(1, 1)

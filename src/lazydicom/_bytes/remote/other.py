@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeVar
 
-from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.location import Version, is_same
 from lazydicom._bytes.remote.response import TransientError
-from lazydicom._bytes.version import Version, is_same
+from lazydicom._bytes.source import ByteRange
 from lazydicom.errors import SourceChangedError, SourceError, source_error
 
 T = TypeVar("T")

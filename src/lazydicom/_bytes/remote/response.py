@@ -11,8 +11,8 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, TypeGuard
 
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.version import Version, is_same
+from lazydicom._bytes.location import Version, is_same
+from lazydicom._bytes.source import ByteRange
 from lazydicom.errors import SourceChangedError, SourceError, source_error
 
 _CONTENT_RANGE: Final = re.compile(

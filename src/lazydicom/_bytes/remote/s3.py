@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.location import Version
 from lazydicom._bytes.remote.http import unreachable
 from lazydicom._bytes.remote.options import error_of_client
 from lazydicom._bytes.remote.response import (
@@ -14,8 +14,7 @@ from lazydicom._bytes.remote.response import (
     collect,
     is_strong,
 )
-from lazydicom._bytes.source import Buffer
-from lazydicom._bytes.version import Version
+from lazydicom._bytes.source import Buffer, ByteRange
 from lazydicom.errors import SourceError
 
 _CHUNK: Final = 1 << 18

@@ -5,18 +5,10 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from lazydicom._bytes.ranges import (
-    FIRST_BLOCK,
-    MAX_BLOCK,
-    MAX_GAP,
-    ByteRange,
-    cut,
-    group,
-    span_of,
-)
+from lazydicom._bytes.location import Version
+from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, cut, group, span_of
 from lazydicom._bytes.remote.client import RemotePlace, remote_client
-from lazydicom._bytes.source import BytesLike, check_span
-from lazydicom._bytes.version import Version
+from lazydicom._bytes.source import FIRST_BLOCK, ByteRange, BytesLike, check_span
 from lazydicom.errors import redact_url
 
 

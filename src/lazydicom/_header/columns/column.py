@@ -5,21 +5,15 @@ values), NaN where there is none; text of shape (rows,), empty where there is no
 """
 
 from collections.abc import Sequence
-from typing import Any, TypeAlias
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._header.attributes import TEXT
-from lazydicom._header.columns.values import (
-    LONGEST_TEXT,
-    MOST_VALUES,
-    UNREADABLE,
-    number_column,
-    seconds_of,
-    text_column,
-)
-from lazydicom._header.values import Values
+from lazydicom._header.values import Values, decode_values
 
 Columns: TypeAlias = dict[str, NDArray[Any]]
 """Columns by name, all of the same number of rows."""
@@ -99,3 +93,205 @@ def _stack(
             column[rows] = piece
         start += count
     return column
+
+
+Bytes2D = NDArray[np.uint8]
+
+_BINARY: Final = {
+    "US": "u2",
+    "SS": "i2",
+    "UL": "u4",
+    "SL": "i4",
+    "FL": "f4",
+    "FD": "f8",
+}
+UNREADABLE: Final = float("inf")
+"""What stands in a column for text that is no number: no decimal string is infinite."""
+LONGEST_TEXT: Final = 128
+"""Twice the longest of these VRs (PS3.5 section 6.2); writers exceed theirs."""
+MOST_VALUES: Final = 16
+"""Of an attribute whose number of values is not fixed."""
+_BACKSLASH: Final = ord("\\")
+_UNDERSCORE: Final = ord("_")
+_SPACE: Final = ord(" ")
+
+
+def lookaheads(data: NDArray[np.uint8], length: int) -> Bytes2D:
+    """View every stretch of `length` bytes, wherever it begins."""
+    shape = (max(len(data) - length + 1, 0), length)
+    return np.ndarray(shape, np.uint8, buffer=data, strides=(1, 1))
+
+
+def number_column(
+    data: NDArray[np.uint8],
+    offsets: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    *,
+    vr: str,
+    width: int,
+    little_endian: bool,
+) -> NDArray[np.float64]:
+    """Decode numbers; NaN where a frame has no value, infinity where its text is no number.
+
+    Parameters
+    ----------
+    data : ndarray of uint8
+        A block of the file.
+    offsets, lengths : ndarray of int64
+        Where each frame's value lies in it; a length of 0 is no value.
+    vr : str
+        ``DT`` gives seconds.
+    width : int
+        Values per frame, 0 for as many as there are, up to `MOST_VALUES`.
+    little_endian : bool
+        Byte order of binary VRs.
+    """
+    parts = []
+    for length in np.unique(lengths[lengths > 0]).tolist():
+        which = np.flatnonzero(lengths == length)
+        rows = lookaheads(data, length)[offsets[which]]
+        values = _numbers(rows, vr, width, little_endian=little_endian)
+        if vr == "IS":
+            values = np.where(values == np.rint(values), values, UNREADABLE)
+        parts.append((which, values[:, :MOST_VALUES]))
+    widest = max((values.shape[1] for _, values in parts), default=0)
+    column = np.full((len(offsets), width or widest), np.nan)
+    for which, values in parts:
+        column[which, : values.shape[1]] = values
+    return column
+
+
+def text_column(
+    data: NDArray[np.uint8], offsets: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> NDArray[np.str_]:
+    """Decode text, backslashes included; padding of each value is dropped.
+
+    Of a longer text the first `LONGEST_TEXT` characters are kept: one of them must not make
+    the rows of all frames as long.
+    """
+    lengths = np.minimum(lengths, LONGEST_TEXT)
+    texts = np.zeros(len(offsets), "U1")
+    for length in np.unique(lengths[lengths > 0]).tolist():
+        which = np.flatnonzero(lengths == length)
+        rows = lookaheads(data, length)[offsets[which]]
+        values = np.char.strip(_decode(rows[:1] if _all_equal(rows) else rows))
+        if _has_padding_inside(rows):
+            values = np.array([_without_padding(one) for one in values.tolist()])
+        texts = texts.astype(np.promote_types(texts.dtype, values.dtype), copy=False)
+        texts[which] = values
+    return texts
+
+
+@lru_cache(maxsize=4096)
+def seconds_of(text: str) -> float:
+    """Return the seconds of a DT value, or of a date and a time written together.
+
+    What is no time is NaN.
+
+    >>> seconds_of("19700101000001.5")
+    1.5
+    """
+    text, sign, zone = _split_zone(text.strip())
+    digits, _, fraction = text.partition(".")
+    if not (digits + fraction).isdecimal() or len(digits) < 4:
+        return float("nan")
+    full = digits.ljust(6, "0") if len(digits) < 8 else digits
+    try:
+        moment = _moment(full)
+    except (OverflowError, ValueError):
+        return float("nan")
+    offset = sign * (int(zone[:2]) * 3600 + int(zone[2:4]) * 60) if zone else 0
+    return moment + (float(f"0.{fraction}") if fraction else 0.0) - offset
+
+
+def _moment(digits: str) -> float:
+    year, month, day = int(digits[:4]), int(digits[4:6] or 1), int(digits[6:8] or 1)
+    clock = digits[8:14].ljust(6, "0")
+    day_start = datetime(year, month or 1, day or 1, tzinfo=UTC)
+    hours, minutes, seconds = int(clock[:2]), int(clock[2:4]), int(clock[4:6])
+    span = timedelta(hours=hours, minutes=minutes, seconds=seconds)
+    return (day_start + span).timestamp()
+
+
+def _split_zone(text: str) -> tuple[str, int, str]:
+    for mark, sign in (("+", 1), ("-", -1)):
+        if mark in text:
+            before, _, zone = text.partition(mark)
+            return before, sign, zone if len(zone) == 4 and zone.isdecimal() else ""
+    return text, 1, ""
+
+
+def _numbers(
+    rows: Bytes2D, vr: str, width: int, *, little_endian: bool
+) -> NDArray[np.float64]:
+    """Decode values of one length, one row per frame."""
+    if len(rows) > 1 and _all_equal(rows):
+        one = _numbers(rows[:1], vr, width, little_endian=little_endian)
+        return np.broadcast_to(one, (len(rows), one.shape[1]))
+    if vr in _BINARY:
+        return _binary(rows, _BINARY[vr], width, little_endian=little_endian)
+    if vr == "DT":
+        seconds = [seconds_of(text) for text in _decode(rows).tolist()]
+        return np.array(seconds, np.float64)[:, None]
+    return _decimals(rows, width)
+
+
+def _binary(
+    rows: Bytes2D, code: str, width: int, *, little_endian: bool
+) -> NDArray[np.float64]:
+    dtype = np.dtype(("<" if little_endian else ">") + code)
+    count = rows.shape[1] // dtype.itemsize
+    count = min(count, width) if width else count
+    used = np.ascontiguousarray(rows[:, : count * dtype.itemsize])
+    return used.view(dtype).astype(np.float64).reshape(len(rows), count)
+
+
+def _decimals(rows: Bytes2D, width: int) -> NDArray[np.float64]:
+    counts = (rows == _BACKSLASH).sum(axis=1) + 1
+    count = int(counts[0])
+    plain = (counts == count).all() and not (rows == _UNDERSCORE).any()
+    if plain and (not width or count == width):
+        joined = b"\\".join(rows.reshape(-1).view(f"S{rows.shape[1]}").tolist())
+        try:
+            numbers = np.array(joined.split(b"\\")).astype(np.float64)
+        except ValueError:
+            pass  # an empty value, or none at all: one by one
+        else:
+            if np.isfinite(numbers).all():
+                return numbers.reshape(len(rows), count)
+    return _one_by_one(rows, width)
+
+
+def _one_by_one(rows: Bytes2D, width: int) -> NDArray[np.float64]:
+    values = [_decimals_of(row.tobytes()) for row in rows]
+    widest = width or max(len(one) for one in values)
+    numbers = np.full((len(rows), widest), np.nan)
+    for row, one in enumerate(values):
+        numbers[row, : len(one)] = one[:widest]
+    return numbers
+
+
+def _decimals_of(data: bytes) -> tuple[Any, ...]:
+    try:
+        return decode_values("DS", data)
+    except ValueError:
+        return (UNREADABLE,)
+
+
+def _decode(rows: Bytes2D) -> NDArray[np.str_]:
+    joined: NDArray[np.bytes_] = rows.reshape(-1).view(f"S{rows.shape[1]}")
+    return np.char.decode(joined, "latin-1")
+
+
+def _has_padding_inside(rows: Bytes2D) -> bool:
+    edge, space = rows == _BACKSLASH, rows == _SPACE
+    beside = (edge[:, 1:] & space[:, :-1]) | (space[:, 1:] & edge[:, :-1])
+    return bool(beside.any())
+
+
+def _without_padding(text: str) -> str:
+    return "\\".join(part.strip() for part in text.split("\\"))
+
+
+def _all_equal(rows: Bytes2D) -> bool:
+    return bool((rows == rows[0]).all())

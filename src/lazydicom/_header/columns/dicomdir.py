@@ -4,13 +4,12 @@ import os
 import re
 from typing import Final
 
-from lazydicom._bytes.source import ByteSource
+from lazydicom._bytes.source import ByteSource, open_lookahead
 from lazydicom._header import tags
+from lazydicom._header.columns.column import text_column
 from lazydicom._header.columns.items import SequenceItems, read_items
 from lazydicom._header.columns.layout import wanted_tree
-from lazydicom._header.columns.values import text_column
 from lazydicom._header.file_meta import read_file_meta
-from lazydicom._header.lookahead import open_lookahead
 from lazydicom._header.walker import UNDEFINED, read_element, walk
 from lazydicom.errors import InvalidDicomError
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._bytes.source import MemorySource
+from lazydicom._bytes.source import Lookahead, MemorySource
 from lazydicom._header import tags
 from lazydicom._header.attributes import COMPUTED, FRAME_ATTRIBUTES, PLACE
 from lazydicom._header.columns.column import (
@@ -23,7 +23,6 @@ from lazydicom._header.columns.layout import wanted_tree
 from lazydicom._header.elements import FileElements, read_elements
 from lazydicom._header.file_meta import FileMeta
 from lazydicom._header.header import Header
-from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.pydicom import DatasetElements
 from lazydicom._header.transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
 from lazydicom._header.walker import (
@@ -51,19 +50,6 @@ _PLACES: Final = [
 ]
 _TREE: Final = wanted_tree(path for _, path in _PLACES)
 _VRS: Final = tuple(FRAME_ATTRIBUTES[name].vr for name, _ in _PLACES)
-
-
-def has_functional_groups(header: Header) -> bool:
-    """Return whether an object has functional groups, as Enhanced ones do."""
-    return any(
-        map(
-            header.elements.holds,
-            (
-                tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE,
-                tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE,
-            ),
-        )
-    )
 
 
 def has_frame_groups(header: Header) -> bool:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import ByteSource
+from lazydicom._bytes.source import ByteRange, ByteSource, Lookahead
 from lazydicom._header import tags
 from lazydicom._header.columns.layout import (
     HEADER_ROOM,
@@ -24,7 +23,6 @@ from lazydicom._header.columns.layout import (
     follow_layout,
     walk_item,
 )
-from lazydicom._header.lookahead import Lookahead
 from lazydicom._header.walker import UNDEFINED, Framing, read_element
 
 if TYPE_CHECKING:

@@ -13,10 +13,10 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.source import Lookahead
 from lazydicom._header import tags
 from lazydicom._header.attributes import Path
-from lazydicom._header.columns.values import lookaheads
-from lazydicom._header.lookahead import Lookahead
+from lazydicom._header.columns.column import lookaheads
 from lazydicom._header.values import reads_alike
 from lazydicom._header.walker import (
     MAX_DEPTH,

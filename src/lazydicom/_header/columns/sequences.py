@@ -5,8 +5,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Final
 
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import BytesLike, ByteSource
+from lazydicom._bytes.source import Block, ByteRange, BytesLike, ByteSource
 from lazydicom._header import tags
 from lazydicom._header.attributes import Path
 from lazydicom._header.columns.functional_groups import as_file
@@ -14,7 +13,6 @@ from lazydicom._header.columns.items import SequenceItems, read_items
 from lazydicom._header.columns.layout import wanted_tree
 from lazydicom._header.elements import FileElements
 from lazydicom._header.header import Header
-from lazydicom._header.lookahead import Block
 from lazydicom._header.pydicom import DatasetElements
 from lazydicom._header.walker import UNDEFINED, end_of, inner_framing
 

@@ -15,8 +15,7 @@ from numpy.typing import NDArray
 from lazydicom._arrange.uih_grid import GRID
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.containers.heads import File, is_plain_source, read_head
-from lazydicom._bytes.ranges import ByteRange
-from lazydicom._bytes.source import ByteSource
+from lazydicom._bytes.source import ByteRange, ByteSource, open_lookahead
 from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.native import NativeReader
 from lazydicom._frames.reader import native_reader
@@ -25,8 +24,12 @@ from lazydicom._header.attributes import (
     FRAME_ATTRIBUTES,
     INSTANCE_SEQUENCES,
 )
-from lazydicom._header.columns.column import Columns, read_column, unreadable
-from lazydicom._header.columns.functional_groups import has_functional_groups
+from lazydicom._header.columns.column import (
+    Columns,
+    lookaheads,
+    read_column,
+    unreadable,
+)
 from lazydicom._header.columns.instances import INSTANCE_ATTRIBUTES
 from lazydicom._header.columns.layout import (
     HEADER_ROOM,
@@ -36,11 +39,13 @@ from lazydicom._header.columns.layout import (
     learn_elements,
     wanted_tree,
 )
-from lazydicom._header.columns.values import lookaheads
-from lazydicom._header.elements import FileElements, image_pixel_attributes
+from lazydicom._header.elements import (
+    FileElements,
+    has_functional_groups,
+    image_pixel_attributes,
+)
 from lazydicom._header.header import read_header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, oddities
-from lazydicom._header.lookahead import open_lookahead
 from lazydicom._header.values import reads_alike
 from lazydicom._header.walker import Framing
 
@@ -132,7 +137,7 @@ def _is_simple(image: DicomImage) -> bool:
         syntax.native
         and header.source is reader.source
         and len(image) == 1
-        and not has_functional_groups(header)
+        and not has_functional_groups(header.elements)
         and (meta.meta_start, meta.framing) == (_META_AT, declared)
         and meta.start > _META_AT
         and pixels.start < _LONGEST_HEADER

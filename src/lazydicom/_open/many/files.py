@@ -17,22 +17,20 @@ from lazydicom._bytes.containers.heads import is_near
 from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
 from lazydicom._bytes.location import URL_TYPES, chain, is_local, local_path
 from lazydicom._bytes.open import open_source
-from lazydicom._bytes.ranges import REQUESTS, ByteRange
-from lazydicom._bytes.source import ByteSource
+from lazydicom._bytes.ranges import REQUESTS
+from lazydicom._bytes.source import ByteRange, ByteSource, open_lookahead
 from lazydicom._header import tags
 from lazydicom._header.columns.dicomdir import is_dicomdir
 from lazydicom._header.elements import FileElements, read_elements
 from lazydicom._header.file_meta import read_file_meta
 from lazydicom._header.header import header_of_dataset, read_header
-from lazydicom._header.lookahead import open_lookahead
 from lazydicom._header.pydicom import is_dataset
 from lazydicom._open.indexed import open_indexed
-from lazydicom._open.instance import open_instance
+from lazydicom._open.instance import OpenOptions, open_instance
 from lazydicom._open.many.batch_headers import open_batches
 from lazydicom._open.many.directories import Directories
 from lazydicom._open.many.media import media_storage_at
 from lazydicom._open.many.problems import Problem, problem_of
-from lazydicom._open.options import OpenOptions
 from lazydicom.errors import (
     InvalidDicomError,
     LazyDicomError,

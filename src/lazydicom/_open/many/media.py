@@ -1,9 +1,8 @@
 """Which SOP class the File Meta group of a file names."""
 
-from lazydicom._bytes.source import ByteSource
+from lazydicom._bytes.source import ByteSource, Lookahead, open_lookahead
 from lazydicom._header import tags
 from lazydicom._header.file_meta import FileMeta, read_file_meta
-from lazydicom._header.lookahead import Lookahead, open_lookahead
 from lazydicom._header.walker import Framing, read_element
 
 

@@ -7,10 +7,9 @@ series that was asked for is complete or an error, so the series of an odd file 
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeAlias
 
-from lazydicom._bytes.source import ByteSource
+from lazydicom._bytes.source import ByteSource, open_lookahead
 from lazydicom._header import tags
 from lazydicom._header.file_meta import find_data_set
-from lazydicom._header.lookahead import open_lookahead
 from lazydicom._header.values import decode_values
 from lazydicom._header.walker import UNDEFINED, read_element, walk
 from lazydicom.errors import LazyDicomError, redact_url

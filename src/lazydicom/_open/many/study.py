@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.show.html import array_html
-from lazydicom._header.columns.technical import DESCRIPTIONS
+from lazydicom._header.values import DESCRIPTIONS
 from lazydicom._open.many.problems import Problem
 from lazydicom.errors import redact_url
 

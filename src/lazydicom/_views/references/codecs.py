@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.image import DicomImage
-from lazydicom._bytes.ranges import ByteRange
+from lazydicom._bytes.source import ByteRange
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decoder_elsewhere, has_decoder_elsewhere
 from lazydicom._frames.fragment_reader import FragmentReader

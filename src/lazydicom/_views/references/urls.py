@@ -3,9 +3,8 @@
 from typing import Any
 
 from lazydicom._array.image import DicomImage
-from lazydicom._bytes.location import file_url, is_local, local_path
+from lazydicom._bytes.location import Version, file_url, is_local, local_path
 from lazydicom._bytes.source import MemorySource
-from lazydicom._bytes.version import Version
 from lazydicom.errors import UnsupportedError, redact_url
 
 _INSTEAD = "to_zarr copies it, ZarrStore shows it without a copy"
