@@ -56,23 +56,29 @@ def tiles() -> list[bytes]:
     return encoded
 
 
-@pytest.fixture(scope="module")
-def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def write_slide(place: Path, side: int) -> None:
+    """Write a slide of so many JPEG tiles along each side."""
     (dataset,) = make_slide(matrix=(TILE, TILE), tile=(TILE, TILE)).datasets
-    dataset.TotalPixelMatrixRows = dataset.TotalPixelMatrixColumns = WHOLE
+    whole = TILE * side
+    dataset.TotalPixelMatrixRows = dataset.TotalPixelMatrixColumns = whole
     dataset.PhotometricInterpretation = "YBR_FULL_422"
-    dataset.ImagedVolumeHeight, dataset.ImagedVolumeWidth = WHOLE / 2000, WHOLE / 1000
+    dataset.ImagedVolumeHeight, dataset.ImagedVolumeWidth = whole / 2000, whole / 1000
     dataset.ImagedVolumeDepth = 0.001
     (shared,) = dataset.SharedFunctionalGroupsSequence
     shared.PixelMeasuresSequence[0].SliceThickness = 0.001
     known = tiles()
-    dataset.NumberOfFrames = SIDE**2
-    dataset.PixelData = encapsulate([known[k * k % 8] for k in range(SIDE**2)])
+    dataset.NumberOfFrames = side**2
+    dataset.PixelData = encapsulate([known[k * k % 8] for k in range(side**2)])
     dataset.file_meta.TransferSyntaxUID = JPEG
     dataset["PixelData"].VR = "OB"
     dataset["PixelData"].is_undefined_length = True
+    dataset.save_as(place, enforce_file_format=True)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("slide") / "a.dcm"
-    dataset.save_as(made, enforce_file_format=True)
+    write_slide(made, SIDE)
     return made
 
 

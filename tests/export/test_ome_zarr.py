@@ -15,8 +15,8 @@ from real_files import real_file
 from series_files import AXIAL, write_instance, write_times_and_echoes, write_volume
 
 import lazydicom
+from lazydicom._export.levels.reduce import reduce_values
 from lazydicom._export.ome_metadata import find_axes
-from lazydicom._export.pyramid import reduce_values
 from lazydicom.errors import (
     ExportError,
     LazyDicomError,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lazydicom._export.pyramid import reduce_values
+from lazydicom._export.levels.reduce import reduce_values
 
 
 @pytest.mark.parametrize("shape", [(4, 6), (5, 7), (1, 3)])

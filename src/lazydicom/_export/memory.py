@@ -4,6 +4,7 @@ from typing import Final
 
 from lazydicom._array.lazy_array import LazyArray, chunk_nbytes
 from lazydicom._array.work.parallel import available_cores
+from lazydicom._export.levels.bricks import Bricks
 from lazydicom._export.store.layout import RUN_NBYTES, ZarrLayout
 from lazydicom.errors import LimitError
 
@@ -22,6 +23,7 @@ def plan_workers(
     streams: bool,
     workers: int | None,
     memory_limit: int | None,
+    bricks: Bricks | None = None,
 ) -> int:
     """Choose the number of workers that fits.
 
@@ -37,6 +39,8 @@ def plan_workers(
         At most so many; by default the cores, and more for a network.
     memory_limit : int, optional
         Bytes; by default 256 MiB, or what one worker needs.
+    bricks : Bricks, optional
+        What is made of the array besides, where it is a level of a pyramid.
 
     Raises
     ------
@@ -48,6 +52,9 @@ def plan_workers(
     )
     fixed = _FIXED + _PER_CHUNK * layout.number_of_chunks
     each = unit_nbytes(array, layout, streams=streams)
+    if bricks is not None:
+        fixed += bricks.nbytes_behind
+        each += 2 * bricks.slab_nbytes + bricks.nbytes  # sums are twice as wide
     limit = DEFAULT_LIMIT if memory_limit is None else memory_limit
     fits = (limit - fixed) // each
     if fits < 1 and memory_limit is not None:

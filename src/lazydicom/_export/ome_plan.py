@@ -10,6 +10,8 @@ import numpy as np
 
 from lazydicom._array.lazy_array import LazyArray
 from lazydicom._export.inputs import url_of
+from lazydicom._export.levels.level import Level, Transposed
+from lazydicom._export.levels.reduce import Method
 from lazydicom._export.ome_metadata import (
     VERSION,
     OmeAxis,
@@ -19,7 +21,6 @@ from lazydicom._export.ome_metadata import (
     multiscales,
     omero,
 )
-from lazydicom._export.pyramid import Level, Method, Transposed
 from lazydicom.errors import UnsupportedError
 
 if TYPE_CHECKING:

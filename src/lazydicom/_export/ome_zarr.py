@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import zarr
@@ -16,6 +16,7 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
 from lazydicom._array.lazy_array import LazyArray
+from lazydicom._array.work.parallel import available_cores
 from lazydicom._export.inputs import (
     Exportable,
     check_kinds,
@@ -24,13 +25,17 @@ from lazydicom._export.inputs import (
     warn_of_burned_in_text,
     warn_of_tilt,
 )
+from lazydicom._export.levels.bricks import plan_bricks
+from lazydicom._export.levels.level import Level
+from lazydicom._export.levels.one_pass import write_levels
+from lazydicom._export.levels.reduce import Method
+from lazydicom._export.memory import plan_workers
 from lazydicom._export.ome_labels import LabelledImage, as_labels, open_labelled
 from lazydicom._export.ome_plan import Pyramid, default_chunks, plan_pyramid
-from lazydicom._export.pyramid import Level, Method
 from lazydicom._export.store.folder import LocalFolder
-from lazydicom._export.store.layout import METADATA, plan_layout
+from lazydicom._export.store.layout import METADATA, ZarrLayout, plan_layout
 from lazydicom._export.store.manifest import MANIFEST, ImageMarker, attributes_checksum
-from lazydicom._export.store.run import Progress
+from lazydicom._export.store.run import Progress, has_cluster
 from lazydicom._export.store.target import (
     StoreLike,
     Target,
@@ -40,7 +45,7 @@ from lazydicom._export.store.target import (
     is_being_deleted,
     open_target,
 )
-from lazydicom._export.zarr import codecs_of, to_zarr
+from lazydicom._export.zarr import codecs_of, say_nothing, to_zarr
 from lazydicom.errors import ExportError, redact_url
 
 
@@ -142,8 +147,9 @@ def to_ome_zarr(
     pyramid = _planned(arrays, levels, method, image, label_texts=label_texts)
     target = _target(store, image, storage_options or {})
     write = _Writing(pyramid, target, dict(storage_options or {}))
-    _check_layout(write.level(0), chunks, compressors)
+    _layout(write.level(0), chunks, compressors)  # refused before anything is there
     marker = _marker(pyramid, chunks, compressors)
+    settings = _Settings(chunks, compressors, workers, progress)
     warn_of_burned_in_text(pyramid.arrays[0])
     warn_of_tilt(pyramid.arrays[0])
     with (
@@ -154,19 +160,9 @@ def to_ome_zarr(
         kept = _prepare(target, marker, overwrite=overwrite, resume=resume)
         if not kept:
             with write.nothing_left():
-                for number in range(len(pyramid.factors)):
-                    level = write.level(number)
-                    to_zarr(
-                        level,
-                        write.url(number),
-                        storage_options=storage_options,
-                        chunks=default_chunks(level) if chunks is None else chunks,
-                        compressors=compressors,
-                        metadata="none",
-                        resume=True,
-                        workers=workers,
-                        progress=progress,
-                    )
+                number = 0
+                while number < len(pyramid.factors):
+                    number += write.some(number, settings)
             check_alone()
             target.publish(pyramid.metadata())
     seconds = time.monotonic() - started
@@ -213,6 +209,16 @@ def _planned(
     return as_labels(pyramid, image, texts=label_texts)
 
 
+@dataclass(frozen=True, slots=True)
+class _Settings:
+    """How levels are written."""
+
+    chunks: Sequence[int] | None
+    compressors: str
+    workers: int | None
+    progress: Progress | None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class _Writing:
     """Levels on their way into the staging place of a store."""
@@ -247,21 +253,86 @@ class _Writing:
                     self.target.discard()
             raise
 
+    def some(self, number: int, settings: _Settings) -> int:
+        """Write a level, and those that are made of it without reading it again.
+
+        Returns how many; workers of a cluster write one level after the other.
+        """
+        levels = self._levels_from(number)
+        layouts = [
+            _layout(one, settings.chunks, settings.compressors) for one in levels
+        ]
+        most = settings.workers or available_cores()
+        alone = settings.workers is not None or not has_cluster()
+        bricks = plan_bricks(levels, layouts, most) if alone else None
+        if bricks is None:
+            self._alone(levels[0], number, settings)
+            return 1
+        count = len(bricks.layouts)
+        targets = [
+            open_target(self.url(number + k), self.storage_options)
+            for k in range(count)
+        ]
+        workers = plan_workers(
+            levels[0],
+            layouts[0],
+            streams=targets[0].streams,
+            workers=settings.workers,
+            memory_limit=None,
+            bricks=bricks,
+        )
+        progress = settings.progress or say_nothing
+        write_levels(
+            levels[:count], targets, bricks, workers=workers, progress=progress
+        )
+        return count
+
+    def _alone(self, level: Level, number: int, settings: _Settings) -> None:
+        """Write a level by itself."""
+        to_zarr(
+            level,
+            self.url(number),
+            storage_options=self.storage_options,
+            chunks=default_chunks(level)
+            if settings.chunks is None
+            else settings.chunks,
+            compressors=settings.compressors,
+            metadata="none",
+            resume=True,
+            workers=settings.workers,
+            progress=settings.progress,
+        )
+
+    def _levels_from(self, number: int) -> list[Level]:
+        """Return a level and the coarser ones that are made of it."""
+        levels = [self.level(number)]
+        for finer in range(number, len(self.pyramid.factors) - 1):
+            if finer + 1 < len(self.pyramid.arrays):
+                break
+            steps = self._steps(finer + 1)
+            levels.append(replace(levels[-1], below=levels[-1], factors=steps))
+        return levels
+
+    def _steps(self, number: int) -> tuple[int, ...]:
+        """Return how many pixels of the level before become one, along each axis."""
+        pyramid = self.pyramid
+        pairs = zip(pyramid.factors[number], pyramid.factors[number - 1], strict=True)
+        return tuple(own // before for own, before in pairs)
+
     def level(self, number: int) -> Level:
         """Return a level, read from the one before it."""
         pyramid = self.pyramid
         if number < len(pyramid.arrays):
             return pyramid.source_level(number)
         names = tuple(axis.name for axis in pyramid.axes)
-        pairs = zip(pyramid.factors[number], pyramid.factors[number - 1], strict=True)
-        steps = tuple(own // before for own, before in pairs)
         finer = zarr.open_array(self._store(number - 1), mode="r")
+        steps = self._steps(number)
         return Level(pyramid.arrays[-1], finer, names, steps, pyramid.method)
 
 
-def _check_layout(level: Level, chunks: Sequence[int] | None, compressors: str) -> None:
-    """Refuse chunks and compressors before anything stands in the store."""
-    plan_layout(
+def _layout(level: Level, chunks: Sequence[int] | None, compressors: str) -> ZarrLayout:
+    """Decide how a level lies in its store."""
+    return plan_layout(
         level,
         chunks=default_chunks(level) if chunks is None else chunks,
         shards=None,

@@ -173,7 +173,7 @@ def to_zarr(
     labels = _labels(array, layout, origin)
     plan = make_plan(array, layout, {k: labels[k] for k in labels if k != METADATA})
     alone = workers is not None
-    copy = Copy(array, layout, target.staging, progress or _say_nothing)
+    copy = Copy(array, layout, target.staging, progress or say_nothing)
     workers = plan_workers(
         array,
         layout,
@@ -273,5 +273,5 @@ def codecs_of(
     return _COMPRESSORS[compressors]()
 
 
-def _say_nothing(done: int, total: int, nbytes: int) -> None:
+def say_nothing(done: int, total: int, nbytes: int) -> None:
     """Report no progress."""

@@ -44,7 +44,7 @@ def write_units(
     whole = {
         unit: records
         for unit, records in zip(units, known, strict=True)
-        if records and _are_whole(layout, folder, unit, records)
+        if records and are_whole(layout, folder, layout.objects_of(unit), records)
     }
     encoder = make_encoder(layout)
     fresh: dict[Position, Records] = {}
@@ -209,17 +209,17 @@ def _cut(frames: NDArray[Any], layout: ZarrLayout, chunk: Position) -> NDArray[A
     return values
 
 
-def _are_whole(
+def are_whole(
     layout: ZarrLayout,
     folder: Folder,
-    unit: Position,
+    positions: Iterable[Position],
     known: Mapping[str, list[ChunkRecord]],
 ) -> bool:
     """Check known objects: on a disk their bytes, behind a network their lengths.
 
     An object of a network is whole or absent.
     """
-    for position in layout.objects_of(unit):
+    for position in positions:
         key = layout.key(position)
         records = known[key]
         if folder.size(key) != object_nbytes(layout, records):

@@ -40,6 +40,7 @@ from lazydicom.errors import ExportError, LazyDicomError, warn
 Progress: TypeAlias = Callable[[int, int, int], None]
 """Called with chunks done, chunks in all, bytes of pixels done."""
 Job: TypeAlias = tuple[Any, ...]
+"""A function and its arguments."""
 Units: TypeAlias = Generator[list[WrittenUnit]]
 
 _RETRIES: Final = 3
@@ -74,25 +75,38 @@ class Copy:
         cluster: "Cluster | None" = None,
     ) -> None:
         """Write all units, then the manifest."""
-        self.journal.begin(plan, known)
         units = (
             self._written_here(known, workers)
             if cluster is None
             else self._written_there(known, workers, cluster)
         )
+        with self.noting(plan, known), closing(units):
+            for job in units:
+                self._note(job)
+        self.finish(plan)
+
+    @contextmanager
+    def noting(self, plan: ExportPlan, known: Records) -> Iterator[None]:
+        """Keep the journal while objects are written, whatever ends that."""
+        self.journal.begin(plan, known)
         try:
-            with closing(units):
-                for job in units:
-                    self._note(job)
+            yield
         finally:
             self.journal.flush()
+
+    def finish(self, plan: ExportPlan) -> None:
+        """Write the manifest: all objects are there."""
         assert count_chunks(self.records.values()) == self.layout.number_of_chunks
         self.folder.put(MANIFEST, Manifest(plan, self.records).encode())
         self.journal.remove()
 
+    def note(self, unit: WrittenUnit) -> None:
+        """Note what came of a unit, and tell of it."""
+        self._note([unit])
+
     def _written_here(self, known: Records, workers: int) -> "Units":
-        with _threads(workers) as executor:
-            yield from _finished(executor, self._jobs(self.array, known), 2 * workers)
+        with threads(workers) as executor:
+            yield from finished(executor, self._jobs(self.array, known), 2 * workers)
 
     def _written_there(
         self, known: Records, workers: int, cluster: "Cluster"
@@ -100,10 +114,10 @@ class Copy:
         """Yield what a cluster writes; what becomes of it is an error of ours."""
         with _cluster_errors(self.folder.url), cluster.executor() as executor:
             jobs = self._jobs(cluster.share(self.array), known)
-            yield from _finished(executor, jobs, 2 * workers, cluster.check)
+            yield from finished(executor, jobs, 2 * workers, cluster.check)
 
     def _jobs(self, array: Any, known: Records) -> Iterator[Job]:  # noqa: ANN401
-        """Return jobs of one unit each, or of some small ones, as arguments of `write_units`.
+        """Return jobs of one unit each, or of some small ones.
 
         The array may be a future of it.
         """
@@ -113,7 +127,7 @@ class Copy:
         units = self.layout.units()
         while together := list(islice(units, small)):
             found = [unit_records(self.layout, unit, known) for unit in together]
-            yield array, self.layout, folder, together, found
+            yield write_units, array, self.layout, folder, together, found
 
     def _note(self, job: list[WrittenUnit]) -> None:
         fresh: Records = {}
@@ -129,18 +143,19 @@ class Copy:
         self.progress(self._done, total, self.array.nbytes * self._done // total)
 
 
-def _threads(workers: int) -> ThreadPoolExecutor:
+def threads(workers: int) -> ThreadPoolExecutor:
+    """Return so many threads that write."""
     return ThreadPoolExecutor(workers, thread_name_prefix="lazydicom-export")
 
 
-def _finished(
+def finished(
     executor: Executor,
     jobs: Iterator[Job],
     most: int,
     check: Callable[[], None] | None = None,
-) -> Units:
+) -> Generator[Any]:
     """Yield results as they come; at most so many jobs wait or run at any time."""
-    waiting = {executor.submit(write_units, *job) for job in islice(jobs, most)}
+    waiting = {executor.submit(*job) for job in islice(jobs, most)}
     look = None if check is None else _LOOK_S
     try:
         while waiting:
@@ -149,8 +164,7 @@ def _finished(
                 check()
             for future in done:
                 yield future.result()
-            more = islice(jobs, len(done))
-            waiting |= {executor.submit(write_units, *job) for job in more}
+            waiting |= {executor.submit(*job) for job in islice(jobs, len(done))}
     finally:
         for future in waiting:
             future.cancel()
@@ -222,6 +236,11 @@ def _lost_errors() -> tuple[type[BaseException], ...]:
     """Return what a client raises when workers, the scheduler or a connection are lost."""
     killed = sys.modules["distributed"].KilledWorker
     return (killed, CancelledError, asyncio.CancelledError, TimeoutError, RuntimeError)
+
+
+def has_cluster() -> bool:
+    """Return whether there is a dask client, whatever its workers can."""
+    return _current_client() is not None
 
 
 def find_cluster(array: LazyArray, folder: Folder) -> Cluster | None:

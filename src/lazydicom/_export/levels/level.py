@@ -1,15 +1,14 @@
 """The levels of a pyramid as arrays that are computed when they are read.
 
 Level 0 is the array with its axes in the order of OME-Zarr; every other one is made of the
-level before, as it was written, so that memory never holds more than a chunk's worth.
+level before. Memory never holds more than a chunk's worth of what is read.
 """
 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import product
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +18,7 @@ from lazydicom._array.fill import FillValue
 from lazydicom._array.image import DicomImage
 from lazydicom._array.lazy_array import LazyArray
 from lazydicom._array.work.plan import ReadPlan, sum_plans
-
-Method: TypeAlias = Literal["mean", "nearest"]
+from lazydicom._export.levels.reduce import Method, reduce_values
 
 
 class Readable(Protocol):
@@ -42,7 +40,7 @@ class Level:
 
     array: LazyArray
     """Whose pixels they are."""
-    below: "Readable | Transposed"
+    below: "Readable | Transposed | Level"
     """What it is read from."""
     dims: tuple[str, ...]
     factors: tuple[int, ...]
@@ -115,8 +113,8 @@ class Level:
                 region, self.factors, self.below.shape, strict=True
             )
         )
-        if isinstance(self.below, Transposed):
-            values = self.below.read(below, threads)
+        if isinstance(self.below, Transposed | Level):
+            values = self.below.read(below, threads=threads)
         else:
             values = np.asarray(self.below[below])
         return reduce_values(values, self.factors, self.method)
@@ -135,7 +133,7 @@ class Transposed:
         """Length of each axis."""
         return tuple(self.array.shape[axis] for axis in self.order)
 
-    def read(self, key: tuple[slice, ...], threads: int | None) -> NDArray[Any]:
+    def read(self, key: tuple[slice, ...], *, threads: int | None) -> NDArray[Any]:
         """Read a region."""
         by_axis = dict(zip(self.order, key, strict=True))
         left_out = [a for a in range(self.array.ndim) if a not in by_axis]
@@ -143,87 +141,3 @@ class Transposed:
         values = self.array.read(own, threads=threads)
         whole: NDArray[Any] = values.transpose(*left_out, *self.order)
         return whole.reshape(whole.shape[len(left_out) :])
-
-
-def reduce_values(
-    values: NDArray[Any], factors: tuple[int, ...], method: Method
-) -> NDArray[Any]:
-    """Make one value of a block of them; at the edges, of those that are there.
-
-    >>> reduce_values(np.array([[1, 3, 5], [1, 3, 7]]), (2, 2), "mean")
-    array([[2, 6]])
-    >>> reduce_values(np.array([[1, 3, 5], [1, 3, 7]]), (2, 2), "nearest")
-    array([[1, 5]])
-    """
-    steps = tuple(slice(None, None, factor) for factor in factors)
-    if math.prod(factors) == 1:
-        return values
-    if method == "nearest":
-        return np.ascontiguousarray(values[steps])
-    if (
-        values.dtype.kind in "iu"
-        and values.dtype.itemsize <= 4
-        and set(factors) <= {1, 2}
-    ):
-        return _integer_means(values, factors).astype(values.dtype)
-    return _means(values, factors).astype(values.dtype)
-
-
-def _integer_means(values: NDArray[Any], factors: tuple[int, ...]) -> NDArray[Any]:
-    """Return means of blocks of 1, 2, 4 or 8 values, the even one of two as near ones."""
-    parts = _parts(values, factors)
-    wide = np.int32 if values.dtype.itemsize <= 2 else np.int64
-    sums = np.zeros(parts[0].shape, wide)
-    for part in parts:
-        sums[tuple(map(slice, part.shape))] += part
-    shifts = _shifts(values.shape, factors)
-    halves = (1 << shifts) >> 1
-    means = sums >> shifts
-    np.bitwise_and(means, 1, out=means)  # whether the one below is odd
-    means += halves - (halves > 0)
-    means *= halves > 0
-    means += sums
-    means >>= shifts
-    return means
-
-
-def _shifts(shape: tuple[int, ...], factors: tuple[int, ...]) -> NDArray[np.int32]:
-    """Return the binary logarithm of how many values a block has; one where all are alike."""
-    if not any(length % factor for length, factor in zip(shape, factors, strict=True)):
-        return np.array(sum(factor == 2 for factor in factors), np.int32)
-    lengths = [-(-n // factor) for n, factor in zip(shape, factors, strict=True)]
-    shifts = np.zeros(lengths, np.int32)
-    for axis, (n, factor) in enumerate(zip(shape, factors, strict=True)):
-        whole = tuple(
-            slice(n // 2) if k == axis else slice(None) for k in range(len(shape))
-        )
-        if factor == 2:
-            shifts[whole] += 1
-    return shifts
-
-
-def _parts(values: NDArray[Any], factors: tuple[int, ...]) -> list[NDArray[Any]]:
-    """Return the first, second … value of all blocks."""
-    return [
-        values[tuple(slice(at, None, n) for at, n in zip(start, factors, strict=True))]
-        for start in product(*map(range, factors))
-    ]
-
-
-def _means(values: NDArray[Any], factors: tuple[int, ...]) -> NDArray[np.float64]:
-    """Return the means of blocks in double precision; of integers, the nearest ones."""
-    parts = _parts(values, factors)
-    places = [tuple(map(slice, part.shape)) for part in parts]
-    counts = np.zeros(parts[0].shape, np.int64)
-    for here in places:
-        counts[here] += 1
-    means = np.zeros(parts[0].shape, np.float64)
-    for part, here in zip(parts, places, strict=True):
-        means[here] += part / counts[here]  # the sum of the largest ones is infinite
-    if values.dtype.kind in "iu":
-        np.rint(means, out=means)
-    if values.dtype.kind in "iu" and values.dtype.itemsize == 8:
-        # the largest integers are no doubles: they would be rounded out of their type
-        largest = np.nextafter(float(np.iinfo(values.dtype).max), 0)
-        np.minimum(means, largest, out=means)
-    return means
