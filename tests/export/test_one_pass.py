@@ -13,7 +13,7 @@ from encapsulated_files import make_encapsulated
 from tiled_arrays import JPEG_LS, tiled_array
 
 import lazydicom
-from lazydicom._array import image as image_module
+from lazydicom._decode.frame import decode_frame
 from lazydicom._export import ome_zarr as ome_module
 from lazydicom._export.levels import bricks as bricks_module
 from lazydicom._export.levels.bricks import plan_bricks
@@ -54,13 +54,12 @@ def tiles() -> DicomArray:
 def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
     """Count how often each frame is decoded."""
     counts: Counter[int] = Counter()
-    real = image_module.decode_frame
 
     def decode(data: Any, frame: int, *more: Any) -> Any:  # noqa: ANN401
         counts[frame] += 1
-        return real(data, frame, *more)
+        return decode_frame(data, frame, *more)
 
-    monkeypatch.setattr(image_module, "decode_frame", decode)
+    monkeypatch.setattr("lazydicom._array.image.decode_frame", decode)
     return counts
 
 
