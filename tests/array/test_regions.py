@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+from contextlib import nullcontext
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -128,6 +129,37 @@ def test_a_local_region_is_the_same_however_it_is_read(
     assert np.array_equal(pickle.loads(pickle.dumps(array))[5, 1:3], pixels[5, 1:3])
 
 
+MANY: dict[str, Any] = {"rows": 40, "columns": 30, "number_of_frames": 70}
+KEYS: list[Any] = [
+    np.s_[:, 4, 5],
+    np.s_[::-1, 2:5, 3:7],
+    np.s_[3:60:2, 6:2:-2],
+    np.s_[[*range(0, 40, 3), *range(41, 70)], 1:3, 2],
+    np.s_[::-3, [1, 20], 2:4],
+    np.s_[:, 2:25, ::7],
+]
+
+
+@pytest.mark.parametrize("written", [False, True], ids=["leased", "being written"])
+@pytest.mark.parametrize("local", ["pread", "mmap"])
+@pytest.mark.parametrize("layout", ["12 of 16 bits, signed", "big endian", "RGB"])
+def test_regions_of_many_frames_are_the_same_by_map_and_by_read(
+    layout: str,
+    local: Any,  # noqa: ANN401
+    tmp_path: Path,
+    *,
+    written: bool,
+) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(make_native(**MANY, **LAYOUTS[layout]))
+    pixels = stored_pixels(**MANY, **LAYOUTS[layout])
+    array = lazydicom.open_image(path, local=local)
+
+    with path.open("r+b") if written else nullcontext():
+        for key in KEYS:
+            assert np.array_equal(array[key], pixels[key])
+
+
 @pytest.mark.parametrize("left", [0, 300, 1500])
 def test_a_file_that_was_cut_is_an_error(left: int, tmp_path: Path) -> None:
     path = tmp_path / "a.dcm"
@@ -136,6 +168,20 @@ def test_a_file_that_was_cut_is_an_error(left: int, tmp_path: Path) -> None:
     os.truncate(path, left)
 
     for key in ((slice(None), 4, 5), (0, slice(1, 3)), (11, slice(1, 3), 2)):
+        with pytest.raises(SourceChangedError, match=r"a\.dcm"):
+            array[key]
+
+
+@pytest.mark.parametrize("left", [0, 300, 150_000])
+def test_many_frames_of_a_file_that_was_cut_are_an_error(
+    left: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(make_native(**MANY))
+    array = lazydicom.open_image(path)
+    os.truncate(path, left)
+
+    for key in KEYS:
         with pytest.raises(SourceChangedError, match=r"a\.dcm"):
             array[key]
 

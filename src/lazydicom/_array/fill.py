@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,11 @@ from lazydicom._array.image import Decode, DicomImage
 from lazydicom._array.pieces import Pieces
 from lazydicom._array.work.parallel import Fetch, Job, run
 from lazydicom._array.work.plan import ReadPlan
-from lazydicom._bytes.ranges import REQUESTS, read_each, read_many, together
-from lazydicom._bytes.source import ByteRange, is_distant
+from lazydicom._array.work.regions import region_jobs
+from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._decode.native import Region, region_of
-from lazydicom.errors import InvalidDicomError, LazyDicomError
+from lazydicom.errors import InvalidDicomError
 
-_REGION_BYTES: Final = 1 << 20
-"""1 MiB of regions are read by one job: they stay in the cache until they are put in place."""
 FillValue: TypeAlias = float | tuple[float, ...] | None
 """A value, or one per sample of a frame; ``None``: reading a hole is an error."""
 
@@ -165,7 +163,7 @@ def _alike_jobs(
         planes = out[rows][target]
         region = None if whole else _region_of(image, index)
         if region is not None:
-            yield from _region_jobs(image, own, planes, region)
+            yield from _jobs_of_region(image, own, planes, region)
             continue
         put = _put_frame if whole and planes.flags.c_contiguous else _put_part
         yield from image.piece_jobs(own, partial(put, planes, index))
@@ -178,48 +176,14 @@ def _region_of(image: DicomImage, index: tuple[Any, ...]) -> Region | None:
     return region_of(image.format, index)
 
 
-def _region_jobs(
+def _jobs_of_region(
     image: DicomImage, numbers: NDArray[np.int64], planes: NDArray[Any], region: Region
 ) -> Iterator[Job | Fetch]:
     """Return the jobs that read the bytes of the same region of each frame."""
     source = image.reader.source
     assert source is not None, "of a file"
-    offsets = image.index.offsets_of(numbers.tolist())
-    if is_distant(source):
-        spans = [ByteRange(start + region.skip, region.length) for start in offsets]
-        for places in together(source, spans):
-            yield Fetch(partial(_fetch_region, image, spans, places, planes, region))
-        return
-    step = max(_REGION_BYTES // region.length, 1)
-    for start in range(0, len(numbers), step):
-        some = [offset + region.skip for offset in offsets[start : start + step]]
-        part = planes[start : start + step]
-        yield partial(_read_region, image, some, part, region)
-
-
-def _read_region(
-    image: DicomImage, offsets: Sequence[int], planes: NDArray[Any], region: Region
-) -> None:
-    assert image.reader.source is not None, "of a file"
-    try:
-        data = read_each(image.reader.source, offsets, region.length)
-        region.put(data, image.format, planes)
-    except LazyDicomError as error:
-        raise error.locate(url=image.url) from None
-
-
-def _fetch_region(
-    image: DicomImage,
-    spans: Sequence[ByteRange],
-    places: Sequence[int],
-    planes: NDArray[Any],
-    region: Region,
-) -> list[Job]:
-    assert image.reader.source is not None, "of a file"
-    blocks = read_many(image.reader.source, [spans[place] for place in places])
-    for place, block in zip(places, blocks, strict=True):
-        region.put(block, image.format, planes[place : place + 1])
-    return []
+    offsets = image.index.offsets_of(numbers) + region.skip
+    return region_jobs(source, offsets, planes, region, image.format)
 
 
 def _put_frame(

@@ -86,6 +86,37 @@ def is_distant(source: ByteSource) -> TypeGuard[DistantSource]:
     return hasattr(source, "read_many")
 
 
+class LentMemory(Protocol):
+    """A file as memory, for as long as it is lent."""
+
+    @property
+    def memory(self) -> memoryview:
+        """All of its bytes."""
+        ...
+
+    def load(self, spans: Sequence[ByteRange]) -> None:
+        """Bring bytes into memory; where that fails, it is an `OSError`."""
+        ...
+
+    def forget(self, span: ByteRange) -> None:
+        """Let go of memory that is not needed any more."""
+        ...
+
+
+def lend(source: ByteSource) -> AbstractContextManager[LentMemory | None]:
+    """Lend a file as memory, ``None`` where only reads are safe or possible.
+
+    Raises
+    ------
+    SourceChangedError
+        If the file is not the one that was opened, before or afterwards.
+    """
+    if hasattr(source, "lend"):
+        lent: AbstractContextManager[LentMemory | None] = source.lend()
+        return lent
+    return nullcontext(None)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class MemorySource:
     """Bytes that are already here."""

@@ -175,15 +175,41 @@ class Region:
     index: tuple[Any, ...]
     """What is wanted of them."""
 
-    def put(self, data: BytesLike, format_: FrameFormat, planes: NDArray[Any]) -> None:
-        """Put the values of one region after the other into `planes`."""
+    dtype: np.dtype[Any]
+    """Type of the values."""
+
+    def put(
+        self,
+        data: BytesLike,
+        planes: NDArray[Any],
+        *,
+        offset: int = 0,
+        step: int = 0,
+    ) -> None:
+        """Put the values of regions into `planes`, as they lie in `data`.
+
+        Parameters
+        ----------
+        data : bytes or memoryview
+            What holds the regions.
+        planes : ndarray
+            One for each region.
+        offset : int
+            Where the first region begins.
+        step : int
+            Bytes from one region to the next.
+        """
         values: NDArray[Any] = np.ndarray(
             (len(planes), *self.shape),
-            format_.pixel.dtype,
+            self.dtype,
             buffer=data,
-            strides=(self.length, *self.strides),
+            offset=offset,
+            strides=(step, *self.strides),
         )
         planes[...] = values[(slice(None), *self.index)]
+
+    def finish(self, planes: NDArray[Any], format_: FrameFormat) -> None:
+        """Make stored values of bytes in place."""
         finish_in_place(planes, format_)
 
 
@@ -213,7 +239,8 @@ def region_of(format_: FrameFormat, index: tuple[Any, ...]) -> Region | None:
     shape = (bottom - top + 1, right - left + 1, *pixel.frame_shape[2:])
     strides = (row, width, size)[: len(shape)]
     moved = (_moved(index[0], top), _moved(index[1], left), *index[2:])
-    return Region(top * row + left * width, length, shape, strides, moved)
+    skip = top * row + left * width
+    return Region(skip, length, shape, strides, moved, pixel.dtype)
 
 
 def _positions(key: Any, length: int) -> range | NDArray[np.intp]:  # noqa: ANN401

@@ -56,9 +56,12 @@ class NativeStride(NamedTuple):
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Return offset and length of some frames."""
         start, frame_bits, unit_bits = self
+        unit = unit_bits // 8
+        if frame_bits % unit_bits == 0:  # as ever but for packed bits
+            length = frame_bits // unit_bits * unit
+            return start + length * frames, np.full(len(frames), length)
         first = frames * frame_bits // unit_bits
         stop = -(-(frames + 1) * frame_bits // unit_bits)
-        unit = unit_bits // 8
         return start + first * unit, (stop - first) * unit
 
 
@@ -123,12 +126,9 @@ class FrameIndex:
         offsets, lengths = self._columns(np.asarray(frames, np.int64))
         return list(map(ByteRange, offsets.tolist(), lengths.tolist()))
 
-    def offsets_of(self, frames: Sequence[int]) -> list[int]:
+    def offsets_of(self, frames: NDArray[np.int64]) -> NDArray[np.int64]:
         """Return the offsets of some frames."""
-        if len(frames) < _FEW:
-            return [self.span(frame).offset for frame in frames]
-        offsets: list[int] = self._columns(np.asarray(frames, np.int64))[0].tolist()
-        return offsets
+        return self._columns(frames)[0]
 
     def head(self, frames: int) -> "FrameIndex":
         """Index the first frames only."""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 
+from lazydicom._bytes.local.leased import LeasedMemory
 from lazydicom._bytes.local.source import HeldFile, LocalSource
 from lazydicom._bytes.source import ByteRange, BytesLike, check_span
 from lazydicom.errors import source_error
@@ -57,6 +58,12 @@ class MappedSource:
         self.file.check_unchanged()
         yield self._memory
         self.file.check_unchanged()
+
+    @contextmanager
+    def lend(self) -> Iterator[LeasedMemory | None]:
+        """Lend the map; whoever asked for it answers for the file."""
+        with self.mapped() as memory:
+            yield None if memory is None else LeasedMemory(memory)
 
     def identity(self) -> tuple[object, ...]:
         """Path and version."""

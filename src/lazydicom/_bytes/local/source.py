@@ -13,6 +13,12 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from lazydicom._bytes.local.leased import (
+    LeasedMemory,
+    give_back,
+    map_leased,
+    take_lease,
+)
 from lazydicom._bytes.location import Version, is_same, version_of_stat
 from lazydicom._bytes.source import ByteRange, BytesLike, check_span
 from lazydicom.errors import (
@@ -114,6 +120,28 @@ class LocalSource:
     def mapped(self) -> AbstractContextManager[memoryview | None]:
         """Lend nothing: a file that is cut while it is mapped kills the process."""
         return nullcontext(None)
+
+    @contextmanager
+    def lend(self) -> Iterator[LeasedMemory | None]:
+        """Lend the file as memory, where nobody can cut it meanwhile.
+
+        Raises
+        ------
+        SourceChangedError
+            If it is another one than at first.
+        """
+        descriptor = self.open()
+        try:
+            if not take_lease(descriptor):
+                yield None
+                return
+            try:
+                self.check_handle(descriptor)
+                yield map_leased(descriptor, self.version.size)
+            finally:
+                give_back(descriptor)
+        finally:
+            os.close(descriptor)
 
     def check_handle(self, descriptor: int, missing: int = 0) -> None:
         """Raise `SourceChangedError` where an open file is another one than at first."""

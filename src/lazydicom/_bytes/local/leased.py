@@ -1,0 +1,114 @@
+"""Maps of local files that nobody can cut meanwhile (Linux, ``fcntl(2)`` and ``madvise(2)``).
+
+A file that is cut while it is mapped kills who looks at the map (SIGBUS). Under a read lease
+nobody can do so: who opens the file to write, or cuts it, waits until the lease is given back.
+The system grants it to the owner of a file that nobody has open to write. Pages are asked for
+with `MADV_POPULATE_READ`, which is an error where a disk fails, and no signal. On file systems
+of other machines a lease says nothing, so those of this one are named here.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from mmap import ACCESS_READ, PAGESIZE, mmap
+from pathlib import Path
+from signal import Signals
+from typing import Final
+
+from lazydicom._bytes.source import ByteRange
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+_FILE_SYSTEMS: Final = frozenset(
+    ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "tmpfs")
+)
+_MOUNTS: Final = Path("/proc/self/mountinfo")
+_DONT_NEED: Final = 4
+"""`MADV_DONTNEED`, which Windows has no name for."""
+_POPULATE_READ: Final = 22
+"""`MADV_POPULATE_READ` of Linux 5.14, which Python has no name for."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LeasedMemory:
+    """A file as memory, as long as the lease lasts."""
+
+    memory: memoryview = field(repr=False)
+    _map: mmap | None = field(default=None, repr=False)
+    """``None`` where somebody else answers for the memory."""
+
+    def load(self, spans: Sequence[ByteRange]) -> None:
+        """Bring bytes into memory; where that fails, it is an `OSError`."""
+        if self._map is None:
+            return
+        advise = self._map.madvise
+        for start, length in spans:
+            into_page = start % PAGESIZE
+            advise(_POPULATE_READ, start - into_page, length + into_page)
+
+    def forget(self, span: ByteRange) -> None:
+        """Let go of memory that is not needed any more."""
+        if self._map is not None:
+            into_page = span.offset % PAGESIZE
+            length = span.length + into_page
+            self._map.madvise(_DONT_NEED, span.offset - into_page, length)
+
+
+def take_lease(descriptor: int) -> bool:
+    """Ask for a read lease on a file; return whether it is granted.
+
+    The signal that says that somebody waits is one that is ignored by default.
+    """
+    if not hasattr(fcntl, "F_SETLEASE") or not _is_of_this_machine(descriptor):
+        return False
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETSIG, Signals.SIGURG)
+        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+    except OSError:  # somebody else's file, or one that is being written
+        return False
+    return True
+
+
+def give_back(descriptor: int) -> None:
+    """Let go of a lease, so that who waits goes on."""
+    fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+
+
+def map_leased(descriptor: int, size: int) -> LeasedMemory | None:
+    """Return a whole leased file as memory, ``None`` where it cannot be mapped."""
+    try:
+        memory = mmap(descriptor, size, access=ACCESS_READ)
+    except (OSError, ValueError):  # no room for it, or it has no bytes
+        return None
+    return LeasedMemory(memoryview(memory), memory)
+
+
+def _is_of_this_machine(descriptor: int) -> bool:
+    """Return whether a file lies in a file system that only this machine writes."""
+    device = os.fstat(descriptor).st_dev
+    # Numbers of devices without a disk are used again for others.
+    kind = _kind_of_disk(device) if os.major(device) else _kind_of(device)
+    return kind in _FILE_SYSTEMS
+
+
+@lru_cache(maxsize=64)
+def _kind_of_disk(device: int) -> str:
+    return _kind_of(device)
+
+
+def _kind_of(device: int) -> str:
+    """Return the type of the file system on a device, nothing where it is not known."""
+    number = f"{os.major(device)}:{os.minor(device)}"
+    try:
+        lines = _MOUNTS.read_text("utf-8", "surrogateescape").splitlines()
+    except OSError:
+        return ""
+    for line in lines:
+        before, _, after = line.partition(" - ")
+        if before.split(" ", 3)[2] == number:
+            return after.partition(" ")[0]
+    return ""
