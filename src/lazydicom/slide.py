@@ -121,20 +121,20 @@ class OpenSlide:
     @property
     def properties(self) -> Mapping[str, str]:
         """Technical properties by the names of OpenSlide; nothing of a patient."""
-        found = {
+        named = {
             "openslide.vendor": "dicom",
             "openslide.level-count": str(self.level_count),
         }
         spacing = self.levels[0].attrs.get("spacing")
         if spacing is not None:
-            found["openslide.mpp-x"] = repr(float(spacing[2]) * 1000)
-            found["openslide.mpp-y"] = repr(float(spacing[1]) * 1000)
+            named["openslide.mpp-x"] = repr(float(spacing[2]) * 1000)
+            named["openslide.mpp-y"] = repr(float(spacing[1]) * 1000)
         power = _objective_power(self.levels[0])
         if power is not None:
-            found["openslide.objective-power"] = power
+            named["openslide.objective-power"] = power
         profile = icc_profile(self.levels[0])
         if profile is not None:
-            found["openslide.icc-size"] = str(len(profile))
+            named["openslide.icc-size"] = str(len(profile))
         for number, level in enumerate(self.levels):
             rows, columns = level.chunk_frames(1)[:2]
             known = {
@@ -145,8 +145,8 @@ class OpenSlide:
                 "downsample": repr(self.level_downsamples[number]),
             }
             for name, value in known.items():
-                found[f"openslide.level[{number}].{name}"] = str(value)
-        return found
+                named[f"openslide.level[{number}].{name}"] = str(value)
+        return named
 
     @property
     def associated_images(self) -> "Mapping[str, Image]":

@@ -146,12 +146,12 @@ class ObjectSource:
 
 def _open_object(url: str, store: Any, path: str) -> ByteSource:  # noqa: ANN401 (any store)
     try:
-        found = store.head(path)
+        facts = store.head(path)
     except _obstore_errors() as error:
         message = f"Could not open: {type(error).__name__}"
         raise SourceError(message, url=url) from None
-    version = found["e_tag"] or str(found["last_modified"])
-    return ObjectSource(url, store, path, found["size"], version)
+    version = facts["e_tag"] or str(facts["last_modified"])
+    return ObjectSource(url, store, path, facts["size"], version)
 
 
 def _obstore_errors() -> tuple[type[Exception], ...]:

@@ -15,6 +15,7 @@ from lazydicom._arrange.kinds.private import private_columns
 from lazydicom._arrange.kinds.spread import frames_of
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
+from lazydicom._header import tags
 from lazydicom._header.attributes import (
     COMPUTED,
     FRAME_ATTRIBUTES,
@@ -285,8 +286,9 @@ def _spread_frames(columns: Columns, images: Sequence[DicomImage]) -> None:
 def _add_dose(columns: Columns, images: Sequence[DicomImage]) -> None:
     """Add the scaling of doses of one plane."""
     for row, image in enumerate(images):
-        scaling = dose_scaling(image.header, 1)
-        for name, values in scaling.items():
+        if not image.header.elements.holds(tags.DOSE_GRID_SCALING):
+            continue
+        for name, values in dose_scaling(image.header, 1).items():
             _put(columns, name, values, slice(row, row + 1), len(images))
 
 

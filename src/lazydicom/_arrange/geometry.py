@@ -347,8 +347,8 @@ def with_unit_directions(table: FrameTable) -> FrameTable:
     rows = np.flatnonzero(spans_plane(orientation))
     if not len(rows):
         return table
-    given = orientation[rows]
-    units = unit_directions(given)
+    directions = orientation[rows]
+    units = unit_directions(directions)
     skewed = skew_degrees(units)
     worst = int(skewed.argmax())
     if skewed[worst] > _MOST_SKEWED:
@@ -356,7 +356,7 @@ def with_unit_directions(table: FrameTable) -> FrameTable:
         angle = 90 - skewed[worst]
         message = f"Rows and columns are {angle:.1f} degrees apart, expected 90"
         raise InvalidDicomError(message, url=image.url)
-    odd = np.abs(given - units).max(axis=1) > SAME_DIRECTION
+    odd = np.abs(directions - units).max(axis=1) > SAME_DIRECTION
     if not odd.any():
         return table
     image = table.images[table.image[rows[int(odd.argmax())]]]

@@ -17,9 +17,9 @@ from lazydicom._arrange.axes.labels import (
     component_label,
     frame_labels,
     geometry_labels,
+    moved_origins,
     pixel_labels,
 )
-from lazydicom._arrange.axes.varying import moved_origins
 from lazydicom._arrange.concatenation import object_order
 from lazydicom._arrange.cuts import (
     header_cut,
@@ -137,12 +137,7 @@ def _find_faults(placed: PlacedFrames) -> tuple[PlacedFrames, list[Fault]]:
     """
     faults = list(faults_of(placed))
     if not faults:
-        shifted = shifted_acquisitions(placed, _place)
-        if shifted is not None and _is_ct(placed.table):
-            return placed, [shifted]
-        if shifted is not None:
-            warn(shifted.message, url=placed.table.images[0].url)
-        return placed, []
+        return placed, _alternating_acquisitions(placed)
     if not any(fault.is_of_places for fault in faults):
         passes = overlapping_acquisitions(placed, _place)
         return placed, faults if passes is None else [passes]
@@ -156,6 +151,18 @@ def _find_faults(placed: PlacedFrames) -> tuple[PlacedFrames, list[Fault]]:
     return placed, [replace(cut, can_be_filled=fillable)]
 
 
+def _alternating_acquisitions(placed: PlacedFrames) -> list[Fault]:
+    """Return why a full grid is of several volumes; a warning does where it may be one."""
+    if len(np.unique(placed.table.numbers("acquisition_number"))) == 1:
+        return []
+    shifted = shifted_acquisitions(placed, _place)
+    if shifted is not None and _is_ct(placed.table):
+        return [shifted]
+    if shifted is not None:
+        warn(shifted.message, url=placed.table.images[0].url)
+    return []
+
+
 def _is_ct(table: FrameTable) -> bool:
     """Return whether planes are taken one after the other: others interleave them."""
     return set(table.text("modality").tolist()) == {"CT"}
@@ -163,7 +170,10 @@ def _is_ct(table: FrameTable) -> bool:
 
 def _in_order(table: FrameTable) -> Rows:
     """Order frames in a way that does not depend on the names of files."""
-    whole, offset = object_order(table)
+    own = np.unique(table.instances["sop_instance_uid"], return_inverse=True)[1]
+    whole, offset = own, np.zeros(len(own))
+    if table.has_text("concatenation_uid"):
+        whole, offset = object_order(table)
     number = table.numbers("instance_number")[:, 0]
     return np.lexsort((table.frame, offset[table.image], whole[table.image], number))
 

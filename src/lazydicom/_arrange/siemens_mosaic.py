@@ -98,9 +98,9 @@ def _with_planes(image: DicomImage, planes: int) -> DicomImage:
 def _number_of_tiles(elements: Elements) -> int | None:
     if GRID in elements.get(tags.IMAGE_TYPE, "CS"):
         return grid_planes(elements)
-    told = elements.get(tags.SIEMENS_NUMBER_OF_IMAGES_IN_MOSAIC, "US")
-    if told:
-        return int(told[0])
+    count = elements.get(tags.SIEMENS_NUMBER_OF_IMAGES_IN_MOSAIC, "US")
+    if count:
+        return int(count[0])
     values = _csa_numbers(elements, "NumberOfImagesInMosaic")
     if len(values) and values.item(0).is_integer():
         return int(values[0])
@@ -114,10 +114,10 @@ def _slice_normal(
     elements: Elements, normal: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """Return the direction of the planes: only the CSA header says which way they count."""
-    told = _csa_numbers(elements, "SliceNormalVector")
-    ways = (normal, -normal) if len(told) == 3 else ()
-    parallel = any(np.allclose(told, way, rtol=0, atol=_NEARLY) for way in ways)
-    return told if parallel else normal
+    vector = _csa_numbers(elements, "SliceNormalVector")
+    ways = (normal, -normal) if len(vector) == 3 else ()
+    parallel = any(np.allclose(vector, way, rtol=0, atol=_NEARLY) for way in ways)
+    return vector if parallel else normal
 
 
 def _csa_numbers(elements: Elements, name: str) -> NDArray[np.float64]:

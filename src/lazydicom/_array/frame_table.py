@@ -82,6 +82,10 @@ class FrameTable:
         column = self.columns.get(name)
         return np.zeros(len(self), "U1") if column is None else column
 
+    def has_text(self, name: str) -> bool:
+        """Return whether a column of text says anything of any frame."""
+        return bool((self.text(name) != "").any())
+
     def take(self, rows: NDArray[np.int64]) -> "FrameTable":
         """Return the table of some frames, and of the images that they are of."""
         if len(rows) == len(self) and np.array_equal(rows, np.arange(len(self))):
@@ -111,8 +115,8 @@ class FrameTable:
             max(int(own.max(initial=-1)), int(numbers.max(initial=0))) + 2, -1
         )
         rows[own] = np.arange(len(own))
-        found: NDArray[np.int64] = rows[numbers]  # a hole is the last: -1
-        return found
+        wanted: NDArray[np.int64] = rows[numbers]  # a hole is the last: -1
+        return wanted
 
 
 def _numbers_of(image: DicomImage) -> int:

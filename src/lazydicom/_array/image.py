@@ -293,14 +293,14 @@ class DicomImage:
         self, numbers: Sequence[int], use: Callable[[int, BytesLike], None]
     ) -> Iterator[Fetch]:
         """Return the fetches of frames; `use(i, data)` gets the encoded `numbers[i]`."""
-        given = range(0)
+        streaming = range(0)
         streamed = stream(self.reader, numbers)
         if streamed is not None:
             rows_of = places_of(numbers)
             for read in streamed.reads():
                 yield Fetch(partial(self._fetch_streamed, read, rows_of, use))
-            given = streamed.given()
-        left = [row for row, number in enumerate(numbers) if number not in given]
+            streaming = streamed.given()
+        left = [row for row, number in enumerate(numbers) if number not in streaming]
         groups = self._together([numbers[row] for row in left]) if left else ()
         for places in groups:
             rows = [left[place] for place in places]
@@ -359,12 +359,12 @@ class DicomImage:
         use: Callable[[int, BytesLike], None],
     ) -> list[Job]:
         try:
-            found = read()
+            pairs = read()
         except LazyDicomError as error:
             raise error.locate(url=self.url) from None
         return [
             partial(use, row, data)
-            for number, data in found
+            for number, data in pairs
             for row in rows_of.get(number, ())
         ]
 

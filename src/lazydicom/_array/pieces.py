@@ -169,9 +169,9 @@ def _plane_positions(
 def _in_crop(crop: range, positions: Positions) -> Positions:
     if not isinstance(positions, range):
         return crop.start + crop.step * positions
-    found = crop[as_slice(positions)]
-    assert isinstance(found, range)
-    return found
+    cropped = crop[as_slice(positions)]
+    assert isinstance(cropped, range)
+    return cropped
 
 
 def _touched(

@@ -134,8 +134,8 @@ def axis_keys(
         elif _is_integer(key) and not isinstance(key, bool):
             keys.append(_one(index(key), axis, length)[0].start)
         else:
-            found = type(key).__name__
-            raise TypeError(f"Expected an integer or a slice for {name}, found {found}")
+            kind = type(key).__name__
+            raise TypeError(f"Expected an integer or a slice for {name}, found {kind}")
     return tuple(keys)
 
 

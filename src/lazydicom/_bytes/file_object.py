@@ -20,6 +20,7 @@ from lazydicom._bytes.source import (
     ByteSource,
     MemorySource,
     check_span,
+    read_fresh,
 )
 from lazydicom.errors import SourceError
 
@@ -44,10 +45,7 @@ class FileObjectSource:
 
     def read(self, span: ByteRange) -> BytesLike:
         """Read `span` into fresh memory."""
-        check_span(self, span)
-        data = bytearray(span.length)
-        self.read_into(span.offset, memoryview(data))
-        return memoryview(data).toreadonly()
+        return read_fresh(self, span)
 
     def read_into(self, offset: int, out: memoryview) -> None:
         """Fill `out`; a raw file may give a part at a time."""

@@ -148,8 +148,8 @@ def _in_home(name: str) -> str:
 
 
 def _is_remote(name: str) -> bool:
-    found = _SCHEME.match(name)
-    return found is not None and found[1].lower() != "file"
+    match = _SCHEME.match(name)
+    return match is not None and match[1].lower() != "file"
 
 
 def _path_of_file_url(rest: str) -> str:

@@ -81,14 +81,14 @@ def read_many(source: ByteSource, spans: Sequence[ByteRange]) -> list[BytesLike]
         return source.read_many(spans)
     if len(spans) == 1:
         return [source.read(spans[0])]
-    found: list[BytesLike] = [b""] * len(spans)
+    blocks: list[BytesLike] = [b""] * len(spans)
     for members in together(source, spans):
         block = span_of(spans[member] for member in members)
         data = memoryview(source.read(block))
         for member in members:
             begin = spans[member].offset - block.offset
-            found[member] = data[begin : begin + spans[member].length]
-    return found
+            blocks[member] = data[begin : begin + spans[member].length]
+    return blocks
 
 
 def read_each(source: ByteSource, offsets: Sequence[int], length: int) -> BytesLike:

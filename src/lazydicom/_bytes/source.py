@@ -203,6 +203,14 @@ def is_holdable(source: ByteSource) -> TypeGuard[HoldableSource]:
     return hasattr(source, "held")
 
 
+def read_fresh(source: ByteSource, span: ByteRange) -> memoryview:
+    """Read `span` of a source that fills memory, into fresh memory."""
+    check_span(source, span)
+    data = bytearray(span.length)
+    source.read_into(span.offset, memoryview(data))
+    return memoryview(data).toreadonly()
+
+
 def check_span(source: SizedFile, span: ByteRange) -> None:
     """Raise `SourceError` unless `span` lies inside the file."""
     if span.offset < 0 or span.length < 0 or span.stop > source.size():

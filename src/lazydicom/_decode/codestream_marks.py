@@ -35,11 +35,11 @@ def begin(codec: str, heads: NDArray[np.uint64]) -> NDArray[np.bool_]:
 
     Never, for a codec whose codestream has no mark of its own.
     """
-    found = np.zeros(len(heads), np.bool_)
+    matches = np.zeros(len(heads), np.bool_)
     for mark in CODECS[codec].first_bytes if codec in CODECS else ():
         mask = np.uint64((1 << 8 * len(mark)) - 1)
-        found |= (heads & mask) == np.uint64(int.from_bytes(mark, "little"))
-    return found
+        matches |= (heads & mask) == np.uint64(int.from_bytes(mark, "little"))
+    return matches
 
 
 def end(codec: str, tails: NDArray[np.uint64]) -> NDArray[np.bool_]:
@@ -47,11 +47,11 @@ def end(codec: str, tails: NDArray[np.uint64]) -> NDArray[np.bool_]:
 
     Up to six bytes of padding may follow the marker.
     """
-    found = np.zeros(len(tails), np.bool_)
+    matches = np.zeros(len(tails), np.bool_)
     if codec in CODECS and CODECS[codec].ends_with_marker:
         for padding in range(7):
-            found |= tails >> np.uint64(8 * (6 - padding)) == _END_MARKER
-    return found
+            matches |= tails >> np.uint64(8 * (6 - padding)) == _END_MARKER
+    return matches
 
 
 def after_end(codec: str, tails: NDArray[np.uint64]) -> NDArray[np.bool_]:

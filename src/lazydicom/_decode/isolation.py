@@ -143,8 +143,8 @@ class Worker:
         It is data of a stranger.
         """
         try:
-            found = json.loads(response)
-            name, message, odd = found["error"], found["message"], found["odd"]
+            failure = json.loads(response)
+            name, message, odd = failure["error"], failure["message"], failure["odd"]
             error = None if name is None else _ERRORS[name]
             texts = [_shown(text) for text in (message, *odd[:_MOST_ODD])]
         except (ValueError, LookupError, TypeError, RecursionError):

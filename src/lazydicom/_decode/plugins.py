@@ -43,8 +43,10 @@ def decode_with_plugins(
             raise
         raise DecodeError(f"No plugin of pydicom decodes it: {error}") from error
     if values.shape != out.shape or values.dtype != out.dtype:
-        found = f"{values.dtype} {values.shape}"
-        raise DecodeError(f"Expected {out.dtype} {out.shape}, a plugin gave {found}")
+        shape_text = f"{values.dtype} {values.shape}"
+        raise DecodeError(
+            f"Expected {out.dtype} {out.shape}, a plugin gave {shape_text}"
+        )
     out[...] = values
     clear_unused_bits(out, format_.pixel)
 

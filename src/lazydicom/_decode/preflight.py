@@ -25,7 +25,7 @@ class Codestream(NamedTuple):
     """Bits of one sample: the precision."""
 
 
-def check_codestream(found: Codestream, pixel: ImagePixel) -> None:
+def check_codestream(codestream: Codestream, pixel: ImagePixel) -> None:
     """Compare a codestream with the Image Pixel module.
 
     Raises
@@ -34,14 +34,14 @@ def check_codestream(found: Codestream, pixel: ImagePixel) -> None:
         If rows, columns or samples differ, or a sample has more bits than are allocated.
     """
     expected = (pixel.rows, pixel.columns, pixel.samples_per_pixel)
-    if found[:3] != expected:
+    if codestream[:3] != expected:
         raise DecodeError(
-            f"Expected {_shape(*expected)}, found a codestream of {_shape(*found[:3])}"
+            f"Expected {_shape(*expected)}, found a codestream of {_shape(*codestream[:3])}"
         )
-    if not 1 <= found.bits <= pixel.bits_allocated:
+    if not 1 <= codestream.bits <= pixel.bits_allocated:
         raise DecodeError(
             f"Expected at most {pixel.bits_allocated} bits per sample, found a"
-            f" codestream of {found.bits}"
+            f" codestream of {codestream.bits}"
         )
 
 

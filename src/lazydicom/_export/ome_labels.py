@@ -159,10 +159,10 @@ def _found(folder: Folder, key: str) -> bytes:
 def _attributes(folder: Folder, key: str) -> dict[str, Any]:
     data = folder.get(key)
     try:
-        found = json.loads(bytes(data or b"{}"))["attributes"]
+        attributes = json.loads(bytes(data or b"{}"))["attributes"]
     except (KeyError, ValueError, TypeError):
         return {}
-    return found if isinstance(found, dict) else {}
+    return attributes if isinstance(attributes, dict) else {}
 
 
 def _read_group(folder: Folder, url: str) -> dict[str, Any]:
@@ -280,9 +280,12 @@ def _segments(array: LazyArray) -> Sequence[Any]:
 
 
 def _properties(value: int, segment: Any, *, texts: bool) -> dict[str, Any]:  # noqa: ANN401
-    found: dict[str, Any] = {"label-value": value, "segment-number": segment.number}
+    properties: dict[str, Any] = {
+        "label-value": value,
+        "segment-number": segment.number,
+    }
     for name in ("category", "type", "anatomic_region"):
         code = getattr(segment, name)
         if code is not None:
-            found[name.replace("_", "-")] = f"{code.scheme} {code.value}"
-    return found | {"label": segment.label} if texts else found
+            properties[name.replace("_", "-")] = f"{code.scheme} {code.value}"
+    return properties | {"label": segment.label} if texts else properties

@@ -184,15 +184,15 @@ def omero(array: LazyArray, axes: Sequence[OmeAxis]) -> dict[str, Any] | None:
     channel = next((axis for axis in axes if axis.kind == "channel"), None)
     if channel is not None and channel.dim == "sample":
         return _colors(array)
-    found = _window(array)
+    window = _window(array)
     limits = _stored_limits(array) if channel and channel.dim == "path" else None
-    if found is None and limits is not None:  # optical paths have names to show
+    if window is None and limits is not None:  # optical paths have names to show
         low, high = limits
-        found = {"min": low, "max": high, "start": low, "end": high}
-    if found is None:
+        window = {"min": low, "max": high, "start": low, "end": high}
+    if window is None:
         return None
     names = [""] if channel is None else _labels(array, channel)
-    gray = [_channel("FFFFFF", name, found) for name in names]
+    gray = [_channel("FFFFFF", name, window) for name in names]
     return {"channels": gray, "rdefs": {"model": "greyscale"}}
 
 

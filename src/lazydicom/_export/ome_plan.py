@@ -60,9 +60,9 @@ class Pyramid:
         """Shape of each level."""
         order = self.order()
         finer = self.arrays[:-1]
-        given = tuple(tuple(a.shape[axis] for axis in order) for a in finer)
+        finer_shapes = tuple(tuple(a.shape[axis] for axis in order) for a in finer)
         full = [self.arrays[-1].shape[axis] for axis in order]
-        return given + tuple(
+        return finer_shapes + tuple(
             tuple(-(-n // factor) for n, factor in zip(full, factors, strict=True))
             for factors in self.factors[len(finer) :]
         )

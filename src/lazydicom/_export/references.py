@@ -126,10 +126,10 @@ def _check_replaceable(folder: Folder, last: str, *, overwrite: bool) -> None:
     mark, sign = (
         (last, b'"refs"') if is_json else (f"{last}/.zmetadata", b"record_size")
     )
-    found = folder.get(mark, 0, _HEAD if is_json else None)
-    if found is None:
+    beginning = folder.get(mark, 0, _HEAD if is_json else None)
+    if beginning is None:
         return
-    if sign not in found:
+    if sign not in beginning:
         message = "Something else than references stands here; it is not overwritten"
         raise ExportError(message, url=f"{folder.url}/{last}")
     if not overwrite:

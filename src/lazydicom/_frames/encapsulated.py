@@ -200,13 +200,13 @@ def find_fragments(header: Header, lookahead: Lookahead) -> FragmentArea:
     delimited = element.length == UNDEFINED
     stop = lookahead.size if delimited else element.offset + element.length
     if element.tag != tags.PIXEL_DATA or element.offset + 8 > stop:
-        found = f"{stop - element.offset} bytes in this element"
-        raise _no_fragment(lookahead, element.offset, found)
+        bytes_text = f"{stop - element.offset} bytes in this element"
+        raise _no_fragment(lookahead, element.offset, bytes_text)
     table = read_element(lookahead, element.offset, Framing())
     first = table.offset + table.length
     if table.tag != tags.ITEM or table.length == UNDEFINED or first > stop:
-        found = bytes(lookahead.bytes_at(element.offset, 8)).hex(" ")
-        raise _no_fragment(lookahead, element.offset, found)
+        bytes_text = bytes(lookahead.bytes_at(element.offset, 8)).hex(" ")
+        raise _no_fragment(lookahead, element.offset, bytes_text)
     if not delimited and not isinstance(header.elements, DatasetElements):
         message = "Encapsulated Pixel Data of defined length"
         warn(message, url=header.url)

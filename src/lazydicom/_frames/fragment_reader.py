@@ -258,9 +258,13 @@ class GivenFrames:
         if self.offsets is None:
             return
         both = min(len(index), self.frames)
-        given = self.offsets[:both]
-        moved = np.flatnonzero((given != _NOT_GIVEN) & (given != index.offsets[:both]))
+        given_offsets = self.offsets[:both]
+        moved = np.flatnonzero(
+            (given_offsets != _NOT_GIVEN) & (given_offsets != index.offsets[:both])
+        )
         if len(moved):
             frame = int(moved[0])
             message = "An offset table that was believed gave another frame before"
-            raise InvalidDicomError(message, offset=int(given[frame]), frame=frame)
+            raise InvalidDicomError(
+                message, offset=int(given_offsets[frame]), frame=frame
+            )

@@ -69,10 +69,10 @@ class FragmentStream:
         with self._changed:
             if not self._going:
                 return 0
-            position, found = self._lane.position, self._first + len(self._lane)
+            position, frames_found = self._lane.position, self._first + len(self._lane)
             fragments = self._partial_index.fragments
-            missing = max(self._count - found, 0)
-            mean = (position - fragments.first) // found
+            missing = max(self._count - frames_found, 0)
+            mean = (position - fragments.first) // frames_found
             return min(position + missing * max(mean, LOOK), fragments.stop)
 
     def _wait_for(self, turn: int) -> None:
@@ -86,8 +86,8 @@ class FragmentStream:
                 data = self._partial_index.source.read(block)
         finally:  # who comes next must not wait for ever
             self._wait_for(turn)
-            found = self._end_turn(data)
-        return found
+            frames = self._end_turn(data)
+        return frames
 
     def _end_turn(self, data: BytesLike | None) -> list[tuple[int, BytesLike]]:
         with self._changed:
@@ -103,8 +103,8 @@ class FragmentStream:
         lane, fragments = self._lane, self._partial_index.fragments
         self._held.append(data)
         self._stop += len(data)
-        found = self._first + len(lane)
-        needed = lane.position + (LOOK - 8 if found < self._count else 0)
+        frames_found = self._first + len(lane)
+        needed = lane.position + (LOOK - 8 if frames_found < self._count else 0)
         if self._stop < min(needed, fragments.stop):
             return []  # amid a long frame: to join the pieces each time would take long
         joined = memoryview(b"".join(self._held) if len(self._held) > 1 else data)
@@ -120,7 +120,7 @@ class FragmentStream:
 
     def _complete(self, joined: memoryview) -> list[tuple[int, BytesLike]]:
         """Return the frames that lie in memory as a whole, as long as they are whole ones."""
-        lane, found = self._lane, list[tuple[int, BytesLike]]()
+        lane, frames = self._lane, list[tuple[int, BytesLike]]()
         edges = lane.edges[self._given - self._first :]
         for start, stop in pairwise(edges):
             if stop > self._stop:
@@ -130,11 +130,11 @@ class FragmentStream:
             codestream = self._accept(self._given, span, fragment)
             if codestream is None:
                 self._going = False
-                return found
-            found.append((self._given, codestream))
+                return frames
+            frames.append((self._given, codestream))
             self._given += 1
         self._going = self._given < self._count and lane.state == "going"
-        return found
+        return frames
 
     def _let_go(self, joined: memoryview) -> None:
         """Keep what the next block completes, as a copy: a view would keep it all."""

@@ -330,10 +330,10 @@ def _next_item(
     if (group, element) == _END_WORDS:
         return None, None
     if (group, element) != ITEM_WORDS or length == UNDEFINED:
-        found = format_tag(group << 16 | element)
+        tag_text = format_tag(group << 16 | element)
         if (group, element) == ITEM_WORDS:
-            found = "one of undefined length"
-        return None, f"Expected Item (FFFE,E000), found {found}"
+            tag_text = "one of undefined length"
+        return None, f"Expected Item (FFFE,E000), found {tag_text}"
     if length > room:
         fault = f"Expected a fragment of {length} bytes, Pixel Data ends before"
         return None, fault

@@ -184,8 +184,8 @@ class PartialIndex:
         after = lanes.index(lane) + 1
         if after < len(lanes):
             return lane.position < lanes[after].start
-        found = sum(map(len, lanes))
-        return found < count and (lane.position < stop or len(lanes) == 1)
+        frames = sum(map(len, lanes))
+        return frames < count and (lane.position < stop or len(lanes) == 1)
 
     def _advance(self, lanes: list[Lane]) -> None:
         last = self.fragments.stop

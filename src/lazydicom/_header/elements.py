@@ -294,6 +294,6 @@ def _look_ahead(
     start = lookahead.size - length - (8 if meta.framing.implicit_vr else 12)
     if not after <= start < after + length:
         return None
-    found = read_element(lookahead, start, meta.framing)
-    exact = found.length == length and found.offset + length == lookahead.size
-    return found if found.tag == tags.PIXEL_DATA and exact else None
+    element = read_element(lookahead, start, meta.framing)
+    exact = element.length == length and element.offset + length == lookahead.size
+    return element if element.tag == tags.PIXEL_DATA and exact else None

@@ -147,15 +147,17 @@ def header_of_dataset(
     uid = transfer_syntax_uid(dataset)
     syntax = _known_syntax(uid) if given is None else given
     elements = DatasetElements(dataset)
-    found = [tag for tag in PIXEL_TAGS if tag in dataset]
-    if len(found) != 1:
-        message = f"Expected one element of pixels in the Dataset, found {len(found)}"
+    pixel_tags = [tag for tag in PIXEL_TAGS if tag in dataset]
+    if len(pixel_tags) != 1:
+        message = (
+            f"Expected one element of pixels in the Dataset, found {len(pixel_tags)}"
+        )
         raise InvalidDicomError(message, tag=tags.PIXEL_DATA)
-    with only_ours("pydicom cannot parse pixels", url=DATASET_URL, tag=found[0]):
-        vr = "" if syntax.implicit_vr else str(dataset[found[0]].VR)
-        pixels = memoryview(elements.pixels(found[0]))
+    with only_ours("pydicom cannot parse pixels", url=DATASET_URL, tag=pixel_tags[0]):
+        vr = "" if syntax.implicit_vr else str(dataset[pixel_tags[0]].VR)
+        pixels = memoryview(elements.pixels(pixel_tags[0]))
     source = MemorySource(pixels, url=DATASET_URL)
-    pixel_data = Element(found[0], vr, 0, 0, source.size())
+    pixel_data = Element(pixel_tags[0], vr, 0, 0, source.size())
     framing = Framing(syntax.little_endian, syntax.implicit_vr)
     meta = FileMeta(syntax, framing, 0, 0, declared="" if given is None else uid)
     pixel = _image_pixel(elements, pixel_data, syntax, source.url)

@@ -194,9 +194,9 @@ def _index_of(file: BinaryIO, archive: zipfile.ZipFile) -> _Index:
     if facts["format"] != _FORMAT:
         raise ValueError(_FORMAT)
     if facts["version"] != _VERSION:
-        found = facts["version"] if isinstance(facts["version"], int) else "another"
+        version = facts["version"] if isinstance(facts["version"], int) else "another"
         raise InvalidDicomError(
-            f"Expected an index of version {_VERSION}, found {found}"
+            f"Expected an index of version {_VERSION}, found {version}"
         )
     start, length = _place_of(file, archive.getinfo(_DIRECTORY))
     count = facts["instances"]

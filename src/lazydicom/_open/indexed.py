@@ -160,21 +160,21 @@ def save_index(
         message = "Something else than an index stands here; it is not overwritten"
         raise ExportError(message, url=str(place))
     plain = OpenOptions(color="stored")
-    found: list[IndexRecord] = []
+    records: list[IndexRecord] = []
     for file in list_files(urls, options):
         try:
-            found.append(_open_and_save(open_source(file.file, options), plain)[1])
+            records.append(_open_and_save(open_source(file.file, options), plain)[1])
         except InvalidDicomError:
             if file.named:
                 raise
-    if not found:
+    if not records:
         raise SourceError("There are no images to index")
     try:
-        write_index(place, found)
+        write_index(place, records)
     except OSError as error:
         message = f"Could not write the index: {error.strerror}"
         raise ExportError(message, url=str(place)) from error
-    return len(found)
+    return len(records)
 
 
 def _open_and_save(

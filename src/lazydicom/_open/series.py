@@ -17,10 +17,14 @@ from lazydicom._arrange.series import (
 from lazydicom._array.array import DicomArray
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._open.instance import OpenKeywords, check_choice, open_options
-from lazydicom._open.many.files import Instances, open_instances
+from lazydicom._open.many.files import (
+    Instances,
+    open_instances,
+    tabulate_files,
+    without_copies,
+)
 from lazydicom._open.many.problems import OnError, Problem, raise_problem, raise_unknown
 from lazydicom._open.many.study import Study
-from lazydicom._open.many.tables import tabulate_files, without_copies
 from lazydicom.errors import InvalidDicomError, LazyDicomError, redact_url, warn
 
 _NAMED: Final = 5
@@ -238,15 +242,15 @@ def _by_series(table: FrameTable) -> dict[str, FrameTable]:
 
 def _choose(groups: Mapping[str, FrameTable], series: str | int | None) -> str:
     """Find the one series that the caller means: a key says more than a number."""
-    found = [name for name in groups if series in {None, name}]
-    found = found or [name for name in groups if series in _ids(groups[name])]
-    found = found or [name for name in groups if _is_piece(series, name)]
-    if len(found) == 1:
-        return found[0]
+    names = [name for name in groups if series in {None, name}]
+    names = names or [name for name in groups if series in _ids(groups[name])]
+    names = names or [name for name in groups if _is_piece(series, name)]
+    if len(names) == 1:
+        return names[0]
     counts = (f"{name!r} ({len(one.images)} files)" for name, one in groups.items())
     asked = ""
     if series is not None:
-        asked = f", {len(found) or 'none'} {'are' if found else 'is'} {series!r}"
+        asked = f", {len(names) or 'none'} {'are' if names else 'is'} {series!r}"
     raise InvalidDicomError(
         f"{len(groups)} series{asked}; choose one with series=: {', '.join(counts)}"
     )
@@ -269,7 +273,8 @@ def _arrange_all(
 ) -> dict[str, DicomArray]:
     """Arrange the pieces of one series."""
     table = with_unit_directions(table)
-    check_concatenations(table, may_lack=choices.on_gap != "error")
+    if table.has_text("concatenation_uid"):
+        check_concatenations(table, may_lack=choices.on_gap != "error")
     parts = uniform_parts(table)
     if len(parts) > 1 and choices.on_gap != "split":
         texts = "; ".join(_describe(part) for part in parts[:_NAMED])

@@ -237,9 +237,9 @@ def _of_kind(images: Sequence[DicomImage], wanted: SlideImage) -> list[SlideFact
     ]
     if not facts:
         known = {word for words in _KINDS.values() for word in words}
-        found = sorted({kind if kind in known else "other" for kind in kinds})
-        message = f"No {wanted} image of a slide, found {', '.join(found)}"
-        if found == ["other"]:
+        kinds_here = sorted({kind if kind in known else "other" for kind in kinds})
+        message = f"No {wanted} image of a slide, found {', '.join(kinds_here)}"
+        if kinds_here == ["other"]:
             message += "; open_image and open_series take other images"
         raise InvalidDicomError(message, url=images[0].url)
     return facts

@@ -124,12 +124,12 @@ def _side_by_side(tiles: Picture) -> Picture:
 def _patient_axes(steps: NDArray[np.float64]) -> tuple[int, ...]:
     """Return which array axis runs along x, y and z of the patient, each used once."""
     cosines = np.abs(steps / np.linalg.norm(steps, axis=0))
-    found = [-1, -1, -1]
+    axes = [-1, -1, -1]
     for _ in range(3):
         patient, axis = np.unravel_index(cosines.argmax(), (3, 3))
-        found[patient] = int(axis)
+        axes[patient] = int(axis)
         cosines[patient, :] = cosines[:, axis] = -1
-    return tuple(found)
+    return tuple(axes)
 
 
 def _plane(

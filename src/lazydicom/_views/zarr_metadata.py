@@ -214,13 +214,13 @@ def numeric_coordinates(array: LazyArray) -> dict[str, Coordinate]:
 
     The words along an axis, such as M and P for magnitude and phase, become numbers.
     """
-    found = {}
+    numeric = {}
     for name, one in array.coords.items():
         if np.asarray(one.values).dtype.kind in "iuf":
-            found[name] = one
+            numeric[name] = one
         elif one.dims == (name,):
-            found[name] = Coordinate(one.dims, np.arange(len(one)))
-    return found
+            numeric[name] = Coordinate(one.dims, np.arange(len(one)))
+    return numeric
 
 
 def coordinate_attributes(array: LazyArray, name: str) -> dict[str, Any]:

@@ -2,6 +2,6 @@
 
 It knows no file and no grid, only columns and the plane of each frame.
 
-For others: `find.find_axes`, `labels.frame_labels`, `varying.spread`.
+For others: `find.find_axes`, `labels.frame_labels`, `labels.spread`.
 Read `find.py` first.
 """

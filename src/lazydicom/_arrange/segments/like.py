@@ -62,15 +62,15 @@ def lay_on(array: DicomArray, like: FrameArray, *, tolerance_mm: float) -> Dicom
     for one, affine in ((array, ours), (like, theirs)):
         _check_distance(one, affine, url)
     stored = np.flatnonzero((_planes(array) >= 0).any(axis=0))
-    found = _offsets(ours, theirs, stored)
+    offsets = _offsets(ours, theirs, stored)
     sizes = np.linalg.norm(ours[:3, :2], axis=0)
-    _check_offsets(found, stored, sizes, tolerance_mm, url)
-    first = np.rint(found.pixels[0]).astype(int).tolist() if stored.size else [0, 0]
+    _check_offsets(offsets, stored, sizes, tolerance_mm, url)
+    first = np.rint(offsets.pixels[0]).astype(int).tolist() if stored.size else [0, 0]
     inside = {
         name: _slice(array, like, name, start=first[k], sign=signs[k])
         for k, name in enumerate("xy")
     }
-    placed = _with_planes(array.isel(**inside), like, found.plane, stored)
+    placed = _with_planes(array.isel(**inside), like, offsets.plane, stored)
     _compare_references(placed, like, url)
     return placed
 
@@ -120,8 +120,8 @@ def _compare_references(array: DicomArray, like: FrameArray, url: str) -> None:
 
 
 def _affine(array: FrameArray) -> NDArray[np.float64] | None:
-    found = array.attrs.get("affine")
-    return None if found is None else np.asarray(found, np.float64)
+    affine = array.attrs.get("affine")
+    return None if affine is None else np.asarray(affine, np.float64)
 
 
 def _direction(

@@ -42,14 +42,14 @@ def _chosen(described: Sequence[Segment], segments: Names) -> list[int]:
     wanted = [segments] if isinstance(segments, int | str) else list(segments)
     places = []
     for one in wanted:
-        found = [
+        matches = [
             k
             for k, s in enumerate(described)
             if one == (s.label if isinstance(one, str) else s.number)
         ]
-        if len(found) != 1:
-            raise KeyError(f"{len(found)} segments are {one!r}")
-        places.append(found[0])
+        if len(matches) != 1:
+            raise KeyError(f"{len(matches)} segments are {one!r}")
+        places.append(matches[0])
     return sorted(set(places))
 
 

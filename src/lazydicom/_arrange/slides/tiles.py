@@ -185,14 +185,15 @@ def _compare_with_groups(parts: Sequence[SlideFacts], counted: Places) -> None:
             "optical_path": path,
         }
         for name in columns.keys() & expected.keys():
-            told = columns[name][frames]
-            told = told if told.ndim == 1 else told[:, 0]
-            wrong = np.flatnonzero((told != expected[name]) & (told == told))  # noqa: PLR0124
+            declared = columns[name][frames]
+            declared = declared if declared.ndim == 1 else declared[:, 0]
+            known = declared == declared  # noqa: PLR0124 (no text is NaN)
+            wrong = np.flatnonzero((declared != expected[name]) & known)
             if wrong.size:
                 frame = int(wrong[0])
                 text = f"TILED_FULL counts another {name} than the functional groups"
-                if told.dtype.kind == "f":
-                    text += f": {expected[name][frame]}, not {told[frame]:.0f}"
+                if declared.dtype.kind == "f":
+                    text += f": {expected[name][frame]}, not {declared[frame]:.0f}"
                 _refuse(one, text, frame=frame)
 
 

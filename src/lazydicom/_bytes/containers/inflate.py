@@ -25,6 +25,7 @@ from lazydicom._bytes.source import (
     ByteSource,
     check_span,
     is_distant,
+    read_fresh,
 )
 from lazydicom.errors import InvalidDicomError, LimitError, SourceError
 
@@ -69,10 +70,7 @@ class InflatedSource:
 
     def read(self, span: ByteRange) -> BytesLike:
         """Read inflated bytes into fresh memory."""
-        check_span(self, span)
-        data = bytearray(span.length)
-        self.read_into(span.offset, memoryview(data))
-        return memoryview(data).toreadonly()
+        return read_fresh(self, span)
 
     def read_into(self, offset: int, out: memoryview) -> None:
         """Fill `out` with inflated bytes."""

@@ -63,7 +63,7 @@ async def _download(
     headers = {}
     if known is not None and is_strong(known.tag):
         headers["If-Match"] = known.tag
-    found: tuple[Any, Any] = await client._client.blob.download(  # noqa: SLF001
+    response: tuple[Any, Any] = await client._client.blob.download(  # noqa: SLF001
         range=f"bytes={span.offset}-{span.stop - 1}",
         version_id=version_id,
         headers=headers,
@@ -73,4 +73,4 @@ async def _download(
         connection_timeout=stall_s,
         read_timeout=stall_s,
     )
-    return found
+    return response

@@ -21,11 +21,10 @@ from lazydicom._bytes.location import Version, chain, scheme
 from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._bytes.remote.azure import fetch_azure
-from lazydicom._bytes.remote.http import fetch_gcs, fetch_http
+from lazydicom._bytes.remote.http import fetch_gcs, fetch_http, keep_to_origin
 from lazydicom._bytes.remote.options import check_options, error_of_client
 from lazydicom._bytes.remote.other import fetch_rest, open_rest
-from lazydicom._bytes.remote.redirects import keep_to_origin
-from lazydicom._bytes.remote.retry import ask_again
+from lazydicom._bytes.remote.response import ask_again
 from lazydicom._bytes.remote.s3 import fetch_s3
 from lazydicom._bytes.source import Buffer, ByteRange
 from lazydicom.errors import SourceError, source_error

@@ -50,9 +50,9 @@ def find_files(url: str, storage_options: Mapping[str, Any]) -> list[Member]:
     filesystem, path = client.filesystem, client.path
     with located(url, action="list"):
         list_ = filesystem.glob if has_magic(path) else filesystem.find
-        found = list_(path, detail=True)
+        listing = list_(path, detail=True)
     root = _root(path)
-    files = [name for name, info in found.items() if info.get("type") != "directory"]
+    files = [name for name, info in listing.items() if info.get("type") != "directory"]
     folder = RemoteFolder(url, dict(storage_options))
     return [
         Member(folder, place, name, _url_of(name, url, path))

@@ -1,14 +1,21 @@
-"""Ranges over HTTP, through the sessions of fsspec's and gcsfs' filesystems, each checked."""
+"""Ranges over HTTP, through the sessions of fsspec's and gcsfs' filesystems, each checked.
+
+What a caller gave for one server is not told to another one that redirects lead to: aiohttp
+takes `Authorization` away there, but keeps all other headers, a token by a name of its own
+among them, and puts its session's credentials back.
+"""
 
 import errno
 import os
 import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
-from lazydicom._bytes.location import ANY, Version
+from lazydicom._bytes.location import ANY, Version, chain
 from lazydicom._bytes.remote.response import (
     NO_RANGES,
     TransientError,
@@ -20,6 +27,10 @@ from lazydicom._bytes.remote.response import (
 )
 from lazydicom._bytes.source import Buffer, ByteRange
 from lazydicom.errors import SourceError
+
+if TYPE_CHECKING:
+    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+    from yarl import URL
 
 _ONE_BYTE: Final = ByteRange(1, 1)
 """Not the first one: some servers respond to that with all of a small file."""
@@ -43,23 +54,23 @@ async def fetch_http(
     """Fetch one range with one request; see `check_response` for the errors."""
     session = await filesystem.set_session()
     options = {**filesystem.kwargs}
-    given = options.pop("headers", None) or {}
+    own_headers = options.pop("headers", None) or {}
     url = filesystem.encode_url(path)
     ask = partial(get, session, url, stall_s=stall_s)
-    headers = _headers(given, span, known)
+    headers = _headers(own_headers, span, known)
     try:
         async with ask({**options, "headers": headers}) as response:
             version = await read_response(response, span, known, buffer)
             came_whole = known is None and response.status == 200
             sure = response.headers.get("accept-ranges", "").lower() == "bytes"
     except UnknownSizeError:
-        size = await _size_by_head(session, url, {**options, "headers": given})
+        size = await _size_by_head(session, url, {**options, "headers": own_headers})
         known = Version(size, ANY)
         async with ask({**options, "headers": headers}) as response:
             tag = await read_response(response, span, known, buffer)
         return Version(size, tag.tag)
     if came_whole and not sure and version.size > 1:
-        headers = _headers(given, _ONE_BYTE, version)
+        headers = _headers(own_headers, _ONE_BYTE, version)
         async with ask({**options, "headers": headers}) as response:
             if response.status == 200:
                 raise SourceError(NO_RANGES)
@@ -168,3 +179,57 @@ def _headers(
     if known is not None and is_strong(known.tag):
         headers["If-Match"] = known.tag
     return headers
+
+
+_REQUEST: Final = frozenset(
+    ("accept", "accept-encoding", "host", "if-match", "range", "user-agent")
+)
+"""Headers that any server may see."""
+
+
+@dataclass(frozen=True, slots=True)
+class SameOrigin:
+    """A middleware of aiohttp; fsspec tells filesystems apart by its `repr`."""
+
+    origin: str
+
+    async def __call__(
+        self, request: "ClientRequest", handler: "ClientHandlerType"
+    ) -> "ClientResponse":
+        """Send a request; to another server nothing of the caller but the address."""
+        from yarl import URL
+
+        if _place(request.url) != _place(URL(self.origin)):
+            for name in set(request.headers):
+                if name.lower() not in _REQUEST:
+                    del request.headers[name]
+        return await handler(request)
+
+
+def keep_to_origin(url: str, storage_options: Mapping[str, Any]) -> dict[str, Any]:
+    """Add the middleware to the options of HTTP, also where that ends a chain.
+
+    >>> list(keep_to_origin("simplecache::https://host/a.dcm", {})["https"])
+    ['middlewares']
+    """
+    last = chain(url)[-1]
+    protocol = last.partition("://")[0]
+    options = dict(storage_options)
+    if protocol.lower() not in {"http", "https"}:
+        return options
+    if last == url:
+        return _guarded(options, last)
+    return options | {protocol: _guarded(options.get(protocol) or {}, last)}
+
+
+def _guarded(options: Mapping[str, Any], url: str) -> dict[str, Any]:
+    """Let it see requests last, after a middleware that adds credentials."""
+    parts = urlsplit(url)
+    origin = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    of_session = (options.get("client_kwargs") or {}).get("middlewares", ())
+    middlewares = options.get("middlewares", of_session)
+    return {**options, "middlewares": (*middlewares, SameOrigin(origin))}
+
+
+def _place(url: "URL") -> tuple[str, str | None, int | None]:
+    return url.scheme, url.host, url.port

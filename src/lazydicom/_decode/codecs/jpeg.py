@@ -132,10 +132,10 @@ def _check_components(data: BytesLike, header: JpegHeader) -> None:
     """Check that each component has a scan: without one libjpeg makes it grey."""
     if _has_one_scan(data, header):
         return
-    found = set[int]()
+    scanned = set[int]()
     for scan in _SCAN.finditer(data, header.scan):
-        found.update(data[scan.end() : scan.end() + 2 * scan[1][0] : 2])
-    lacking = bytes(set(header.component_ids) - found)
+        scanned.update(data[scan.end() : scan.end() + 2 * scan[1][0] : 2])
+    lacking = bytes(set(header.component_ids) - scanned)
     if lacking:
         raise DecodeError(
             f"Expected a scan of component {lacking.hex(' ')}, found none"
@@ -152,12 +152,12 @@ def _check_restarts(data: BytesLike, header: JpegHeader) -> None:
     if not _has_one_scan(data, header):
         return  # they are counted anew in each scan
     expected = -(-_units(header) // header.restart_interval) - 1
-    found = b"".join(_RESTART.findall(data, header.scan))
+    restarts = b"".join(_RESTART.findall(data, header.scan))
     check_least(len(data) - header.scan, 3 * expected, "restart intervals")
     counted = (_COUNTED * (expected // 8 + 1))[:expected]
-    if found[:expected] != counted or len(found) > expected + 1:
+    if restarts[:expected] != counted or len(restarts) > expected + 1:
         raise DecodeError(
-            f"Expected {expected} restart markers in their order, found {len(found)}"
+            f"Expected {expected} restart markers in their order, found {len(restarts)}"
         )
 
 

@@ -47,10 +47,10 @@ def overruled(header: JpegHeader, format_: FrameFormat) -> tuple[str, ...]:
     ybr = holds_ybr(header, format_)
     if format_.color == "stored" or ybr == format_.converts_to_rgb:
         return ()
-    found = "YCbCr" if ybr else "RGB"
+    marked = "YCbCr" if ybr else "RGB"
     message = (
-        f"The codestream is marked as {found}, PhotometricInterpretation says otherwise:"
-        f" it is read as {found}"
+        f"The codestream is marked as {marked}, PhotometricInterpretation says otherwise:"
+        f" it is read as {marked}"
     )
     return (message,)
 

@@ -52,8 +52,8 @@ def preflight_jpeg_ls(data: BytesLike, format_: FrameFormat) -> JpegHeader:
     """Check a codestream before CharLS decodes it."""
     header = read_jpeg_header(data)
     if header.process != SOF_JPEG_LS:
-        found = f"FF{header.process:02X}"
-        raise DecodeError(f"Expected a JPEG-LS frame header (FFF7), found {found}")
+        marker = f"FF{header.process:02X}"
+        raise DecodeError(f"Expected a JPEG-LS frame header (FFF7), found {marker}")
     check_codestream(header.codestream, format_.pixel)
     # A bit for each line at the least: a run takes it as a whole.
     check_least(len(data) - header.scan, format_.pixel.rows // 8, "JPEG-LS")

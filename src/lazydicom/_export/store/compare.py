@@ -66,8 +66,8 @@ class StoreCheck:
     @property
     def compared_with(self) -> tuple[str, ...]:
         """Name what is there to compare with."""
-        given = {"manifest": self.manifest, "source": self.source}
-        return tuple(name for name, value in given.items() if value is not None)
+        others = {"manifest": self.manifest, "source": self.source}
+        return tuple(name for name, value in others.items() if value is not None)
 
     def objects(self) -> Iterator[Position]:
         """Return the positions of all objects."""
@@ -77,18 +77,18 @@ class StoreCheck:
 
     def wrong_metadata(self) -> Difference | None:
         """Return whether ``zarr.json`` describes another array."""
-        found = (self.layout.shape, self.layout.dtype.str)
+        stored = (self.layout.shape, self.layout.dtype.str)
         if self.manifest is not None:
             plan = self.manifest.plan
-            if (tuple(plan.shape), plan.dtype) != found:
-                return self._other_array(found, "manifest")
+            if (tuple(plan.shape), plan.dtype) != stored:
+                return self._other_array(stored, "manifest")
             if (plan.chunks, plan.shards) != _as_lists(self.layout):
                 return self._other_array(_as_lists(self.layout), "manifest")
         if (
             self.source is not None
-            and (self.source.shape, self.source.dtype.str) != found
+            and (self.source.shape, self.source.dtype.str) != stored
         ):
-            return self._other_array(found, "source")
+            return self._other_array(stored, "source")
         return None
 
     def _other_array(self, found: object, whose: str) -> Difference:
@@ -98,13 +98,13 @@ class StoreCheck:
     def wrong_labels(self) -> Iterator[Difference]:
         """Check what describes the array, and the coordinates beside it."""
         labels = self.manifest.plan.labels if self.manifest is not None else {}
-        found = {key: self.folder.get(key) for key in labels}
-        for key, data in found.items():
+        stored = {key: self.folder.get(key) for key in labels}
+        for key, data in stored.items():
             if data is None or label_checksum(key, data) != labels[key]:
                 reason = "it is gone" if data is None else "stored bytes differ"
                 yield Difference(key, 0, (), reason)
         if self.layout.name is not None:
-            yield from self._contradictions(found)
+            yield from self._contradictions(stored)
 
     def _contradictions(
         self, found: Mapping[str, bytes | None]

@@ -51,7 +51,7 @@ class Lease:
 
     def others(self) -> dict[str, bytes]:
         """Return the tokens of all other exports that may go on."""
-        found = {}
+        tokens = {}
         for key in self.folder.keys(LEASE):
             token = None if key == self.key else self.folder.get(key)
             if token is None:
@@ -59,8 +59,8 @@ class Lease:
             if _is_dead(key, token):
                 self.folder.delete(key)
             else:
-                found[key] = token
-        return found
+                tokens[key] = token
+        return tokens
 
     def check(self) -> None:
         """Read the token back before the store is published.

@@ -139,10 +139,10 @@ class FsspecFolder(_WholeObjects):
         """Yield the filesystem, and the path of this folder in it."""
         with _faults(self.url):
             try:
-                found = fsspec.core.url_to_fs(self.url, **self.storage_options)
+                reached = fsspec.core.url_to_fs(self.url, **self.storage_options)
             except (ImportError, ValueError) as error:
                 raise ExportError(f"No filesystem: {error}", url=self.url) from error
-            filesystem, path = found
+            filesystem, path = reached
             yield filesystem, str(path).rstrip("/")
 
 

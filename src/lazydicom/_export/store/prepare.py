@@ -70,9 +70,9 @@ def _finished_before(published: Folder, plan: ExportPlan, target: Target) -> Man
         check_replaceable(published, target, overwrite=True)
         message = "A store stands here that is no export of lazydicom"
         raise ExportError(message, url=target.url)
-    found = decode_manifest(manifest, target.url)
-    _check_same_plan(found.plan, plan, target)
-    return found
+    finished = decode_manifest(manifest, target.url)
+    _check_same_plan(finished.plan, plan, target)
+    return finished
 
 
 def _unfinished(target: Target, journal: Journal) -> Manifest | None:
@@ -84,10 +84,10 @@ def _unfinished(target: Target, journal: Journal) -> Manifest | None:
     return decode_manifest(manifest, target.staging.url)
 
 
-def _check_same_plan(found: ExportPlan, plan: ExportPlan, target: Target) -> None:
-    if found.source != plan.source:
+def _check_same_plan(standing: ExportPlan, plan: ExportPlan, target: Target) -> None:
+    if standing.source != plan.source:
         what = "another source, or another version of it"
-    elif found != plan:
+    elif standing != plan:
         what = "other chunks, shards, codecs or attributes"
     else:
         return

@@ -126,8 +126,8 @@ class Copy:
         small = max(together_nbytes // self.layout.unit_nbytes, 1)
         units = self.layout.units()
         while together := list(islice(units, small)):
-            found = [unit_records(self.layout, unit, known) for unit in together]
-            yield write_units, array, self.layout, folder, together, found
+            records = [unit_records(self.layout, unit, known) for unit in together]
+            yield write_units, array, self.layout, folder, together, records
 
     def _note(self, job: list[WrittenUnit]) -> None:
         fresh: Records = {}

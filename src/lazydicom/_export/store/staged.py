@@ -13,6 +13,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -48,10 +49,14 @@ _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
-class LocalTarget:
-    """A folder of this machine, staged beside its place."""
+class StagedTarget:
+    """A store of this machine, staged in a folder beside its place."""
 
     url: str
+    read: Callable[[], Folder | None]
+    """Returns what stands there already, ``None`` where nothing does."""
+    place: Callable[[LocalFolder], None]
+    """Makes the folder beside the store."""
     streams: bool = True
 
     @property
@@ -64,116 +69,66 @@ class LocalTarget:
         return only_export(self.url)
 
     def published(self) -> Folder | None:
-        """Return the folder if there is anything in it."""
-        folder = LocalFolder(self.url)
-        return None if folder.is_empty() else folder
+        """Return what stands there already."""
+        return self.read()
 
     def discard(self) -> None:
         """Delete the folder beside."""
         self.staging.clear()
 
     def tidy(self) -> None:
-        """Delete the folder beside, and the one that was replaced."""
+        """Delete the folder beside, and a folder that was replaced."""
         self.staging.clear()
-        shutil.rmtree(self.url + _REPLACED, ignore_errors=True)
+        if Path(self.url).is_dir():
+            shutil.rmtree(self.url + _REPLACED, ignore_errors=True)
 
     def publish(self, metadata: bytes) -> None:
-        """Rename the folder."""
+        """Make the folder beside the store."""
         self.staging.put(METADATA, metadata)
-        put_in_place(self.staging.path, self.url)
+        self.place(self.staging)
 
 
-@dataclass(frozen=True, slots=True)
-class ZipTarget:
-    """A zip file of this machine, staged in a folder beside it."""
+def folder_target(url: str) -> StagedTarget:
+    """Return a folder that will be renamed."""
 
-    url: str
-    streams: bool = True
+    def read() -> Folder | None:
+        folder = LocalFolder(url)
+        return None if folder.is_empty() else folder
 
-    @property
-    def staging(self) -> LocalFolder:
-        """The folder beside."""
-        return LocalFolder(self.url + _STAGED)
+    return StagedTarget(url, read, lambda staging: put_in_place(staging.path, url))
 
-    def alone(self) -> AbstractContextManager[Callable[[], None]]:
-        """Return what holds a lock beside it."""
-        return only_export(self.url)
 
-    def published(self) -> Folder | None:
-        """Return the content of the zip."""
-        path = Path(self.url)
+def zip_target(url: str) -> StagedTarget:
+    """Return a zip file that will be packed."""
+    path = Path(url)
+
+    def read() -> Folder | None:
         if not path.exists():
             return None
         if not zipfile.is_zipfile(path):
-            raise ExportError("Something else than a zip stands here", url=self.url)
+            raise ExportError("Something else than a zip stands here", url=url)
         return open_store(ZipStore(path, mode="r"))
 
-    def discard(self) -> None:
-        """Delete the folder beside."""
-        self.staging.clear()
-
-    def tidy(self) -> None:
-        """Delete the folder beside."""
-        self.staging.clear()
-
-    def publish(self, metadata: bytes) -> None:
-        """Pack the folder, and rename the zip."""
-        self.staging.put(METADATA, metadata)
-        packed = Path(self.url + ".packing")
-        with removed_after_an_error(packed), packed.open("wb") as file:
-            with zipfile.ZipFile(file, "w") as archive:
-                for name in _names(Path(self.staging.path)):
-                    _pack(archive, Path(self.staging.path), name)
-            file.flush()
-            os.fsync(file.fileno())
-        packed.replace(self.url)
-        self.staging.clear()
+    return StagedTarget(url, read, partial(_pack_folder, path))
 
 
-@dataclass(frozen=True, slots=True)
-class ZipObjectTarget:
-    """An open `ZipStore` of the caller, staged in a folder beside its file."""
+def open_zip_target(store: ZipStore) -> StagedTarget:
+    """Return an open `ZipStore` of the caller, which cannot replace anything."""
+    url = str(store.path)
 
-    store: ZipStore
-    streams: bool = False
-    """A `ZipStore` takes objects whole."""
-
-    @property
-    def url(self) -> str:
-        """Path of the zip."""
-        return str(self.store.path)
-
-    @property
-    def staging(self) -> LocalFolder:
-        """The folder beside."""
-        return LocalFolder(self.url + _STAGED)
-
-    def alone(self) -> AbstractContextManager[Callable[[], None]]:
-        """Return what holds a lock beside it."""
-        return only_export(self.url)
-
-    def published(self) -> Folder | None:
-        """Return the content of the zip."""
-        folder = open_store(self.store)
+    def read() -> Folder | None:
+        folder = open_store(store)
         return None if folder.is_empty() else folder
 
-    def discard(self) -> None:
-        """Delete the folder beside."""
-        self.staging.clear()
+    def place(staging: LocalFolder) -> None:
+        if read():
+            raise ExportError("A ZipStore cannot be overwritten", url=url)
+        folder = open_store(store)
+        for name in _names(Path(staging.path)):
+            folder.put(name, staging.get(name) or b"")
+        staging.clear()
 
-    def tidy(self) -> None:
-        """Delete the folder beside."""
-        self.staging.clear()
-
-    def publish(self, metadata: bytes) -> None:
-        """Pack the folder into the store, which cannot replace anything."""
-        if self.published():
-            raise ExportError("A ZipStore cannot be overwritten", url=self.url)
-        self.staging.put(METADATA, metadata)
-        folder = open_store(self.store)
-        for name in _names(Path(self.staging.path)):
-            folder.put(name, self.staging.get(name) or b"")
-        self.staging.clear()
+    return StagedTarget(url, read, place, streams=False)  # it takes objects whole
 
 
 @contextmanager
@@ -281,6 +236,19 @@ def _names(folder: Path) -> list[str]:
     files = (path for path in folder.rglob("*") if path.is_file())
     names = (path.relative_to(folder).as_posix() for path in files)
     return sorted(names, key=lambda name: (name == METADATA, name))
+
+
+def _pack_folder(path: Path, staging: LocalFolder) -> None:
+    """Pack a folder into a zip, and rename that."""
+    folder, packed = Path(staging.path), Path(f"{path}.packing")
+    with removed_after_an_error(packed), packed.open("wb") as file:
+        with zipfile.ZipFile(file, "w") as archive:
+            for name in _names(folder):
+                _pack(archive, folder, name)
+        file.flush()
+        os.fsync(file.fileno())
+    packed.replace(path)
+    staging.clear()
 
 
 def _pack(archive: zipfile.ZipFile, folder: Path, name: str) -> None:

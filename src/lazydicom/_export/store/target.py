@@ -20,7 +20,7 @@ from lazydicom._export.store.layout import METADATA
 from lazydicom._export.store.lease import only_export_into
 from lazydicom._export.store.manifest import JOURNAL, MANIFEST
 from lazydicom._export.store.object_folder import FsspecFolder, open_store
-from lazydicom._export.store.staged import LocalTarget, ZipObjectTarget, ZipTarget
+from lazydicom._export.store.staged import folder_target, open_zip_target, zip_target
 from lazydicom.errors import ExportError, LazyDicomError
 
 StoreLike: TypeAlias = str | os.PathLike[str] | Store
@@ -83,7 +83,7 @@ def open_target(store: StoreLike, storage_options: Mapping[str, Any]) -> Target:
     if isinstance(store, LocalStore):
         store = str(store.root)
     elif isinstance(store, ZipStore):
-        return ZipObjectTarget(store)
+        return open_zip_target(store)
     elif isinstance(store, FsspecStore):
         return InPlaceTarget(_folder_of(store))
     elif isinstance(store, Store):
@@ -94,7 +94,7 @@ def open_target(store: StoreLike, storage_options: Mapping[str, Any]) -> Target:
             raise ExportError("A zip is written to a local path only", url=name)
         return InPlaceTarget(FsspecFolder(name.rstrip("/"), dict(storage_options)))
     path = local_path(name)
-    return ZipTarget(path) if path.endswith(".zip") else LocalTarget(path)
+    return zip_target(path) if path.endswith(".zip") else folder_target(path)
 
 
 def check_writable(store: StoreLike) -> None:

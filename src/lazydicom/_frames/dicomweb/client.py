@@ -65,11 +65,11 @@ def parse_url(url: str) -> Place:
     >>> parse_url("dicomweb+https://host/wado/studies/1.2/series/3/instances/4").service
     'https://host/wado'
     """
-    found = _URL.fullmatch(url)
-    if found is None:
+    match = _URL.fullmatch(url)
+    if match is None:
         message = "Expected dicomweb+https://…/studies/UID/series/UID/instances/UID"
         raise SourceError(message, url=url)
-    return Place(*found.groups())
+    return Place(*match.groups())
 
 
 def fetch_metadata(
@@ -90,14 +90,14 @@ def fetch_metadata(
         raise ValueError(message)
     client = _client(place.service, options)
     try:
-        found = _ask(url, lambda: client.retrieve_instance_metadata(*place[1:]))
+        metadata = _ask(url, lambda: client.retrieve_instance_metadata(*place[1:]))
     except (LookupError, TypeError, RecursionError):  # JSON of another shape
-        found = None
-    if not isinstance(found, dict):
+        metadata = None
+    if not isinstance(metadata, dict):
         raise SourceError("Expected the metadata of one instance", url=url)
-    match found.get(f"{tags.SOP_INSTANCE_UID:08X}"):
+    match metadata.get(f"{tags.SOP_INSTANCE_UID:08X}"):
         case {"Value": [place.instance]}:
-            return found
+            return metadata
     raise SourceError("The metadata are those of another instance", url=url)
 
 

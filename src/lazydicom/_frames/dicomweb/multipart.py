@@ -63,8 +63,8 @@ def parse_multipart(content_type: str, body: bytes) -> list[Part]:
 
 
 def _part(piece: memoryview, content_type: str) -> Part:
-    head, found, _ = bytes(piece[:4096]).partition(b"\r\n\r\n")
-    if not found:
+    head, blank_line, _ = bytes(piece[:4096]).partition(b"\r\n\r\n")
+    if not blank_line:
         raise SourceError("A part of the response has no end of its header")
     lines = head.decode("latin-1").split("\r\n")
     pairs = (line.partition(":") for line in lines if line)

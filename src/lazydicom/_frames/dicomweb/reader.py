@@ -169,11 +169,11 @@ def _check_byte_order(url: str, place: Place, options: Mapping[str, Any]) -> Non
 
     It sends them as they stand, and nothing else that it responses tells.
     """
-    found = _STORED_AS.search(fetch_beginning(url, place, options))
-    if found is None:
+    match = _STORED_AS.search(fetch_beginning(url, place, options))
+    if match is None:
         message = "The server does not tell how the instance is stored"
         raise UnsupportedError(message, url=url)
-    if found[1].decode() == EXPLICIT_BIG:
+    if match[1].decode() == EXPLICIT_BIG:
         message = "Frames of a big endian file: a server may send them in either order"
         raise UnsupportedError(message, url=url)
 

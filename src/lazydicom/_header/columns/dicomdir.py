@@ -46,11 +46,11 @@ def read_dicomdir(source: ByteSource) -> list[tuple[str, ...]]:
     undefined = records.length == UNDEFINED
     stop = source.size() if undefined else records.offset + records.length
     items = SequenceItems(source, meta.framing, records.offset, stop, tree, 1)
-    found = []
+    names = []
     for batch in read_items(items):
         offsets, lengths = batch.places.offsets[0], batch.places.lengths[0]
-        found += text_column(batch.data, offsets, lengths).tolist()
-    return [_components(name, source.url) for name in found if name]
+        names += text_column(batch.data, offsets, lengths).tolist()
+    return [_components(name, source.url) for name in names if name]
 
 
 def files_of_dicomdir(

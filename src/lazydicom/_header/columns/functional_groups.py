@@ -77,8 +77,8 @@ def functional_group_columns(header: Header) -> Columns:
     per_frame = tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE
     items, own = _read_groups(header, per_frame, enough=frames + 1)
     if items not in {0, frames}:
-        found = "more" if items > frames else items
-        message = f"Expected functional groups of {frames} frames, found {found}"
+        number = "more" if items > frames else items
+        message = f"Expected functional groups of {frames} frames, found {number}"
         raise _invalid(header, message)
     _, shared = _read_groups(header, tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE, enough=1)
     return {
@@ -96,10 +96,10 @@ def as_file(
     source = MemorySource(data, header.url)
     lookahead = Lookahead(source, data)
     meta = FileMeta(TRANSFER_SYNTAXES[EXPLICIT_LITTLE], Framing(), 0, 0)
-    found = read_elements(source, lookahead, meta)
-    pixel_data = found.pixel_data(lookahead)
+    top_level = read_elements(source, lookahead, meta)
+    pixel_data = top_level.pixel_data(lookahead)
     assert pixel_data is not None
-    return Header(source, meta, found, pixel_data, header.image_pixel)
+    return Header(source, meta, top_level, pixel_data, header.image_pixel)
 
 
 def _read_groups(header: Header, tag: int, *, enough: int) -> tuple[int, Columns]:

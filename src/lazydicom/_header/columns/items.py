@@ -76,18 +76,18 @@ def read_items(items: SequenceItems) -> Iterator[SequenceItemBatch]:
     while at < items.stop:
         block = _read_block(items, at, min(room, items.stop - at))
         batch, before = _FIRST_BATCH, at
-        while (found := guess.items(block, at, batch)).starts:
-            ready, good = _follow(items, block, layouts, found)
+        while (batch_of_items := guess.items(block, at, batch)).starts:
+            ready, good = _follow(items, block, layouts, batch_of_items)
             if good:
                 yield ready
-                at = found.ends[good - 1]
+                at = batch_of_items.ends[good - 1]
             batch = min(batch * 4, _LARGEST_BATCH)
-            if good < len(found.starts):
+            if good < len(batch_of_items.starts):
                 batch = _FIRST_BATCH
                 misses = 0 if good else min(misses + 1, _MOST_MISSES)
                 yield (walked := _walk(items, at, layouts, guess, 1 << misses))[0]
                 at = walked[1]
-        if found.closed or at >= items.stop:
+        if batch_of_items.closed or at >= items.stop:
             return
         if at == before:  # the end of this item can only be walked to
             yield (walked := _walk(items, at, layouts, guess, 1))[0]

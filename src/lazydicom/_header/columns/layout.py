@@ -271,8 +271,8 @@ class _Lesson:
 
     def _check_item(self, one: Element) -> None:
         if one.tag != tags.ITEM:
-            found = format_tag(one.tag)
-            raise self._invalid(f"Expected Item (FFFE,E000), found {found}", one)
+            tag_text = format_tag(one.tag)
+            raise self._invalid(f"Expected Item (FFFE,E000), found {tag_text}", one)
 
     def _check_depth(self, element: Element, depth: int) -> None:
         if depth > 2 * MAX_DEPTH:

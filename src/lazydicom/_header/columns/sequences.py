@@ -86,14 +86,14 @@ def sequence_values(
     framing = inner_framing(lookahead, element, header.meta.framing)
     tree = wanted_tree(paths)
     items = SequenceItems(source, framing, element.offset, stop, tree, len(paths))
-    found: list[tuple[BytesLike, ...]] = []
+    values: list[tuple[BytesLike, ...]] = []
     for batch in read_items(items):
         spans = zip(batch.places.offsets.T, batch.places.lengths.T, strict=True)
         for offsets, lengths in spans:
             pairs = zip(offsets.tolist(), lengths.tolist(), strict=True)
-            found.append(
+            values.append(
                 tuple(bytes(batch.data[start : start + n]) for start, n in pairs)
             )
-        if most is not None and len(found) >= most:
+        if most is not None and len(values) >= most:
             break
-    return found
+    return values

@@ -2,6 +2,6 @@
 
 It places no frame: that is the matter of the rooms below.
 
-For others: `files.open_instances`, `tables.tabulate_files`, `study.Study`,
+For others: `files.open_instances`, `files.tabulate_files`, `study.Study`,
 `problems.Problem`. Read `files.py` first.
 """

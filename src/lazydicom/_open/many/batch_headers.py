@@ -237,8 +237,8 @@ def _equal(
     if not value:
         return np.ones(len(offsets), np.bool_)
     every = lookaheads(data, len(value))
-    found = every[np.minimum(offsets, len(every) - 1)]
-    equal: NDArray[np.bool_] = (found == np.frombuffer(value, np.uint8)).all(axis=1)
+    stretches = every[np.minimum(offsets, len(every) - 1)]
+    equal: NDArray[np.bool_] = (stretches == np.frombuffer(value, np.uint8)).all(axis=1)
     return equal
 
 

@@ -19,8 +19,7 @@ from lazydicom._header.columns.dicomdir import (
     is_dicomdir,
     read_dicomdir,
 )
-from lazydicom._open.many.media import media_storage
-from lazydicom._open.many.problems import Problem, problem_of
+from lazydicom._open.many.problems import Problem, media_storage, problem_of
 from lazydicom.errors import InvalidDicomError, LazyDicomError, LimitError
 
 _DEEPEST: Final = 8

@@ -1,36 +1,41 @@
-"""From names of files to images: listed, expanded, their headers read many at once.
+"""From names of files to the table of their frames: headers are read many at once.
 
-Who has Datasets in memory may open these instead, or beside files.
+Files are listed, directories expanded; those that contradict the table are left out. Who has
+Datasets in memory may open these instead, or beside files.
 """
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
-from lazydicom._arrange.frame_table import Batch
+import numpy as np
+
+from lazydicom._arrange.frame_table import Batch, tabulate
 from lazydicom._arrange.siemens_mosaic import mosaics_as_tiles
+from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.containers.heads import is_near
 from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
 from lazydicom._bytes.location import URL_TYPES, chain, is_local, local_path
 from lazydicom._bytes.open import open_source
 from lazydicom._bytes.ranges import REQUESTS
-from lazydicom._bytes.source import ByteRange, ByteSource, open_lookahead
 from lazydicom._header import tags
 from lazydicom._header.columns.dicomdir import is_dicomdir
-from lazydicom._header.elements import FileElements, read_elements
-from lazydicom._header.file_meta import read_file_meta
 from lazydicom._header.header import header_of_dataset, read_header
 from lazydicom._header.pydicom import is_dataset
 from lazydicom._open.indexed import open_indexed
 from lazydicom._open.instance import OpenOptions, open_instance
 from lazydicom._open.many.batch_headers import open_batches
 from lazydicom._open.many.directories import Directories
-from lazydicom._open.many.media import media_storage_at
-from lazydicom._open.many.problems import Problem, problem_of
+from lazydicom._open.many.problems import (
+    Problem,
+    is_broken_image,
+    problem_of,
+    why_passed_over,
+)
 from lazydicom.errors import (
     InvalidDicomError,
     LazyDicomError,
@@ -41,8 +46,6 @@ from lazydicom.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pydicom import Dataset
 
     from lazydicom._bytes.location import Url
@@ -52,16 +55,6 @@ _FEW: Final = 8
 """Fewer files are opened one by one."""
 _KINDS: Final = 8
 """Kinds of headers that are worth the trial."""
-_STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
-_NO_IMAGES: Final = (
-    "4.2", "9.", "11.", "66", "67", "68.", "78.", "79.", "80.", "81.", "88.", "104.",
-    "131", "200.", "34.", "481.3", "481.4", "481.5", "481.6", "481.7", "481.8", "481.9",
-)  # fmt: skip
-"""Spectra, waveforms, presentation states, raw data, maps, reports, documents, plans
-(PS3.4 annex B.5); a segmentation is here because one without pixels tells nothing."""
-_IMAGE_SUFFIXES: Final = (".dcm", ".dicom", ".ima")
-_PREFIX: Final = b"DICM"
-_PREFIX_SPAN: Final = ByteRange(128, 4)
 
 
 class Opened(NamedTuple):
@@ -91,9 +84,11 @@ def open_instances(
 
 def _part(urls: Instances) -> "tuple[list[Dataset], Urls]":
     """Part Datasets, which are iterable themselves, from names."""
+    if isinstance(urls, URL_TYPES):
+        return [], urls
     if is_dataset(urls):
         return [urls], []
-    if isinstance(urls, URL_TYPES) or not is_list(urls):
+    if not is_list(urls):
         return [], urls
     each: list[Any] = list(urls)
     datasets = [one for one in each if is_dataset(one)]
@@ -113,7 +108,8 @@ def _open_files(
         lost=lost,
     )
     directories = Directories(storage_options, follow)
-    files = directories.expand(listed)
+    named = any(file.named for file in listed)  # none of a folder is
+    files = directories.expand(listed) if named else listed
     open_one = partial(_open_listed, storage_options=storage_options, options=options)
     batches, files_left, problems = _open_batches(files, open_one, options)
     problems += directories.problems
@@ -171,11 +167,11 @@ def _open_batches(
             continue
         batches.append(Batch(mosaics_as_tiles([first])))
         try:
-            found = list(open_batches(first, [file.file for file in left]))
+            alike = list(open_batches(first, [file.file for file in left]))
         except ValueError:
             break  # the file by itself tells where
-        batches += [Batch(one.images, (one.frames, one.instances)) for one in found]
-        taken = {row for part in found for row in part.which}
+        batches += [Batch(one.images, (one.frames, one.instances)) for one in alike]
+        taken = {row for part in alike for row in part.which}
         left = [file for row, file in enumerate(left) if row not in taken]
     return batches, left, problems
 
@@ -213,9 +209,9 @@ def _open_listed(
         if options.uses_index:
             with suppress(LazyDicomError):
                 source = open_source(file.file, storage_options, **options.of_source)
-        if source is None or file.named or _is_broken_image(source):
+        if source is None or file.named or is_broken_image(source):
             return problem_of(_name_of(file), error, source)
-        return Problem(redact_url(source.url), _why_passed_over(source))
+        return Problem(redact_url(source.url), why_passed_over(source))
     except LazyDicomError as error:
         if not file.named and _is_no_file(_name_of(file)):
             return Problem(_name_of(file), "no file: a pipe, a socket, a device")
@@ -226,44 +222,87 @@ def _is_no_file(name: str) -> bool:
     return is_local(name) and os.path.exists(name) and not os.path.isfile(name)  # noqa: PTH110, PTH113
 
 
-def _is_broken_image(source: ByteSource) -> bool:
-    return _has_prefix(source) and _should_be_image(source)
+def tabulate_files(
+    batches: Sequence[Batch], problems: Sequence[Problem]
+) -> tuple[FrameTable | None, list[Problem]]:
+    """Tabulate all files; who spoils the table is looked for only where it fails.
 
-
-def _why_passed_over(source: ByteSource) -> str:
-    """Return why a file of a folder is no image; it may have been one."""
-    if _has_prefix(source):
-        return "DICOM, but no image"
-    if _is_named_as_image(source):
-        message = "Passed over as no DICOM file, maybe an image whose copy failed"
-        warn(message, url=source.url)
-    return "no DICOM file"
-
-
-def _has_prefix(source: ByteSource) -> bool:
-    return source.size() >= _PREFIX_SPAN.stop and source.read(_PREFIX_SPAN) == _PREFIX
-
-
-def _is_named_as_image(source: ByteSource) -> bool:
-    """Return what may be left of an image: a copy that failed is empty, or all zeros."""
-    name = source.url.rpartition("/")[2].lower()
-    hidden = name.startswith(".")  # macOS writes ._1.dcm beside 1.dcm
-    return not hidden and (name.endswith(_IMAGE_SUFFIXES) or source.size() == 0)
-
-
-def _should_be_image(source: ByteSource) -> bool:
-    """Return whether a DICOM file without pixels is a broken image, or something else."""
+    There is no table where no file is left.
+    """
+    problems = list(problems)
+    if not batches:
+        return None, problems
     try:
-        with open_lookahead(source) as lookahead:
-            meta = read_file_meta(lookahead)
-            kind = media_storage_at(lookahead, meta)
-            kind = _sop_class(read_elements(source, lookahead, meta)) or kind
+        return tabulate(batches), problems
     except LazyDicomError:
-        return True
-    return kind.startswith(_STORAGE) and not kind[len(_STORAGE) :].startswith(
-        _NO_IMAGES
-    )
+        kept = [_without_faults(batch, problems) for batch in batches]
+    kept = [batch for batch in kept if batch.images]
+    return tabulate(kept) if kept else None, problems
 
 
-def _sop_class(elements: FileElements) -> str:
-    return "".join(map(str, elements.get(tags.SOP_CLASS_UID, "UI")))
+def _without_faults(batch: Batch, problems: list[Problem]) -> Batch:
+    """Leave out the images that make no table by themselves."""
+    if batch.known is not None:
+        return batch
+    good: list[DicomImage] = []
+    for image in batch.images:
+        try:
+            with held_warnings():  # they are said where the table is made
+                tabulate([Batch([image])])
+            good.append(image)
+        except LazyDicomError as error:
+            uid = image.header.elements.get(tags.SERIES_INSTANCE_UID, "UI")
+            series = "".join(map(str, uid[:1]))
+            problems.append(Problem(redact_url(image.url), str(error), error, series))
+    return Batch(good)
+
+
+def without_copies(table: FrameTable) -> FrameTable:
+    """Return the table with each instance once, where copies hold the same pixels.
+
+    Copies with other pixels stay: they are an error later on, which names them.
+    """
+    uids = table.instances["sop_instance_uid"]
+    named = np.flatnonzero(uids != "")
+    first, counts = np.unique(uids[named], return_index=True, return_counts=True)[1:]
+    if (counts == 1).all():
+        return table
+    pairs = [
+        (row, other)
+        for row in named[first[counts > 1]].tolist()
+        for other in np.flatnonzero(uids == uids[row]).tolist()
+        if other != row and _is_copy(table, row, other)
+    ]
+    if not pairs:
+        return table
+    row, other = pairs[0]
+    message = f"{len(pairs)} copies of instances are left out, the first is that of "
+    message += redact_url(table.images[row].url)
+    warn(message, url=table.images[other].url)
+    dropped = [other for _, other in pairs]
+    return table.take(np.flatnonzero(~np.isin(table.image, dropped)))
+
+
+def _is_copy(table: FrameTable, row: int, other: int) -> bool:
+    """Return whether two images say the same of place and time, and have the same pixels."""
+    one, two = (np.flatnonzero(table.image == image) for image in (row, other))
+    if len(one) != len(two):
+        return False
+    columns = [column for column in table.columns.values() if column.dtype.kind == "f"]
+    columns += [table.numbers("instance_number")]
+    same = all(np.array_equal(c[one], c[two], equal_nan=True) for c in columns)
+    return same and _same_pixels(table.images[row], table.images[other])
+
+
+def _same_pixels(one: DicomImage, other: DicomImage) -> bool:
+    """Return whether all frames have the same bytes; they are read for it."""
+    if len(one) != len(other) or one.format != other.format:
+        return False
+    try:
+        return all(_encoded(one, k) == _encoded(other, k) for k in range(len(one)))
+    except LazyDicomError:
+        return False
+
+
+def _encoded(image: DicomImage, frame: int) -> bytes:
+    return b"".join(map(bytes, image.reader.read([frame])))

@@ -1,4 +1,4 @@
-"""Files that are no part of what was opened, and why.
+"""Files that are no part of what was opened, and why: by what they say of themselves.
 
 One odd file does not spoil a study: what cannot be read is named, what can be read opens. A
 series that was asked for is complete or an error, so the series of an odd file is looked for.
@@ -7,15 +7,26 @@ series that was asked for is complete or an error, so the series of an odd file 
 from dataclasses import dataclass, field
 from typing import Final, Literal, NoReturn, TypeAlias
 
-from lazydicom._bytes.source import ByteSource, open_lookahead
+from lazydicom._bytes.source import ByteRange, ByteSource, Lookahead, open_lookahead
 from lazydicom._header import tags
-from lazydicom._header.file_meta import find_data_set
+from lazydicom._header.elements import FileElements, read_elements
+from lazydicom._header.file_meta import FileMeta, find_data_set, read_file_meta
 from lazydicom._header.values import decode_values
-from lazydicom._header.walker import UNDEFINED, read_element, walk
-from lazydicom.errors import LazyDicomError, redact_url
+from lazydicom._header.walker import UNDEFINED, Framing, read_element, walk
+from lazydicom.errors import LazyDicomError, redact_url, warn
 
 OnError: TypeAlias = Literal["raise", "warn", "skip"]
 _LONGEST_UID: Final = 64
+_STORAGE: Final = "1.2.840.10008.5.1.4.1.1."
+_NO_IMAGES: Final = (
+    "4.2", "9.", "11.", "66", "67", "68.", "78.", "79.", "80.", "81.", "88.", "104.",
+    "131", "200.", "34.", "481.3", "481.4", "481.5", "481.6", "481.7", "481.8", "481.9",
+)  # fmt: skip
+"""Spectra, waveforms, presentation states, raw data, maps, reports, documents, plans
+(PS3.4 annex B.5); a segmentation is here because one without pixels tells nothing."""
+_IMAGE_SUFFIXES: Final = (".dcm", ".dicom", ".ima")
+_PREFIX: Final = b"DICM"
+_PREFIX_SPAN: Final = ByteRange(128, 4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,3 +90,71 @@ def _series_of(source: ByteSource) -> str:
     except (LazyDicomError, ValueError):
         return ""
     return ""
+
+
+def media_storage(source: ByteSource) -> str:
+    """Return the Media Storage SOP Class UID of a file, nothing where it has none.
+
+    Raises
+    ------
+    LazyDicomError
+        If this is no DICOM file.
+    """
+    with open_lookahead(source) as lookahead:
+        return media_storage_at(lookahead, read_file_meta(lookahead))
+
+
+def media_storage_at(lookahead: Lookahead, meta: FileMeta) -> str:
+    """Return the Media Storage SOP Class UID that the File Meta group names."""
+    at = meta.meta_start
+    while at < meta.start:
+        element = read_element(lookahead, at, Framing())
+        at = element.offset + element.length
+        if element.tag == tags.MEDIA_STORAGE_SOP_CLASS_UID:
+            value = lookahead.bytes_at(element.offset, element.length)
+            return value.decode("latin-1").rstrip("\0 ")
+    return ""
+
+
+def is_broken_image(source: ByteSource) -> bool:
+    """Return whether a DICOM file that does not open should be an image."""
+    return _has_prefix(source) and _should_be_image(source)
+
+
+def why_passed_over(source: ByteSource) -> str:
+    """Return why a file of a folder is no image; it may have been one."""
+    if _has_prefix(source):
+        return "DICOM, but no image"
+    if _is_named_as_image(source):
+        message = "Passed over as no DICOM file, maybe an image whose copy failed"
+        warn(message, url=source.url)
+    return "no DICOM file"
+
+
+def _has_prefix(source: ByteSource) -> bool:
+    return source.size() >= _PREFIX_SPAN.stop and source.read(_PREFIX_SPAN) == _PREFIX
+
+
+def _is_named_as_image(source: ByteSource) -> bool:
+    """Return what may be left of an image: a copy that failed is empty, or all zeros."""
+    name = source.url.rpartition("/")[2].lower()
+    hidden = name.startswith(".")  # macOS writes ._1.dcm beside 1.dcm
+    return not hidden and (name.endswith(_IMAGE_SUFFIXES) or source.size() == 0)
+
+
+def _should_be_image(source: ByteSource) -> bool:
+    """Return whether a DICOM file without pixels is a broken image, or something else."""
+    try:
+        with open_lookahead(source) as lookahead:
+            meta = read_file_meta(lookahead)
+            kind = media_storage_at(lookahead, meta)
+            kind = _sop_class(read_elements(source, lookahead, meta)) or kind
+    except LazyDicomError:
+        return True
+    return kind.startswith(_STORAGE) and not kind[len(_STORAGE) :].startswith(
+        _NO_IMAGES
+    )
+
+
+def _sop_class(elements: FileElements) -> str:
+    return "".join(map(str, elements.get(tags.SOP_CLASS_UID, "UI")))

@@ -165,13 +165,13 @@ def apply_palette(
     array([0, 0, 0], dtype=uint16)
     """
     array = parameters_of(values, like)
-    found = tables_of(array, list(map(palette_of, array.frames.images)), "palette")
-    if found is None:
+    tables = tables_of(array, list(map(palette_of, array.frames.images)), "palette")
+    if tables is None:
         url = array.images[0].url
         raise InvalidDicomError(
             "No palette", url=url, tag=tags.RED_PALETTE_COLOR_LOOKUP_TABLE_DESCRIPTOR
         )
-    return apply_function(values, _look_up(found, "palette"), array, at)
+    return apply_function(values, _look_up(tables, "palette"), array, at)
 
 
 def parameters_of(values: Any, like: FrameArray | None) -> FrameArray:  # noqa: ANN401
@@ -215,9 +215,9 @@ def apply_function(
 
 
 def _modality(array: FrameArray) -> FrameFunction | None:
-    found = tables_of(array, modality_tables(array), "Modality LUT")
-    if found is not None:
-        return _look_up(found, "Modality LUT")
+    tables = tables_of(array, modality_tables(array), "Modality LUT")
+    if tables is not None:
+        return _look_up(tables, "Modality LUT")
     columns = rescale_columns(array)
     if columns is None:
         return None
@@ -227,9 +227,9 @@ def _modality(array: FrameArray) -> FrameFunction | None:
 
 def _voi(array: FrameArray, window: WindowChoice) -> FrameFunction | None:
     if isinstance(window, int):
-        found = tables_of(array, voi_tables(array, window), "VOI LUT")
-        if found is not None:
-            return _look_up(found, "VOI LUT")
+        tables = tables_of(array, voi_tables(array, window), "VOI LUT")
+        if tables is not None:
+            return _look_up(tables, "VOI LUT")
     names = ("window_center", "window_width", "voi_lut_function")
     centers, widths, functions = frame_columns(array, *names)
     if isinstance(window, int):

@@ -128,8 +128,8 @@ def _signed(value: float, pixel: ImagePixel) -> float:
 def _float_padding(image: DicomImage) -> list[float]:
     """Read the padding of floating point pixels, which have tags of their own."""
     vr, *both = _FLOAT_PADDING[image.format.pixel.pixel_keyword]
-    found = [image.header.elements.get(tag, vr)[:1] for tag in both]
-    return [float(one[0]) if one else float("nan") for one in found]
+    values = [image.header.elements.get(tag, vr)[:1] for tag in both]
+    return [float(one[0]) if one else float("nan") for one in values]
 
 
 def _fits(value: float, dtype: np.dtype[Any]) -> bool:

@@ -61,8 +61,8 @@ def _choose(
         same = prefix and data[span[0] : span[0] + len(prefix)].tobytes() == prefix
         if same and _is_ended(data, span):
             continue
-        found = decoder_elsewhere(data[span[0] : span[1]].data, format_)
-        if found is None or found.config != first.config:
+        decoder = decoder_elsewhere(data[span[0] : span[1]].data, format_)
+        if decoder is None or decoder.config != first.config:
             return None
     return first.config
 

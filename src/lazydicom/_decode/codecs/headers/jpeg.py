@@ -151,8 +151,8 @@ def _frame_header(segment: bytes) -> tuple[Codestream, bytes]:
         raise DecodeError(f"The frame header (SOF) has {len(segment)} bytes: too few")
     rows = int.from_bytes(segment[1:3], "big")
     columns = int.from_bytes(segment[3:5], "big")
-    found = Codestream(rows, columns, segment[5], segment[0])
-    return found, segment[6 : 6 + 3 * segment[5]]
+    codestream = Codestream(rows, columns, segment[5], segment[0])
+    return codestream, segment[6 : 6 + 3 * segment[5]]
 
 
 def _print(found: bytes) -> str:

@@ -69,8 +69,8 @@ def read_jpeg_2000_header(data: BytesLike) -> Jpeg2000Header:
     boxed = data[: len(_JP2_SIGNATURE)] == _JP2_SIGNATURE
     start = bytes(data).find(_SOC_SIZ) if boxed else 0
     if start < 0 or data[start : start + 4] != _SOC_SIZ:
-        found = data[:4].hex().upper() or "nothing"
-        raise DecodeError(f"Expected SOC and SIZ (FF4F FF51), found {found}")
+        beginning = data[:4].hex().upper() or "nothing"
+        raise DecodeError(f"Expected SOC and SIZ (FF4F FF51), found {beginning}")
     at = start + 4
     if len(data) < at + _SIZ.size + 3:
         raise DecodeError("The codestream is cut in SIZ")
@@ -123,11 +123,11 @@ def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> Jpeg2000Header:
     at = header.start + 4 + length_of_siz
     at, header = _step_over_segments(data, at, header)
     _check_packets(data, header, header.tiles)
-    found, told = Counter[int](), Counter[int]()
+    parts_seen, parts_declared = Counter[int](), Counter[int]()
     while data[at : at + 2] == _SOT and len(data) >= at + _SOT_LENGTH:
         tile, length, _, parts = _SOT_PLACE.unpack_from(data, at + 4)
-        found[tile] += 1
-        told[tile] = max(told[tile], parts, 1)
+        parts_seen[tile] += 1
+        parts_declared[tile] = max(parts_declared[tile], parts, 1)
         body, header = _step_over_segments(data, at + _SOT_LENGTH, header)
         _check_packets(data, header, 1)
         if length == 0:  # the last one, up to EOC
@@ -141,10 +141,10 @@ def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> Jpeg2000Header:
         raise DecodeError(f"Expected EOC (FFD9) behind the tile-parts, found {text}")
     if not (header.reversible or header.quantized):  # OpenJPH crashes of it
         raise DecodeError("Expected quantization for the irreversible transform")
-    if len(found) != header.tiles or told - found:
+    if len(parts_seen) != header.tiles or parts_declared - parts_seen:
         raise DecodeError(
-            f"Expected {max(told.total(), header.tiles)} tile-parts of {header.tiles}"
-            f" tiles, found {found.total()} of {len(found)}"
+            f"Expected {max(parts_declared.total(), header.tiles)} tile-parts of {header.tiles}"
+            f" tiles, found {parts_seen.total()} of {len(parts_seen)}"
         )
     return header
 
@@ -159,8 +159,10 @@ def _step_over_segments(
     while (marker := bytes(data[at : at + 2])) not in _END_OF_SEGMENTS:
         length = int.from_bytes(data[at + 2 : at + 4], "big")
         if marker[:1] != b"\xff" or length < 2:
-            found = marker.hex().upper() or "nothing"
-            raise DecodeError(f"Expected a marker segment at byte {at}, found {found}")
+            marker_text = marker.hex().upper() or "nothing"
+            raise DecodeError(
+                f"Expected a marker segment at byte {at}, found {marker_text}"
+            )
         if marker in _QUANTIZATION:
             component = 1 if marker == _QCC else 0
             steps = bytes(data[at + 4 + component : at + 2 + length])

@@ -64,8 +64,8 @@ def read_jpeg_xl_header(data: BytesLike) -> JpegXlHeader:
     """
     codestream, recompressed = _unbox(data)
     if codestream[:2] != _SIGNATURE:
-        found = data[:12].hex().upper() or "nothing"
-        raise DecodeError(f"Expected a JPEG XL signature (FF0A), found {found}")
+        beginning = data[:12].hex().upper() or "nothing"
+        raise DecodeError(f"Expected a JPEG XL signature (FF0A), found {beginning}")
     bits = BitReader(codestream[2:])
     rows, columns = _size(bits)
     precision, samples, xyb = _metadata(bits)
