@@ -770,3 +770,11 @@ def test_the_command_writes_one_file(path: Path, tmp_path: Path) -> None:
 
     assert result.exit_code == 0
     assert ": 1 file, " in result.stdout
+
+
+def test_an_index_that_is_not_there_is_a_missing_file(path: Path) -> None:
+    for opener in (lazydicom.open_image, lazydicom.open_series, lazydicom.open_study):
+        with pytest.raises(FileNotFoundError, match="No index") as error:
+            opener(path, index=path.with_name("absent.index"))
+
+        assert isinstance(error.value, lazydicom.errors.SourceError)

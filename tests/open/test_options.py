@@ -35,7 +35,9 @@ OPENERS: list[Callable[..., Any]] = [
 OF_SERIES = OPENERS[1:3]
 
 
-@pytest.mark.parametrize("opener", OPENERS)
+@pytest.mark.parametrize(
+    "opener", [*OPENERS, lazydicom.open_slide, lazydicom.open_segmentation]
+)
 @pytest.mark.parametrize(
     "slip",
     ["isolatoin", "serie", "ongap", "on_gaps", "colour", "bogus", "Color", "colors"],

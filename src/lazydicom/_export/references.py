@@ -93,13 +93,13 @@ def to_references(
     (15, None, False)
     >>> folder.cleanup()
     """
+    if not isinstance(array, FrameArray):
+        message = "to_references takes arrays of files, which have bytes to refer to"
+        raise TypeError(f"{message}; found {type(array).__name__}")
     target = os.fspath(url).rstrip("/")
     if not target.endswith((".json", *_PARQUET)):
         message = f"Expected a URL that ends in .json, .parq or .parquet, found {url!r}"
         raise ValueError(redact_url(message))
-    if not isinstance(array, FrameArray):
-        message = "to_references takes arrays of files, which have bytes to refer to"
-        raise TypeError(f"{message}; found {type(array).__name__}")
     check_kinds(storage_options=storage_options, name=name)
     check_name(array, name)
     warn_of_burned_in_text(array)

@@ -25,7 +25,12 @@ from uuid import uuid4
 import platformdirs
 
 from lazydicom._open.index_record import IndexRecord, from_record, to_record
-from lazydicom.errors import InvalidDicomError, LazyDicomError, LimitError
+from lazydicom.errors import (
+    InvalidDicomError,
+    LazyDicomError,
+    LimitError,
+    source_error,
+)
 
 SUFFIX: Final = ".lazydicom-index"
 _FORMAT: Final = "lazydicom index"
@@ -179,9 +184,10 @@ def _open_index(path: str | os.PathLike[str]) -> Iterator[_Index]:
             yield _index_of(file, archive)
     except LazyDicomError as error:
         raise error.locate(url=name) from None
-    except OSError as error:
-        raise InvalidDicomError(f"No index: {error.strerror}", url=name) from error
-    except _NO_INDEX as error:
+    except (FileNotFoundError, PermissionError) as error:
+        message = f"No index: {error.strerror}"
+        raise source_error(message, number=error.errno, url=name) from error
+    except (OSError, *_NO_INDEX) as error:
         message = f"Expected an index of lazydicom: {type(error).__name__}"
         raise InvalidDicomError(message, url=name) from error
 

@@ -111,7 +111,7 @@ def open_with_cache(
 
 def _read_cached(path: Path, name: str) -> IndexRecord | None:
     """Read what is cached; a file that is damaged is as good as none."""
-    with suppress(InvalidDicomError, LimitError):
+    with suppress(InvalidDicomError, LimitError, SourceError):
         return read_instance(path, name)
     return None
 
