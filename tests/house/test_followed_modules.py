@@ -22,7 +22,7 @@ FIRST_FRAME: Final = 12
 ONE_FRAME: Final = 8
 OPEN_IMAGE: Final = 18
 OPEN_SERIES: Final = 32
-TO_ZARR: Final = 30
+TO_ZARR: Final = 29
 
 
 def native_file(folder: Path) -> Path:
