@@ -204,3 +204,42 @@ def test_frames_that_are_kept_are_read_as_a_whole() -> None:
 
     assert np.array_equal(array[3, 2:4, 1], pixels[3, 2:4, 1])
     assert np.array_equal(array[3, 2:4, 1], pixels[3, 2:4, 1])
+
+
+ONE_FRAME: list[Any] = [
+    np.s_[3, 4, 5],
+    np.s_[3, -1, -30],
+    np.s_[3:4],
+    np.s_[-1:],
+    np.s_[4:3:-1],
+    np.s_[5:5],
+    np.s_[3, ::-1, 3:9],
+    np.s_[3, 2],
+    np.s_[-1, :, 4],
+    np.s_[3, ..., 1],
+    np.s_[3, 5:1:-2, 9:1:-3],
+    np.s_[3, 5:5, 2],
+    np.s_[3, [1, 2], 2:4],
+]
+
+
+@pytest.mark.parametrize("key", ONE_FRAME, ids=str)
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_part_of_one_frame_is_of_the_type_and_shape_that_numpy_gives(
+    layout: str,
+    key: Any,  # noqa: ANN401
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(make_native(**MANY, **LAYOUTS[layout]))
+    pixels = stored_pixels(**MANY, **LAYOUTS[layout])
+    array = lazydicom.open_image(path)
+
+    part = array[key]
+
+    assert type(part) is type(pixels[key])
+    assert part.dtype == array.dtype
+    assert np.array_equal(part, pixels[key])
+    for wrong in ((70,), (3, 40), (3, 4, 30), (3, 4, -31), (3, 4, 5, 6, 7)):
+        with pytest.raises(IndexError):
+            array[wrong]

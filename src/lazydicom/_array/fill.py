@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from lazydicom._array.grid import HOLE, FrameGrid
 from lazydicom._array.image import Decode, DicomImage
 from lazydicom._array.pieces import Pieces
+from lazydicom._array.selection import as_slice
 from lazydicom._array.work.parallel import Fetch, Job, run
 from lazydicom._array.work.plan import ReadPlan
-from lazydicom._array.work.regions import region_jobs
+from lazydicom._array.work.regions import read_region, region_jobs
 from lazydicom._bytes.ranges import REQUESTS
+from lazydicom._bytes.source import is_distant
 from lazydicom._decode.native import Region, region_of
 from lazydicom.errors import InvalidDicomError
 
@@ -61,14 +63,18 @@ def image_row(images: tuple[DicomImage, ...]) -> ImageRow:
     return ImageRow(images, [0, *accumulate(len(image) for image in images[:-1])])
 
 
-def frame_at(row: ImageRow, grid: FrameGrid, key: Any) -> NDArray[Any] | None:  # noqa: ANN401
-    """Read the frame at a place of the grid, the commonest wish, by the shortest way.
+def frame_at(row: ImageRow, grid: FrameGrid, key: Any) -> Any:  # noqa: ANN401
+    """Read one frame or a part of it, the commonest wishes, by the shortest way.
 
     ``None`` where there is no such place, no frame, or more to it.
     """
-    place = key if type(key) is tuple else (key,)
-    if len(grid.numbers.shape) != len(place) or not grid.is_stack_of_frames:
+    keys: tuple[Any, ...] = key if type(key) is tuple else (key,)
+    axes = len(grid.numbers.shape)
+    if len(keys) < axes or not grid.is_stack_of_frames:
         return None
+    if type(key) is slice:
+        return _frame_in(row, grid, key)
+    place = keys[:axes]
     if not all(type(one) is int for one in place):
         return None
     try:
@@ -78,7 +84,43 @@ def frame_at(row: ImageRow, grid: FrameGrid, key: Any) -> NDArray[Any] | None:  
     if number < 0:
         return None
     image, own = row.of(number)
-    return image.frame(own)
+    plane = keys[axes:]
+    return _part_of(image, own, plane) if plane else image.frame(own)
+
+
+def _frame_in(row: ImageRow, grid: FrameGrid, key: slice) -> NDArray[Any] | None:
+    """Read a slice of one frame, along the only axis."""
+    if len(grid.numbers.shape) != 1:
+        return None
+    numbers = grid.numbers[key]
+    if len(numbers) != 1 or numbers[0] < 0:
+        return None
+    image, own = row.of(int(numbers[0]))
+    return image.frame(own)[None]
+
+
+def _part_of(image: DicomImage, number: int, plane: tuple[Any, ...]) -> Any:  # noqa: ANN401
+    """Read integers and slices of a native frame of which no more is to be read."""
+    pixel = image.format.pixel
+    source, shape = image.reader.source, pixel.frame_shape
+    if len(plane) > len(shape) or source is None or is_distant(source):
+        return None
+    positions = [range(length) for length in shape]
+    for axis, one in enumerate(plane):
+        if type(one) is int and -shape[axis] <= one < shape[axis]:
+            start = one % shape[axis]
+            positions[axis] = range(start, start + 1)
+        elif type(one) is slice:
+            positions[axis] = positions[axis][one]
+        else:
+            return None
+    region = _region_of(image, tuple(map(as_slice, positions)))
+    if region is None:
+        return None
+    planes = np.empty((1, *map(len, positions)), pixel.dtype)
+    offset = image.index.span(number).offset + region.skip
+    read_region(source, offset, planes, region, image.format)
+    return planes[(0, *(0 if type(one) is int else slice(None) for one in plane))]
 
 
 def fill_frames(
@@ -120,6 +162,12 @@ def fill_pieces(
     A frame is decoded once, straight into `out` where it lies there in one block.
     """
     flat = wanted.frames.reshape(-1)
+    if (
+        len(flat) == 1
+        and flat[0] >= 0
+        and _fill_one(*row.of(int(flat[0])), wanted, out)
+    ):
+        return
     holes = np.flatnonzero(flat == HOLE)
     if holes.size and not zero:
         color = _background(row, holes.size, fill_value, out.dtype)
@@ -127,12 +175,25 @@ def fill_pieces(
             color = color[np.asarray(wanted.samples.source, np.intp)]
         for place in _places(wanted, holes):
             out[wanted.target(*place)] = color
-    if flat.size == 1 and flat[0] >= 0 and wanted.is_frame(0, 0):
-        image, own = row.of(int(flat[0]))
-        _put(wanted, [(0, 0, 0)], partial(image.read_into, own), out)
-        return
     jobs = _alike_jobs if wanted.are_alike else _piece_jobs
     run(jobs(row, wanted, flat, out), threads=threads, requests=REQUESTS)
+
+
+def _fill_one(
+    image: DicomImage, number: int, wanted: Pieces, out: NDArray[Any]
+) -> bool:
+    """Fill `out` with a piece of one frame, with no plan and no threads, where that is all."""
+    if wanted.is_frame(0, 0):
+        _put(wanted, [(0, 0, 0)], partial(image.read_into, number), out)
+        return True
+    region = _region_of(image, wanted.source(0, 0, 0)) if wanted.are_alike else None
+    source = image.reader.source
+    if region is None or source is None or is_distant(source):
+        return False
+    offset = image.index.span(number).offset + region.skip
+    plane = out[wanted.target(0, 0, 0)][None]
+    read_region(source, offset, plane, region, image.format)
+    return True
 
 
 def frames_of(wanted: Pieces) -> NDArray[np.int64]:

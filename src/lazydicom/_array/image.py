@@ -20,7 +20,7 @@ from lazydicom._bytes.source import ByteRange, BytesLike
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decode_frame
 from lazydicom._decode.native import finish_in_place, frame_of_bits
-from lazydicom._decode.samples import codec_threads
+from lazydicom._decode.samples import codec_threads, is_worth_threads
 from lazydicom._frames.fragment_stream import StreamRead
 from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.reader import (
@@ -169,6 +169,9 @@ class DicomImage:
             self._read_run(number, out[None])
             return
         (data,) = self._read_many([number])
+        if not is_worth_threads(out):
+            self.decode(number, data, out)
+            return
         with codec_threads(_threads_alone()):
             self.decode(number, data, out)
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,8 +16,7 @@ from lazydicom._array.grid import NOT_READ, FrameGrid, Parts, Tiles
 from lazydicom._array.selection import Positions, Selection, as_slice
 
 
-@dataclass(frozen=True, slots=True)
-class Cut:
+class Cut(NamedTuple):
     """The positions along one axis of a plane that lie in one frame."""
 
     tile: int

@@ -88,10 +88,10 @@ def select(key: Any, shape: tuple[int, ...]) -> Selection:  # noqa: ANN401
 
 def is_whole(plane: tuple[Positions, ...], lengths: tuple[int, ...]) -> bool:
     """Return whether positions are all of each axis, in order."""
-    return all(
-        isinstance(positions, range) and positions == range(length)
-        for positions, length in zip(plane, lengths, strict=True)
-    )
+    for positions, length in zip(plane, lengths, strict=True):
+        if not isinstance(positions, range) or positions != range(length):
+            return False
+    return True
 
 
 def as_slice(positions: Positions) -> slice | NDArray[np.int64]:

@@ -244,6 +244,19 @@ def is_here(node: Node) -> bool:
     return node.machine == _MACHINE
 
 
+def is_same_file(known: Version, now: os.stat_result) -> bool:
+    """Return whether a local file is the one that was opened; see `is_same`."""
+    node = known.node
+    if (
+        node is not None
+        and known.size == now.st_size
+        and known.tag == now.st_mtime_ns
+        and node == (_MACHINE, now.st_dev, now.st_ino, now.st_ctime_ns)
+    ):
+        return True  # as ever: each read asks
+    return is_same(known, version_of_stat(now))
+
+
 def _machine() -> str:
     return (
         os.uname().nodename

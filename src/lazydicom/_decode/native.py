@@ -226,33 +226,34 @@ def region_of(format_: FrameFormat, index: tuple[Any, ...]) -> Region | None:
     pixel = format_.pixel
     if not format_.in_place or pixel.low_bits:  # which a whole frame proves
         return None
-    rows, columns = map(_positions, index[:2], pixel.frame_shape)
-    if not len(rows) or not len(columns):
+    rows, columns = index[:2]
+    vertical, horizontal = _ends(rows, pixel.rows), _ends(columns, pixel.columns)
+    if vertical is None or horizontal is None:
         return None
     size = pixel.dtype.itemsize
     width = size * pixel.samples_per_pixel
     row = width * pixel.columns
-    (top, bottom), (left, right) = _ends(rows), _ends(columns)
+    (top, bottom), (left, right) = vertical, horizontal
     length = (bottom - top) * row + (right - left + 1) * width
     if length > _WORTH * pixel.frame_nbytes:
         return None
     shape = (bottom - top + 1, right - left + 1, *pixel.frame_shape[2:])
     strides = (row, width, size)[: len(shape)]
-    moved = (_moved(index[0], top), _moved(index[1], left), *index[2:])
+    moved = (_moved(rows, top), _moved(columns, left), *index[2:])
     skip = top * row + left * width
     return Region(skip, length, shape, strides, moved, pixel.dtype)
 
 
-def _positions(key: Any, length: int) -> range | NDArray[np.intp]:  # noqa: ANN401
+def _ends(key: Any, length: int) -> tuple[int, int] | None:  # noqa: ANN401
+    """Return the least and the largest position of a key, ``None`` where it has none."""
     if isinstance(key, slice):
-        return range(length)[key]
-    positions: NDArray[np.intp] = np.asarray(key).reshape(-1)
-    return positions
-
-
-def _ends(positions: range | NDArray[np.intp]) -> tuple[int, int]:
-    ends = int(positions[0]), int(positions[-1])  # positions of arrays are sorted
-    return min(ends), max(ends)
+        positions: range | NDArray[np.intp] = range(length)[key]
+    else:
+        positions = np.asarray(key).reshape(-1)
+    if not len(positions):
+        return None
+    first, last = int(positions[0]), int(positions[-1])  # arrays are sorted
+    return (first, last) if first <= last else (last, first)
 
 
 def _moved(key: Any, by: int) -> Any:  # noqa: ANN401

@@ -29,9 +29,14 @@ def codec_threads(count: int) -> Iterator[None]:
         _THREADS.reset(token)
 
 
+def is_worth_threads(out: NDArray[Any]) -> bool:
+    """Return whether a frame is so large that a decoder gains by threads of its own."""
+    return out.size >= _WORTH_THREADS
+
+
 def allowed_threads(out: NDArray[Any]) -> int:
     """Return how many threads may decode a frame into `out`: one, unless it is large."""
-    return _THREADS.get() if out.size >= _WORTH_THREADS else 1
+    return _THREADS.get() if is_worth_threads(out) else 1
 
 
 def call_codec(

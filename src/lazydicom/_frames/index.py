@@ -183,6 +183,8 @@ def spans_of(index: FrameIndex, frames: Sequence[int], *, url: str) -> list[Byte
     InvalidDicomError
         If there is no such frame.
     """
+    if len(frames) == 1 and 0 <= frames[0] < index.frames:
+        return [index.span(frames[0])]
     check_frames(frames, len(index), url=url)
     return index.spans(frames)
 

@@ -63,6 +63,21 @@ class _Places(NamedTuple):
         return ByteRange(start, int(self.offsets.max()) + length - start)
 
 
+def read_region(
+    source: ByteSource,
+    offset: int,
+    planes: NDArray[Any],
+    region: Region,
+    format_: FrameFormat,
+) -> None:
+    """Read the region of one frame into the only one of `planes`."""
+    try:
+        region.put(source.read(ByteRange(offset, region.length)), planes)
+        region.finish(planes, format_)
+    except LazyDicomError as error:
+        raise error.locate(url=source.url) from None
+
+
 def region_jobs(
     source: ByteSource,
     offsets: NDArray[np.int64],

@@ -19,7 +19,7 @@ from lazydicom._bytes.local.leased import (
     map_leased,
     take_lease,
 )
-from lazydicom._bytes.location import Version, is_same, version_of_stat
+from lazydicom._bytes.location import Version, is_same_file, version_of_stat
 from lazydicom._bytes.source import ByteRange, BytesLike, check_span
 from lazydicom.errors import (
     InvalidDicomError,
@@ -54,7 +54,9 @@ class LocalSource:
 
     def read(self, span: ByteRange) -> BytesLike:
         """Read `span` into fresh memory."""
-        check_span(self, span)
+        size = self.version.size
+        if not 0 <= span.offset <= size - span.length <= size:
+            check_span(self, span)
         descriptor = self.open()
         try:
             data = read_at(descriptor, span.length, span.offset)
@@ -175,7 +177,7 @@ class LocalSource:
         return source_error(f"{error.strerror}", number=error.errno, url=self.path)
 
     def _check_unchanged(self, now: os.stat_result, missing: int = 0) -> None:
-        if not is_same(self.version, version_of_stat(now)):
+        if not is_same_file(self.version, now):
             message = (
                 f"The file changed since it was opened: {self.version.size} bytes then, "
                 f"{now.st_size} bytes now"

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -161,6 +161,7 @@ def _check_restarts(data: BytesLike, header: JpegHeader) -> None:
         )
 
 
+@lru_cache(maxsize=16)
 def _least_bytes(header: JpegHeader) -> int:
     """Return how many bytes the scans of such a frame have at the very least.
 
