@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,12 +14,12 @@ from dicom_files import DEFLATED, make_native
 
 import lazydicom
 from lazydicom._array.work.parallel import run
+from lazydicom._bytes.cached import cached
 from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.source import MemorySource
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from lazydicom._bytes.source import ByteRange, BytesLike
 
@@ -71,6 +72,40 @@ def test_a_child_makes_its_own_value_and_its_own_lock() -> None:
         code = in_child(lambda: lock() is not here and lock().acquire(timeout=5))
 
     assert code == 0
+
+
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+@pytest.mark.timeout(60)
+def test_a_child_forked_while_a_thread_works_out_a_property_works_it_out() -> None:
+    begun, allowed = threading.Event(), threading.Event()
+
+    class Slow:
+        @cached
+        def name(self) -> str:
+            if threading.current_thread() is thread:
+                begun.set()
+                allowed.wait(30)
+            return "slow"
+
+    slow = Slow()
+    thread = threading.Thread(target=lambda: slow.name)
+    thread.start()
+    begun.wait(30)
+
+    code = in_child(lambda: Slow().name == "slow" and slow.name == "slow")
+    allowed.set()
+    thread.join()
+
+    assert code == 0
+
+
+def test_no_property_holds_a_lock_that_a_fork_would_inherit() -> None:
+    package = Path(lazydicom.__file__).parent
+    sources = {path: path.read_text() for path in package.rglob("*.py")}
+
+    of_functools = {path.name for path in sources if "cached_property" in sources[path]}
+
+    assert of_functools == {"cached.py"}
 
 
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, partial
+from functools import partial
 from itertools import repeat
 from typing import Any, Final
 
@@ -37,6 +37,7 @@ from lazydicom._array.selection import Selection, axis_keys, is_whole, select
 from lazydicom._array.show.html import array_html
 from lazydicom._array.work.parallel import available_cores, read_ahead
 from lazydicom._array.work.plan import ReadPlan, sum_plans
+from lazydicom._bytes.cached import cached
 from lazydicom.errors import UnsupportedError
 
 _BLOCK_BYTES: Final = 1 << 22
@@ -93,7 +94,7 @@ class DicomArray:
             )
         return self.load_frames()
 
-    @cached_property
+    @cached
     def frame_shape(self) -> tuple[int, ...]:
         """Lengths of the axes behind those of the grid: y, x, and samples for colour."""
         return self.grid.plane_shape(self._stored_shape)
@@ -102,7 +103,7 @@ class DicomArray:
     def _stored_shape(self) -> tuple[int, ...]:
         return self.images[0].format.pixel.frame_shape
 
-    @cached_property
+    @cached
     def shape(self) -> tuple[int, ...]:
         """Length of each axis."""
         return (*self.grid.shape, *self.frame_shape)
@@ -129,7 +130,7 @@ class DicomArray:
         """
         return chunk_lengths(self.grid, self._stored_shape, frames)
 
-    @cached_property
+    @cached
     def dtype(self) -> np.dtype[Any]:
         """Type of the stored values, in native byte order."""
         return self.images[0].format.pixel.dtype
@@ -370,7 +371,7 @@ class DicomArray:
             fill_pieces(row, wanted, out, fill_value=fill, threads=threads, zero=zero)
         return box
 
-    @cached_property
+    @cached
     def _row(self) -> ImageRow:
         return image_row(self.images)
 

@@ -4,7 +4,7 @@ import math
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -26,6 +26,7 @@ from lazydicom._array.selection import (
     select,
 )
 from lazydicom._array.work.plan import ReadPlan
+from lazydicom._bytes.cached import cached
 
 Name: TypeAlias = Literal[
     "Modality LUT",
@@ -103,7 +104,7 @@ class ComputedArray:
     """What is read."""
     function: FrameFunction
 
-    @cached_property
+    @cached
     def shape(self) -> tuple[int, ...]:
         """Length of each axis."""
         samples = self.function.samples

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -18,6 +18,7 @@ from lazydicom._array.lazy_array import read_all
 from lazydicom._array.selection import Positions, as_slice, is_whole, select
 from lazydicom._array.work.parallel import run
 from lazydicom._array.work.plan import ReadPlan, sum_plans
+from lazydicom._bytes.cached import cached
 from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._frames.reader import is_distant
 from lazydicom.errors import InvalidDicomError
@@ -51,7 +52,7 @@ class LabelMap:
         """Length of each axis."""
         return self.source.shape[1:]
 
-    @cached_property
+    @cached
     def dtype(self) -> np.dtype[Any]:
         """The smallest unsigned type that holds the numbers."""
         return np.min_scalar_type(int(self.numbers.max(initial=0)))

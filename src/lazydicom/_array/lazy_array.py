@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, Final, Protocol, cast, runtime_checkable
+from typing import Any, Final, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -105,8 +105,8 @@ def check_lazy(values: object, taker: str, *, more: str = "") -> LazyArray:
     TypeError
         If it is something else, with advice.
     """
-    if all(hasattr(values, name) for name in _TELLING):
-        return cast("LazyArray", values)
+    if _is_lazy(values):
+        return values
     kind = type(values).__name__
     message = f"{taker} takes a DicomArray or a ComputedArray{more}, not {kind}"
     if isinstance(values, str | bytes | os.PathLike):
@@ -116,6 +116,10 @@ def check_lazy(values: object, taker: str, *, more: str = "") -> LazyArray:
     elif isinstance(values, list | tuple):
         message += "; name one of them"
     raise TypeError(message)
+
+
+def _is_lazy(values: object) -> TypeGuard[LazyArray]:
+    return all(hasattr(values, name) for name in _TELLING)
 
 
 def chunk_nbytes(array: LazyArray, frames: int = 1) -> int:

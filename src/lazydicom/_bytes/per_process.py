@@ -1,7 +1,8 @@
 """What a process makes once and keeps: pools, clients, caches, spills, locks.
 
 A fork inherits neither threads nor connections, and a lock that another thread holds at
-that moment is never released in the child. So one hook lets the child forget all of it.
+that moment is never released in the child. So one hook lets the child forget all of it; what
+else must happen around a fork is said here, too.
 """
 
 import os
@@ -11,6 +12,10 @@ from typing import Any, Final, Generic, TypeVar
 from weakref import WeakSet
 
 T = TypeVar("T")
+
+
+def _nothing() -> None:
+    """Do nothing."""
 
 
 class PerProcess(Generic[T]):
@@ -46,6 +51,19 @@ def per_process(factory: Callable[[], T]) -> PerProcess[T]:
     return PerProcess(factory)
 
 
+def at_fork(
+    *,
+    before: Callable[[], object] = _nothing,
+    in_parent: Callable[[], object] = _nothing,
+    in_child: Callable[[], object] = _nothing,
+) -> None:
+    """Call functions around every fork from now on; Windows cannot fork."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(
+            before=before, after_in_parent=in_parent, after_in_child=in_child
+        )
+
+
 _KEPT: Final[WeakSet[PerProcess[Any]]] = WeakSet()
 
 
@@ -54,5 +72,4 @@ def _forget_all() -> None:
         kept.forget()
 
 
-if hasattr(os, "register_at_fork"):  # Windows cannot fork
-    os.register_at_fork(after_in_child=_forget_all)
+at_fork(in_child=_forget_all)

@@ -18,7 +18,7 @@ import fsspec
 import fsspec.asyn
 
 from lazydicom._bytes.location import Version, chain, scheme
-from lazydicom._bytes.per_process import per_process
+from lazydicom._bytes.per_process import at_fork, per_process
 from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._bytes.remote.azure import fetch_azure
 from lazydicom._bytes.remote.http import fetch_gcs, fetch_http, keep_to_origin
@@ -197,8 +197,7 @@ def _part_from_parent() -> None:
             loop._selector = selectors.DefaultSelector()  # noqa: SLF001 (no other way)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_remember_loop, after_in_child=_part_from_parent)
+at_fork(before=_remember_loop, in_child=_part_from_parent)
 
 
 @per_process

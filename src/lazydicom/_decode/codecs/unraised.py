@@ -4,12 +4,13 @@ OpenJPH fails in a function that has no way to pass the error on to its caller: 
 `sys.unraisablehook`, and what was not decoded yet comes out as zeros.
 """
 
-import os
 import sys
 from collections.abc import Callable
 from functools import partial
 from threading import Lock, get_ident
 from typing import Any, Final, TypeAlias, TypeVar
+
+from lazydicom._bytes.per_process import at_fork
 
 T = TypeVar("T")
 _Hook: TypeAlias = "Callable[[sys.UnraisableHookArgs], Any]"
@@ -69,10 +70,8 @@ def _forget() -> None:
     _lock.release()
 
 
-if hasattr(os, "register_at_fork"):  # a lock that is held then would be held for ever
-    os.register_at_fork(
-        before=_lock.acquire, after_in_parent=_lock.release, after_in_child=_forget
-    )
+at_fork(before=_lock.acquire, in_parent=_lock.release, in_child=_forget)
+"""A lock that is held at a fork would be held in the child for ever."""
 
 
 def _note(others: _Hook, found: "sys.UnraisableHookArgs", /) -> None:

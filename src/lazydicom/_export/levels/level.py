@@ -7,7 +7,6 @@ level before. Memory never holds more than a chunk's worth of what is read.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,6 +17,7 @@ from lazydicom._array.fill import FillValue
 from lazydicom._array.image import DicomImage
 from lazydicom._array.lazy_array import LazyArray
 from lazydicom._array.work.plan import ReadPlan, sum_plans
+from lazydicom._bytes.cached import cached
 from lazydicom._export.levels.reduce import Method, reduce_values
 
 
@@ -50,7 +50,7 @@ class Level:
     attrs: Mapping[str, Any] = field(default_factory=dict)
     fill_value: FillValue = None
 
-    @cached_property
+    @cached
     def shape(self) -> tuple[int, ...]:
         """Length of each axis; a remainder makes a value of its own."""
         pairs = zip(self.below.shape, self.factors, strict=True)
