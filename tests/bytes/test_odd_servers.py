@@ -15,7 +15,7 @@ from dicom_files import make_native
 from range_server import RangeServer
 
 import lazydicom
-from lazydicom._bytes.remote import response
+from lazydicom._bytes import rate
 from lazydicom.errors import SourceError
 
 if TYPE_CHECKING:
@@ -172,11 +172,26 @@ def test_absent_credentials_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
             lazydicom.open_image("s3://bucket/a.dcm", options)
 
 
-def test_a_body_that_comes_drop_by_drop_ends(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(response, "_PATIENCE_S", 0.3)
-    monkeypatch.setattr(response, "MINIMUM_RATE", 1 << 20)
-    with (
-        RangeServer({"a.dcm": FILE}, bytes_per_s=1000) as server,
-        pytest.raises(SourceError, match="less than"),
-    ):
-        lazydicom.open_image(server.url("a.dcm"))
+@pytest.mark.parametrize("kind", ["http", "s3", "gs", "abfs", "zip"])
+def test_a_body_that_comes_drop_by_drop_ends(
+    monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    monkeypatch.setattr(rate, "_FREE_S", 0.3)
+    data = FILE if kind != "zip" else bytes(1000) + FILE
+    with RangeServer(dict.fromkeys(PLACES, data), bytes_per_s=1000) as server:
+        where, options = server.open_by("http" if kind == "zip" else kind, "a.dcm")
+        where = f"zip://b.dcm::{where}" if kind == "zip" else where
+
+        with pytest.raises(SourceError, match=r"less than 100000 bytes/s"):
+            lazydicom.open_image(where, options, minimum_rate=100_000)
+
+
+@pytest.mark.parametrize("minimum_rate", [0, 500])
+def test_a_slow_body_comes_where_the_caller_waits(
+    monkeypatch: pytest.MonkeyPatch, minimum_rate: int
+) -> None:
+    monkeypatch.setattr(rate, "_FREE_S", 0.0)
+    with RangeServer({"a.dcm": FILE}, bytes_per_s=200_000) as server:
+        array = lazydicom.open_image(server.url("a.dcm"), minimum_rate=minimum_rate)
+
+        assert array[0].shape

@@ -14,9 +14,11 @@ from range_server import RangeServer
 from series_files import write_volume
 
 import lazydicom
+from lazydicom._bytes.containers import zip as zip_module
 from lazydicom._bytes.containers.inflate import _spills
 from lazydicom.errors import (
     LazyDicomError,
+    LimitError,
     SourceChangedError,
     SourceError,
     UnsupportedError,
@@ -244,3 +246,44 @@ def test_deflated_members_far_away_open(tmp_path: Path) -> None:
 
         assert len(server.requests) <= 3
         assert np.array_equal(array, lazydicom.open_series(folder))
+
+
+def archive_of(count: int, data: bytes = b"", method: int = 0) -> bytes:
+    archive = BytesIO()
+    with zipfile.ZipFile(archive, "w", method) as file:
+        for number in range(count):
+            file.writestr(zipfile.ZipInfo(f"{number}"), data, method, 9)
+    return archive.getvalue()
+
+
+def test_more_members_than_are_listed_are_a_limit_error(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(zip_module, "_MOST_MEMBERS", 50)
+    (tmp_path / "a.zip").write_bytes(archive_of(50))
+
+    with pytest.raises(LimitError, match=r"50 members or more.*a\.zip"):
+        lazydicom.open_series(tmp_path / "a.zip")
+
+
+@pytest.mark.parametrize("claim", [0xFFFF_FFFE, 0x7FFF_FFFF, 1 << 27])
+def test_a_directory_that_claims_to_be_long_is_an_error(
+    tmp_path: Path, claim: int
+) -> None:
+    data = bytearray(archive_of(3))
+    data[-10:-6] = claim.to_bytes(4, "little")
+    (tmp_path / "a.zip").write_bytes(data)
+
+    with pytest.raises(LazyDicomError, match=r"a\.zip"):
+        lazydicom.open_series(tmp_path / "a.zip")
+
+
+def test_members_that_claim_gigabytes_together_are_refused_unopened(
+    tmp_path: Path,
+) -> None:
+    data = archive_of(9, bytes(1 << 23), zipfile.ZIP_DEFLATED)
+    (tmp_path / "a.zip").write_bytes(data)
+    assert len(data) < 1 << 17
+
+    with pytest.raises(LimitError, match=r"claim more than 250 : 1.*a\.zip"):
+        lazydicom.open_series(tmp_path / "a.zip")

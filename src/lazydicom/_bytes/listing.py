@@ -24,6 +24,7 @@ from lazydicom._bytes.open import (
     read_directory,
 )
 from lazydicom._bytes.remote.folder import find_files, is_folder
+from lazydicom._bytes.source import MINIMUM_RATE
 from lazydicom.errors import SourceError, source_error, warn
 
 Urls: TypeAlias = Url | Iterable[Url]
@@ -49,6 +50,7 @@ def list_files(
     *,
     follow_links: bool = False,
     on_change: OnChange = "error",
+    minimum_rate: int = MINIMUM_RATE,
     lost: list[str] | None = None,
 ) -> list[Listed]:
     """List the files behind names, in the order of the names.
@@ -63,6 +65,8 @@ def list_files(
         Whether symbolic links that lead out of a folder are followed.
     on_change : {"error", "size"}
         What tells that an archive is another one.
+    minimum_rate : int
+        Bytes in a second that bodies of an archive far away must have.
     lost : list, optional
         Links of folders that lead nowhere are added to it.
 
@@ -71,7 +75,7 @@ def list_files(
     SourceError
         If there is no such file, or none in a folder.
     """
-    listing = _Listing(storage_options, follow_links, on_change, {}, lost)
+    listing = _Listing(storage_options, follow_links, on_change, minimum_rate, {}, lost)
     if is_file(urls):
         return listing.of_name(urls)
     if not is_list(urls):
@@ -88,6 +92,7 @@ class _Listing(NamedTuple):
     storage_options: Mapping[str, Any]
     follow_links: bool
     on_change: OnChange
+    minimum_rate: int
     archives: dict[str, Directory]
     lost: list[str] | None
 
@@ -169,7 +174,12 @@ class _Listing(NamedTuple):
         assert location.around is not None
         key = f"{location.kind}://{location.around.url}"
         if key not in self.archives:
-            whole = open_around(location, self.storage_options, self.on_change)
+            whole = open_around(
+                location,
+                self.storage_options,
+                on_change=self.on_change,
+                minimum_rate=self.minimum_rate,
+            )
             self.archives[key] = read_directory(location, whole, all_members=True)
         return self.archives[key]
 

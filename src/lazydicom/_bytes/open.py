@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any, Final, TypeAlias, TypeGuard, get_args
+from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard, get_args
 
 from lazydicom._bytes.containers.gzip import PACKED, unpacked
 from lazydicom._bytes.containers.member import Member
@@ -28,7 +28,12 @@ from lazydicom._bytes.location import (
 )
 from lazydicom._bytes.remote.client import RemotePlace
 from lazydicom._bytes.remote.source import RemoteSource, open_remote
-from lazydicom._bytes.source import FIRST_BLOCK, ByteSource, MemorySource
+from lazydicom._bytes.source import (
+    FIRST_BLOCK,
+    MINIMUM_RATE,
+    ByteSource,
+    MemorySource,
+)
 from lazydicom.errors import UnsupportedError
 
 File: TypeAlias = Url | Member
@@ -42,12 +47,23 @@ _OBJECTS: Final[tuple[tuple[_Fits, _Opens], ...]] = (
 storage is a row here."""
 
 
+class _Way(NamedTuple):
+    """How a caller wants bytes to be read."""
+
+    storage_options: Mapping[str, Any]
+    local: LocalAccess
+    on_change: OnChange
+    minimum_rate: int
+    first_block: int
+
+
 def open_source(
     url: File,
     storage_options: Mapping[str, Any] | None = None,
     *,
     local: LocalAccess = "pread",
     on_change: OnChange = "error",
+    minimum_rate: int = MINIMUM_RATE,
     first_block: int = FIRST_BLOCK,
 ) -> ByteSource:
     """Open a path, an fsspec URL or bytes for reading by ranges.
@@ -59,7 +75,8 @@ def open_source(
     SourceError
         If there is nothing to read.
     """
-    source = _open(url, storage_options or {}, local, on_change, first_block)
+    way = _Way(storage_options or {}, local, on_change, minimum_rate, first_block)
+    source = _open(url, way)
     name = _own_name(url, source)
     if isinstance(source, MemorySource) or name.lower().partition("?")[0].endswith(
         PACKED
@@ -68,29 +85,19 @@ def open_source(
     return source
 
 
-def _open(
-    url: File,
-    storage_options: Mapping[str, Any],
-    local: LocalAccess,
-    on_change: OnChange,
-    first_block: int,
-) -> ByteSource:
+def _open(url: File, way: _Way) -> ByteSource:
     if isinstance(url, Member):
-        return _compared(url.container.open(url), on_change)
+        return _compared(url.container.open(url), way)
     if isinstance(url, bytes | bytearray | memoryview):
         return MemorySource(bytes(url))
     if not isinstance(url, str | os.PathLike):
-        return _open_object(url, storage_options, on_change, first_block)
-    return _open_location(
-        Location.parse(url), storage_options, local, on_change, first_block
-    )
+        return _open_object(url, way)
+    return _open_location(Location.parse(url), way)
 
 
-def _open_object(
-    url: File, storage_options: Mapping[str, Any], on_change: OnChange, first_block: int
-) -> ByteSource:
+def _open_object(url: File, way: _Way) -> ByteSource:
     if is_placed(url):
-        return _compared(_open_placed(url, storage_options, first_block), on_change)
+        return _compared(_open_placed(url, way), way)
     for fits, opens in _OBJECTS:
         if fits(url):
             return opens(url)
@@ -100,40 +107,49 @@ def _open_object(
     raise TypeError(message)
 
 
-def _open_location(
-    location: Location,
-    storage_options: Mapping[str, Any],
-    local: LocalAccess,
-    on_change: OnChange,
-    first_block: int,
-) -> ByteSource:
+def _open_location(location: Location, way: _Way) -> ByteSource:
     if location.kind == "remote":
-        source = open_remote(location.url, storage_options, first_block=first_block)
-        return _compared(source, on_change)
+        source = open_remote(
+            location.url,
+            way.storage_options,
+            first_block=way.first_block,
+            minimum_rate=way.minimum_rate,
+        )
+        return _compared(source, way)
     if location.around is not None:
-        whole = open_around(location, storage_options, on_change)
+        whole = open_around(
+            location,
+            way.storage_options,
+            on_change=way.on_change,
+            minimum_rate=way.minimum_rate,
+        )
         directory = read_directory(location, whole, all_members=False)
         return directory.open(directory.find(location.path))
-    if local not in get_args(LocalAccess):
-        message = f"local must be 'pread' or 'mmap', not {local!r}"
+    if way.local not in get_args(LocalAccess):
+        message = f"local must be 'pread' or 'mmap', not {way.local!r}"
         raise ValueError(message)
     file = open_local(location.path)
-    if local == "mmap":
-        return map_file(replace(file, version=version_for(file.version, on_change)))
-    return _compared(file, on_change)
+    if way.local == "mmap":
+        version = version_for(file.version, way.on_change)
+        return map_file(replace(file, version=version))
+    return _compared(file, way)
 
 
-def _compared(source: ByteSource, on_change: OnChange) -> ByteSource:
+def _compared(source: ByteSource, way: _Way) -> ByteSource:
     """Return the source with what its later reads are compared with."""
-    if on_change == "error" or not isinstance(source, LocalSource | RemoteSource):
+    if isinstance(source, RemoteSource):
+        source = replace(source, minimum_rate=way.minimum_rate)
+    if way.on_change == "error" or not isinstance(source, LocalSource | RemoteSource):
         return source
-    return replace(source, version=version_for(source.version, on_change))
+    return replace(source, version=version_for(source.version, way.on_change))
 
 
 def open_around(
     location: Location,
     storage_options: Mapping[str, Any],
+    *,
     on_change: OnChange = "error",
+    minimum_rate: int = MINIMUM_RATE,
 ) -> ByteSource:
     """Open the archive around a member; options stand under its protocol.
 
@@ -144,7 +160,13 @@ def open_around(
     chained = location.around.around is not None or len(chain(url)) > 1
     own = storage_options.get(scheme(url) or "file")
     options = own if own is not None and not chained else storage_options
-    return open_source(url, options, first_block=1, on_change=on_change)
+    return open_source(
+        url,
+        options,
+        first_block=1,
+        on_change=on_change,
+        minimum_rate=minimum_rate,
+    )
 
 
 def _own_name(url: File, source: ByteSource) -> str:
@@ -156,9 +178,7 @@ def _own_name(url: File, source: ByteSource) -> str:
     return source.url
 
 
-def _open_placed(
-    file: object, storage_options: Mapping[str, Any], first_block: int
-) -> ByteSource:
+def _open_placed(file: object, way: _Way) -> ByteSource:
     """Open a file that knows its filesystem, by ranges."""
     if getattr(file, "compression", None) not in {None, "gzip"}:
         raise UnsupportedError(
@@ -167,9 +187,13 @@ def _open_placed(
     url, path, options, is_here = filesystem_of(file)
     if is_here:
         return open_local(path)
-    merged = {**options, **storage_options}
-    place = RemotePlace(url, path)
-    return open_remote(url, merged, first_block=first_block, place=place)
+    return open_remote(
+        url,
+        {**options, **way.storage_options},
+        first_block=way.first_block,
+        place=RemotePlace(url, path),
+        minimum_rate=way.minimum_rate,
+    )
 
 
 def read_directory(
@@ -177,7 +201,7 @@ def read_directory(
 ) -> Directory:
     """Read what the archive holds that a URL speaks of."""
     if location.kind == "tar":
-        return read_tar(whole)
+        return read_tar(whole, all_members=all_members)
     return read_zip(whole, all_members=all_members)
 
 

@@ -16,6 +16,8 @@ MEMORY_URL: Final = "<bytes>"
 """What stands for the name of a file in errors."""
 FIRST_BLOCK: Final = 1 << 16
 """64 KiB hold the header of most files; opening fetches them before it knows anything."""
+MINIMUM_RATE: Final = 1 << 10
+"""Bytes in a second that a body must have; the slowest modems gave more."""
 BLOCK_AFTER_JUMP: Final = 1 << 14
 """16 KiB: behind a sequence that was stepped over, Pixel Data is near."""
 _NEAR_BLOCK: Final = 1 << 14

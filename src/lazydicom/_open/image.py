@@ -11,7 +11,7 @@ from lazydicom._bytes.listing import is_list
 from lazydicom._bytes.local.source import LocalAccess
 from lazydicom._bytes.location import URL_TYPES, OnChange, is_local, local_path
 from lazydicom._bytes.open import File, is_file, open_source
-from lazydicom._bytes.source import ByteSource
+from lazydicom._bytes.source import MINIMUM_RATE, ByteSource
 from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
 from lazydicom._frames.dicomweb.client import SCHEME
 from lazydicom._frames.index import FramePadding, OnExtraFrames
@@ -43,6 +43,7 @@ def open_image(
     frame_cache_bytes: int = 0,
     max_frame_bytes: int = MAX_FRAME_BYTES,
     on_change: OnChange = "error",
+    minimum_rate: int = MINIMUM_RATE,
     follow_links: bool = False,
     photometric_interpretation: str | None = None,
     transfer_syntax: str | None = None,
@@ -92,6 +93,9 @@ def open_image(
         A file that changed since it was opened is a `SourceChangedError`; ``"size"``
         notices other sizes only, for servers behind a balancer whose entity tags
         differ, and for network mounts whose inodes do.
+    minimum_rate : int
+        Bytes in a second that a body over a network must have on average, its first five
+        seconds aside; by default 1 KiB, 0 waits for ever. Silence is asked again sooner.
     follow_links : bool
         Openers of folders follow symbolic links that lead out of the folder. A file
         that is named may always be a link.
@@ -146,6 +150,7 @@ def open_image(
                 "frame_cache_bytes": frame_cache_bytes,
                 "max_frame_bytes": max_frame_bytes,
                 "on_change": on_change,
+                "minimum_rate": minimum_rate,
                 "follow_links": follow_links,
                 "photometric_interpretation": photometric_interpretation,
                 "transfer_syntax": transfer_syntax,

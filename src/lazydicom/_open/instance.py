@@ -13,6 +13,7 @@ from lazydicom._array.image import DicomImage
 from lazydicom._array.work.cache import FrameCache
 from lazydicom._bytes.local.source import LocalAccess
 from lazydicom._bytes.location import OnChange
+from lazydicom._bytes.source import MINIMUM_RATE
 from lazydicom._decode.format import (
     MAX_FRAME_BYTES,
     Color,
@@ -63,6 +64,8 @@ class OpenOptions:
     """Largest decoded frame."""
     on_change: OnChange = "error"
     """``"size"`` takes a file of the same size for the same file."""
+    minimum_rate: int = MINIMUM_RATE
+    """Bytes in a second that come over a network at least; 0 waits for ever."""
     follow_links: bool = False
     """Follow symbolic links that lead out of a folder."""
     photometric_interpretation: str | None = None
@@ -82,7 +85,9 @@ class OpenOptions:
     @property
     def of_source(self) -> "SourceOptions":
         """What concerns bytes alone."""
-        return SourceOptions(local=self.local, on_change=self.on_change)
+        return SourceOptions(
+            local=self.local, on_change=self.on_change, minimum_rate=self.minimum_rate
+        )
 
     @property
     def uses_index(self) -> bool:
@@ -158,6 +163,7 @@ class SourceOptions(TypedDict):
 
     local: LocalAccess
     on_change: OnChange
+    minimum_rate: int
 
 
 class OpenKeywords(TypedDict, total=False):
@@ -174,6 +180,7 @@ class OpenKeywords(TypedDict, total=False):
     frame_cache_bytes: int
     max_frame_bytes: int
     on_change: OnChange
+    minimum_rate: int
     follow_links: bool
     photometric_interpretation: str | None
     transfer_syntax: str | None
@@ -193,7 +200,7 @@ _CHOICES: Final = {
 }
 _WORDS: Final = {name: get_args(choices) for name, choices in _CHOICES.items()}
 """`get_args` takes a microsecond, and every file has all of them."""
-_NUMBERS: Final = ("frame_cache_bytes", "max_frame_bytes")
+_NUMBERS: Final = ("frame_cache_bytes", "max_frame_bytes", "minimum_rate")
 
 
 def open_options(

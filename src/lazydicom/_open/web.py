@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from lazydicom._array.image import DicomImage
 from lazydicom._decode.format import check_color, check_size
 from lazydicom._frames.dicomweb.reader import open_dicomweb
 from lazydicom._header.header import Header
+from lazydicom._header.image_pixel import ImagePixel
 from lazydicom._open.instance import OpenOptions
 from lazydicom.errors import LimitError, SourceChangedError, redact_url
 
@@ -23,6 +25,8 @@ class LoadHeader:
     storage_options: Mapping[str, Any]
     version: str
     """Hash of the metadata that the format of the frames was made of."""
+    minimum_rate: int
+    max_frame_bytes: int
 
     def __repr__(self) -> str:
         """Name the instance, without secrets."""
@@ -36,7 +40,12 @@ class LoadHeader:
         SourceChangedError
             If it is not the one that was opened.
         """
-        header, reader = open_dicomweb(self.url, self.storage_options)
+        header, reader = open_dicomweb(
+            self.url,
+            self.storage_options,
+            minimum_rate=self.minimum_rate,
+            check=partial(_check_claims, self.url, self.max_frame_bytes),
+        )
         if reader.metadata_hash != self.version:
             message = "The metadata changed since the instance was opened"
             raise SourceChangedError(message, url=self.url)
@@ -53,18 +62,34 @@ def open_web_instance(
     LazyDicomError
         As `lazydicom.open_image` says.
     """
-    header, reader = open_dicomweb(url, storage_options)
-    check_size(header.image_pixel.frame_nbytes, options.max_frame_bytes)
-    _check_count(header.image_pixel.number_of_frames, url)
+    header, reader = open_dicomweb(
+        url,
+        storage_options,
+        minimum_rate=options.minimum_rate,
+        check=partial(_check_claims, url, options.max_frame_bytes),
+    )
     format_ = options.frame_format(header.image_pixel, header.transfer_syntax)
     check_color(format_, url=url, offset=None)
-    load_header = LoadHeader(url, dict(storage_options), reader.metadata_hash)
+    load_header = LoadHeader(
+        url,
+        dict(storage_options),
+        reader.metadata_hash,
+        options.minimum_rate,
+        options.max_frame_bytes,
+    )
     image = DicomImage(reader, format_, load_header, options.frame_cache())
     vars(image)["header"] = header
     return image
 
 
-def _check_count(number_of_frames: int, url: str) -> None:
-    if number_of_frames > _MOST_FRAMES:
-        message = f"Expected {_MOST_FRAMES} frames at most, found {number_of_frames}"
+def _check_claims(url: str, max_frame_bytes: int, pixel: ImagePixel) -> None:
+    """Refuse what nobody has, before a frame is asked for."""
+    try:
+        check_size(pixel.frame_nbytes, max_frame_bytes)
+    except LimitError as error:
+        raise error.locate(url=url) from None
+    if pixel.number_of_frames > _MOST_FRAMES:
+        message = (
+            f"Expected {_MOST_FRAMES} frames at most, found {pixel.number_of_frames}"
+        )
         raise LimitError(message, url=url)

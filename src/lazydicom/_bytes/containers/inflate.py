@@ -233,6 +233,19 @@ def _gunzip(source: ByteSource, start: int) -> Iterator[bytes]:
         raise SourceError("The gzip file is cut", url=source.url, offset=source.size())
 
 
+def check_ratio(archive: ByteSource, inflated: int) -> None:
+    """Raise `LimitError` where members of an archive claim too much together."""
+    if _is_beyond(inflated, archive.size()):
+        message = (
+            f"The members of {archive.size()} bytes claim more than {MAX_RATIO} : 1"
+        )
+        raise LimitError(message, url=archive.url)
+
+
+def _is_beyond(inflated: int, deflated: int) -> bool:
+    return inflated > _RATIO_FREE and inflated > MAX_RATIO * deflated
+
+
 def _check_size(
     source: ByteSource, inflated: int, start: int, checksum: Checksum | None
 ) -> None:
@@ -240,7 +253,7 @@ def _check_size(
     if inflated > MAX_INFLATED:
         message = f"Deflate stream holds more than {MAX_INFLATED} bytes"
         raise LimitError(message, url=source.url, offset=start)
-    if inflated > _RATIO_FREE and inflated > MAX_RATIO * deflated:
+    if _is_beyond(inflated, deflated):
         message = f"Deflate stream of {deflated} bytes is larger than {MAX_RATIO} : 1"
         raise LimitError(message, url=source.url, offset=start)
     if checksum is not None and inflated - start > checksum.length:

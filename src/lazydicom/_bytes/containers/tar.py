@@ -1,27 +1,23 @@
 """A tar file: its headers are read once, and members are slices of it (POSIX.1-2001, pax)."""
 
 import errno
-import io
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
+from lazydicom._bytes.containers.beginnings import Beginnings
 from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.containers.slice import SliceSource
-from lazydicom._bytes.containers.source_file import SourceFile
-from lazydicom._bytes.source import FIRST_BLOCK, ByteSource
+from lazydicom._bytes.containers.tar_headers import read_headers
+from lazydicom._bytes.source import FIRST_BLOCK, ByteRange, ByteSource, is_distant
 from lazydicom.errors import LimitError, MissingSourceError, SourceError
 
 if TYPE_CHECKING:
-    from tarfile import TarFile
+    from lazydicom._bytes.source import BytesLike
 
-_MOST_MEMBERS: Final = 1_000_000
-
-
-class _Place(NamedTuple):
-    name: str
-    start: int
-    length: int
+_MOST_MEMBERS: Final = 1 << 17
+"""131,072 files: each costs half a kilobyte of memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,11 +25,15 @@ class TarDirectory:
     """The regular files of one tar file; links in it lead nowhere."""
 
     whole: ByteSource
-    places: Sequence[_Place]
+    names: Sequence[str]
+    starts: Sequence[int]
+    lengths: Sequence[int]
+    beginnings: Beginnings | None
+    """Of files far away, when many are about to be opened."""
 
     def members(self) -> list[Member]:
         """Return all files, sorted by name."""
-        order = sorted(range(len(self.places)), key=lambda k: self.places[k].name)
+        order = sorted(range(len(self.names)), key=self.names.__getitem__)
         return [self._member(k) for k in order]
 
     def find(self, name: str) -> Member:
@@ -44,8 +44,8 @@ class TarDirectory:
         SourceError
             If there is none.
         """
-        for k in reversed(range(len(self.places))):
-            if self.places[k].name == name:
+        for k in reversed(range(len(self.names))):
+            if self.names[k] == name:
                 return self._member(k)
         message = "There is no such member in the tar file"
         url = f"tar://{name}::{self.whole.url}"
@@ -53,48 +53,50 @@ class TarDirectory:
 
     def open(self, member: Member) -> ByteSource:
         """Open one of these members."""
-        _, start, length = self.places[member.place]
+        start, length = self.starts[member.place], self.lengths[member.place]
         if start + length > self.whole.size():
             message = "A member of the tar file ends behind its end"
             raise SourceError(message, url=member.url, offset=start)
-        return SliceSource(self.whole, start, length, member.url)
+        block: list[BytesLike] = []
+        if self.beginnings is not None and length:
+            block = [self.beginnings.take(member.place)]
+        return SliceSource(self.whole, start, length, member.url, block)
 
     def _member(self, place: int) -> Member:
-        name = self.places[place].name
+        name = self.names[place]
         return Member(self, place, name, f"tar://{name}::{self.whole.url}")
 
 
-def read_tar(whole: ByteSource) -> TarDirectory:
+def read_tar(whole: ByteSource, *, all_members: bool) -> TarDirectory:
     """Read where the files of a tar file lie.
+
+    Parameters
+    ----------
+    whole : ByteSource
+        The tar file.
+    all_members : bool
+        Whether all of them are about to be opened.
 
     Raises
     ------
     SourceError
         If it is no tar file.
     LimitError
-        If it has more than a million files.
+        If it has more files than are listed.
     """
-    import tarfile  # deferred: it costs some milliseconds
-
-    file = SourceFile(whole)
-    try:
-        with tarfile.open(
-            fileobj=io.BufferedReader(file, FIRST_BLOCK), mode="r:"
-        ) as tar:
-            places = _places(tar, whole)
-    except (tarfile.TarError, OSError, ValueError, EOFError, OverflowError):
-        message = "Could not open: Expected a tar file"
-        fault = file.fault or SourceError(message, url=whole.url)
-        raise fault from None
-    return TarDirectory(whole, places)
-
-
-def _places(tar: "TarFile", whole: ByteSource) -> list[_Place]:
-    places = []
-    while (info := tar.next()) is not None:
-        if info.isreg() and not info.issparse():
-            places.append(_Place(info.name, info.offset_data, info.size))
-        if len(places) > _MOST_MEMBERS:
-            message = f"A tar file of more than {_MOST_MEMBERS} files"
+    names, starts, lengths = list[str](), array("q"), array("q")
+    for name, start, length in read_headers(whole):
+        names.append(name)
+        starts.append(start)
+        lengths.append(min(length, whole.size() + 1))
+        if len(names) > _MOST_MEMBERS:
+            message = f"A tar file of more than {_MOST_MEMBERS} files: unpack it first"
             raise LimitError(message, url=whole.url)
-    return places
+    beginnings = None
+    if all_members and is_distant(whole):
+        spans = [
+            ByteRange(start, max(min(length, FIRST_BLOCK, whole.size() - start), 0))
+            for start, length in zip(starts, lengths, strict=True)
+        ]
+        beginnings = Beginnings(whole, spans)
+    return TarDirectory(whole, names, starts, lengths, beginnings)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from lazydicom._bytes.containers.beginnings import Beginnings
-from lazydicom._bytes.containers.inflate import Checksum, InflatedSource
+from lazydicom._bytes.containers.inflate import Checksum, InflatedSource, check_ratio
 from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.containers.slice import SliceSource
 from lazydicom._bytes.containers.source_file import SourceFile
@@ -40,8 +40,15 @@ _SIGNATURE: Final = b"PK\x03\x04"
 _ENCRYPTED: Final = 1
 _ROOM: Final = 512
 """Enough for the header of a member with its name and what else is in it."""
-_MIN_ENTRY: Final = 46 + _LOCAL_HEADER.size
+_ENTRY_SIZE: Final = 46
+_MIN_ENTRY: Final = _ENTRY_SIZE + _LOCAL_HEADER.size
 """Bytes that a member takes besides its name and its data."""
+_ENTRY: Final = b"PK\x01\x02"
+_LENGTHS: Final = struct.Struct("<HHH")
+"""Of name, extra field and comment of an entry, 28 bytes behind where it begins."""
+_MOST_MEMBERS: Final = 1 << 17
+"""131,072: each costs a kilobyte of memory."""
+_LONGEST_DIRECTORY: Final = 1 << 26
 _DIRECTORIES_KEPT: Final = 8
 _METHODS: Final = {12: "bzip2", 14: "LZMA", 93: "Zstandard", 98: "PPMd", 99: "AES"}
 
@@ -169,8 +176,10 @@ def _read_directory(whole: ByteSource) -> list[zipfile.ZipInfo]:
     tail = min(max(2 * FIRST_BLOCK, whole.size() >> 12), MAX_BLOCK)
     file = SourceFile(whole, tail=tail)
     try:
-        with zipfile.ZipFile(io.BufferedReader(file, FIRST_BLOCK)) as archive:
+        with zipfile.ZipFile(_CountingReader(file, FIRST_BLOCK)) as archive:
             infos = archive.infolist()
+    except LimitError as error:
+        raise error.locate(url=whole.url) from None
     except NotImplementedError as error:  # a later version of the format
         raise UnsupportedError(f"Zip file: {error}", url=whole.url) from None
     except (zipfile.BadZipFile, OSError, ValueError, struct.error, RecursionError):
@@ -181,7 +190,29 @@ def _read_directory(whole: ByteSource) -> list[zipfile.ZipInfo]:
     if claimed > whole.size():
         message = f"The members of a zip file of {whole.size()} bytes claim {claimed}"
         raise LimitError(message, url=whole.url)
+    check_ratio(whole, sum(info.file_size for info in infos))
     return infos
+
+
+class _CountingReader(io.BufferedReader):
+    """A file that counts the entries of a directory before `zipfile` makes objects of them."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is not None and size > _LONGEST_DIRECTORY:
+            raise LimitError(f"The directory of a zip file takes {size} bytes")
+        data = super().read(size)
+        if data.startswith(_ENTRY):
+            _check_count(data)
+        return data
+
+
+def _check_count(directory: bytes) -> None:
+    begin = 0
+    for _ in range(_MOST_MEMBERS):
+        if begin + _ENTRY_SIZE > len(directory):
+            return
+        begin += _ENTRY_SIZE + sum(_LENGTHS.unpack_from(directory, begin + 28))
+    raise LimitError(f"A zip file of {_MOST_MEMBERS} members or more: unpack it first")
 
 
 def _beginning_of(info: zipfile.ZipInfo, whole: ByteSource) -> ByteRange:

@@ -21,6 +21,7 @@ async def fetch_azure(
     buffer: Buffer,
     *,
     stall_s: float,
+    minimum_rate: int,
 ) -> Version:
     """Fetch one range with one request; see `check_response` for the errors."""
     from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError
@@ -34,7 +35,7 @@ async def fetch_azure(
                 response.status_code, response.headers, span, known
             )
             length = min(span.length, version.size - span.offset)
-            await collect(body, buffer(length))
+            await collect(body, buffer(length), minimum_rate=minimum_rate)
     except HttpResponseError as error:
         refused: Any = error.response
         if error.status_code and refused is not None:

@@ -26,7 +26,7 @@ from lazydicom._bytes.remote.options import check_options, error_of_client
 from lazydicom._bytes.remote.other import fetch_rest, open_rest
 from lazydicom._bytes.remote.response import ask_again
 from lazydicom._bytes.remote.s3 import fetch_s3
-from lazydicom._bytes.source import Buffer, ByteRange
+from lazydicom._bytes.source import MINIMUM_RATE, Buffer, ByteRange
 from lazydicom.errors import SourceError, source_error
 
 _inherited: Final[list[Any]] = []
@@ -45,6 +45,7 @@ class Fetch(Protocol):
         buffer: Buffer,
         *,
         stall_s: float,
+        minimum_rate: int,
     ) -> Version:
         """Fill a buffer of the length that comes back."""
         ...
@@ -72,6 +73,8 @@ class RemoteClient:
     path: str
     protocol: str
     url: str
+    minimum_rate: int
+    """Bytes in a second that a body must have."""
 
     def open(self, length: int) -> tuple[Version, bytes]:
         """Ask for size, version and the first bytes, in one request where that can be."""
@@ -122,7 +125,8 @@ class RemoteClient:
 
         async def attempt(stall_s: float) -> Version:
             args = (self.filesystem, self.path, span, known, buffer)
-            return await fetch(*args, stall_s=stall_s)
+            rate = self.minimum_rate
+            return await fetch(*args, stall_s=stall_s, minimum_rate=rate)
 
         async with _slots():
             with located(self.url, span.offset):
@@ -139,7 +143,10 @@ class RemotePlace(NamedTuple):
 
 
 def remote_client(
-    place: RemotePlace, storage_options: Mapping[str, Any]
+    place: RemotePlace,
+    storage_options: Mapping[str, Any],
+    *,
+    minimum_rate: int = MINIMUM_RATE,
 ) -> RemoteClient:
     """Make, or find, the client of this process (fsspec keeps them by process).
 
@@ -156,7 +163,8 @@ def remote_client(
         if protocol in {"s3", "s3a"}:
             options["config_kwargs"] = _one_try(options.get("config_kwargs") or {})
         filesystem, path = _url_to_fs(url, protocol, options)
-    return RemoteClient(filesystem, place.path or path, protocol, url)
+    found = place.path or path
+    return RemoteClient(filesystem, found, protocol, url, minimum_rate)
 
 
 def _url_to_fs(url: str, protocol: str, options: Mapping[str, Any]) -> tuple[Any, str]:

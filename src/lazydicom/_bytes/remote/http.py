@@ -50,6 +50,7 @@ async def fetch_http(
     buffer: Buffer,
     *,
     stall_s: float,
+    minimum_rate: int,
 ) -> Version:
     """Fetch one range with one request; see `check_response` for the errors."""
     session = await filesystem.set_session()
@@ -60,14 +61,18 @@ async def fetch_http(
     headers = _headers(own_headers, span, known)
     try:
         async with ask({**options, "headers": headers}) as response:
-            version = await read_response(response, span, known, buffer)
+            version = await read_response(
+                response, span, known, buffer, minimum_rate=minimum_rate
+            )
             came_whole = known is None and response.status == 200
             sure = response.headers.get("accept-ranges", "").lower() == "bytes"
     except UnknownSizeError:
         size = await _size_by_head(session, url, {**options, "headers": own_headers})
         known = Version(size, ANY)
         async with ask({**options, "headers": headers}) as response:
-            tag = await read_response(response, span, known, buffer)
+            tag = await read_response(
+                response, span, known, buffer, minimum_rate=minimum_rate
+            )
         return Version(size, tag.tag)
     if came_whole and not sure and version.size > 1:
         headers = _headers(own_headers, _ONE_BYTE, version)
@@ -85,6 +90,7 @@ async def fetch_gcs(
     buffer: Buffer,
     *,
     stall_s: float,
+    minimum_rate: int,
 ) -> Version:
     """Fetch one range of Google Cloud Storage; the generation of an object is its version.
 
@@ -98,7 +104,9 @@ async def fetch_gcs(
     }
     url = filesystem.url(path)
     async with get(filesystem.session, url, options, stall_s=stall_s) as response:
-        return await read_response(response, span, known, buffer)
+        return await read_response(
+            response, span, known, buffer, minimum_rate=minimum_rate
+        )
 
 
 async def _size_by_head(
@@ -121,11 +129,14 @@ async def read_response(
     span: ByteRange,
     known: Version | None,
     buffer: Buffer,
+    *,
+    minimum_rate: int,
 ) -> Version:
     """Check a response, then read its body as it comes."""
     version = check_response(response.status, response.headers, span, known)
     length = min(span.length, version.size - span.offset)
-    await collect(response.content.iter_any(), buffer(length))
+    chunks = response.content.iter_any()
+    await collect(chunks, buffer(length), minimum_rate=minimum_rate)
     return version
 
 

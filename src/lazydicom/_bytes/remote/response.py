@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final, TypeGuard, TypeVar
 
 from lazydicom._bytes.location import Version, is_same
+from lazydicom._bytes.rate import Rate
 from lazydicom._bytes.source import ByteRange
 from lazydicom.errors import SourceChangedError, SourceError, source_error
 
@@ -45,10 +46,6 @@ NO_RANGES: Final = (
     "The server ignores Range: it responds with the whole file; "
     "put simplecache:: in front of the URL to copy the file first"
 )
-MINIMUM_RATE: Final = 1 << 10
-"""Bytes in a second; the slowest modems gave more."""
-_PATIENCE_S: Final = 60.0
-"""How long a body may come more slowly."""
 
 
 class UnknownSizeError(SourceError):
@@ -118,7 +115,9 @@ def is_strong(tag: int | str) -> TypeGuard[str]:
     return isinstance(tag, str) and tag.startswith('"')
 
 
-async def collect(chunks: AsyncIterator[bytes], out: memoryview) -> None:
+async def collect(
+    chunks: AsyncIterator[bytes], out: memoryview, *, minimum_rate: int
+) -> None:
     """Fill `out` with a body, which must be exactly as long.
 
     Raises
@@ -128,15 +127,13 @@ async def collect(chunks: AsyncIterator[bytes], out: memoryview) -> None:
     TransientError
         If it is shorter.
     """
-    filled, begin = 0, time.monotonic()
+    filled, rate = 0, Rate(minimum_rate)
     async for chunk in chunks:
         if filled + len(chunk) > len(out):
             raise SourceError(f"Expected {len(out)} bytes, got more")
         out[filled : filled + len(chunk)] = chunk
         filled += len(chunk)
-        spent = time.monotonic() - begin
-        if spent > _PATIENCE_S and filled < MINIMUM_RATE * spent:
-            raise SourceError(f"The body comes at less than {MINIMUM_RATE} bytes/s")
+        rate.check(filled)
     if filled < len(out):
         raise TransientError(f"Expected {len(out)} bytes, got {filled}")
 

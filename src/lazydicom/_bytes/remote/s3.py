@@ -28,6 +28,7 @@ async def fetch_s3(
     buffer: Buffer,
     *,
     stall_s: float,
+    minimum_rate: int,
 ) -> Version:
     """Fetch one range with one ``GetObject``; see `check_response` for the errors."""
     async with _network_faults(stall_s):
@@ -38,7 +39,8 @@ async def fetch_s3(
         async with response["Body"] as body:
             version = check_response(status, headers, span, known)
             length = min(span.length, version.size - span.offset)
-            await collect(_chunks(body, stall_s), buffer(length))
+            chunks = _chunks(body, stall_s)
+            await collect(chunks, buffer(length), minimum_rate=minimum_rate)
     return version
 
 

@@ -8,7 +8,13 @@ from typing import Any
 from lazydicom._bytes.location import Version
 from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, cut, group, span_of
 from lazydicom._bytes.remote.client import RemotePlace, remote_client
-from lazydicom._bytes.source import FIRST_BLOCK, ByteRange, BytesLike, check_span
+from lazydicom._bytes.source import (
+    FIRST_BLOCK,
+    MINIMUM_RATE,
+    ByteRange,
+    BytesLike,
+    check_span,
+)
 from lazydicom.errors import redact_url
 
 
@@ -24,6 +30,8 @@ class RemoteSource:
     version: Version
     place: RemotePlace
     """How its filesystem finds it."""
+    minimum_rate: int = MINIMUM_RATE
+    """Bytes in a second that a body must have."""
     first_block: list[bytes] = field(default_factory=list)
     """What opening fetched, until somebody reads it; it does not travel."""
 
@@ -35,7 +43,13 @@ class RemoteSource:
         """Pickle by name; with the options that the caller passed."""
         return (
             RemoteSource,
-            (self.url, self.storage_options, self.version, self.place),
+            (
+                self.url,
+                self.storage_options,
+                self.version,
+                self.place,
+                self.minimum_rate,
+            ),
         )
 
     def size(self) -> int:
@@ -84,7 +98,9 @@ class RemoteSource:
         return (self.url, self.version)
 
     def _fill(self, blocks: Sequence[tuple[ByteRange, memoryview]]) -> None:
-        client = remote_client(self.place, self.storage_options)
+        client = remote_client(
+            self.place, self.storage_options, minimum_rate=self.minimum_rate
+        )
         pieces = [
             (piece, memory[piece.offset - block.offset :][: piece.length])
             for block, memory in blocks
@@ -99,6 +115,7 @@ def open_remote(
     *,
     first_block: int = FIRST_BLOCK,
     place: RemotePlace | None = None,
+    minimum_rate: int = MINIMUM_RATE,
 ) -> RemoteSource:
     """Ask once for size, version and first block of an object.
 
@@ -109,6 +126,8 @@ def open_remote(
         ranges.
     """
     place = place or RemotePlace(url)
-    version, block = remote_client(place, storage_options).open(first_block)
+    client = remote_client(place, storage_options, minimum_rate=minimum_rate)
+    version, block = client.open(first_block)
     blocks = [block] if block else []
-    return RemoteSource(url, dict(storage_options), version, place, blocks)
+    options = dict(storage_options)
+    return RemoteSource(url, options, version, place, minimum_rate, blocks)

@@ -8,14 +8,21 @@ import re
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 from lazydicom._bytes.per_process import per_process
+from lazydicom._bytes.source import MINIMUM_RATE
+from lazydicom._frames.dicomweb.body import (
+    ENCODINGS,
+    Most,
+    check_json,
+    read_beginning,
+    read_body,
+)
 from lazydicom._frames.dicomweb.multipart import Part, parse_multipart
 from lazydicom._header import tags
-from lazydicom.errors import SourceError
+from lazydicom.errors import LazyDicomError, SourceError
 
 if TYPE_CHECKING:
     from dicomweb_client.api import DICOMwebClient
@@ -40,10 +47,18 @@ _STATUS: Final = {
 _OPTIONS: Final = frozenset(("headers", "auth", "timeout", "verify"))
 _TIMEOUT_S: Final = (10, 60)
 _FILE: Final = 'multipart/related; type="application/dicom"; transfer-syntax=*'
+_ODD_JSON: Final = (LookupError, TypeError, RecursionError)
+"""What the client makes of JSON of another shape."""
 _SHUFFLING: Final[set[str]] = set()
 """Services that were seen to send frames in another order than they were asked for."""
-_BEGINNING_KIB: Final = 4
+_BEGINNING: Final = 4096
 """Enough for the File Meta Information."""
+_MOST_METADATA: Final = 1 << 27
+"""128 MiB: the groups of 100,000 frames."""
+_MOST_OTHER: Final = 1 << 20
+"""Pages that say what went wrong."""
+_AROUND: Final = 1 << 16
+"""What a codestream that does not pack, and a part, need besides their pixels."""
 _SERVERS_KEPT: Final = 4
 """Connections of one thread go to few servers at a time."""
 _here: Final = per_process(threading.local)
@@ -59,6 +74,17 @@ class Place(NamedTuple):
     instance: str
 
 
+class Instance(NamedTuple):
+    """An instance, and how it is asked for."""
+
+    url: str
+    place: Place
+    options: Mapping[str, Any]
+    """What the caller passed."""
+    minimum_rate: int = MINIMUM_RATE
+    """Bytes in a second that a body must have."""
+
+
 def parse_url(url: str) -> Place:
     """Take the URL of an instance apart.
 
@@ -72,26 +98,28 @@ def parse_url(url: str) -> Place:
     return Place(*match.groups())
 
 
-def fetch_metadata(
-    url: str, place: Place, options: Mapping[str, Any]
-) -> dict[str, Any]:
+def fetch_metadata(instance: Instance) -> dict[str, Any]:
     """Ask for the metadata of an instance.
 
     Raises
     ------
     SourceError
         If the server does not respond, or with those of another instance.
+    LimitError
+        If there are more of them than any instance has.
     ValueError
         If there is an option that is not known.
     """
+    url, place, options, minimum_rate = instance
     unknown = set(options) - _OPTIONS
     if unknown:
         message = f"Expected the options {sorted(_OPTIONS)}, found {sorted(unknown)}"
         raise ValueError(message)
     client = _client(place.service, options)
+    _here().most = Most(_MOST_METADATA, minimum_rate)
     try:
         metadata = _ask(url, lambda: client.retrieve_instance_metadata(*place[1:]))
-    except (LookupError, TypeError, RecursionError):  # JSON of another shape
+    except _ODD_JSON:
         metadata = None
     if not isinstance(metadata, dict):
         raise SourceError("Expected the metadata of one instance", url=url)
@@ -102,11 +130,7 @@ def fetch_metadata(
 
 
 def fetch_frames(
-    url: str,
-    place: Place,
-    options: Mapping[str, Any],
-    accept: Accept,
-    frames: Sequence[int],
+    instance: Instance, accept: Accept, frames: Sequence[int], *, frame_nbytes: int
 ) -> list[Part]:
     """Ask for frames, counted from 0, with one request.
 
@@ -119,11 +143,16 @@ def fetch_frames(
         If the server does not know what `accept` means, or cannot do it.
     SourceError
         If the response is not one part for each frame, in order.
+    LimitError
+        If it is longer than frames of `frame_nbytes`, however they are encoded.
     """
+    url, place, options, minimum_rate = instance
     if len(frames) > 1 and place.service in _SHUFFLING:
-        return _one_by_one(url, place, options, accept, frames)
+        return _one_by_one(instance, accept, frames, frame_nbytes)
     client = _client(place.service, options)
     numbers = [frame + 1 for frame in frames]
+    length = len(frames) * (2 * frame_nbytes + _AROUND)
+    _here().most = Most(length, minimum_rate, len(frames))
     # Streamed: the client then takes nothing apart, which `_note_parts` has done.
     ask = partial(
         client.iter_instance_frames, *place[1:], numbers, media_types=(accept,)
@@ -135,20 +164,19 @@ def fetch_frames(
         raise SourceError(message, url=url)
     if _is_shuffled(parts, numbers):
         _SHUFFLING.add(place.service)
-        return _one_by_one(url, place, options, accept, frames)
+        return _one_by_one(instance, accept, frames, frame_nbytes)
     for number, part in zip(numbers, parts, strict=True):
         _check_location(part.location, place, number, url)
     return parts
 
 
 def _one_by_one(
-    url: str,
-    place: Place,
-    options: Mapping[str, Any],
-    accept: Accept,
-    frames: Sequence[int],
+    instance: Instance, accept: Accept, frames: Sequence[int], frame_nbytes: int
 ) -> list[Part]:
-    return [fetch_frames(url, place, options, accept, [one])[0] for one in frames]
+    return [
+        fetch_frames(instance, accept, [one], frame_nbytes=frame_nbytes)[0]
+        for one in frames
+    ]
 
 
 def _is_shuffled(parts: Sequence[Part], numbers: Sequence[int]) -> bool:
@@ -158,7 +186,7 @@ def _is_shuffled(parts: Sequence[Part], numbers: Sequence[int]) -> bool:
     return sent != list(numbers) and sorted(sent) == sorted(numbers)
 
 
-def fetch_beginning(url: str, place: Place, options: Mapping[str, Any]) -> bytes:
+def fetch_beginning(instance: Instance) -> bytes:
     """Ask for the file itself, and read no more than where it begins.
 
     Raises
@@ -166,6 +194,7 @@ def fetch_beginning(url: str, place: Place, options: Mapping[str, Any]) -> bytes
     SourceError
         If the server does not send it.
     """
+    url, place, options, minimum_rate = instance
     session = _client(place.service, options)._session  # noqa: SLF001 (it streams)
 
     def request() -> bytes:
@@ -178,7 +207,7 @@ def fetch_beginning(url: str, place: Place, options: Mapping[str, Any]) -> bytes
             stream=True,
         ) as response:
             response.raise_for_status()
-            return b"".join(islice(response.iter_content(1024), _BEGINNING_KIB))
+            return read_beginning(response, Most(_BEGINNING, minimum_rate))
 
     return bytes(_ask(url, request))
 
@@ -203,9 +232,24 @@ class RefusedError(SourceError):
 
 
 def _ask(url: str, request: Callable[[], Any]) -> Any:  # noqa: ANN401
+    """Ask; a fault that was noted is raised here, where the client does not ask again."""
+    _here().fault = None
+    try:
+        response = _ask_once(url, request)
+    except (SourceError, *_ODD_JSON):
+        if _here().fault is None:
+            raise
+    fault: LazyDicomError | None = _here().fault
+    if fault is not None:
+        raise fault.locate(url=url) from None
+    return response
+
+
+def _ask_once(url: str, request: Callable[[], Any]) -> Any:  # noqa: ANN401
     """Let errors name the instance; texts of the client, which may hold secrets, go."""
     from requests.exceptions import HTTPError, RequestException
     from retrying import RetryError
+    from urllib3.exceptions import HTTPError as ConnectionFault
 
     try:
         return request()
@@ -218,7 +262,7 @@ def _ask(url: str, request: Callable[[], Any]) -> Any:  # noqa: ANN401
         ) from None
     except RetryError:
         raise SourceError("The server is busy; gave up asking", url=url) from None
-    except (RequestException, ValueError) as error:
+    except (RequestException, ConnectionFault, ValueError) as error:
         raise SourceError(f"No response: {type(error).__name__}", url=url) from None
 
 
@@ -268,6 +312,7 @@ def _make_client(service: str, options: Mapping[str, Any]) -> "DICOMwebClient":
     if not session.auth and "authorization" in map(str.lower, headers):
         session.auth = _leave_alone  # else one of .netrc takes its place
     session.verify = options.get("verify", True)
+    session.headers["Accept-Encoding"] = ENCODINGS
     client = DICOMwebClient(
         service,
         session=session,
@@ -282,13 +327,30 @@ def _make_client(service: str, options: Mapping[str, Any]) -> "DICOMwebClient":
 
 
 def _note_parts(session: "Session", response: "Response", **_: object) -> "Response":
-    """Keep what the client throws away: the types and the places of the parts."""
+    """Read a response, no further than it may go, and keep what the client throws away.
+
+    Those are the types and the places of the parts.
+    """
     _here().parts = []
-    body = response.content  # read to its end, so that no connection is left open
+    most: Most = _here().most
+    if response.status_code != 200:
+        most = most._replace(length=_MOST_OTHER)
+    body = b""
+    try:
+        body = read_body(response, most)
+        if response.status_code == 200 and "/frames/" in response.url:
+            kind = response.headers.get("Content-Type", "")
+            _here().parts = parse_multipart(kind, body, frames=most.frames)
+        elif response.status_code == 200:
+            check_json(body)
+    except LazyDicomError as error:
+        _here().fault, body = error, b""
+        response.close()
+    except BaseException:
+        response.close()
+        raise
+    response._content, response._content_consumed = body, True  # noqa: SLF001
     _stay_here(session, response)
-    if response.status_code == 200 and "/frames/" in response.url:
-        kind = response.headers.get("Content-Type", "")
-        _here().parts = parse_multipart(kind, body)
     return response
 
 

@@ -33,11 +33,12 @@ class Part:
     """Where the server says it is, empty where it does not."""
 
 
-def parse_multipart(content_type: str, body: bytes) -> list[Part]:
+def parse_multipart(content_type: str, body: bytes, *, frames: int) -> list[Part]:
     r"""Take a response apart.
 
     >>> body = b"--x\r\nContent-Type: image/jls\r\n\r\nframe\r\n--x--\r\n"
-    >>> [part] = parse_multipart('multipart/related; type="image/jls"; boundary=x', body)
+    >>> kind = 'multipart/related; type="image/jls"; boundary=x'
+    >>> [part] = parse_multipart(kind, body, frames=1)
     >>> bytes(part.data), part.transfer_syntax
     (b'frame', '1.2.840.10008.1.2.4.80')
 
@@ -56,6 +57,9 @@ def parse_multipart(content_type: str, body: bytes) -> list[Part]:
         )
         raise SourceError(message)
     marker = b"\r\n--" + (boundary[1] or boundary[2]).encode()
+    parts = body.count(marker) - (not body.startswith(marker[2:]))
+    if parts > frames:
+        raise SourceError(f"Expected {frames} frames, the server sent {parts}")
     pieces = (b"\r\n" + body).split(marker)
     if len(pieces) < 2 or not pieces[-1].startswith(b"--"):
         raise SourceError("The response is cut: its closing boundary is missing")

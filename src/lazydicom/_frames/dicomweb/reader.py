@@ -5,7 +5,7 @@ the instance was when it was opened: its transfer syntax, and the length of nati
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from json import dumps
@@ -14,7 +14,7 @@ from typing import Any, Final
 from lazydicom._bytes.source import BytesLike, MemorySource
 from lazydicom._frames.dicomweb.client import (
     Accept,
-    Place,
+    Instance,
     RefusedError,
     fetch_beginning,
     fetch_frames,
@@ -64,9 +64,7 @@ _FLOAT_TAGS: Final = (tags.FLOAT_PIXEL_DATA, tags.DOUBLE_FLOAT_PIXEL_DATA)
 class WadoReader:
     """Frames by number; it pickles as name and options, clients are made where it is."""
 
-    url: str
-    place: Place
-    storage_options: Mapping[str, Any]
+    instance: Instance
     accept: Accept
     """What the server understood."""
     pixel: ImagePixel
@@ -75,6 +73,11 @@ class WadoReader:
     """What the instance was when it was opened; see `_hash`."""
     source: None = None
     """There is no file."""
+
+    @property
+    def url(self) -> str:
+        """Name of the instance."""
+        return self.instance.url
 
     def __repr__(self) -> str:
         """Name the instance, without secrets."""
@@ -101,8 +104,8 @@ class WadoReader:
             If the response is not exactly these frames, encoded as the first one was.
         """
         check_frames(frames, len(self), url=self.url)
-        with_options = (self.url, self.place, self.storage_options)
-        parts = fetch_frames(*with_options, self.accept, frames)
+        nbytes = self.pixel.frame_nbytes
+        parts = fetch_frames(self.instance, self.accept, frames, frame_nbytes=nbytes)
         return [
             _checked(self, frame, part)
             for frame, part in zip(frames, parts, strict=True)
@@ -110,9 +113,24 @@ class WadoReader:
 
 
 def open_dicomweb(
-    url: str, storage_options: Mapping[str, Any]
+    url: str,
+    storage_options: Mapping[str, Any],
+    *,
+    minimum_rate: int,
+    check: Callable[[ImagePixel], None],
 ) -> tuple[Header, WadoReader]:
     """Ask for the metadata of an instance, and for its first frame to see what is sent.
+
+    Parameters
+    ----------
+    url : str
+        Of the instance.
+    storage_options : mapping
+        What the caller passed.
+    minimum_rate : int
+        Bytes in a second that a body must have.
+    check : callable
+        Refuses claims of the metadata, before any frame is asked for.
 
     Raises
     ------
@@ -121,15 +139,17 @@ def open_dicomweb(
     UnsupportedError
         If frames have no bytes of their own, or nobody can tell what their samples mean.
     """
-    place = parse_url(url)
-    metadata = fetch_metadata(url, place, storage_options)
+    options = dict(storage_options)
+    instance = Instance(url, parse_url(url), options, minimum_rate)
+    metadata = fetch_metadata(instance)
     dataset = dataset_of_json(metadata, url=url)
     elements = DatasetElements(dataset)
     pixel = _image_pixel(elements, metadata, url)
-    accept, first = _first_frame(url, place, storage_options)
+    check(pixel)
+    accept, first = _first_frame(instance, pixel.frame_nbytes)
     syntax = _known_syntax(first, url)
     if accept == _ACCEPT[-1]:
-        _check_byte_order(url, place, storage_options)
+        _check_byte_order(instance)
     name_transfer_syntax(dataset, syntax.uid)
     stored_native = _stored_native(elements, metadata)
     _check_meaning(pixel, syntax, stored_native=stored_native, url=url)
@@ -137,9 +157,7 @@ def open_dicomweb(
     element = Element(tags.PIXEL_DATA, "OB", 0, 0, 0)
     header = Header(MemorySource(b"", url), meta, elements, element, pixel)
     version = _hash(metadata)
-    reader = WadoReader(
-        url, place, dict(storage_options), accept, pixel, syntax, version
-    )
+    reader = WadoReader(instance, accept, pixel, syntax, version)
     _checked(reader, 0, first)
     return header, reader
 
@@ -150,26 +168,26 @@ def _hash(metadata: Mapping[str, Any]) -> str:
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
 
-def _first_frame(
-    url: str, place: Place, options: Mapping[str, Any]
-) -> tuple[Accept, Part]:
+def _first_frame(instance: Instance, frame_nbytes: int) -> tuple[Accept, Part]:
     """Ask in the words of one server, then of another."""
     refused: LazyDicomError | None = None
     for accept in _ACCEPT:
         try:
-            return accept, fetch_frames(url, place, options, accept, [0])[0]
+            parts = fetch_frames(instance, accept, [0], frame_nbytes=frame_nbytes)
+            return accept, parts[0]
         except RefusedError as error:
             refused = refused or error
     assert refused is not None
     raise refused
 
 
-def _check_byte_order(url: str, place: Place, options: Mapping[str, Any]) -> None:
+def _check_byte_order(instance: Instance) -> None:
     """Look into the file: Orthanc calls the words of a big endian one little endian.
 
     It sends them as they stand, and nothing else that it responses tells.
     """
-    match = _STORED_AS.search(fetch_beginning(url, place, options))
+    url = instance.url
+    match = _STORED_AS.search(fetch_beginning(instance))
     if match is None:
         message = "The server does not tell how the instance is stored"
         raise UnsupportedError(message, url=url)

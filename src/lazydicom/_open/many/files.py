@@ -105,6 +105,7 @@ def _open_files(
         storage_options,
         follow_links=follow,
         on_change=options.on_change,
+        minimum_rate=options.minimum_rate,
         lost=lost,
     )
     directories = Directories(storage_options, follow)
