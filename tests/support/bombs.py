@@ -1,7 +1,7 @@
 """Small inputs made to harm, each opened in a child with little memory and time.
 
-`python tests/support/bombs.py [word …]` prints a row for each whose name holds one of the words:
-what came of it, seconds of the action, and MiB of memory beyond the child as it was.
+`python tests/support/bombs.py [word …]` prints a row for each whose name holds one of the
+words: seconds of the action, MiB of memory beyond those of the child, and what came of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import warnings
 import zipfile
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 
@@ -58,12 +58,14 @@ HTJ2K: Final = "1.2.840.10008.1.2.4.201"
 JPEG_XL: Final = "1.2.840.10008.1.2.4.110"
 DEFLATED_FRAME: Final = "1.2.840.10008.1.2.8.1"
 
-Make = "Callable[[Path], Callable[[], object]]"
+Value: TypeAlias = Any
 BOMBS: Final[dict[str, Any]] = {}
 """By name: a function of a folder that makes the input, and gives what is to be tried."""
 
 
-def bomb(name: str, act: Callable[[Any], object], make: Callable[[Path], Any]) -> None:
+def bomb(
+    name: str, act: Callable[[Value], object], make: Callable[[Path], Any]
+) -> None:
     """Add a row; `make` is not measured."""
     BOMBS[name] = (make, act)
 
@@ -71,31 +73,31 @@ def bomb(name: str, act: Callable[[Any], object], make: Callable[[Path], Any]) -
 # --- what is tried ------------------------------------------------------------
 
 
-def open_all(source: Any) -> object:
+def open_all(source: Value) -> object:
     array = lazydicom.open_image(source)
     return array[0].shape, array[-1].shape
 
 
-def look(source: Any) -> object:
+def look(source: Value) -> object:
     """Open it, and ask for everything but pixels."""
     array = lazydicom.open_image(source)
     _ = array.attrs, array.coords, repr(array), array.frames
     return array.shape
 
 
-def series(source: Any) -> object:
+def series(source: Value) -> object:
     return lazydicom.open_series(source).shape
 
 
-def study(source: Any) -> object:
+def study(source: Value) -> object:
     return len(lazydicom.open_study(source))
 
 
-def slide(source: Any) -> object:
+def slide(source: Value) -> object:
     return [level.shape for level in lazydicom.open_slide(source)]
 
 
-def segmentation(source: Any) -> object:
+def segmentation(source: Value) -> object:
     return lazydicom.open_segmentation(source).shape
 
 
@@ -111,7 +113,7 @@ def file(data: Callable[[], bytes], name: str = "a.dcm") -> Callable[[Path], Pat
 # --- elements and items -------------------------------------------------------
 
 
-def native(frames: int = 1, **more: Any) -> bytes:
+def native(frames: int = 1, **more: Value) -> bytes:
     """Write frames of one byte."""
     return make_native(
         rows=1, columns=1, bits_allocated=8, number_of_frames=frames, **more
@@ -138,7 +140,7 @@ def long_item() -> bytes:
     vrs = [attribute.vr for _, attribute in paths]
     widths = [attribute.width or 16 for _, attribute in paths]
 
-    def written(tree: Any) -> bytes:
+    def written(tree: Value) -> bytes:
         data = b""
         for tag, branch in sorted(tree.items()):
             if isinstance(branch, dict):
@@ -292,7 +294,7 @@ def claim(frames: int, rows: int, columns: int) -> bytes:
     )
 
 
-def zeros(length: int, begin: bytes = b"", **how: Any) -> bytes:
+def zeros(length: int, begin: bytes = b"", **how: Value) -> bytes:
     packer = zlib.compressobj(9, **how)
     packed = packer.compress(begin)
     block = bytes(1 << 20)
@@ -575,7 +577,7 @@ def overlapping(count: int) -> bytes:
     return bytes(data[:start]) + entry * count + bytes(end)
 
 
-def tarred(members: list[tuple[str, bytes]], **fields: Any) -> bytes:
+def tarred(members: list[tuple[str, bytes]], **fields: Value) -> bytes:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w") as opened:
         for name, data in members:
@@ -643,7 +645,7 @@ bomb(
 # --- stores, indexes, references ----------------------------------------------
 
 
-def store_with(name: str, change: Callable[[Any], Any]) -> Callable[[Path], Path]:
+def store_with(name: str, change: Callable[[Value], Any]) -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
         array = lazydicom.open_image(make_native(number_of_frames=3, rows=4, columns=4))
         lazydicom.to_zarr(array, folder / "x.zarr")
@@ -654,16 +656,16 @@ def store_with(name: str, change: Callable[[Any], Any]) -> Callable[[Path], Path
     return make
 
 
-def huge_shape(config: Any) -> Any:
+def huge_shape(config: Value) -> Value:
     return config | {"shape": [2**60, 4, 4]}
 
 
-def huge_chunks(config: Any) -> Any:
+def huge_chunks(config: Value) -> Value:
     config["chunk_grid"]["configuration"]["chunk_shape"] = [2**40, 2**20, 2**20]
     return config | {"shape": [2**40, 2**20, 2**20]}
 
 
-def many_files(manifest: Any) -> Any:
+def many_files(manifest: Value) -> Value:
     return manifest | {"files": {f"c/{k}": [1, 2] for k in range(300_000)}}
 
 
@@ -744,14 +746,14 @@ def _child(name: str, pipe: Connection) -> None:
             pipe.send((f"killed after {SECONDS} s", SECONDS, 0.0))
 
 
-def _measured(source: Any, act: Callable[[Any], object], pipe: Connection) -> None:
+def _measured(source: Value, act: Callable[[Any], object], pipe: Connection) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     Path("/proc/self/clear_refs").write_text("5")
     before_kib = _high_water()
     begin = time.perf_counter()
     try:
         outcome = str(act(source))[:70]
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 (whatever it is, it is shown)
         outcome = f"{type(error).__name__}: {error}"[:110]
     spent = time.perf_counter() - begin
     pipe.send((outcome, spent, (_high_water() - before_kib) / 1024))
@@ -775,6 +777,11 @@ def measure(name: str) -> tuple[str, float, float]:
         row = ("died", 0.0, 0.0)
     child.join()
     return row
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 def main(words: list[str]) -> None:

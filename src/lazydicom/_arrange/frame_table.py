@@ -144,6 +144,9 @@ def _enhanced_columns(image: DicomImage) -> Columns:
 
 def _complete(table: FrameTable, name: str, of_instance: str) -> None:
     """Let what holds for the instance stand where a frame has nothing of its own."""
+    known = table.instances.get(of_instance, table.columns.get(of_instance))
+    if known is None or np.isnan(known).all():
+        return
     column, other = table.numbers(name).copy(), table.numbers(of_instance)
     if column.shape != other.shape:
         column = np.full(other.shape, np.nan)
@@ -155,9 +158,12 @@ def _complete(table: FrameTable, name: str, of_instance: str) -> None:
 
 def _complete_components(table: FrameTable) -> None:
     """Let what a vendor says stand where types of frames do not tell phase from magnitude."""
-    kinds, public = table.text("private_component"), table.text("complex_component")
-    if not (kinds != "").any():
+    known = table.instances.get(
+        "private_component", table.columns.get("private_component")
+    )
+    if known is None or not (known != "").any():
         return
+    kinds, public = table.text("private_component"), table.text("complex_component")
     series, types = table.text("series_instance_uid"), table.text("frame_type")
     words = public.astype(np.promote_types(kinds.dtype, public.dtype))
     for uid in np.unique(series):

@@ -6,6 +6,7 @@ They are read once, at opening, and kept; they do not travel into tasks.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from lazydicom._array.image import DicomImage
 from lazydicom._header.attributes import FRAME_ATTRIBUTES
 from lazydicom._header.columns.column import Columns, unreadable
+from lazydicom._header.values import is_shared
 from lazydicom.errors import InvalidDicomError
 
 
@@ -56,6 +58,9 @@ class FrameTable:
         column = self.columns.get(name)
         if column is None:
             return np.full((len(self), 1), np.nan)
+        if is_shared(column):
+            one = np.where(np.isinf(column[:1]), np.nan, column[:1])
+            return np.broadcast_to(one, column.shape)
         return np.where(np.isinf(column), np.nan, column)
 
     def computable(self, name: str) -> NDArray[np.float64]:
@@ -80,7 +85,11 @@ class FrameTable:
         if name in self.instances:
             return self.instances[name][self.image]
         column = self.columns.get(name)
-        return np.zeros(len(self), "U1") if column is None else column
+        if column is None:
+            return np.zeros(len(self), "U1")
+        if is_shared(column):
+            return np.broadcast_to(column[:1].astype(np.str_), column.shape)
+        return column.astype(np.str_) if column.dtype.kind == "O" else column
 
     def has_text(self, name: str) -> bool:
         """Return whether a column of text says anything of any frame."""
@@ -92,7 +101,7 @@ class FrameTable:
             return self
         used, image = np.unique(self.image[rows], return_inverse=True)
         images = tuple(self.images[k] for k in used)
-        columns = {name: column[rows] for name, column in self.columns.items()}
+        columns = {name: _taken(column, rows) for name, column in self.columns.items()}
         instances = {name: column[used] for name, column in self.instances.items()}
         return FrameTable(images, image, self.frame[rows], columns, instances)
 
@@ -117,6 +126,12 @@ class FrameTable:
         rows[own] = np.arange(len(own))
         wanted: NDArray[np.int64] = rows[numbers]  # a hole is the last: -1
         return wanted
+
+
+def _taken(column: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    if is_shared(column) and len(rows):
+        return np.broadcast_to(column[:1], (len(rows), *column.shape[1:]))
+    return column[rows]
 
 
 def _numbers_of(image: DicomImage) -> int:

@@ -174,9 +174,18 @@ def terms_alone(columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
 def _terms_of(name: str, column: Any) -> Any:  # noqa: ANN401
     if name not in _SETS and name != "sop_class_uid":
         return column
-    kinds, which = np.unique(column, return_inverse=True)
-    known = [is_term(name, text) for text in kinds.tolist()]
-    return np.where(known, kinds, "")[which]
+    one = column[:1] if is_shared(column) else column
+    kinds = dict.fromkeys(one.tolist())
+    if all(is_term(name, text) for text in kinds):
+        return column
+    terms = {text: text if is_term(name, text) else "" for text in kinds}
+    known = np.array([terms[text] for text in one.tolist()], column.dtype)
+    return np.broadcast_to(known, column.shape)
+
+
+def is_shared(column: NDArray[Any]) -> bool:
+    """Return whether all rows of a column are one in memory: a value of all frames."""
+    return len(column) > 1 and column.strides[0] == 0
 
 
 TECHNICAL_ATTRIBUTES: Final = {

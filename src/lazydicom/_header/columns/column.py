@@ -4,6 +4,7 @@ A column is a NumPy array with a row per frame, or per instance: numbers of shap
 values), NaN where there is none; text of shape (rows,), empty where there is none.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from lazydicom._header.attributes import TEXT
 from lazydicom._header.values import Values, decode_values
+from lazydicom.errors import LimitError
 
 Columns: TypeAlias = dict[str, NDArray[Any]]
 """Columns by name, all of the same number of rows."""
@@ -56,6 +58,38 @@ def make_column(rows: Sequence[Values], *, vr: str, width: int) -> NDArray[Any]:
     return column
 
 
+def shared_text(column: NDArray[Any]) -> NDArray[Any]:
+    """Keep long texts once each: one of them must not make the rows of all frames as long.
+
+    >>> shared_text(np.array(["a", 20 * "b", 20 * "b"])).dtype
+    dtype('O')
+    """
+    if column.dtype.kind != "U" or column.dtype.itemsize <= _WIDEST_TEXT:
+        return column
+    kept: dict[str, str] = {}
+    texts = [kept.setdefault(text, text) for text in column.tolist()]
+    return np.array(texts, object)
+
+
+def check_claim(tables: Sequence[Columns], frames: int, length: int) -> None:
+    """Refuse columns that are many times as large as the bytes that they were read from.
+
+    Raises
+    ------
+    LimitError
+        If one frame has many attributes, and millions of frames have none of them.
+    """
+    widths: dict[str, int] = {}
+    for table in tables:
+        for name, column in table.items():
+            width = column.dtype.itemsize * math.prod(column.shape[1:])
+            widths[name] = max(widths.get(name, 0), width)
+    claimed = frames * sum(widths.values())
+    if claimed > _FREE and claimed > _MOST_PER_BYTE * length:
+        message = f"The attributes of {frames} frames take {claimed} bytes of memory"
+        raise LimitError(f"{message}, {length} bytes hold them")
+
+
 def unreadable(column: NDArray[Any]) -> bool:
     """Return whether text stands in a column of numbers where a number belongs."""
     return column.dtype.kind == "f" and bool((column == UNREADABLE).any())
@@ -82,7 +116,7 @@ def _stack(
     """Return one column of pieces, at least one of which is there."""
     known = [piece for piece in pieces if piece is not None]
     if known[0].ndim == 1:
-        column = np.zeros(sum(counts), np.result_type(*known))
+        column = np.full(sum(counts), "", np.result_type(*known))
     else:
         widest = max(piece.shape[1] for piece in known)
         column = np.full((sum(counts), widest), np.nan)
@@ -105,6 +139,11 @@ _BINARY: Final = {
     "FL": "f4",
     "FD": "f8",
 }
+_WIDEST_TEXT: Final = 64
+"""Bytes of memory: 16 characters, as SH and CS have."""
+_FREE: Final = 1 << 26
+_MOST_PER_BYTE: Final = 8
+"""Bytes of memory for each byte of the file."""
 UNREADABLE: Final = float("inf")
 """What stands in a column for text that is no number: no decimal string is infinite."""
 LONGEST_TEXT: Final = 128

@@ -14,7 +14,9 @@ from lazydicom._header import tags
 from lazydicom._header.attributes import COMPUTED, FRAME_ATTRIBUTES, PLACE
 from lazydicom._header.columns.column import (
     Columns,
+    check_claim,
     read_column,
+    shared_text,
     stack_columns,
     unreadable,
 )
@@ -33,7 +35,7 @@ from lazydicom._header.walker import (
     inner_framing,
     read_element,
 )
-from lazydicom.errors import InvalidDicomError, format_tag, warn
+from lazydicom.errors import InvalidDicomError, LimitError, format_tag, warn
 
 _NO_PIXELS: Final = b"\xe0\x7f\x10\0OW\0\0\0\0\0\0"
 """An empty element of Pixel Data: where the header of a file ends."""
@@ -115,7 +117,14 @@ def _read_groups(header: Header, tag: int, *, enough: int) -> tuple[int, Columns
         tables.append(columns)
         if sum(counts) >= enough:
             break
-    return sum(counts), stack_columns(tables, counts) if tables else {}
+    if not tables:
+        return 0, {}
+    assert items is not None
+    try:
+        check_claim(tables, sum(counts), items.stop - items.start)
+    except LimitError as error:
+        raise error.locate(url=header.url, offset=items.start) from None
+    return sum(counts), stack_columns(tables, counts)
 
 
 def _sequence(header: Header, tag: int) -> SequenceItems | None:
@@ -187,13 +196,15 @@ def _decode(batch: SequenceItemBatch, *, little_endian: bool) -> Columns:
         if name in columns or not lengths.any():
             continue
         attribute = FRAME_ATTRIBUTES[name]
-        columns[name] = read_column(
-            batch.data,
-            offsets,
-            lengths,
-            vr=attribute.vr,
-            width=attribute.width,
-            little_endian=little_endian,
+        columns[name] = shared_text(
+            read_column(
+                batch.data,
+                offsets,
+                lengths,
+                vr=attribute.vr,
+                width=attribute.width,
+                little_endian=little_endian,
+            )
         )
     return columns
 
@@ -204,7 +215,7 @@ def _merge(
     """Return the value of each frame, the shared one where it has none of its own."""
     if own is None:
         assert shared is not None
-        return np.repeat(shared[:1], frames, axis=0)
+        return np.broadcast_to(shared[:1], (frames, *shared.shape[1:]))
     if shared is None:
         return own
     missing = own == "" if own.ndim == 1 else np.isnan(own).all(axis=1)

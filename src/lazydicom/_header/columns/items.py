@@ -34,6 +34,9 @@ _FIRST_BATCH: Final = 64
 _LARGEST_BATCH: Final = 1 << 14
 """Each item costs 16 bytes for each wanted element while a batch is at hand."""
 _MOST_MISSES: Final = 12
+_FEW: Final = 8
+_TRIES: Final = 2
+"""How often items are taken for alike that are not, before each is looked at."""
 _LENGTHS_KEPT: Final = 16
 _LAYOUTS_KEPT: Final = 32
 
@@ -76,11 +79,11 @@ def read_items(items: SequenceItems) -> Iterator[SequenceItemBatch]:
     while at < items.stop:
         block = _read_block(items, at, min(room, items.stop - at))
         batch, before = _FIRST_BATCH, at
-        while (batch_of_items := guess.items(block, at, batch)).starts:
+        while len((batch_of_items := guess.items(block, at, batch)).starts):
             ready, good = _follow(items, block, layouts, batch_of_items)
             if good:
                 yield ready
-                at = batch_of_items.ends[good - 1]
+                at = int(batch_of_items.ends[good - 1])
             batch = min(batch * 4, _LARGEST_BATCH)
             if good < len(batch_of_items.starts):
                 batch = _FIRST_BATCH
@@ -110,8 +113,8 @@ class _Block(NamedTuple):
 class _Found(NamedTuple):
     """Items in a block, as far as can be told without walking."""
 
-    starts: list[int]
-    ends: list[int]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
     closed: bool
     """Whether the sequence ends behind them."""
 
@@ -126,8 +129,13 @@ def _follow(
 ) -> tuple[SequenceItemBatch, int]:
     """Find the wanted values of the items that a known layout fits, up to the first other."""
     data = block.data
-    starts = np.array(found.starts, np.int64) - block.offset
-    ends = np.array(found.ends, np.int64) - block.offset
+    starts, ends = found.starts - block.offset, found.ends - block.offset
+    if layouts:  # most items are as the last ones were
+        every, places, reached = follow_layout(
+            layouts[0], data, starts, ends, items.wanted
+        )
+        if every.all() and (reached == ends).all():
+            return SequenceItemBatch(data, places), len(starts)
     shape = (items.wanted, len(starts))
     places = Places(np.zeros(shape, np.int64), np.zeros(shape, np.int64))
     waiting = np.arange(len(starts))
@@ -194,17 +202,25 @@ class _Guess:
         marks = _MARKS[self.framing.little_endian]
         item, length_of = marks.item, marks.length.unpack_from
         buffer, at = block.buffer, start - block.offset
-        starts: list[int] = []
-        ends: list[int] = []
-        while len(starts) < most and buffer.startswith(item, at):
+        sizes: list[int] = []
+        counts: list[int] = []
+        count, tries = 0, _TRIES
+        while count < most and buffer.startswith(item, at):
             (length,) = length_of(buffer, at + 4)
             end = self._guess(buffer, at) if length == UNDEFINED else at + 8 + length
             if not 0 < end <= block.length:
                 break
-            starts.append(block.offset + at)
-            ends.append(block.offset + end)
-            at = end
-        closed = len(starts) < most and buffer.startswith(marks.sequence_end, at)
+            alike = 1
+            if tries and sizes and sizes[-1] == end - at:
+                alike = _count_alike(block, at, end - at, most - count)
+                tries -= alike < _FEW
+            sizes.append(end - at)
+            counts.append(alike)
+            count += alike
+            at += alike * (end - at)
+        closed = count < most and buffer.startswith(marks.sequence_end, at)
+        ends = start + np.cumsum(np.repeat(np.array(sizes, np.int64), counts))
+        starts = np.concatenate(([np.int64(start)], ends[:-1])) if count else ends
         return _Found(starts, ends, closed)
 
     def learn(self, length: int) -> None:
@@ -227,6 +243,18 @@ class _Guess:
             return -1
         self.learn(match.end() - at)
         return match.end()
+
+
+def _count_alike(block: _Block, start: int, size: int, most: int) -> int:
+    """Return how many items in a row, the first included, have its size, head and tail."""
+    count = min(most, (block.length - start) // size)
+    if count < _FEW:
+        return 1
+    rows = block.data[start : start + count * size].reshape(count, size)
+    for part in (rows[:, :8], rows[:, -8:]):
+        same = (part == part[0]).all(axis=1)
+        count = min(count, len(same) if same.all() else int(same.argmin()))
+    return count
 
 
 class _Marks(NamedTuple):
