@@ -8,7 +8,7 @@ from itertools import repeat
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from lazydicom._array.coordinate import Coordinate, crop_coordinates, crop_geometry
 from lazydicom._array.fill import (
@@ -31,7 +31,7 @@ from lazydicom._array.grid import (
     crop_grid,
 )
 from lazydicom._array.image import DicomImage
-from lazydicom._array.lazy_array import read_all
+from lazydicom._array.lazy_array import NumpyLike
 from lazydicom._array.pieces import numbers_of, pieces
 from lazydicom._array.selection import Selection, axis_keys, is_whole, select
 from lazydicom._array.show.html import array_html
@@ -45,7 +45,7 @@ _BLOCK_BYTES: Final = 1 << 22
 
 
 @dataclass(frozen=True, eq=False)
-class DicomArray:
+class DicomArray(NumpyLike):
     """Stored pixel values of one or many instances as a lazy array.
 
     Indexing follows NumPy and gives NumPy arrays; it reads and decodes exactly the frames
@@ -135,25 +135,6 @@ class DicomArray:
         """Type of the stored values, in native byte order."""
         return self.images[0].format.pixel.dtype
 
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all values once decoded."""
-        return self.size * self.dtype.itemsize
-
-    def __len__(self) -> int:
-        """Return the length of the first axis."""
-        return self.shape[0]
-
     def __repr__(self) -> str:
         """Return shape, type and where it lives."""
         axes = ", ".join(
@@ -170,20 +151,6 @@ class DicomArray:
         """Read what an index expression of NumPy touches."""
         frame = frame_at(self._row, self.grid, key)
         return self.read(key) if frame is None else frame
-
-    def __array__(
-        self,
-        dtype: DTypeLike | None = None,
-        copy: bool | None = None,  # noqa: FBT001 (NumPy's own signature)
-    ) -> NDArray[Any]:
-        """Read everything.
-
-        Raises
-        ------
-        ValueError
-            If ``copy=False``: the pixels are in a file.
-        """
-        return read_all(self, dtype, copy=copy)
 
     def __iter__(self) -> Iterator[Any]:
         """Read along the first axis, in blocks of some MiB, two of them ahead."""
@@ -208,10 +175,6 @@ class DicomArray:
         sources = tuple(image.identity() for image in self.images)
         grid, fill = self.grid, repr(self.fill_value)
         return ("lazydicom", sources, grid.shape, grid.digest(), fill)
-
-    def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Return what dask prints and hashes to name these values."""
-        return self.identity()
 
     def read(
         self,

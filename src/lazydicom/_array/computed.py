@@ -1,6 +1,5 @@
 """`ComputedArray`: an array with a function on the values of each of its frames."""
 
-import math
 import pickle
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -8,7 +7,7 @@ from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
@@ -17,7 +16,7 @@ from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import FrameGrid
 from lazydicom._array.image import DicomImage
 from lazydicom._array.label_map import LabelMap
-from lazydicom._array.lazy_array import read_all
+from lazydicom._array.lazy_array import NumpyLike
 from lazydicom._array.selection import (
     Positions,
     Selection,
@@ -94,7 +93,7 @@ class FrameFunction:
 
 
 @dataclass(frozen=True, eq=False)
-class ComputedArray:
+class ComputedArray(NumpyLike):
     """An array whose values are computed when they are read; it indexes like the array.
 
     Views take it as they take a `DicomArray`.
@@ -120,21 +119,6 @@ class ComputedArray:
     def dtype(self) -> np.dtype[Any]:
         """Type of the computed values."""
         return self.function.dtype
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all values."""
-        return self.size * self.dtype.itemsize
 
     @property
     def images(self) -> tuple[DicomImage, ...]:
@@ -191,41 +175,15 @@ class ComputedArray:
         """What stands in holes of the source."""
         return self.source.fill_value
 
-    def __len__(self) -> int:
-        """Return the length of the first axis."""
-        return self.shape[0]
-
     def __repr__(self) -> str:
         """Return shape, type and where it comes from."""
         pairs = zip(self.dims, self.shape, strict=True)
         axes = ", ".join(f"{dim}: {length}" for dim, length in pairs)
         return f"<ComputedArray ({axes}) {self.dtype} of {self.source!r}>"
 
-    def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 (NumPy's own signature)
-        """Read and compute what an index expression of NumPy touches."""
-        return self.read(key)
-
-    def __array__(
-        self,
-        dtype: DTypeLike | None = None,
-        copy: bool | None = None,  # noqa: FBT001 (NumPy's own signature)
-    ) -> NDArray[Any]:
-        """Read and compute everything.
-
-        Raises
-        ------
-        ValueError
-            If ``copy=False``: the values are not there yet.
-        """
-        return read_all(self, dtype, copy=copy)
-
     def identity(self) -> tuple[object, ...]:
         """Return what tells these values from others: in every process the same text."""
         return ("lazydicom-mapped", self.source.identity(), self.function.digest())
-
-    def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Return what dask prints and hashes to name these values."""
-        return self.identity()
 
     def read(self, key: Any, *, threads: int | None = None) -> Any:  # noqa: ANN401
         """Read and compute what an index expression touches; see `DicomArray.read`."""

@@ -7,14 +7,14 @@ from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import FrameGrid
 from lazydicom._array.image import DicomImage
-from lazydicom._array.lazy_array import read_all
+from lazydicom._array.lazy_array import NumpyLike
 from lazydicom._array.selection import Positions, as_slice, is_whole, select
 from lazydicom._array.work.parallel import run
 from lazydicom._array.work.plan import ReadPlan, sum_plans
@@ -30,7 +30,7 @@ _MOST_AT_ONCE: Final = 1 << 25
 
 
 @dataclass(frozen=True, eq=False)
-class LabelMap:
+class LabelMap(NumpyLike):
     """The number of the segment at each voxel, 0 where there is none.
 
     Views take it as they take a `DicomArray`.
@@ -56,21 +56,6 @@ class LabelMap:
     def dtype(self) -> np.dtype[Any]:
         """The smallest unsigned type that holds the numbers."""
         return np.min_scalar_type(int(self.numbers.max(initial=0)))
-
-    @property
-    def ndim(self) -> int:
-        """Number of axes."""
-        return len(self.shape)
-
-    @property
-    def size(self) -> int:
-        """Number of values."""
-        return math.prod(self.shape)
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of all values."""
-        return self.size * self.dtype.itemsize
 
     @property
     def images(self) -> tuple[DicomImage, ...]:
@@ -125,42 +110,16 @@ class LabelMap:
         one = self.source.chunk_frames(frames)[1:]
         return one if self.source.grid_axes > 2 else (min(frames, len(self)), *one[1:])
 
-    def __len__(self) -> int:
-        """Return the length of the first axis."""
-        return self.shape[0]
-
     def __repr__(self) -> str:
         """Return shape, type and where it comes from."""
         pairs = zip(self.dims, self.shape, strict=True)
         axes = ", ".join(f"{dim}: {length}" for dim, length in pairs)
         return f"<LabelMap ({axes}) {self.dtype} of {self.source!r}>"
 
-    def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 (NumPy's own signature)
-        """Read what an index expression of NumPy touches."""
-        return self.read(key)
-
-    def __array__(
-        self,
-        dtype: DTypeLike | None = None,
-        copy: bool | None = None,  # noqa: FBT001 (NumPy's own signature)
-    ) -> NDArray[Any]:
-        """Read everything.
-
-        Raises
-        ------
-        ValueError
-            If ``copy=False``: the values are not there yet.
-        """
-        return read_all(self, dtype, copy=copy)
-
     def identity(self) -> tuple[object, ...]:
         """Return what tells these values from others: in every process the same text."""
         numbers = tuple(self.numbers.tolist())
         return ("lazydicom-labels", self.source.identity(), numbers, self.on_overlap)
-
-    def __dask_tokenize__(self) -> tuple[object, ...]:
-        """Return what dask prints and hashes to name these values."""
-        return self.identity()
 
     def read(self, key: Any, *, threads: int | None = None) -> Any:  # noqa: ANN401
         """Read what an index expression touches; see `DicomArray.read`.

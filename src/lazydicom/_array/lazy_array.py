@@ -1,5 +1,6 @@
 """`LazyArray`: what views and exports need of an array, whatever its values come from."""
 
+import math
 import os
 from collections.abc import Mapping
 from typing import Any, Final, Protocol, TypeGuard, runtime_checkable
@@ -135,18 +136,50 @@ def frames_within(array: LazyArray, nbytes: int) -> int:
     return max(nbytes // chunk_nbytes(array), 1)
 
 
-def read_all(
-    array: LazyArray, dtype: DTypeLike | None, *, copy: bool | None
-) -> NDArray[Any]:
-    """Read everything, for ``__array__`` of NumPy 2.
+class NumpyLike:
+    """What NumPy and dask ask of an array: it follows from shape, type, `read`, `identity`."""
 
-    Raises
-    ------
-    ValueError
-        If ``copy=False``: the values are not in memory.
-    """
-    if copy is False:
-        kind = type(array).__name__
-        raise ValueError(f"A {kind} cannot become an array without a copy")
-    values: NDArray[Any] = array.read(...)
-    return values if dtype is None else values.astype(dtype, copy=False)
+    @property
+    def ndim(self: LazyArray) -> int:
+        """Number of axes."""
+        return len(self.shape)
+
+    @property
+    def size(self: LazyArray) -> int:
+        """Number of values."""
+        return math.prod(self.shape)
+
+    @property
+    def nbytes(self: LazyArray) -> int:
+        """Bytes of all values, decoded."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def __len__(self: LazyArray) -> int:
+        """Return the length of the first axis."""
+        return self.shape[0]
+
+    def __getitem__(self: LazyArray, key: Any) -> Any:  # noqa: ANN401 (NumPy's own)
+        """Read what an index expression of NumPy touches."""
+        return self.read(key)
+
+    def __array__(
+        self: LazyArray,
+        dtype: DTypeLike | None = None,
+        copy: bool | None = None,  # noqa: FBT001 (NumPy's own signature)
+    ) -> NDArray[Any]:
+        """Read everything.
+
+        Raises
+        ------
+        ValueError
+            If ``copy=False``: the values are not in memory.
+        """
+        if copy is False:
+            kind = type(self).__name__
+            raise ValueError(f"A {kind} cannot become an array without a copy")
+        values: NDArray[Any] = self.read(...)
+        return values if dtype is None else values.astype(dtype, copy=False)
+
+    def __dask_tokenize__(self: LazyArray) -> tuple[object, ...]:
+        """Return what dask prints and hashes to name these values."""
+        return self.identity()
