@@ -41,6 +41,7 @@ __all__ = [
 _NOTES: ContextVar[list[str] | None] = ContextVar("_NOTES", default=None)
 _HELD: ContextVar[list[tuple[str, str]] | None] = ContextVar("_HELD", default=None)
 _PACKAGE: Final = __file__.removesuffix("errors.py")
+_OPENS_FOR_A_CALLER: Final = ("xarray", "pydicom")
 _USER_INFO = re.compile(r"(?<=://)[^/]*@")
 _USER_INFO_WITH_SLASH = re.compile(r"(?<=://)[^/:@]*:(?!\d+/).*@")
 """A slash or an at sign in a password should be quoted, and often is not."""
@@ -242,17 +243,24 @@ def warn(message: str, *, url: str) -> None:
         return
     text = f"{message} in {redact_url(url)}"
     if sys.version_info >= (3, 12):
-        warnings.warn(text, LazyDicomWarning, skip_file_prefixes=(_PACKAGE,))
+        warnings.warn(text, LazyDicomWarning, skip_file_prefixes=_passed_over())
     else:
         warnings.warn(text, LazyDicomWarning, stacklevel=_caller_level())
 
 
 def _caller_level() -> int:
-    """Return how many frames up the first one outside of this package is."""
+    """Return how many frames up the first one of a caller is."""
     level, frame = 0, inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(_passed_over()):
         level, frame = level + 1, frame.f_back
     return level
+
+
+def _passed_over() -> tuple[str, ...]:
+    """Return the folders of this package, and of those that open for a caller."""
+    through = (sys.modules.get(name) for name in _OPENS_FOR_A_CALLER)
+    files = (getattr(module, "__file__", None) for module in through)
+    return (_PACKAGE, *(file.removesuffix("__init__.py") for file in files if file))
 
 
 @contextmanager

@@ -6,7 +6,9 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import pydicom
 import pytest
+import xarray as xr
 from pydicom.data import get_testdata_file
 from series_files import write_volume
 
@@ -70,3 +72,16 @@ def test_a_warning_points_at_the_caller(tmp_path: Path, count: int) -> None:
     assert {(one.category, one.filename) for one in caught} == {
         (LazyDicomWarning, __file__)
     }
+
+
+def test_a_warning_points_at_who_calls_xarray(tmp_path: Path) -> None:
+    dataset = pydicom.dcmread(CT)
+    dataset.HighBit = 13
+    dataset.save_as(tmp_path / "odd.dcm")
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        xr.open_dataset(tmp_path / "odd.dcm", engine=cast("Any", "lazydicom"))
+
+    (one,) = [w for w in caught if w.category is LazyDicomWarning]
+    assert one.filename == __file__
