@@ -9,13 +9,10 @@ pixels; nothing that it sends is run, mapped, or longer than `MAX_RESPONSE`.
 import json
 import os
 import signal
-import subprocess
 import sys
 import threading
 from contextlib import suppress
 from dataclasses import asdict
-from multiprocessing import Pipe
-from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, Final
 from weakref import finalize
 
@@ -33,6 +30,7 @@ from lazydicom.errors import (
 )
 
 if TYPE_CHECKING:
+    import subprocess
     from multiprocessing.connection import Connection
 
 TIMEOUT_S: Final = 60.0
@@ -80,14 +78,17 @@ class Worker:
         self.process_id = os.getpid()
         """Of the process that may use it: a fork must not."""
         self.dead = False
+        from multiprocessing import Pipe  # deferred, with subprocess: 15 ms
+        from subprocess import DEVNULL, Popen
+
         here, there = Pipe()
         self._file = _open_memory()
         with there:
             files = [there.fileno(), self._file]
-            self._process = subprocess.Popen(  # noqa: S603 (nothing but our own module)
+            self._process = Popen(  # noqa: S603 (nothing but our own module)
                 [sys.executable, "-m", _WORKER, *map(str, files)],
                 pass_fds=files,
-                stdin=subprocess.DEVNULL,
+                stdin=DEVNULL,
                 env=os.environ
                 | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
             )
@@ -195,6 +196,8 @@ def _open_memory() -> int:
     """Open a file without a name, in memory where the system has such."""
     if sys.platform == "linux":
         return os.memfd_create("lazydicom")
+    from tempfile import TemporaryFile
+
     with TemporaryFile() as file:
         return os.dup(file.fileno())
 
@@ -206,7 +209,9 @@ def _stop(
     os.close(file)
     if os.getpid() != process_id:
         return  # a fork has only a copy
-    with suppress(subprocess.TimeoutExpired):
+    from subprocess import TimeoutExpired
+
+    with suppress(TimeoutExpired):
         process.wait(0.2)
     process.kill()
     process.wait()

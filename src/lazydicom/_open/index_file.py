@@ -22,8 +22,6 @@ from struct import Struct
 from typing import BinaryIO, Final, NamedTuple
 from uuid import uuid4
 
-import platformdirs
-
 from lazydicom._open.index_record import IndexRecord, from_record, to_record
 from lazydicom.errors import (
     InvalidDicomError,
@@ -123,6 +121,8 @@ def may_be_replaced(path: Path) -> bool:
 
 def cached_index(name: str) -> Path:
     """Return where the index of an instance is cached; the file may not exist yet."""
+    import platformdirs  # deferred: 2 ms, for a cache that few ask for
+
     folder = platformdirs.user_cache_path("lazydicom") / f"index-{_VERSION}"
     return folder / f"{name}{SUFFIX}"
 

@@ -6,7 +6,6 @@ no name, no UID of a patient, not even the path, of which only a hash is kept.
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from hashlib import blake2b
 from typing import Any, Final, get_type_hints
 
 import numpy as np
@@ -125,6 +124,8 @@ def save_instance(
 
 def hash_name(url: str) -> str:
     """Hash a URL: paths may name a patient, queries hold secrets."""
+    from hashlib import blake2b  # deferred: OpenSSL costs 5 ms of import
+
     return blake2b(url.encode(errors="surrogateescape"), digest_size=16).hexdigest()
 
 

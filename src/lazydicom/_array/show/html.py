@@ -1,9 +1,7 @@
 """How a notebook shows an array: what it is in words, and its middle frame."""
 
 import math
-from base64 import b64encode
 from collections.abc import Mapping
-from html import escape
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -81,6 +79,9 @@ def array_html(array: Shown) -> str:
 
     All text is escaped: names in a file or a URL may hold anything.
     """
+    from base64 import b64encode  # deferred, with html: 5 ms that notebooks need
+    from html import escape
+
     rows = "".join(
         f'<tr><th style="text-align:left">{escape(name)}</th>'
         f'<td style="text-align:left">{escape(fact)}</td></tr>'

@@ -3,12 +3,14 @@
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
-from typing import NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.ranges import REQUESTS
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Job: TypeAlias = Callable[[], None]
 T = TypeVar("T")
@@ -99,6 +101,8 @@ def _run_fetches(
     requests: int,
 ) -> None:
     """Use what came while the rest is under way; no more than `requests` is held."""
+    from concurrent.futures import FIRST_COMPLETED, wait
+
     pool = _fetching()
     running: set[Future[Sequence[Job]]] = set()
 
@@ -120,11 +124,13 @@ def _run_fetches(
         _let_end(running)
 
 
-def _let_end(running: Iterable[Future[T]]) -> list[Future[T]]:
+def _let_end(running: "Iterable[Future[T]]") -> "list[Future[T]]":
     """Wait for those who have begun: they write the result, which is the caller's afterwards.
 
     Ctrl-C while waiting changes nothing about that, unless it comes twice.
     """
+    from concurrent.futures import wait
+
     begun = [future for future in running if not future.cancel()]
     try:
         wait(begun)
@@ -136,7 +142,8 @@ def _let_end(running: Iterable[Future[T]]) -> list[Future[T]]:
 
 def read_ahead(jobs: Iterable[Callable[[], T]], *, threads: int) -> Iterator[T]:
     """Return the results of jobs in order, with as many under way as there are threads."""
-    pool, waiting = _computing(), deque[Future[T]]()
+    pool = _computing()
+    waiting: deque[Future[T]] = deque()
     try:
         for job in jobs:
             waiting.append(pool.submit(job))
@@ -159,10 +166,14 @@ def available_cores() -> int:
 
 
 @per_process
-def _computing() -> ThreadPoolExecutor:
+def _computing() -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor  # deferred: 5 ms with its log
+
     return ThreadPoolExecutor(available_cores(), thread_name_prefix="lazydicom-job")
 
 
 @per_process
-def _fetching() -> ThreadPoolExecutor:
+def _fetching() -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor
+
     return ThreadPoolExecutor(REQUESTS, thread_name_prefix="lazydicom-fetch")

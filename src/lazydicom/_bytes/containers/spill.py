@@ -6,8 +6,6 @@ its folder to the next one that makes its own.
 """
 
 import os
-import shutil
-import tempfile
 import weakref
 from collections.abc import Iterable
 from contextlib import suppress
@@ -89,6 +87,8 @@ def _failed(error: OSError, url: str) -> SourceError:
     if isinstance(error, SourceError):
         return error
     reason = error.strerror or str(error)
+    import tempfile
+
     folder = tempfile.gettempdir()
     message = f"Could not write the inflated file to {folder}: {reason}"
     return SourceError(message, url=url, number=error.errno)
@@ -102,6 +102,9 @@ def _delete(path: str, process: int) -> None:
 
 def _make_folder() -> str:
     """Make the folder of this process, and delete those that killed ones have left."""
+    import shutil  # deferred, with tempfile: 15 ms that only spills need
+    import tempfile
+
     parent = Path(tempfile.gettempdir())
     for left in parent.glob(f"{_PREFIX}*"):
         if not _is_used(left):
@@ -116,6 +119,8 @@ _folder: Final = per_process(_make_folder)
 
 
 def _delete_folder(folder: str, process: int) -> None:
+    import shutil
+
     if os.getpid() == process:
         shutil.rmtree(folder, ignore_errors=True)
 

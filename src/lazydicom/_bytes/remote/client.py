@@ -5,17 +5,13 @@ so that is compared. Other filesystems show bytes only: there the length is exac
 object is looked at again (``docs/decisions/0006-checked-reads.md``).
 """
 
-import asyncio
 import errno
 import os
-import selectors
+import sys
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple, Protocol
-
-import fsspec
-import fsspec.asyn
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
 
 from lazydicom._bytes.location import Version, chain, scheme
 from lazydicom._bytes.per_process import at_fork, per_process
@@ -28,6 +24,9 @@ from lazydicom._bytes.remote.response import ask_again
 from lazydicom._bytes.remote.s3 import fetch_s3
 from lazydicom._bytes.source import MINIMUM_RATE, Buffer, ByteRange
 from lazydicom.errors import SourceError, source_error
+
+if TYPE_CHECKING:
+    from asyncio import Semaphore
 
 _inherited: Final[list[Any]] = []
 """The event loop of fsspec in the process that forks."""
@@ -103,11 +102,15 @@ class RemoteClient:
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401
         """Run on fsspec's event loop, which lives in a thread of its own."""
+        import fsspec.asyn  # deferred: 60 ms with its event loop, for files far away
+
         return fsspec.asyn.sync(self.filesystem.loop, lambda: work)
 
     async def _ask_all(
         self, known: Version, pieces: Iterable[tuple[ByteRange, memoryview]]
     ) -> None:
+        import asyncio
+
         tasks = [
             asyncio.ensure_future(self._ask(span, known, _always(out)))
             for span, out in pieces
@@ -168,6 +171,8 @@ def remote_client(
 
 
 def _url_to_fs(url: str, protocol: str, options: Mapping[str, Any]) -> tuple[Any, str]:
+    import fsspec
+
     try:
         if not protocol:
             filesystem, path = fsspec.core.url_to_fs(url, **options)
@@ -191,7 +196,8 @@ def _one_try(given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _remember_loop() -> None:
-    _inherited[:] = fsspec.asyn.loop
+    loaded = sys.modules.get("fsspec.asyn")
+    _inherited[:] = () if loaded is None else loaded.loop
 
 
 def _part_from_parent() -> None:
@@ -200,6 +206,8 @@ def _part_from_parent() -> None:
     fsspec does so. But what watches connections is shared with the parent: one that is
     closed here would be watched there no more, and no response on it be seen.
     """
+    import selectors
+
     for loop in _inherited:
         if hasattr(loop, "_selector"):
             loop._selector = selectors.DefaultSelector()  # noqa: SLF001 (no other way)
@@ -209,8 +217,10 @@ at_fork(before=_remember_loop, in_child=_part_from_parent)
 
 
 @per_process
-def _slots() -> asyncio.Semaphore:
+def _slots() -> "Semaphore":
     """Bound the requests of a process."""
+    import asyncio
+
     return asyncio.Semaphore(REQUESTS)
 
 

@@ -7,7 +7,6 @@ clients' own retries are switched off. A fault that stays ends in an error withi
 transfer that is slow but goes on is left alone.
 """
 
-import asyncio
 import errno
 import random
 import re
@@ -257,5 +256,7 @@ async def ask_again(attempt: Callable[[float], Awaitable[T]]) -> T:
         spent += min(time.monotonic() - begin, stall_s) + wait_s
         if spent + _FIRST_STALL_S / 2 > LIMIT_S or number + 1 == TRIES or hopeless:
             break
+        import asyncio  # deferred: 20 ms
+
         await asyncio.sleep(wait_s)
     raise SourceError(f"{message}; gave up after {number + 1} tries")

@@ -1,6 +1,5 @@
 """Ranges of S3 objects, through the client of s3fs, each response checked."""
 
-import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
@@ -60,6 +59,8 @@ async def _get_object(
         request["VersionId"] = version_id
     if known is not None and is_strong(known.tag):
         request["IfMatch"] = known.tag
+    import asyncio
+
     await filesystem.set_session()
     client = await filesystem.get_s3(bucket)
     options = {**filesystem.s3_additional_kwargs, **filesystem.req_kw}
@@ -79,6 +80,8 @@ def _status(response: Mapping[str, Any]) -> tuple[int, Mapping[str, str]]:
 
 
 async def _chunks(body: Any, stall_s: float) -> AsyncIterator[bytes]:  # noqa: ANN401
+    import asyncio
+
     while True:
         async with asyncio.timeout(stall_s):
             chunk = await body.read(_CHUNK)

@@ -7,7 +7,6 @@ the instance was when it was opened: its transfer syntax, and the length of nati
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from json import dumps
 from typing import Any, Final
 
@@ -164,6 +163,8 @@ def open_dicomweb(
 
 def _hash(metadata: Mapping[str, Any]) -> str:
     """Hash what the metadata say; links to the rest may be new in each response."""
+    from hashlib import blake2b  # deferred: OpenSSL costs 5 ms of import
+
     text = dumps(without_bulk(metadata), sort_keys=True)
     return blake2b(text.encode(), digest_size=16).hexdigest()
 
