@@ -127,3 +127,35 @@ def test_chunks_are_squares_of_whole_tiles(frames: int, chunk: tuple[int, int]) 
 
     assert array.chunk_frames(frames) == chunk
     assert array.grid_axes == 2
+
+
+@settings(max_examples=100, deadline=None)
+@given(layout=layouts(), data=st.data())
+def test_a_whole_tile_is_read_alone_and_is_that_of_the_whole(
+    layout: dict[str, Any], data: st.DataObject
+) -> None:
+    array, truth = tiled_array(**{**layout, "outer": ()})
+    tile = layout["tile"]
+    bounds = []
+    for axis in range(2):
+        first = data.draw(st.integers(-1, truth.shape[axis])) * tile[axis]
+        length = data.draw(st.sampled_from((tile[axis], tile[axis] - 1, 0)))
+        bounds.append(slice(first, first + length))
+    key = tuple(bounds)
+
+    assert array[key].shape == truth[key].shape
+    assert np.array_equal(array[key], truth[key])
+
+
+@pytest.mark.parametrize("stop", [None, 8.0, np.int64(8), True, "8"])
+def test_whatever_ends_a_slice_means_what_it_means_to_numpy(stop: object) -> None:
+    array, truth = tiled_array(plane=(16, 8), tile=(8, 8))
+    key: Any = (slice(0, stop), slice(0, 8))
+
+    try:
+        expected = truth[key]
+    except TypeError:
+        with pytest.raises(TypeError):
+            array[key]
+        return
+    assert np.array_equal(array[key], expected)

@@ -38,6 +38,7 @@ from lazydicom._array.show.html import array_html
 from lazydicom._array.work.parallel import available_cores, read_ahead
 from lazydicom._array.work.plan import ReadPlan, sum_plans
 from lazydicom._bytes.cached import cached
+from lazydicom._decode.samples import memory_for
 from lazydicom.errors import UnsupportedError
 
 _BLOCK_BYTES: Final = 1 << 22
@@ -309,7 +310,7 @@ class DicomArray(NumpyLike):
                 image, own = self._row.of(int(number))
                 return image.frame(own).reshape(selection.box_shape)
         zeros = self.fill_value in (0, 0.0)  # memory that nobody touches costs nothing
-        box = (np.zeros if zeros else np.empty)(selection.box_shape, self.dtype)
+        box = memory_for(selection.box_shape, self.images[0].format, zeros=zeros)
         return self._fill_box(selection, box, threads, zero=zeros)
 
     def _fill_box(

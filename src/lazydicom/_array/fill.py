@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.grid import HOLE, FrameGrid
+from lazydicom._array.grid import HOLE, FrameGrid, Tiles
 from lazydicom._array.image import Decode, DicomImage
 from lazydicom._array.pieces import Pieces
 from lazydicom._array.selection import as_slice
@@ -71,7 +71,7 @@ def frame_at(row: ImageRow, grid: FrameGrid, key: Any) -> Any:  # noqa: ANN401
     keys: tuple[Any, ...] = key if type(key) is tuple else (key,)
     axes = len(grid.numbers.shape)
     if len(keys) < axes or not grid.is_stack_of_frames:
-        return None
+        return _tile_at(row, grid, keys)
     if type(key) is slice:
         return _frame_in(row, grid, key)
     place = keys[:axes]
@@ -121,6 +121,37 @@ def _part_of(image: DicomImage, number: int, plane: tuple[Any, ...]) -> Any:  # 
     offset = image.index.span(number).offset + region.skip
     read_region(source, offset, planes, region, image.format)
     return planes[(0, *(0 if type(one) is int else slice(None) for one in plane))]
+
+
+def _tile_at(
+    row: ImageRow, grid: FrameGrid, keys: tuple[Any, ...]
+) -> NDArray[Any] | None:
+    """Read the whole tile that two slices name: viewers ask for those."""
+    layout = grid.layout
+    if not isinstance(layout, Tiles) or len(keys) != 2:
+        return None
+    if grid.shape or grid.crop is not None:
+        return None
+    down = _tile_number(keys[0], layout.tile_shape[0], layout.plane_shape[0])
+    across = _tile_number(keys[1], layout.tile_shape[1], layout.plane_shape[1])
+    if down < 0 or across < 0:
+        return None
+    number = int(grid.numbers[down, across])
+    if number < 0:
+        return None
+    image, own = row.of(number)
+    return image.frame(own)
+
+
+def _tile_number(key: object, tile: int, length: int) -> int:
+    """Return which row, or column, of tiles a slice names as a whole, else -1."""
+    if type(key) is not slice or key.step is not None:
+        return -1
+    start, stop = key.start, key.stop
+    if type(start) is not int or type(stop) is not int:
+        return -1
+    whole = 0 <= start == stop - tile and stop <= length and start % tile == 0
+    return start // tile if whole else -1
 
 
 def fill_frames(

@@ -20,7 +20,7 @@ from lazydicom._bytes.source import ByteRange, BytesLike
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.frame import decode_frame
 from lazydicom._decode.native import finish_in_place, frame_of_bits
-from lazydicom._decode.samples import codec_threads, is_worth_threads
+from lazydicom._decode.samples import codec_threads, is_worth_threads, memory_for
 from lazydicom._frames.fragment_stream import StreamRead
 from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.reader import (
@@ -151,7 +151,7 @@ class DicomImage:
             return data.reshape(pixel.frame_shape)
         if self.format.is_bits:
             return frame_of_bits(self._read_many([number])[0], number, pixel)
-        out = np.empty(pixel.frame_shape, pixel.dtype)
+        out = memory_for(pixel.frame_shape, self.format)
         self.decode_into(number, out)
         return out
 
@@ -225,8 +225,7 @@ class DicomImage:
         self, number: int, data: BytesLike, out: NDArray[Any] | None
     ) -> NDArray[Any]:
         if out is None:
-            pixel = self.format.pixel
-            out = np.empty(pixel.frame_shape, pixel.dtype)
+            out = memory_for(self.format.pixel.frame_shape, self.format)
         self.decode(number, data, out)
         return out
 

@@ -189,13 +189,22 @@ def _touched(
 def _cuts(positions: Positions, tile: int) -> list[Cut]:
     """Cut positions where another tile begins."""
     if isinstance(positions, range):
-        return list(_cuts_of_range(positions, tile))
+        cuts = _cuts_of_run if positions.step == 1 else _cuts_of_range
+        return list(cuts(positions, tile))
     tiles = np.asarray(positions, np.int64) // tile
     edges = [0, *(np.flatnonzero(np.diff(tiles)) + 1).tolist(), len(tiles)]
     return [
         _cut(positions[start:stop], int(tiles[start]), tile, slice(start, stop))
         for start, stop in pairwise(edges)
     ]
+
+
+def _cuts_of_run(positions: range, tile: int) -> Iterator[Cut]:
+    start, stop = positions.start, positions.stop
+    for edge in range(start // tile * tile, stop, tile):
+        first, last = max(start - edge, 0), min(stop - edge, tile)
+        target = slice(edge + first - start, edge + last - start)
+        yield Cut(edge // tile, range(first, last), target, last - first == tile)
 
 
 def _cuts_of_range(positions: range, tile: int) -> Iterator[Cut]:

@@ -9,9 +9,9 @@ MAX_GAP: Final = 1 << 17
 """128 KiB: what 100 MB/s give in 20 ms, shared by 16 requests that wait at once."""
 MAX_BLOCK: Final = 1 << 22
 """4 MiB: latency is a small part of the transfer, and a retry does not cost much."""
-LOCAL_BLOCK: Final = 1 << 17
-"""128 KiB of encoded frames are decoded in about a millisecond: opening the file for each
-of them would cost a tenth of a slide tile, and more of them would leave cores idle."""
+LOCAL_BLOCK: Final = 1 << 15
+"""32 KiB of encoded frames are decoded in half a millisecond: opening the file for each
+of them would cost a twentieth of a slide tile, and more of them would leave cores idle."""
 REQUESTS: Final = 16
 """Requests of one process at once; with `MAX_BLOCK` they bound the memory to 64 MiB."""
 
