@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 from counting import CountingSource
-from pydicom.encaps import encapsulate
+from pydicom.encaps import encapsulate, encapsulate_extended, generate_frames
 from range_server import RangeServer
 from slide_files import as_bytes, make_slide
 
@@ -146,3 +146,77 @@ def test_a_sparse_level_does_not_take_its_header_along(tmp_path: Path) -> None:
     (level,) = lazydicom.open_slide(tmp_path / "a.dcm")
 
     assert len(pickle.dumps(level)) < 30 * 1600 + 20_000
+
+
+# --- what is far away ------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def far_slide() -> bytes:
+    """Make a level of 20,000 tiles with an Extended Offset Table, longer than a block."""
+    (dataset,) = make_slide(matrix=(8, 8), tile=(8, 8), coding="JPEG-LS").datasets
+    dataset.TotalPixelMatrixRows, dataset.TotalPixelMatrixColumns = 8 * 100, 8 * 200
+    tile = generate_frames(dataset.PixelData, number_of_frames=1)
+    frames = 20_000 * list(tile)
+    pixels, offsets, lengths = encapsulate_extended(frames)
+    dataset.NumberOfFrames, dataset.PixelData = len(frames), pixels
+    dataset.ExtendedOffsetTable = offsets
+    dataset.ExtendedOffsetTableLengths = lengths
+    return as_bytes(dataset)
+
+
+def test_the_first_tile_of_a_far_slide_with_a_long_table_takes_three_requests(
+    far_slide: bytes,
+) -> None:
+    with RangeServer({"a.dcm": far_slide}) as server:
+        (level,) = lazydicom.open_slide(server.url("a.dcm"))
+        first = level[:8, :8]
+
+        assert len(server.requests) == 3
+        assert np.array_equal(first, lazydicom.open_slide(far_slide)[0][:8, :8])
+
+        server.forget()
+        travelled = pickle.loads(pickle.dumps(level))
+
+        assert len(server.requests) == 1  # where the last tile ends is in no table
+        assert np.array_equal(travelled[-8:, -8:], first)
+
+
+def test_a_saved_index_spares_a_long_table(far_slide: bytes, tmp_path: Path) -> None:
+    with RangeServer({"a.dcm": far_slide}) as server:
+        url = server.url("a.dcm")
+        lazydicom.save_index(url, tmp_path / "slide.index")
+        server.forget()
+
+        (level,) = lazydicom.open_slide(url, index=tmp_path / "slide.index")
+
+        assert server.bytes_sent < 2 * BLOCK
+        assert level[:8, :8].shape == (8, 8, 3)
+
+
+def test_a_far_region_asks_once_for_each_run_of_neighbours(far_slide: bytes) -> None:
+    with RangeServer({"a.dcm": far_slide}) as server:
+        (level,) = lazydicom.open_slide(server.url("a.dcm"))
+        server.forget()
+
+        level[100:164, 4:100]
+
+        assert len(server.requests) == level.plan(np.s_[100:164, 4:100]).requests
+        assert len(server.requests) <= 9
+
+
+def test_functional_groups_of_a_far_sparse_slide_are_read_once(tmp_path: Path) -> None:
+    slide = make_slide(
+        matrix=(512, 512), tile=(16, 16), coding="JPEG-LS", sparse=True, shuffled=True
+    )
+    (file,) = slide.files
+    with RangeServer({"a.dcm": file}) as server:
+        url = server.url("a.dcm")
+        lazydicom.save_index(url, tmp_path / "slide.index")
+        for index in (None, tmp_path / "slide.index"):
+            server.forget()
+            (level,) = lazydicom.open_slide(url, index=index)
+
+            starts = [one.offset for one in server.requests if one.length > 1]
+            assert len(set(starts)) == len(starts)
+            assert np.array_equal(level[:64, :64], np.squeeze(slide.truth)[:64, :64])

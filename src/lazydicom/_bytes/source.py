@@ -226,6 +226,11 @@ class Block(NamedTuple):
     offset: int
     data: BytesLike
 
+    @property
+    def stop(self) -> int:
+        """The byte after the last one."""
+        return self.offset + len(self.data)
+
 
 class Lookahead:
     """A buffer that holds the bytes of a file from `base` to `stop`.
@@ -285,6 +290,19 @@ class Lookahead:
         stop = min(stop, start + _KEPT)
         return (Block(start, bytes(self.buffer[start:stop])),)
 
+    def fetch_whole(self, offset: int, length: int) -> None:
+        """Fetch a long value that is read anyway, and what follows it, with one request.
+
+        Nothing is done where a read costs no round trip, or it is too long to be kept.
+        """
+        length = min(length, self.size - offset)
+        if reads_small(self.source) or self.holds(offset, offset + length):
+            return
+        if length <= LARGEST_BLOCK:
+            self.buffer = self.source.read(ByteRange(offset, length))
+            self.base, self.stop = offset, offset + length
+            self.kept.append(Block(offset, self.buffer))
+
     def _fetch(self, offset: int, length: int) -> None:
         if offset + length > self.size:
             message = f"Expected {length} more bytes, the file ends at {self.size}"
@@ -300,6 +318,43 @@ class Lookahead:
         self.base, self.stop = offset, offset + count
         if offset + count <= _KEPT:
             self.kept.append(Block(offset, self.buffer))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class KeptSource:
+    """A file of which some blocks were read when its header was walked."""
+
+    source: ByteSource
+    blocks: Sequence[Block]
+
+    @property
+    def url(self) -> str:
+        """Name of the file."""
+        return self.source.url
+
+    def size(self) -> int:
+        """Return the length of the file."""
+        return self.source.size()
+
+    def read(self, span: ByteRange) -> BytesLike:
+        """Return what is here already, or read it."""
+        for offset, data in self.blocks:
+            if offset <= span.offset and span.stop <= offset + len(data):
+                start = span.offset - offset
+                return memoryview(data)[start : start + span.length]
+        return self.source.read(span)
+
+    def read_into(self, offset: int, out: memoryview) -> None:
+        """Read into memory."""
+        self.source.read_into(offset, out)
+
+    def mapped(self) -> AbstractContextManager[memoryview | None]:
+        """Lend the file as memory."""
+        return self.source.mapped()
+
+    def identity(self) -> tuple[object, ...]:
+        """Return that of the file."""
+        return self.source.identity()
 
 
 @contextmanager

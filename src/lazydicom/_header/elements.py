@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from math import isnan
 from typing import Final, NamedTuple, Protocol
 
-from lazydicom._bytes.source import Block, ByteSource, Lookahead
+from lazydicom._bytes.source import FIRST_BLOCK, Block, ByteSource, Lookahead
 from lazydicom._header import tags
 from lazydicom._header.file_meta import FileMeta
 from lazydicom._header.image_pixel import (
@@ -143,19 +143,22 @@ class FileElements:
 
     def lookahead(self, start: int) -> Lookahead:
         """Return a lookahead on the block that holds `start`, where there is one."""
-        for offset, data in self.head:
-            if offset <= start < offset + len(data):
-                return Lookahead(self.source, data, offset)
-        return Lookahead(self.source, None)
+        blocks = [one for one in self.head if one.offset <= start < one.stop]
+        if not blocks:
+            return Lookahead(self.source, None)
+        offset, data = max(blocks, key=lambda one: one.stop)
+        return Lookahead(self.source, data, offset)
 
     def _value(self, element: Element) -> bytes:
         return self.lookahead(element.start).bytes_at(element.offset, element.length)
 
 
 def read_elements(
-    source: ByteSource, lookahead: Lookahead, meta: FileMeta
+    source: ByteSource, lookahead: Lookahead, meta: FileMeta, *, tables: bool = False
 ) -> FileElements:
     """Walk over the top level up to the element that holds the pixels.
+
+    Where offset `tables` are to be read, a long one is fetched with what follows it.
 
     Raises
     ------
@@ -181,6 +184,8 @@ def read_elements(
             raise LimitError(message, url=lookahead.url, offset=start, tag=tag)
         if tag in PIXEL_TAGS:
             break
+        if tables and tag == tags.EXTENDED_OFFSET_TABLE and length != UNDEFINED:
+            lookahead.fetch_whole(start, 2 * (length + LONGEST_HEADER) + FIRST_BLOCK)
         if length == UNDEFINED and tag in _FUNCTIONAL_GROUPS:
             ahead = _look_ahead(source, lookahead, meta, starts)
             if ahead is not None:

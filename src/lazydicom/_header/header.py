@@ -113,10 +113,19 @@ class Header:
         return _read_dataset(self)
 
 
-def read_header(source: ByteSource, given: TransferSyntax | None = None) -> Header:
+def read_header(
+    source: ByteSource, given: TransferSyntax | None = None, *, tables: bool = True
+) -> Header:
     """Walk over the top level of a file up to its pixels.
 
-    `given` is what the caller says of the pixels, whatever the file declares.
+    Parameters
+    ----------
+    source : ByteSource
+        The file.
+    given : TransferSyntax, optional
+        What the caller says of the pixels, whatever the file declares.
+    tables : bool
+        Whether offset tables will be read, so that far away a long one is fetched at once.
 
     Raises
     ------
@@ -128,10 +137,10 @@ def read_header(source: ByteSource, given: TransferSyntax | None = None) -> Head
     with open_lookahead(source) as lookahead:
         meta = read_file_meta(lookahead, given)
         if not meta.transfer_syntax.deflated:
-            return _read_data_set(source, lookahead, meta)
+            return _read_data_set(source, lookahead, meta, tables=tables)
     inflated = InflatedSource(source, meta.start)
     with open_lookahead(inflated) as lookahead:
-        return _read_data_set(inflated, lookahead, meta)
+        return _read_data_set(inflated, lookahead, meta, tables=False)
 
 
 def header_of_dataset(
@@ -190,8 +199,10 @@ def _known_syntax(uid: str) -> TransferSyntax:
     return TRANSFER_SYNTAXES[uid]
 
 
-def _read_data_set(source: ByteSource, lookahead: Lookahead, meta: FileMeta) -> Header:
-    elements = read_elements(source, lookahead, meta)
+def _read_data_set(
+    source: ByteSource, lookahead: Lookahead, meta: FileMeta, *, tables: bool
+) -> Header:
+    elements = read_elements(source, lookahead, meta, tables=tables)
     pixel_data = _pixel_element(lookahead, elements)
     if not all(map(elements.holds, _SIZES)):
         elements = _with_trailing(elements, lookahead, pixel_data)

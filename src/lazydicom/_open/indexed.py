@@ -205,7 +205,7 @@ def _open_saved(
     format_ = with_padding(format_, saved.index)
     check_color(format_, url=source.url, offset=None)
     reader = saved_reader(saved, source, lends=options.lends)
-    load_header = partial(read_header, source)
+    load_header = partial(read_header, source, tables=False)
     image = DicomImage(reader, format_, load_header, options.frame_cache())
     for message in saved.warnings:
         warn(message, url=source.url)

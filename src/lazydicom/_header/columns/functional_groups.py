@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._bytes.source import Lookahead, MemorySource
+from lazydicom._bytes.source import KeptSource, Lookahead, MemorySource
 from lazydicom._header import tags
 from lazydicom._header.attributes import COMPUTED, FRAME_ATTRIBUTES, PLACE
 from lazydicom._header.columns.column import (
@@ -135,9 +135,10 @@ def _sequence(header: Header, tag: int) -> SequenceItems | None:
     stop = element.offset + element.length
     if element.length == UNDEFINED:
         stop = header.pixel_data.start
-    lookahead = Lookahead(header.source, None)
+    assert isinstance(header.elements, FileElements), "an element was found"
+    lookahead = header.elements.lookahead(element.start)
     framing = inner_framing(lookahead, element, header.meta.framing)
-    source = header.source
+    source = KeptSource(header.source, header.elements.head)
     start, count = element.offset, len(_PLACES)
     return SequenceItems(source, framing, start, stop, _TREE, count, _VRS)
 

@@ -1,11 +1,9 @@
 """The values of a short sequence at the top level, item by item (PS3.5 section 7.5)."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Final
 
-from lazydicom._bytes.source import Block, ByteRange, BytesLike, ByteSource
+from lazydicom._bytes.source import BytesLike, KeptSource
 from lazydicom._header import tags
 from lazydicom._header.attributes import Path
 from lazydicom._header.columns.functional_groups import as_file
@@ -18,43 +16,6 @@ from lazydicom._header.walker import UNDEFINED, end_of, inner_framing
 
 _FRAME_GROUPS: Final = tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE
 """May be as long as the file: its end is not looked for."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _HeldSource:
-    """A file of which some blocks were read when its header was walked."""
-
-    source: ByteSource
-    blocks: Sequence[Block]
-
-    @property
-    def url(self) -> str:
-        """Name of the file."""
-        return self.source.url
-
-    def size(self) -> int:
-        """Return the length of the file."""
-        return self.source.size()
-
-    def read(self, span: ByteRange) -> BytesLike:
-        """Return what is here already, or read it."""
-        for offset, data in self.blocks:
-            if offset <= span.offset and span.stop <= offset + len(data):
-                start = span.offset - offset
-                return memoryview(data)[start : start + span.length]
-        return self.source.read(span)
-
-    def read_into(self, offset: int, out: memoryview) -> None:
-        """Read into memory."""
-        self.source.read_into(offset, out)
-
-    def mapped(self) -> AbstractContextManager[memoryview | None]:
-        """Lend the file as memory."""
-        return self.source.mapped()
-
-    def identity(self) -> tuple[object, ...]:
-        """Return that of the file."""
-        return self.source.identity()
 
 
 def sequence_values(
@@ -79,7 +40,7 @@ def sequence_values(
     stop = element.offset + element.length
     if element.length == UNDEFINED:
         stop = header.pixel_data.start
-    source: ByteSource = _HeldSource(header.source, elements.head)
+    source = KeptSource(header.source, elements.head)
     lookahead = elements.lookahead(element.start)
     if element.length == UNDEFINED and tag != _FRAME_GROUPS:
         stop = end_of(lookahead, element, header.meta.framing, stop)
