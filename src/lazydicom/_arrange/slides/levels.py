@@ -83,15 +83,28 @@ def _level(facts: Sequence[SlideFacts], choices: SlideChoices) -> _Level:
     joined = join_parts(ordered, fills=choices.fills)
     tiles = [place_tiles(parts, fills=choices.fills) for parts in joined]
     named = [name for placed in tiles for one in placed.parts for name in one.paths]
-    used = {str(name) for placed in tiles for name in np.unique(placed.path)}
+    used = {
+        name
+        for placed in tiles
+        for name, count in zip(
+            placed.paths,
+            np.bincount(placed.path, minlength=len(placed.paths)),
+            strict=True,
+        )
+        if count
+    }
     paths = [name for name in dict.fromkeys([*named, *sorted(used)]) if name in used]
-    heights = np.unique(np.concatenate([placed.z for placed in tiles]))
+    heights = _sorted_heights(np.concatenate([placed.z for placed in tiles]))
     apart = np.diff(heights, prepend=-np.inf) > _SAME_HEIGHT
     known = {placed.has_heights for placed in tiles}
     if len(known) > 1:
         text = "Some instances of a level say how far focal planes are apart, not all"
         raise InvalidDicomError(text, url=tiles[-1].parts[0].image.url)
     return _Level(tiles, paths, heights[apart], known.pop())
+
+
+def _sorted_heights(heights: NDArray[np.float64]) -> NDArray[np.float64]:
+    return heights[:1] if (heights == heights[0]).all() else np.unique(heights)
 
 
 def _check_alike(first: SlideFacts, other: SlideFacts) -> None:
@@ -160,22 +173,24 @@ def _numbers(level: _Level) -> NDArray[np.int64]:
             sources.append((one, firsts[-1]))
             firsts.append(firsts[-1] + len(one.image))
         own = np.array(firsts)[placed.part] + placed.frame
-        unique, where, counts = np.unique(place, return_index=True, return_counts=True)
-        if (counts > 1).any():
-            again = np.flatnonzero(place == unique[counts > 1][0])[:2]
+        counts = np.bincount(place, minlength=flat.size)
+        if counts.max() > 1:
+            again = np.flatnonzero(place == counts.argmax())[:2]
             _refuse_twice(sources, own[again].tolist(), int(place[again[0]]), shape)
         taken = np.flatnonzero(flat[place] != HOLE)
         if taken.size:
             k = int(taken[0])
             pair = [int(flat[place[k]]), int(own[k])]
             _refuse_twice(sources, pair, int(place[k]), shape)
-        flat[unique] = own[where]
+        flat[place] = own
     return numbers
 
 
 def _index(level: _Level, placed: PlacedTiles) -> tuple[NDArray[np.int64], ...]:
-    names, codes = np.unique(placed.path, return_inverse=True)
-    path = np.array([level.paths.index(str(name)) for name in names])[codes]
+    places = [
+        level.paths.index(one) if one in level.paths else 0 for one in placed.paths
+    ]
+    path = np.array(places, np.int64)[placed.path]
     nearest = np.searchsorted(level.heights + _SAME_HEIGHT, placed.z)
     z = np.minimum(nearest, len(level.heights) - 1)
     return path, z, placed.row, placed.column
