@@ -109,6 +109,18 @@ def test_segments_that_share_no_plane_are_no_volume() -> None:
     ]
 
 
+@pytest.mark.parametrize("numbers", [(1, 3), (2, 5, 9), (7, 1)])
+def test_segments_of_the_same_planes_are_an_axis_of_their_numbers(
+    numbers: tuple[int, ...],
+) -> None:
+    planes = [(height, number) for number in numbers for height in (0.0, 1.0, 2.0)]
+
+    array = lazydicom.open_series(segmentation(*planes))
+
+    assert array.dims == ("segment", "z", "y", "x")
+    assert array.coords["segment"].values.tolist() == sorted(numbers)
+
+
 def test_planes_of_one_segment_are_a_volume() -> None:
     assert lazydicom.open_series(segmentation((0, 3), (1, 3))).dims == ("z", "y", "x")
 

@@ -36,6 +36,7 @@ VALUE_AXES: Final = {
     "kvp": ("kvp", "kV"),
     "flip_angle": ("flip_angle", "deg"),
     "respiratory_phase": ("respiratory_phase", "%"),
+    "segment": ("segment_number", ""),
     "location": ("longitudinal_distance", "mm"),
 }
 """Axes whose coordinate is a column: its name, and its unit."""
@@ -73,6 +74,7 @@ AXIS_ORDER: Final = (
     "flip_angle",
     "component",
     "quantity",
+    "segment",
     "dimension",
     "location",
 )
