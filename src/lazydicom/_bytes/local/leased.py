@@ -39,7 +39,7 @@ class LeasedMemory:
 
     memory: memoryview = field(repr=False)
     _map: mmap | None = field(default=None, repr=False)
-    """``None`` where somebody else answers for the memory."""
+    """``None`` where somebody else is responsible for the memory."""
 
     def load(self, spans: Sequence[ByteRange]) -> None:
         """Bring bytes into memory; where that fails, it is an `OSError`."""

@@ -61,7 +61,7 @@ class MappedSource:
 
     @contextmanager
     def lend(self) -> Iterator[LeasedMemory | None]:
-        """Lend the map; whoever asked for it answers for the file."""
+        """Lend the map; whoever asked for it is responsible for the file."""
         with self.mapped() as memory:
             yield None if memory is None else LeasedMemory(memory)
 
