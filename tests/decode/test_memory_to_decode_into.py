@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lazydicom._decode.format import FrameFormat
-from lazydicom._decode.samples import memory_for
+from lazydicom._decode.format import FrameFormat, memory_for
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES
 

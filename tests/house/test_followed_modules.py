@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 FIRST_FRAME: Final = 12
 """Of an array, which works out what its frames have in common."""
-ONE_FRAME: Final = 8
+ONE_FRAME: Final = 9
 OPEN_IMAGE: Final = 18
 OPEN_SERIES: Final = 32
-TO_ZARR: Final = 29
+TO_ZARR: Final = 30
 
 
 def native_file(folder: Path) -> Path:

@@ -38,7 +38,7 @@ from lazydicom._array.show.html import array_html
 from lazydicom._array.work.parallel import available_cores, read_ahead
 from lazydicom._array.work.plan import ReadPlan, sum_plans
 from lazydicom._bytes.cached import cached
-from lazydicom._decode.samples import memory_for
+from lazydicom._decode.format import memory_for
 from lazydicom.errors import UnsupportedError
 
 _BLOCK_BYTES: Final = 1 << 22

@@ -17,10 +17,10 @@ from lazydicom._array.work.plan import ReadPlan, plan_of_groups
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.ranges import together as spans_together
 from lazydicom._bytes.source import ByteRange, BytesLike
-from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.format import FrameFormat, memory_for
 from lazydicom._decode.frame import decode_frame
 from lazydicom._decode.native import finish_in_place, frame_of_bits
-from lazydicom._decode.samples import codec_threads, is_worth_threads, memory_for
+from lazydicom._decode.samples import codec_threads, is_worth_threads
 from lazydicom._frames.fragment_stream import StreamRead
 from lazydicom._frames.index import FrameIndex
 from lazydicom._frames.reader import (

@@ -1,6 +1,5 @@
 """Calling a codec, and making its samples stored values of the right type and sign."""
 
-import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.color import interleave, ybr_to_rgb
-from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import clear_unused_bits
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom.errors import DecodeError, UnsupportedError
@@ -19,31 +17,6 @@ from lazydicom.errors import DecodeError, UnsupportedError
 _THREADS: Final[ContextVar[int]] = ContextVar("_THREADS", default=1)
 _WORTH_THREADS: Final = 1 << 19
 """Values of a frame from which on threads of a decoder cost less than they save."""
-
-
-_LINE: Final = 32
-"""Bytes that one instruction writes; rows of tiles are multiples of it."""
-
-
-def memory_for(
-    shape: tuple[int, ...], format_: FrameFormat, *, zeros: bool = False
-) -> NDArray[Any]:
-    """Return memory for decoded frames, as fast to write as there is.
-
-    libjpeg-turbo writes the rows of colours past the cache where they begin at multiples of
-    32 bytes; then a tile of 256² takes 30 % longer. NumPy gives such memory by chance.
-    """
-    if zeros:
-        return np.zeros(shape, format_.pixel.dtype)
-    pixel, dtype = format_.pixel, format_.pixel.dtype
-    native = format_.transfer_syntax.native
-    if native or pixel.samples_per_pixel == 1 or dtype.itemsize > 1:
-        return np.empty(shape, dtype)
-    length = math.prod(shape)
-    memory = np.empty(length + _LINE, dtype)
-    address: int = memory.__array_interface__["data"][0]
-    skip = (_LINE // 2 - address) % _LINE
-    return memory[skip : skip + length].reshape(shape)
 
 
 @contextmanager
