@@ -11,7 +11,7 @@ from pydicom.uid import EnhancedMRImageStorage, ExplicitVRLittleEndian
 
 import lazydicom
 
-FRAMES, SIDE = 200, 512
+FRAMES, SIDE = 150, 512
 
 
 def write_file(path: Path) -> None:

@@ -1,15 +1,48 @@
-"""Settings that every test shares."""
+"""Settings that every test shares, and what is done once for all of them."""
 
+import compileall
+import gc
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
-from tools import IN_CI, require_shared_data
+from retry_waits import skip_waits
+from tools import IN_CI, REPOSITORY, require_shared_data
 
 # No deadline: two workers share two cores. No database: nothing is left behind
 # in the tree. In CI the examples are the same in each run.
 settings.register_profile("lazydicom", deadline=None, database=None, derandomize=IN_CI)
 settings.load_profile("lazydicom")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Compile the package for the many processes that tests start.
+
+    Each would do so by itself where `PYTHONDONTWRITEBYTECODE` is set.
+    """
+    if not hasattr(config, "workerinput"):  # once, before xdist starts its workers
+        compileall.compile_dir(REPOSITORY / "src", quiet=2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Let the garbage collector pass over what stays to the end: modules, 13,000 tests.
+
+    A full collection takes a second otherwise, and some tests ask for several.
+    """
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Let no read wait before it asks again; return the seconds that it would have."""
+    return skip_waits(monkeypatch)
 
 
 @pytest.fixture(scope="session")

@@ -46,7 +46,7 @@ def slides(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(layout=slides(), data=st.data())
 def test_every_layout_gives_back_its_pixels(
     layout: dict[str, Any], data: st.DataObject

@@ -35,7 +35,7 @@ def layouts(draw: st.DrawFn) -> dict[str, Any]:
     }
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(layout=layouts(), data=st.data())
 def test_every_region_of_tiles_is_that_of_the_whole(
     layout: dict[str, Any], data: st.DataObject

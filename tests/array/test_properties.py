@@ -67,7 +67,7 @@ def geometries(draw: st.DrawFn) -> dict[str, Any]:
     return geometry
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(geometry=geometries(), words=st.booleans())
 @example(
     geometry={
@@ -93,7 +93,7 @@ def test_every_layout_gives_back_its_pixels(
     assert np.array_equal(array[::-2], pixels[::-2])
 
 
-@settings(max_examples=200)
+@settings(max_examples=100)
 @given(geometry=geometries(), garbage=st.binary(min_size=1, max_size=8))
 def test_bits_above_bits_stored_never_come_out(
     geometry: dict[str, Any], garbage: bytes
@@ -177,7 +177,7 @@ ARRAYS: Final = _arrays()
 
 
 @pytest.mark.parametrize("kind", ARRAYS)
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_every_index_expression_gives_what_numpy_gives(
     kind: str, data: st.DataObject
@@ -205,7 +205,7 @@ def test_every_index_expression_gives_what_numpy_gives(
 
 
 @pytest.mark.parametrize("kind", ARRAYS)
-@settings(max_examples=100)
+@settings(max_examples=40)
 @given(data=st.data(), order=st.sampled_from("CF"))
 def test_every_index_expression_fills_a_preallocated_result(
     kind: str, data: st.DataObject, order: Literal["C", "F"]

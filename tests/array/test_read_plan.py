@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import imagecodecs
@@ -23,17 +24,19 @@ if TYPE_CHECKING:
     from encapsulated_files import Table
 
 PLANE: dict[str, Any] = {"rows": 40, "columns": 50, "number_of_frames": 30}
-FILES = {
-    "16 bits": make_native(**PLANE),
-    "RGB by plane": make_native(
-        **PLANE, samples_per_pixel=3, bits_allocated=8, planar_configuration=1
-    ),
-    "1 bit inside bytes": make_native(
-        rows=3, columns=7, number_of_frames=30, bits_allocated=1
-    ),
-    "2 MiB each": make_native(rows=1024, columns=1024, number_of_frames=12),
-    "8 MiB each": make_native(rows=2048, columns=2048, number_of_frames=11),
+NATIVE: dict[str, dict[str, Any]] = {
+    "16 bits": PLANE,
+    "RGB by plane": {
+        **PLANE,
+        "samples_per_pixel": 3,
+        "bits_allocated": 8,
+        "planar_configuration": 1,
+    },
+    "1 bit inside bytes": {**PLANE, "rows": 3, "columns": 7, "bits_allocated": 1},
+    "2 MiB each": {"rows": 1024, "columns": 1024, "number_of_frames": 12},
+    "8 MiB each": {"rows": 2048, "columns": 2048, "number_of_frames": 11},
 }
+COMPRESSED = ("basic", "extended", "empty")
 EXPRESSIONS: list[Any] = [
     3,
     ...,
@@ -45,6 +48,13 @@ EXPRESSIONS: list[Any] = [
     (slice(0, 5), slice(0, 0)),
     slice(5, 5),
 ]
+
+
+@cache
+def file_of(kind: str) -> bytes:
+    if kind in NATIVE:
+        return make_native(**NATIVE[kind])
+    return compressed(kind)  # type: ignore[arg-type]
 
 
 def compressed(table: Table) -> bytes:
@@ -61,11 +71,11 @@ def compressed(table: Table) -> bytes:
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS, ids=str)
-@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("file", NATIVE)
 def test_a_local_read_makes_the_reads_that_were_planned(
     file: str, expression: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    array, counter = open_counted(monkeypatch, FILES[file])
+    array, counter = open_counted(monkeypatch, file_of(file))
 
     plan = array.plan(expression)
 
@@ -75,12 +85,11 @@ def test_a_local_read_makes_the_reads_that_were_planned(
 
 
 @pytest.mark.parametrize("expression", EXPRESSIONS, ids=str)
-@pytest.mark.parametrize("file", [*FILES, "basic", "extended", "empty"])
+@pytest.mark.parametrize("file", [*NATIVE, *COMPRESSED])
 def test_a_distant_read_makes_the_requests_that_were_planned(
     file: str, expression: object
 ) -> None:
-    data = FILES[file] if file in FILES else compressed(file)  # type: ignore[arg-type]
-    with RangeServer({"a.dcm": data}) as server:
+    with RangeServer({"a.dcm": file_of(file)}) as server:
         array = lazydicom.open_image(server.url("a.dcm"))
         plan = array.plan(expression)
         server.forget()
@@ -92,7 +101,7 @@ def test_a_distant_read_makes_the_requests_that_were_planned(
 
 
 def test_a_plan_reads_no_pixel() -> None:
-    with RangeServer({"a.dcm": FILES["2 MiB each"]}) as server:
+    with RangeServer({"a.dcm": file_of("2 MiB each")}) as server:
         array = lazydicom.open_image(server.url("a.dcm"))
         server.forget()
 
@@ -102,7 +111,7 @@ def test_a_plan_reads_no_pixel() -> None:
 
 
 def test_frames_that_are_decoded_count_whole_and_once() -> None:
-    array = lazydicom.open_image(FILES["16 bits"])
+    array = lazydicom.open_image(file_of("16 bits"))
 
     plan = array.plan(([4, 4, 5], 3, slice(0, 2)))
 

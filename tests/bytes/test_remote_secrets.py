@@ -50,6 +50,7 @@ def with_canaries(protocol: str, options: dict[str, Any]) -> dict[str, Any]:
     return options
 
 
+@pytest.mark.usefixtures("waits")
 @pytest.mark.parametrize("protocol", PROTOCOLS)
 @pytest.mark.parametrize("fault", ["401", "login", "404", "cut", "gzip"])
 def test_secrets_of_an_open_array_are_in_no_text(

@@ -8,13 +8,16 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from io import BytesIO
+from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
 import fsspec
 import numpy as np
 import pytest
+import warm_process
 from dicom_files import make_native
+from hashes import hash_of
 from instance_uids import uids
 from numpy.typing import NDArray
 from orthanc import orthanc
@@ -49,17 +52,13 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Any]:
-    """Start a scheduler and two worker processes that talk over TCP."""
+    """Start a scheduler and a worker process that talk over TCP."""
     require_module("distributed")
     from distributed import Client
 
-    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": ":0"}
+    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
     with Client(set_as_default=False, protocol="tcp", **options) as client:  # type: ignore[no-untyped-call]
         yield client
-
-
-def hash_of(array: DicomArray) -> str:
-    return sha256(np.asarray(array).tobytes()).hexdigest()
 
 
 def test_every_server_gives_the_same_pixels(place: Place) -> None:
@@ -76,7 +75,7 @@ def test_threads_and_processes_of_any_kind_read_the_same(
 ) -> None:
     array = lazydicom.open_image(f"{place.url}/a.dcm", place.storage_options)
 
-    check_hashes(array, cluster)
+    check_hashes(array, cluster, warm_process.context())
 
 
 @pytest.mark.timeout(LIMIT_S)
@@ -87,18 +86,24 @@ def test_they_read_the_same_from_orthanc(
     with orthanc(tmp_path) as server:
         server.put(make_native(PIXELS, elements=uids("1.1")))
 
-        check_hashes(lazydicom.open_image(server.url("1.1")), cluster)
+        array = lazydicom.open_image(server.url("1.1"))
+        check_hashes(array, cluster, multiprocessing.get_context("spawn"))
 
 
-def check_hashes(array: DicomArray, cluster: Any) -> None:  # noqa: ANN401
+def check_hashes(
+    array: DicomArray,
+    cluster: Any,  # noqa: ANN401
+    processes: BaseContext,
+) -> None:
+    """Read in threads, forks, processes that inherit no client, and on a cluster."""
     expected = sha256(PIXELS.tobytes()).hexdigest()
 
     with ThreadPoolExecutor(4) as threads:
         assert set(threads.map(hash_of, [array] * 4)) == {expected}
-    for method in ("fork", "spawn"):
-        with multiprocessing.get_context(method).Pool(2) as pool:
+    for context in (multiprocessing.get_context("fork"), processes):
+        with context.Pool(2) as pool:
             hashes = pool.map_async(hash_of, [array] * 4).get(timeout=LIMIT_S)
-        assert set(hashes) == {expected}, method
+        assert set(hashes) == {expected}, context
     frames = cluster.compute(lazydicom.to_dask(array, frames_per_chunk=9))
     assert sha256(frames.result(timeout=LIMIT_S).tobytes()).hexdigest() == expected
 

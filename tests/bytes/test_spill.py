@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+import warm_process
 from dicom_files import DEFLATED, make_native
 
 import lazydicom
@@ -181,7 +182,7 @@ def test_a_temporary_folder_that_is_absent_is_named(
 
 
 MANY = """
-import os, resource, sys, lazydicom
+import resource, sys
 resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
 arrays = [lazydicom.open_image(f"zip://{k}.dcm::{sys.argv[1]}") for k in range(100)]
 arrays += [lazydicom.open_image(f"{sys.argv[1]}.{k}") for k in range(100)]
@@ -197,10 +198,7 @@ def test_open_files_hold_no_descriptor(tmp_path: Path) -> None:
             archive.writestr(f"{k}.dcm", member)
             (tmp_path / f"many.zip.{k}").write_bytes(FILE)
 
-    command = [sys.executable, "-c", MANY, str(path)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-
-    assert done.stdout.strip() == "200"
+    assert warm_process.run(MANY, path).strip() == "200"
 
 
 def test_what_a_killed_process_left_is_deleted_by_the_next(spills: Path) -> None:

@@ -13,7 +13,7 @@ from dicom_files import make_native, stored_pixels
 from pydicom import dcmread
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import ImplicitVRLittleEndian
-from real_files import NATIVE, files_of, real_file
+from real_files import NATIVE, files_of, of_each_series, real_file
 from tools import require_program, require_shared_data
 
 import lazydicom
@@ -80,7 +80,7 @@ def _assert_same(ours: NDArray[Any], theirs: NDArray[Any], *, converted: bool) -
         assert np.array_equal(ours, theirs, equal_nan=ours.dtype.kind == "f")
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("name", of_each_series(FILES))
 def test_every_frame_equals_pydicom_by_every_route(name: str) -> None:
     path = FILES[name]
     dataset = dcmread(path, force=True)

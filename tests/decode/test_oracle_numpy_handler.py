@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixel_data_handlers import numpy_handler as pydicoms
 from pydicom.pixels.utils import reshape_pixel_array
 from pydicom.uid import UID
-from real_files import NATIVE, files_of
+from real_files import NATIVE, files_of, of_each_series
 from tools import require_program, require_shared_data
 
 from lazydicom import numpy_handler as ours
@@ -43,7 +43,7 @@ def test_a_type_error_of_pydicom_is_a_value_error(name: str) -> None:
     assert (theirs.error[0], mine.error[0]) == (TypeError, ValueError)
 
 
-@pytest.mark.parametrize("name", sorted(FILES.keys() - TYPE_ERRORS))
+@pytest.mark.parametrize("name", of_each_series(sorted(FILES.keys() - TYPE_ERRORS)))
 def test_a_real_file_makes_no_difference(name: str) -> None:
     assert_no_difference(lambda: dcmread(FILES[name], force=True))
 

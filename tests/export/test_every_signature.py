@@ -11,7 +11,7 @@ import pytest
 import xarray as xr
 import zarr
 from command_line import run
-from real_files import ROOTS
+from real_files import first_of_each_series, names_of_all, real_file
 from routes import read_references
 
 import lazydicom
@@ -53,19 +53,18 @@ def signature(array: DicomArray) -> str:
 def files() -> dict[str, Path]:
     """Find the smallest file of each signature."""
     smallest: dict[str, tuple[int, str, Path]] = {}
-    for folder in ROOTS.values():
-        for path in filter(lambda one: one.is_file(), folder.rglob("*")):
-            try:
-                array = open_quietly(path)
-                if array.nbytes < smallest.get(signature(array), (1 << 40,))[0]:
-                    with warnings.catch_warnings():
-                        warnings.simplefilter("ignore", LazyDicomWarning)
-                        array[0]  # some are made to be opened, not to be decoded
-            except LazyDicomError:
-                continue
-            candidate = (array.nbytes, str(path), path)
-            key = signature(array)
-            smallest[key] = min(smallest.get(key, candidate), candidate)
+    for path in map(real_file, first_of_each_series(names_of_all())):
+        try:
+            array = open_quietly(path)
+            if array.nbytes < smallest.get(signature(array), (1 << 40,))[0]:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore", LazyDicomWarning)
+                    array[0]  # some are made to be opened, not to be decoded
+        except LazyDicomError:
+            continue
+        candidate = (array.nbytes, str(path), path)
+        key = signature(array)
+        smallest[key] = min(smallest.get(key, candidate), candidate)
     return {key: path for key, (_, _, path) in smallest.items()}
 
 

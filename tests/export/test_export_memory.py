@@ -6,17 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import warm_process
 from codec_frames import CASES, KINDS, make_pixels
 from dicom_files import DEFLATED, EXPLICIT_BIG, make_encapsulated, make_native
 from enhanced_files import write_enhanced
-from ratios import run_child
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 CHILD = """
 import resource, sys
-import lazydicom
 source, store, options, limited = sys.argv[1], sys.argv[2], eval(sys.argv[3]), sys.argv[4]
 array = lazydicom.open_image(source)
 lazydicom.to_zarr(lazydicom.open_image(sys.argv[5]), store + ".warm")
@@ -73,18 +72,12 @@ def export(
 
 
 def export_file(source: Path, options: str, *, limited: bool) -> tuple[int, int]:
-    """Export in a fresh process."""
+    """Export in a process of its own."""
     small = source.with_name("small.dcm")
     write_enhanced(small, number_of_frames=2, rows=16, columns=16)
     store = source.with_name(f"{source.stem}{limited}.zarr")
-    _, printed = run_child(
-        CHILD,
-        str(source),
-        str(store),
-        options,
-        "yes" if limited else "no",
-        str(small),
-    )
+    limit = "yes" if limited else "no"
+    printed = warm_process.run(CHILD, source, store, options, limit, small)
     workers, grown = map(int, printed.split())
     return workers, grown
 
@@ -98,7 +91,7 @@ def export_file(source: Path, options: str, *, limited: bool) -> tuple[int, int]
     ],
 )
 def test_an_export_stays_within_its_limit(options: str, tmp_path: Path) -> None:
-    _, grown = export(tmp_path, 40, options, limited=True)
+    _, grown = export(tmp_path, 24, options, limited=True)
 
     assert grown <= 96
 
@@ -153,7 +146,7 @@ def test_a_small_limit_takes_workers_away(tmp_path: Path) -> None:
 
 def test_the_peak_does_not_grow_with_the_file(tmp_path: Path) -> None:
     _, short = export(tmp_path, 12, "{}", limited=False)
-    _, long = export(tmp_path, 60, "{}", limited=False)
+    _, long = export(tmp_path, 36, "{}", limited=False)
 
     assert long <= short + 16
 

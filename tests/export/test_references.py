@@ -555,11 +555,15 @@ def test_our_codec_is_found_by_its_name_and_only_reads(tmp_path: Path) -> None:
         codec.decode(b"")
 
 
+MANY = [10_000, pytest.param(100_000, marks=pytest.mark.heavy)]
+
+
+@pytest.mark.parametrize("frames", MANY)
 @pytest.mark.parametrize("name", ["a.json", "a.parq"])
-def test_references_of_100_000_frames_are_written_in_seconds(
-    name: str, tmp_path: Path
+def test_references_of_many_frames_are_written_in_seconds(
+    name: str, frames: int, tmp_path: Path
 ) -> None:
-    array = write(tmp_path, make_native(number_of_frames=100_000))
+    array = write(tmp_path, make_native(number_of_frames=frames))
 
     started = time.process_time()
     lazydicom.to_references(array, tmp_path / name)
@@ -568,9 +572,10 @@ def test_references_of_100_000_frames_are_written_in_seconds(
     np.testing.assert_array_equal(read_last(tmp_path / name), array[-1])
 
 
+@pytest.mark.parametrize("number_of_frames", MANY)
 @pytest.mark.parametrize("alike", [True, False])
-def test_compressed_references_of_100_000_frames_are_written_in_seconds(
-    alike: bool, tmp_path: Path
+def test_compressed_references_of_many_frames_are_written_in_seconds(
+    alike: bool, number_of_frames: int, tmp_path: Path
 ) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (100, 8, 8)).astype(np.uint8)
     frames = [
@@ -578,7 +583,7 @@ def test_compressed_references_of_100_000_frames_are_written_in_seconds(
         for one in (noise[:1] if alike else noise)
     ]
     file = make_encapsulated(
-        frames * (100_000 // len(frames)),
+        frames * (number_of_frames // len(frames)),
         table="extended",
         rows=8,
         columns=8,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from codec_files import codec_file
-from codec_frames import CASES
+from codec_frames import CASES, KINDS, RLE_LOSSLESS, SYNTAXES
 from kinds_of_files import FILES
 from real_files import _transfer_syntax, files_of, real_file
 from routes import COPIES_AND_VIEWS, REFERENCES, fingerprint
@@ -24,6 +24,13 @@ if TYPE_CHECKING:
     from lazydicom import DicomArray
 
 _LARGEST = 1 << 21
+FEW = {f"{syntax.uid} {kind}" for syntax in SYNTAXES for kind in syntax.kinds[:1]} | {
+    f"{RLE_LOSSLESS} {kind}" for kind in KINDS
+}
+"""Each syntax and each kind of pixel; `heavy` tries each syntax with each kind."""
+MADE = [
+    pytest.param(case, marks=[] if case in FEW else pytest.mark.heavy) for case in CASES
+]
 
 
 def sample() -> list[str]:
@@ -56,7 +63,7 @@ def open_quietly(path: Path) -> DicomArray:
         return lazydicom.open_image(path)
 
 
-@pytest.fixture(params=[*FILES, *CASES, *sample()])
+@pytest.fixture(params=[*FILES, *MADE, *sample()])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     if request.param not in FILES and request.param not in CASES:
         return real_file(request.param)

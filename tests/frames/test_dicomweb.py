@@ -108,6 +108,9 @@ FILES = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("waits")
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Orthanc]:
     with orthanc(tmp_path_factory.mktemp("orthanc")) as running:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+pytestmark = pytest.mark.usefixtures("waits")
 SECRET = "S3CR3T"  # noqa: S105 (that is the point)
 HIDDEN = base64.b64encode(f"user:{SECRET}".encode()).decode()
 

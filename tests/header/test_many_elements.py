@@ -104,6 +104,18 @@ FORMS: Final[dict[str, tuple[str, dict[str, bool]]]] = {
     "big endian": (EXPLICIT_BIG, {"big_endian": True}),
 }
 KINDS: Final = list(bombs({}))
+FEW: Final = (
+    "elements",
+    "delimited items per frame",
+    "sequences in one item per frame",
+)
+"""Kinds that are written in every form; those left out are `heavy`."""
+CASES: Final = [
+    pytest.param(form, kind, marks=[] if few else pytest.mark.heavy)
+    for form in FORMS
+    for kind in KINDS
+    for few in [form == "explicit" or kind in FEW]
+]
 
 
 @cache
@@ -112,8 +124,7 @@ def bombs_of(form: str) -> dict[str, bytes]:
 
 
 @pytest.mark.filterwarnings("ignore::lazydicom.errors.LazyDicomWarning")
-@pytest.mark.parametrize("name", KINDS)
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("form", "name"), CASES)
 def test_many_elements_cost_little_time_and_memory(form: str, name: str) -> None:
     file = make_native(
         number_of_frames=1,

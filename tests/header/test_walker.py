@@ -77,7 +77,7 @@ def _values() -> st.SearchStrategy[bytes]:
 
 @pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("block", [16, 64, 1 << 16])
-@settings(max_examples=60)
+@settings(max_examples=20)
 @given(data=st.data())
 def test_each_step_ends_where_the_next_element_begins(
     form: str, block: int, data: st.DataObject

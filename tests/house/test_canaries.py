@@ -46,8 +46,8 @@ TERMS: Final = (
 def files_with(tag: int) -> Iterator[bytes]:
     """Make files that hold the canary in one element, of its own VR and of names."""
     known = dictionary_VR(tag).split(" or ")[0] if dictionary_has_tag(tag) else "LO"
-    for vr in {known, "PN"} - {"SQ"}:
-        for text in TEXTS:
+    for vr, text in zip(("PN", known), TEXTS, strict=True):
+        if vr != "SQ":
             yield make_native(elements={tag: element(tag, vr, text)})
 
 

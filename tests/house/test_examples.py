@@ -1,14 +1,19 @@
 """Every example runs from a clean checkout."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
 import pytest
+import warm_process
 from tools import REPOSITORY
 
+SCRIPT = """
+import os, runpy, sys
+_, script, folder, *sys.argv[1:] = sys.argv
+os.chdir(folder)
+runpy.run_path(script, run_name="__main__")
+"""
 EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
 
 
@@ -16,25 +21,15 @@ EXAMPLES = sorted((REPOSITORY / "examples").glob("*.py"))
 def test_an_example_runs_and_prints_what_it_shows(
     example: Path, tmp_path: Path
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, str(example)],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
-
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.strip()
+    assert warm_process.run(SCRIPT, example, tmp_path).strip()
 
 
 def test_the_picture_of_the_readme_is_what_its_example_makes(tmp_path: Path) -> None:
     shown = REPOSITORY / "docs" / "pictures" / "three-planes.png"
     made = tmp_path / "made.png"
-    script = str(REPOSITORY / "examples" / "three_planes.py")
+    script = REPOSITORY / "examples" / "three_planes.py"
 
-    subprocess.run([sys.executable, script, str(made)], check=True, timeout=100)
+    warm_process.run(SCRIPT, script, tmp_path, made)
 
     expected, pixels = (
         np.asarray(imagecodecs.png_decode(path.read_bytes())).astype(int)

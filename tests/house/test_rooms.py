@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import pytest
 from tools import REPOSITORY
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
 PACKAGE: Final = REPOSITORY / "src" / "lazydicom"
@@ -63,16 +63,21 @@ def is_there(name: str, room: Path) -> bool:
     places = (place / path for place in (room, room.parent, PACKAGE))
     if any(place.is_dir() or place.with_suffix(".py").is_file() for place in places):
         return True
-    return name == "lazydicom" or name in set(defined_names(room))
+    return name == "lazydicom" or name in names_in(room)
 
 
-def defined_names(room: Path) -> Iterator[str]:
-    """Yield `module.name`, and the name alone, for all that a room defines."""
-    for path in room.rglob("*.py"):
-        for node in ast.parse(path.read_text()).body:
-            for name in names_of(node):
-                yield name
-                yield f"{path.stem}.{name}"
+@cache
+def names_in(room: Path) -> set[str]:
+    """Return `module.name`, and the name alone, for all that a room defines."""
+    return {name for path in room.rglob("*.py") for name in defined_names(path)}
+
+
+@cache
+def defined_names(path: Path) -> list[str]:
+    """Return what a module defines, with its own name before it and without."""
+    tree = ast.parse(path.read_text())
+    names = [name for node in tree.body for name in names_of(node)]
+    return [*names, *(f"{path.stem}.{name}" for name in names)]
 
 
 def names_of(node: ast.stmt) -> list[str]:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import warm_process
 from codec_frames import decode, make_frame
 
 from lazydicom._decode import isolation
@@ -60,6 +60,12 @@ FAMILIES: Final = {
 }
 """Cases that stand for a codec family; seeds take them in turn."""
 
+CHILD: Final = """
+import os, sys
+os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # libraries talk
+from mutations import decode_mutations
+decode_mutations(*sys.argv[1:])
+"""
 _INTERESTING: Final = (0x00, 0x01, 0x7F, 0x80, 0xFF)
 _HANGS_AFTER_S: Final = 20.0
 
@@ -113,27 +119,30 @@ def run_campaign(family: str, count: int, mode: Isolation) -> Counter[str]:
 
 def _watch(arguments: list[str], log: Path) -> str | None:
     """Wait for a child; tell what killed it."""
-    command = [sys.executable, __file__, "child", *arguments]
-    child = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    child, stdout = warm_process.start(CHILD, *arguments)
+    stdout.close()
     size, since = -1, time.monotonic()
-    while child.poll() is None:
-        time.sleep(0.05)
+    while child.exitcode is None:
+        child.join(0.05)
         if log.stat().st_size != size:
             size, since = log.stat().st_size, time.monotonic()
         elif time.monotonic() - since > _HANGS_AFTER_S + 10:
             child.kill()
-            child.wait()
+            child.join()
             return "hang"
-    if child.returncode < 0:
-        return f"signal {-child.returncode}"
-    return None if child.returncode == 0 else f"exit {child.returncode}"
+    if child.exitcode < 0:
+        return f"signal {-child.exitcode}"
+    return None if child.exitcode == 0 else f"exit {child.exitcode}"
 
 
-def _child(family: str, start: int, count: int, mode: Isolation, log: Path) -> None:
+def decode_mutations(
+    family: str, start: str, count: str, mode: Isolation, log: str
+) -> None:
+    """Decode, and note each outcome in `log`."""
     isolation.TIMEOUT_S = _HANGS_AFTER_S  # type: ignore[misc]
     frames = [make_frame(case) for case in FAMILIES[family]]
-    with log.open("ab", buffering=0) as lines:  # a crash loses nothing
-        for seed in range(start, count):
+    with Path(log).open("ab", buffering=0) as lines:  # a crash loses nothing
+        for seed in range(int(start), int(count)):
             lines.write(b"%d" % seed)
             frame = frames[seed % len(frames)]
             lines.write(f" {_outcome(frame, seed, mode)}\n".encode())
@@ -164,8 +173,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "child":
-        family, start, count, mode, log = sys.argv[2:]
-        _child(family, int(start), int(count), mode, Path(log))  # type: ignore[arg-type]
-    else:
-        main()
+    main()

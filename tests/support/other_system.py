@@ -1,6 +1,7 @@
 """Play Windows or macOS: take away what they lack, then run something.
 
-``python other_system.py windows tests/open …`` runs pytest there. All but lazydicom is
+``python other_system.py windows tests/open …`` runs pytest there. With ``--few`` before
+the tests, little is imported: enough for those that only open. All but lazydicom is
 imported before, so that only lazydicom sees the difference. Path syntax, open files that
 cannot be removed and encodings are not played.
 """
@@ -33,17 +34,19 @@ OTHERS: Final = (
     "numcodecs", "numpy", "ome_zarr.io", "pydicom", "pytest", "requests", "rich.console",
     "s3fs", "upath", "xarray", "zarr", "zarr.storage", "tqdm", "pkg_resources",
 )  # fmt: skip
+FEW: Final = ("aiohttp", "fsspec", "hypothesis", "numpy", "pydicom", "pytest")
+"""What tests of opening need."""
 _REWRITTEN: Final = "pytest.PytestAssertRewriteWarning"
 _ = (asyncio, concurrent.futures, multiprocessing.connection, subprocess)
 
 
-def become(system: str) -> None:
+def become(system: str, others: tuple[str, ...]) -> None:
     """Take away what a system lacks."""
     if system == "windows":  # shutil saw at its import that folders have descriptors
         vars(shutil)["_use_fd_functions"] = False
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name in OTHERS:
+        for name in others:
             with suppress(ImportError):
                 importlib.import_module(name)
     for name in LINUX_ONLY if system == "macos" else UNIX_ONLY:
@@ -73,9 +76,11 @@ def main() -> None:
     """Run pytest on what the command line names."""
     import pytest
 
-    become(sys.argv[1])
+    system, *arguments = sys.argv[1:]
+    is_short = arguments[0] == "--few"
+    become(system, FEW if is_short else OTHERS)
     plain = ["-p", "no:cacheprovider", "-q", "-W", f"ignore::{_REWRITTEN}"]
-    sys.exit(pytest.main([*plain, *sys.argv[2:]]))
+    sys.exit(pytest.main([*plain, *arguments[is_short:]]))
 
 
 if __name__ == "__main__":

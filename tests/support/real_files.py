@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
+import pytest
 from dicom_elements import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from pydicom.errors import InvalidDicomError
 from pydicom.filereader import read_file_meta_info
 from tools import SHARED_DATA
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Iterator
+
+    from _pytest.mark import ParameterSet
 
 NATIVE: Final = (EXPLICIT_LITTLE, EXPLICIT_BIG, IMPLICIT_LITTLE, DEFLATED)
 
@@ -49,6 +56,35 @@ def files_of_classes(*sop_classes: str) -> dict[str, Path]:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and _meta(path, "MediaStorageSOPClassUID") in sop_classes
     }
+
+
+def of_each_series(names: Collection[str]) -> list[ParameterSet]:
+    """Give names as parameters; slices of a series are alike: its fifth is `heavy`."""
+    first = set(first_of_each_series(names))
+    return [
+        pytest.param(name, marks=() if name in first else pytest.mark.heavy)
+        for name in names
+    ]
+
+
+def first_of_each_series(names: Iterable[str]) -> Iterator[str]:
+    """Leave out all but four slices of each series."""
+    seen: Counter[str] = Counter()
+    for name in names:
+        folder = name.rpartition("/")[0]
+        seen[folder] += 1
+        if not folder.startswith("shared/10_series/") or seen[folder] <= 4:
+            yield name
+
+
+def names_of_all() -> list[str]:
+    """Return the short name of every file, whatever it is."""
+    return [
+        f"{root}/{path.relative_to(folder)}"
+        for root, folder in ROOTS.items()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    ]
 
 
 def real_file(name: str) -> Path:

@@ -24,7 +24,7 @@ from pydicom.pixels.processing import (
 from pydicom.uid import (
     ImplicitVRLittleEndian,
 )
-from real_files import ROOTS, real_file
+from real_files import ROOTS, first_of_each_series, names_of_all, real_file
 from windowed_files import windowed
 
 import lazydicom
@@ -41,17 +41,14 @@ _RESCALE: Final = ("RescaleSlope", "RescaleIntercept")
 @cache
 def headers() -> dict[str, Dataset]:
     """Read the headers of all real files that are not too large."""
-    found = {}
-    for root, folder in ROOTS.items():
-        for path in sorted(folder.rglob("*")):
-            dataset = _header(path)
-            if dataset is not None:
-                found[f"{root}/{path.relative_to(folder)}"] = dataset
-    return found
+    found = {
+        name: _header(real_file(name)) for name in first_of_each_series(names_of_all())
+    }
+    return {name: dataset for name, dataset in found.items() if dataset is not None}
 
 
 def _header(path: Path) -> Dataset | None:
-    if not path.is_file() or path.stat().st_size > 1 << 24:
+    if path.stat().st_size > 1 << 24:
         return None
     try:
         with warnings.catch_warnings():

@@ -204,13 +204,15 @@ def _part_from_parent() -> None:
     """Let a fork close the clients that it inherits, without harm to its parent.
 
     fsspec does so. But what watches connections is shared with the parent: one that is
-    closed here would be watched there no more, and no response on it be seen.
+    closed here would be watched there no more, and no response on it be seen. And the loop
+    runs in a thread that no child inherits: fsspec would wait a second for each client.
     """
     import selectors
 
     for loop in _inherited:
         if hasattr(loop, "_selector"):
             loop._selector = selectors.DefaultSelector()  # noqa: SLF001 (no other way)
+            loop._thread_id = None  # noqa: SLF001 (it is not running)
 
 
 at_fork(before=_remember_loop, in_child=_part_from_parent)

@@ -1,0 +1,38 @@
+"""Asking a server again, without the waits in between.
+
+How often and after which wait is as ever; only nobody waits. So a test of a fault that
+stays takes as long as its requests, and says of the waits what no clock need measure.
+"""
+
+from __future__ import annotations
+
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+import retrying
+
+from lazydicom._bytes.remote import retry
+
+if TYPE_CHECKING:
+    import pytest
+
+
+def skip_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Skip what is waited between tries; return the list that it is noted in."""
+    noted: list[float] = []
+
+    async def note(seconds: float) -> None:
+        noted.append(seconds)
+
+    monkeypatch.setattr(retry, "asyncio", SimpleNamespace(sleep=note))
+    # What dicomweb-client asks again with.
+    clock = SimpleNamespace(time=time.time, sleep=noted.append)
+    monkeypatch.setattr(retrying, "time", clock)
+    return noted
+
+
+def shorten_stalls(monkeypatch: pytest.MonkeyPatch, *, times: float) -> None:
+    """Take silence for a stall so many times sooner, and give up so much sooner."""
+    for name in ("_FIRST_STALL_S", "LIMIT_S"):
+        monkeypatch.setattr(retry, name, getattr(retry, name) / times)
