@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import retrying
 
-from lazydicom._bytes.remote import retry
+from lazydicom._bytes.remote import response
 
 if TYPE_CHECKING:
     import pytest
@@ -25,7 +25,7 @@ def skip_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def note(seconds: float) -> None:
         noted.append(seconds)
 
-    monkeypatch.setattr(retry, "asyncio", SimpleNamespace(sleep=note))
+    monkeypatch.setattr(response, "asyncio", SimpleNamespace(sleep=note))
     # What dicomweb-client asks again with.
     clock = SimpleNamespace(time=time.time, sleep=noted.append)
     monkeypatch.setattr(retrying, "time", clock)
@@ -35,4 +35,4 @@ def skip_waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def shorten_stalls(monkeypatch: pytest.MonkeyPatch, *, times: float) -> None:
     """Take silence for a stall so many times sooner, and give up so much sooner."""
     for name in ("_FIRST_STALL_S", "LIMIT_S"):
-        monkeypatch.setattr(retry, name, getattr(retry, name) / times)
+        monkeypatch.setattr(response, name, getattr(response, name) / times)
