@@ -19,6 +19,7 @@ from retry_waits import shorten_stalls
 import lazydicom
 from lazydicom._bytes.open import open_source
 from lazydicom._bytes.ranges import read_many
+from lazydicom._bytes.remote import response
 from lazydicom._bytes.source import ByteRange, ByteSource
 from lazydicom.errors import SourceChangedError, SourceError
 
@@ -138,8 +139,14 @@ def test_three_stalls_in_a_row_are_not_seen(
     indirect=["open_it"],
 )
 def test_a_fault_that_stays_ends_in_an_error(
-    fault: str, opened: ByteSource, server: RangeServer, soon: list[float]
+    fault: str,
+    opened: ByteSource,
+    server: RangeServer,
+    soon: list[float],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(response, "LIMIT_S", 3.0 if fault in SLOW else response.LIMIT_S)
+
     check_end(fault, opened, server, within_s=100)
 
     assert 1 <= sum(soon) < 10 or fault in SLOW
