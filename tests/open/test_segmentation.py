@@ -536,43 +536,6 @@ def test_every_view_and_copy_has_the_same_labels(
     assert lazydicom.verify(tmp_path / "copy.zarr", seg).ok
 
 
-REAL = [
-    "24x38x3_label.seg",
-    "UCSF-BR-06_seg.dcm",
-    "dcmqi_sr-example_seg.dcm",
-    "liver.dcm",
-    "liver_deflate.dcm",
-    "liver_j2k.dcm",
-    "liver_nonbyte_aligned.dcm",
-    "liver_nonbyte_aligned_rle.dcm",
-    "seg_image_cr_binary.dcm",
-    "seg_image_ct_binary.dcm",
-    "seg_image_ct_true_fractional.dcm",
-    "seg_image_sm_control.dcm",
-    "seg_image_sm_control_labelmap.dcm",
-    "seg_image_sm_dots_tiled_full.dcm",
-    "sparse-labelmap-noppv.dcm",
-]
-
-
-@pytest.mark.parametrize("name", REAL)
-def test_real_segmentations_hold_every_pixel_of_their_frames(
-    shared_data: Path, name: str
-) -> None:
-    path = shared_data / "02_segmentation" / name
-
-    seg = lazydicom.open_segmentation(path, on_unknown="keep")
-
-    frames = np.asarray(lazydicom.open_image(path))
-    assert seg.dims == ("segment", "z", "y", "x")
-    table = lazydicom.segment_table(seg)
-    assert len(table) == seg.shape[0]
-    if "labelmap" in name:
-        assert int(np.asarray(seg).sum()) <= int((frames > 0).sum())
-    else:
-        assert int(np.asarray(seg).sum()) == int(frames.sum())
-
-
 @pytest.mark.parametrize("swapped", [True, False])
 def test_a_frame_that_refers_to_another_plane_is_a_warning(
     tmp_path: Path, swapped: bool

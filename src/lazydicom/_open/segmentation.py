@@ -85,7 +85,8 @@ def open_segmentation(
     fractional : {"stored", "unit"}
         ``"unit"`` divides the values of a FRACTIONAL segmentation by their maximum.
     labels : bool
-        Add the coordinate ``label`` along the segments; it is free text.
+        Add the coordinates ``label``, which is free text, and ``color`` (``"#dd8265"``, ""
+        where none is recommended) along the segments. xarray then selects by label, too.
     on_overlap : {"error", "first", "last"}
         With `combine`, what a voxel gets that two segments hold, by segment number.
     on_unknown : {"error", "keep"}

@@ -34,6 +34,7 @@ from lazydicom._views.geometry import (
 from lazydicom._views.lut.kernels import mask_and_rescale
 from lazydicom._views.lut.real_world import real_world_units
 from lazydicom._views.lut.scaling import FrameScaling, frame_scaling
+from lazydicom._views.segment_index import index_by_label
 from lazydicom.errors import redact_url
 
 _PIXELS: Final = "pixels"
@@ -116,7 +117,7 @@ def to_xarray(
         chunks=cast("Any", chunks),
         mask_and_scale=_is_dose(array) if mask_and_scale is None else mask_and_scale,
     )
-    return dataset[_PIXELS]
+    return index_by_label(dataset[_PIXELS])
 
 
 def _is_dose(array: FrameArray) -> bool:

@@ -78,7 +78,14 @@ def _coords(described: Sequence[Segment], *, labels: bool) -> dict[str, Coordina
     if labels:
         texts = np.array([segment.label for segment in described], np.str_)
         coords["label"] = Coordinate(("segment",), texts)
+        colors = [_hexadecimal(segment.rgb) for segment in described]
+        coords["color"] = Coordinate(("segment",), np.array(colors, np.str_))
     return coords
+
+
+def _hexadecimal(rgb: tuple[int, int, int] | None) -> str:
+    """Return a colour as web pages write it, "" where there is none."""
+    return "" if rgb is None else "#" + bytes(rgb).hex()
 
 
 def as_unit(array: DicomArray, table: FrameTable) -> ComputedArray:
