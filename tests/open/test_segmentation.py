@@ -284,6 +284,50 @@ def test_it_lies_on_its_image_in_any_order_and_in_part(
 
 
 @pytest.mark.parametrize(
+    "part",
+    [
+        {"z": slice(None, None, 2)},
+        {"z": slice(None, None, -2), "x": slice(8, 1, -3)},
+        {"z": slice(1, 6, 4), "y": slice(None, None, 2), "x": slice(3, 4)},
+        {"z": slice(5, 6), "y": slice(None, None, 4)},
+        {"z": slice(None, None, -1), "y": slice(7, None, -1)},
+    ],
+)
+@pytest.mark.parametrize("combine", [None, "labelmap"])
+def test_it_lies_on_every_other_plane_and_pixel_of_its_image(
+    tmp_path: Path, part: dict[str, slice], combine: Literal["labelmap"] | None
+) -> None:
+    planes = make_ct(orientation=TILTED)
+    binary = last(TRUTH).astype(np.uint8)
+    write_segmentation(tmp_path / "a.dcm", planes, binary, "BINARY")
+    ct = lazydicom.open_series(write_ct(tmp_path / "ct", planes)).isel(**part)
+
+    seg = lazydicom.open_segmentation(tmp_path / "a.dcm", like=ct, combine=combine)
+
+    key = tuple(part.get(name, slice(None)) for name in "zyx")
+    expected: NDArray[Any] = TRUTH[(slice(None), *key)]
+    if combine is not None:
+        expected = label_map(TRUTH, NUMBERS)[key]
+    assert seg.shape[-3:] == ct.shape
+    np.testing.assert_array_equal(seg[...], expected)
+
+
+def test_a_segmentation_of_every_other_pixel_lies_on_these(tmp_path: Path) -> None:
+    coarse = make_ct((3, 5, 6), spacing=(5.0, 1.4, 1.8))
+    masks = make_segments(2, (3, 5, 6))
+    pixels = last(masks).astype(np.uint8)
+    write_segmentation(tmp_path / "a.dcm", coarse, pixels, "BINARY", (1, 2))
+    ct = lazydicom.open_series(write_ct(tmp_path / "ct", make_ct()))
+    every = {"z": slice(None, None, 2), "y": slice(0, 9, 2), "x": slice(0, 11, 2)}
+
+    seg = lazydicom.open_segmentation(tmp_path / "a.dcm", like=ct.isel(**every))
+
+    np.testing.assert_array_equal(seg[...], masks)
+    with pytest.raises(InvalidDicomError, match=r"along x are 1\.8 mm, in like= 0\.9"):
+        lazydicom.open_segmentation(tmp_path / "a.dcm", like=ct)
+
+
+@pytest.mark.parametrize(
     ("changed", "reason"),
     [
         ({"origin": (-20.0, -15.0, 101.0)}, r"1\.000 mm beside .* along z"),
@@ -293,7 +337,7 @@ def test_it_lies_on_its_image_in_any_order_and_in_part(
         ({"spacing": (2.5, 0.7, 0.91)}, r"along x are 0\.91 mm, in like= 0\.9"),
         ({"orientation": TILTED}, "turned by"),
         ({"reference": "another"}, "Another Frame of Reference"),
-        ({"shape": (6, 8, 11)}, "has 8 pixels along y, like= has 9"),
+        ({"shape": (6, 8, 11)}, "have 8 pixels along y, those of like= 9"),
     ],
 )
 def test_what_does_not_lie_on_the_image_is_an_error_with_the_distance(
@@ -422,8 +466,55 @@ def test_contours_are_refused_with_the_name_of_what_reads_them(tmp_path: Path) -
     dataset.SOPClassUID = UID("1.2.840.10008.5.1.4.1.1.481.3")
     dataset.save_as(tmp_path / "rt.dcm", enforce_file_format=True)
 
-    with pytest.raises(InvalidDicomError, match="rt-utils"):
-        lazydicom.open_segmentation(tmp_path / "rt.dcm")
+    for url in (tmp_path / "rt.dcm", dataset):
+        with pytest.raises(InvalidDicomError, match="rt-utils"):
+            lazydicom.open_segmentation(url)
+
+
+@pytest.mark.parametrize(
+    ("origin", "spacing", "reason"),
+    [
+        ((-20.0, -15.0, 101.0), 2.5, r"1\.000 mm beside the nearest .* SimpleITK"),
+        ((-19.6, -15.3, 100.0), 2.5, r"0\.500 mm beside the nearest .* SimpleITK"),
+        (
+            (-20.0, -15.0, 100.0),
+            1.25,
+            r"0\.000 mm .* 1\.250 mm beside .* along z; noth",
+        ),
+        ((-20.0, -15.0, 102.5), 2.5, "it lies on the voxels of like= as it is"),
+    ],
+)
+def test_a_dose_on_an_image_is_resampling_which_is_refused_with_the_distance(
+    tmp_path: Path, origin: tuple[float, ...], spacing: float, reason: str
+) -> None:
+    write_dose(tmp_path / "dose.dcm", origin, spacing)
+    ct = lazydicom.open_series(write_ct(tmp_path / "ct", make_ct()))
+
+    with pytest.raises(InvalidDicomError, match=f"RT Dose Storage, which .*{reason}"):
+        lazydicom.open_segmentation(tmp_path / "dose.dcm", like=ct)
+
+
+def test_a_dose_of_another_frame_of_reference_has_no_distance(tmp_path: Path) -> None:
+    write_dose(tmp_path / "dose.dcm", (-20.0, -15.0, 100.0), 2.5)
+    other = make_ct(reference="another")
+    ct = lazydicom.open_series(write_ct(tmp_path / "ct", other))
+
+    with pytest.raises(InvalidDicomError, match="Another Frame of Reference") as caught:
+        lazydicom.open_segmentation(tmp_path / "dose.dcm", like=ct)
+    assert "0.000" not in str(caught.value)
+
+
+def write_dose(path: Path, origin: tuple[float, ...], spacing: float) -> None:
+    dataset = make_ct()[0]
+    dataset.SOPClassUID = UID("1.2.840.10008.5.1.4.1.1.481.2")
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    dataset.Modality, dataset.NumberOfFrames = "RTDOSE", 3
+    dataset.ImagePositionPatient = list(origin)
+    dataset.FrameIncrementPointer = 0x3004000C
+    dataset.GridFrameOffsetVector = [0, spacing, 2 * spacing]
+    dataset.DoseGridScaling, dataset.DoseUnits = 0.5, "GY"
+    dataset.PixelData *= 3
+    dataset.save_as(path, enforce_file_format=True)
 
 
 def test_a_series_with_frames_left_out_names_the_opener_that_fits(

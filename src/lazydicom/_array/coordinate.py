@@ -21,6 +21,8 @@ class Coordinate:
     values: NDArray[Any]
     units: str = ""
     """Empty for numbers that only count, and for text."""
+    step: int = 1
+    """Every how many-th position was taken along the first axis, whichever way it runs."""
 
     def __len__(self) -> int:
         """Return the length of the first axis."""
@@ -49,7 +51,8 @@ def crop_coordinates(
         index = tuple(_index(keys.get(dim, slice(None))) for dim in one.dims)
         kept = tuple(dim for dim in one.dims if not isinstance(keys.get(dim), int))
         values = np.asarray(np.asarray(one.values)[index])
-        cropped[name] = Coordinate(kept, values, one.units)
+        step = abs(_first_and_step(keys.get(next(iter(one.dims), "")))[1])
+        cropped[name] = Coordinate(kept, values, one.units, one.step * step)
     return cropped
 
 

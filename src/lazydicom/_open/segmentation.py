@@ -10,7 +10,7 @@ import numpy as np
 from lazydicom._arrange.frame_table import tabulate
 from lazydicom._arrange.segments.description import Segment, read_segments
 from lazydicom._arrange.segments.grid import arrange_label_map, arrange_segments
-from lazydicom._arrange.segments.like import lay_on
+from lazydicom._arrange.segments.like import lay_on, say_misfit
 from lazydicom._arrange.segments.values import (
     Names,
     OnUnknown,
@@ -25,6 +25,7 @@ from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.label_map import LabelMap, OnOverlap
 from lazydicom._array.lazy_array import check_lazy
 from lazydicom._header import tags
+from lazydicom._header.pydicom import uid_name
 from lazydicom._open.instance import (
     OpenKeywords,
     OpenOptions,
@@ -33,6 +34,7 @@ from lazydicom._open.instance import (
 )
 from lazydicom._open.many.files import Instances, open_instances
 from lazydicom._open.many.problems import raise_problem
+from lazydicom._open.series import open_series
 from lazydicom.errors import InvalidDicomError, LazyDicomError
 
 Fractional: TypeAlias = Literal["stored", "unit"]
@@ -40,7 +42,8 @@ Fractional: TypeAlias = Literal["stored", "unit"]
 _SEGMENTATIONS: Final = frozenset(
     ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")
 )
-_STRUCTURE_SET: Final = "1.2.840.10008.5.1.4.1.1.481.3"
+_SLIDE: Final = "1.2.840.10008.5.1.4.1.1.77.1.6"
+_NO_PIXELS: Final = ("No Pixel Data", "Expected one element of pixels")
 _OWN_KEYWORDS: Final = (
     "segments",
     "like",
@@ -120,7 +123,15 @@ def open_segmentation(
     if combine not in {None, "labelmap"}:
         raise ValueError(f"combine must be 'labelmap' or None, not {combine!r}")
     checked = open_options("open_segmentation", options, others=_OWN_KEYWORDS)
-    table = _in_order(_tabulate(url, storage_options or {}, checked))
+    table = _tabulate(url, storage_options or {}, checked)
+    other = _other_class(table)
+    if other is not None:
+        message = f"Expected a segmentation, found {other}"
+        if like is not None:
+            array = open_series(url, storage_options, **options)
+            message += f"; {say_misfit(array, like, tolerance_mm=tolerance_mm)}"
+        raise InvalidDicomError(message, url=table.images[0].url)
+    table = _in_order(table)
     described = read_segments(table.images[0])
     kind = _kind(table)
     lay = partial(_lay, like=like, tolerance_mm=tolerance_mm)
@@ -190,19 +201,21 @@ def _tabulate(
     url: Instances, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> FrameTable:
     """Return the table of all frames; whatever cannot be read is an error."""
-    opened = open_instances(url, storage_options, options)
+    try:
+        opened = open_instances(url, storage_options, options)
+    except LazyDicomError as error:
+        _add_advice(error)
+        raise
     for problem in opened.problems:
         if problem.error is not None:
             _add_advice(problem.error)
             raise_problem(problem)
-    table = tabulate(opened.batches)
-    _check_class(table)
-    return table
+    return tabulate(opened.batches)
 
 
 def _add_advice(error: LazyDicomError) -> None:
     """Name what reads contours, where a file has no pixels."""
-    if error.tag == tags.PIXEL_DATA and error.message.startswith("No Pixel Data"):
+    if error.tag == tags.PIXEL_DATA and error.message.startswith(_NO_PIXELS):
         error.message += (
             ". A segmentation has pixels; an RT Structure Set holds contours, which"
             " rt-utils, dcmrtstruct2nii and SlicerRT turn into masks"
@@ -223,15 +236,14 @@ def _in_order(table: FrameTable) -> FrameTable:
     return table.take(order)
 
 
-def _check_class(table: FrameTable) -> None:
-    for image, sop_class in zip(
-        table.images, table.instances["sop_class_uid"].tolist(), strict=True
-    ):
-        if sop_class not in _SEGMENTATIONS:
-            message = f"Expected a segmentation, found SOP Class {sop_class}: "
-            raise InvalidDicomError(
-                message + "open_series or open_image opens it", url=image.url
-            )
+def _other_class(table: FrameTable) -> str | None:
+    """Return what instances are that are no segmentation, and what opens them."""
+    classes = set(table.instances["sop_class_uid"].tolist()) - _SEGMENTATIONS
+    if not classes:
+        return None
+    name = uid_name(min(classes)) or f"SOP Class {min(classes)}"
+    opener = "open_slide" if min(classes) == _SLIDE else "open_series"
+    return f"{name}, which {opener} opens"
 
 
 def _kind(table: FrameTable) -> str:

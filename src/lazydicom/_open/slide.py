@@ -240,7 +240,10 @@ def _of_kind(images: Sequence[DicomImage], wanted: SlideImage) -> list[SlideFact
         kinds_here = sorted({kind if kind in known else "other" for kind in kinds})
         message = f"No {wanted} image of a slide, found {', '.join(kinds_here)}"
         if kinds_here == ["other"]:
-            message += "; open_image and open_series take other images"
+            message += (
+                "; open_image and open_series take other images, open_segmentation"
+                " takes segments"
+            )
         raise InvalidDicomError(message, url=images[0].url)
     return facts
 

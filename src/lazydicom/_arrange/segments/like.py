@@ -20,6 +20,7 @@ _SAME_SPACING: Final = 1e-3
 _LARGEST_PART: Final = 0.1
 """Of a pixel: those of slides are smaller than any tolerance in mm."""
 _GEOMETRY: Final = ("orientation", "spacing", "affine", "gantry_tilt")
+_ELSEWHERE: Final = "Another Frame of Reference"
 _ADVICE: Final = (
     "nothing is resampled here; SimpleITK, ITK, nibabel and highdicom do that"
 )
@@ -58,6 +59,8 @@ def lay_on(array: DicomArray, like: FrameArray, *, tolerance_mm: float) -> Dicom
     ours, theirs = _affine(array), _affine(like)
     if ours is None or theirs is None:
         return _same_matrix(array, like, url)
+    steps = [_step(like, k, ours, theirs) for k in range(3)]
+    theirs[:3, :3] /= steps  # as it was before positions were left out
     signs = [_direction(ours, theirs, k, url) for k in (0, 1)]
     for one, affine in ((array, ours), (like, theirs)):
         _check_distance(one, affine, url)
@@ -67,12 +70,31 @@ def lay_on(array: DicomArray, like: FrameArray, *, tolerance_mm: float) -> Dicom
     _check_offsets(offsets, stored, sizes, tolerance_mm, url)
     first = np.rint(offsets.pixels[0]).astype(int).tolist() if stored.size else [0, 0]
     inside = {
-        name: _slice(array, like, name, start=first[k], sign=signs[k])
+        name: _slice(array, like, name, start=first[k], step=signs[k] * steps[k])
         for k, name in enumerate("xy")
     }
-    placed = _with_planes(array.isel(**inside), like, offsets.plane, stored)
+    there = offsets.plane % steps[2] == 0
+    plane, stored = offsets.plane[there] // steps[2], stored[there]
+    placed = _with_planes(array.isel(**inside), like, plane, stored)
     _compare_references(placed, like, url)
     return placed
+
+
+def say_misfit(array: DicomArray, like: FrameArray, *, tolerance_mm: float) -> str:
+    """Return how far something lies beside the voxels of `like`, and what resamples it."""
+    try:
+        lay_on(array, like, tolerance_mm=tolerance_mm)
+    except InvalidDicomError as error:
+        ours, theirs = _affine(array), _affine(like)
+        if _ELSEWHERE in error.message or ours is None or theirs is None:
+            return error.message
+        if not np.linalg.det(theirs[:3, :3]):
+            return error.message
+        inside = np.linalg.solve(theirs, ours[:, 3])
+        beside = np.linalg.norm(theirs[:3, :3] @ (inside - np.rint(inside))[:3])
+        first = f"its first voxel lies {beside:.3f} mm beside the nearest of like="
+        return f"{first}. {error.message}"
+    return "it lies on the voxels of like= as it is"
 
 
 def _check_reference(array: DicomArray, like: FrameArray, url: str) -> None:
@@ -81,8 +103,7 @@ def _check_reference(array: DicomArray, like: FrameArray, url: str) -> None:
         for one in (array, like)
     )
     if ours and theirs and not ours & theirs:
-        message = "Another Frame of Reference: positions cannot be compared"
-        raise _misfit(message, url)
+        raise _misfit(f"{_ELSEWHERE}: positions cannot be compared", url)
 
 
 def _check_distance(array: FrameArray, affine: NDArray[np.float64], url: str) -> None:
@@ -119,9 +140,23 @@ def _compare_references(array: DicomArray, like: FrameArray, url: str) -> None:
         warn(message, url=url)
 
 
+def _step(
+    like: FrameArray, axis: int, ours: NDArray[np.float64], theirs: NDArray[np.float64]
+) -> int:
+    """Return every how many-th pixel of the segmentation `like` has, after `isel`."""
+    sizes = [float(np.linalg.norm(one[:3, axis])) for one in (ours, theirs)]
+    if axis < 2 and abs(sizes[0] / sizes[1] - 1) <= _SAME_SPACING:
+        return 1
+    name = "xyz"[axis]
+    if name in like.coords:
+        return like.coords[name].step
+    crop = dict(zip("yx", like.grid.crop or (), strict=False)).get(name)
+    return abs(crop.step) if isinstance(crop, range) and len(crop) > 1 else 1
+
+
 def _affine(array: FrameArray) -> NDArray[np.float64] | None:
     affine = array.attrs.get("affine")
-    return None if affine is None else np.asarray(affine, np.float64)
+    return None if affine is None else np.array(affine, np.float64)
 
 
 def _direction(
@@ -194,27 +229,27 @@ def _check(
     if wrong.size:
         first = int(wrong[0])
         raise _misfit(
-            f"Plane {stored[first]} of the segmentation lies {beside[first]:.3f} mm beside"
-            f" the nearest of like= along {axis}",
+            f"Plane {stored[first]} lies {beside[first]:.3f} mm beside the nearest of like="
+            f" along {axis}",
             url,
         )
 
 
 def _slice(
-    array: DicomArray, like: FrameArray, name: str, *, start: int, sign: int
+    array: DicomArray, like: FrameArray, name: str, *, start: int, step: int
 ) -> slice:
     """Return the positions of `like` along an axis of the plane."""
     have = array.shape[array.dims.index(name)]
     want = like.shape[like.dims.index(name)]
-    last = start + sign * (want - 1)
+    last = start + step * (want - 1)
     if min(start, last) < 0 or max(start, last) >= have:
         message = (
-            f"The segmentation has {have} pixels along {name}, like= has {want},"
-            f" the first of them at {start}"
+            f"Planes have {have} pixels along {name}, those of like= {want}, the first of"
+            f" them at {start}"
         )
         raise _misfit(message, array.images[0].url)
-    stop = last + sign
-    return slice(start, None if stop < 0 else stop, sign)
+    stop = last + step
+    return slice(start, None if stop < 0 else stop, step)
 
 
 def _with_planes(
