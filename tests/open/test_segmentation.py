@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import warnings
 from dataclasses import replace
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
 
 import highdicom as hd
@@ -32,6 +33,7 @@ import lazydicom
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -526,6 +528,99 @@ def test_a_series_with_frames_left_out_names_the_opener_that_fits(
 
     with pytest.raises(InvalidDicomError, match="open_segmentation"):
         lazydicom.open_series(tmp_path / "a.dcm")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda numbers: numbers[1:], "frame 0 of a concatenation, found 4"),
+        (lambda numbers: numbers[:1] + numbers[2:], "frame 4 of .*, found 9"),
+        (lambda numbers: numbers[:2], "3 parts of a concatenation, found 2"),
+        (lambda numbers: numbers[1:2], "frame 0 of a concatenation, found 4"),
+        (lambda numbers: numbers + numbers[1:2], "frame 9 of .*, found 4"),
+    ],
+)
+def test_parts_that_are_missing_are_not_taken_for_empty_frames(
+    tmp_path: Path, change: Callable[[list[int]], list[int]], reason: str
+) -> None:
+    parts = write_parts(tmp_path, (4, 9))
+
+    with pytest.raises(InvalidDicomError, match=reason):
+        lazydicom.open_segmentation([parts[k] for k in change([0, 1, 2])])
+
+
+def test_parts_of_a_concatenation_are_one_in_any_order(tmp_path: Path) -> None:
+    parts = write_parts(tmp_path, (4, 9))
+
+    seg = lazydicom.open_segmentation([parts[2], parts[0], parts[1]])
+
+    np.testing.assert_array_equal(seg[...], TRUTH)
+
+
+def write_parts(folder: Path, cuts: tuple[int, ...]) -> list[Path]:
+    """Cut a BINARY segmentation into a concatenation."""
+    dataset = pydicom.dcmread(binary(folder / "whole.dcm"))
+    frames, pixels = int(dataset.NumberOfFrames), dataset.Rows * dataset.Columns
+    bits = np.unpackbits(np.frombuffer(dataset.PixelData, np.uint8), bitorder="little")[
+        : frames * pixels
+    ]
+    groups = dataset.PerFrameFunctionalGroupsSequence
+    paths = []
+    for number, (start, stop) in enumerate(pairwise((0, *cuts, frames))):
+        packed = np.packbits(bits[start * pixels : stop * pixels], bitorder="little")
+        dataset.PixelData = packed.tobytes() + bytes(len(packed) % 2)
+        dataset.NumberOfFrames = stop - start
+        dataset.PerFrameFunctionalGroupsSequence = groups[start:stop]
+        dataset.ConcatenationUID, dataset.InConcatenationNumber = "1.2.3", number + 1
+        dataset.InConcatenationTotalNumber = len(cuts) + 1
+        dataset.ConcatenationFrameOffsetNumber = start
+        dataset.SOPInstanceUID = UID(f"1.2.3.{number + 1}")
+        dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+        paths.append(folder / f"part{number}.dcm")
+        dataset.save_as(paths[-1])
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "reason"),
+    [
+        ({"like": "ct/"}, TypeError, "like= takes a DicomArray .* not str"),
+        ({"like": np.zeros(SHAPE)}, TypeError, "like= takes a DicomArray"),
+        ({"tolerance_mm": "1"}, TypeError, "tolerance_mm: a number, found str"),
+        ({"tolerance_mm": -1}, ValueError, "0 or more, found -1"),
+        ({"tolerance_mm": float("nan")}, ValueError, "0 or more, found nan"),
+        ({"combine": True}, ValueError, "combine must be"),
+        ({"segments": 9}, KeyError, r"0 segments are 9, of numbers \[1, 2, 3\]"),
+        ({"segments": [2, "Liver"]}, KeyError, "0 segments are 'Liver'"),
+    ],
+)
+def test_an_argument_that_means_nothing_is_refused(
+    tmp_path: Path, options: dict[str, Any], kind: type[Exception], reason: str
+) -> None:
+    path = binary(tmp_path / "a.dcm")
+
+    with pytest.raises(kind, match=reason):
+        lazydicom.open_segmentation(path, **options)
+
+
+def test_an_image_without_a_place_has_no_segments_on_it(tmp_path: Path) -> None:
+    path = binary(tmp_path / "a.dcm")
+    write_ct(tmp_path / "ct", make_ct())
+    image = lazydicom.open_image(tmp_path / "ct" / "99.dcm")
+    across = lazydicom.open_series(tmp_path / "ct").isel(y=3)
+
+    with pytest.raises(InvalidDicomError, match="Nothing tells where like= lies"):
+        lazydicom.open_segmentation(path, like=image)
+    with pytest.raises(ValueError, match="like= with axes y and x"):
+        lazydicom.open_segmentation(path, like=across)
+
+
+def test_positions_without_orientation_are_an_error(tmp_path: Path) -> None:
+    def change(dataset: Any) -> None:  # noqa: ANN401
+        del dataset.SharedFunctionalGroupsSequence[0].PlaneOrientationSequence
+
+    with pytest.raises(InvalidDicomError, match="a position and no orientation"):
+        lazydicom.open_segmentation(changed(tmp_path / "a.dcm", change))
 
 
 def test_two_segmentations_are_not_one(tmp_path: Path) -> None:

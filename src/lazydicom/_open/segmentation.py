@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from numbers import Real
 from typing import Any, Final, Literal, TypeAlias, Unpack
 
 import numpy as np
 
+from lazydicom._arrange.concatenation import check_concatenations
 from lazydicom._arrange.frame_table import tabulate
 from lazydicom._arrange.segments.description import Segment, read_segments
 from lazydicom._arrange.segments.grid import arrange_label_map, arrange_segments
@@ -122,6 +124,7 @@ def open_segmentation(
     check_choice("fractional", fractional, Fractional)
     if combine not in {None, "labelmap"}:
         raise ValueError(f"combine must be 'labelmap' or None, not {combine!r}")
+    _check_like(like, tolerance_mm)
     checked = open_options("open_segmentation", options, others=_OWN_KEYWORDS)
     table = _tabulate(url, storage_options or {}, checked)
     other = _other_class(table)
@@ -197,6 +200,25 @@ def segment_table(array: FrameArray) -> tuple[Segment, ...]:
     return tuple(segment for segment in counted if segment.number in numbers)
 
 
+def _check_like(like: FrameArray | None, tolerance_mm: float) -> None:
+    """Refuse what is no image with rows and columns, and what is no distance.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is something else.
+    """
+    if like is not None:
+        check_lazy(like, "like=")
+        if not {"y", "x"} <= set(like.dims):
+            raise ValueError(f"Expected like= with axes y and x, found {like.dims}")
+    if not isinstance(tolerance_mm, Real):
+        kind = type(tolerance_mm).__name__
+        raise TypeError(f"Expected tolerance_mm: a number, found {kind}")
+    if not 0 <= tolerance_mm < np.inf:
+        raise ValueError(f"Expected tolerance_mm of 0 or more, found {tolerance_mm}")
+
+
 def _tabulate(
     url: Instances, storage_options: Mapping[str, Any], options: OpenOptions
 ) -> FrameTable:
@@ -233,6 +255,7 @@ def _in_order(table: FrameTable) -> FrameTable:
             " parts of one concatenation; open each by itself"
         )
         raise InvalidDicomError(message, url=table.images[0].url)
+    check_concatenations(table, may_lack=False)
     return table.take(order)
 
 

@@ -277,18 +277,20 @@ def _with_planes(
 
 def _same_matrix(array: DicomArray, like: FrameArray, url: str) -> DicomArray:
     """Take the array as it is where both are planes of one size in one slide."""
+    if not all("spacing" in one.attrs for one in (array, like)):
+        whose = "like=" if "affine" in array.attrs else "the segmentation"
+        message = f"Nothing tells where {whose} lies, or how large its pixels are"
+        raise InvalidDicomError(message, url=url)
     sizes = [
         tuple(one.shape[one.dims.index(name)] for name in "yx") for one in (array, like)
     ]
-    if sizes[0] != sizes[1] or "total_rows" not in array.frames.instances:
+    if sizes[0] != sizes[1]:
         message = (
             f"Planes are {sizes[0]} pixels, in like= {sizes[1]}, without positions"
         )
         raise _misfit(message, url)
-    spacings = [
-        np.asarray(one.attrs.get("spacing", [0.0])[-2:]) for one in (array, like)
-    ]
-    if (np.abs(spacings[0] / spacings[1] - 1) > _SAME_SPACING).any():
+    spacings = [np.asarray(one.attrs["spacing"][-2:]) for one in (array, like)]
+    if not (np.abs(spacings[0] / spacings[1] - 1) <= _SAME_SPACING).all():
         raise _misfit("Pixels have other sizes than in like=", url)
     return array
 

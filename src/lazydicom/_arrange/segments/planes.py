@@ -127,7 +127,9 @@ def _without_positions(table: FrameTable) -> FramePlaces:
     """Take frames without a place for planes in the order of the file, if all have none."""
     if np.isfinite(table.numbers("position")).any():
         missing = np.asarray(np.isnan(table.numbers("position")).any(axis=1))
-        raise _error(table, "Frame has no position, others have one", missing)
+        if missing.any():
+            raise _error(table, "Frame has no position, others have one", missing)
+        raise _error(table, "Frame has a position and no orientation", ~missing)
     segment = table.numbers("segment_number")[:, 0]
     numbers, counts = np.unique(segment, return_counts=True)
     if len(set(counts.tolist())) > 1:

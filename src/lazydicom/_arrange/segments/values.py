@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,17 +39,19 @@ def _chosen(described: Sequence[Segment], segments: Names) -> list[int]:
     """
     if segments is None:
         return list(range(len(described)))
-    wanted = [segments] if isinstance(segments, int | str) else list(segments)
+    single = isinstance(segments, str) or hasattr(segments, "__index__")
+    wanted = [segments] if single else list(cast("Any", segments))
     places = []
-    for one in wanted:
-        matches = [
-            k
-            for k, s in enumerate(described)
-            if one == (s.label if isinstance(one, str) else s.number)
+    for key in wanted:
+        same = [
+            place
+            for place, segment in enumerate(described)
+            if key == (segment.label if isinstance(key, str) else segment.number)
         ]
-        if len(matches) != 1:
-            raise KeyError(f"{len(matches)} segments are {one!r}")
-        places.append(matches[0])
+        if len(same) != 1:
+            numbers = [segment.number for segment in described]
+            raise KeyError(f"{len(same)} segments are {key!r}, of numbers {numbers}")
+        places.append(same[0])
     return sorted(set(places))
 
 
