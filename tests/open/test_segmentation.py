@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import warnings
+from copy import deepcopy
 from dataclasses import replace
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, Literal
@@ -613,6 +614,36 @@ def test_an_image_without_a_place_has_no_segments_on_it(tmp_path: Path) -> None:
         lazydicom.open_segmentation(path, like=image)
     with pytest.raises(ValueError, match="like= with axes y and x"):
         lazydicom.open_segmentation(path, like=across)
+
+
+def test_a_file_that_was_cut_does_not_lack_segments(tmp_path: Path) -> None:
+    path = changed(
+        tmp_path / "a.dcm",
+        lambda dataset: setattr(dataset, "PixelData", dataset.PixelData[:-20]),
+    )
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LazyDicomWarning)
+        with pytest.raises(InvalidDicomError, match=r"14 of 16 frames are stored"):
+            lazydicom.open_segmentation(path, allow_truncated=True)
+    with pytest.raises(InvalidDicomError, match="allow_truncated"):
+        lazydicom.open_segmentation(path)
+
+
+@pytest.mark.parametrize("spacing", [(0.7, 0.91), (1.4, 1.8)])
+def test_frames_of_pixels_of_another_size_are_an_error(
+    tmp_path: Path, spacing: tuple[float, float]
+) -> None:
+    def change(dataset: Any) -> None:  # noqa: ANN401
+        (shared,) = dataset.SharedFunctionalGroupsSequence
+        for item in dataset.PerFrameFunctionalGroupsSequence:
+            item.PixelMeasuresSequence = deepcopy(shared.PixelMeasuresSequence)
+        del shared.PixelMeasuresSequence
+        item = dataset.PerFrameFunctionalGroupsSequence[2]
+        item.PixelMeasuresSequence[0].PixelSpacing = list(spacing)
+
+    with pytest.raises(InvalidDicomError, match=r"of another size .* frame 2"):
+        lazydicom.open_segmentation(changed(tmp_path / "a.dcm", change))
 
 
 def test_positions_without_orientation_are_an_error(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from lazydicom._arrange.segments.values import (
 from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
 from lazydicom._array.frame_table import FrameTable
+from lazydicom._array.image import DicomImage
 from lazydicom._array.label_map import LabelMap, OnOverlap
 from lazydicom._array.lazy_array import check_lazy
 from lazydicom._header import tags
@@ -232,7 +233,21 @@ def _tabulate(
         if problem.error is not None:
             _add_advice(problem.error)
             raise_problem(problem)
-    return tabulate(opened.batches)
+    table = tabulate(opened.batches)
+    for image in table.images:
+        _check_frames(image)
+    return table
+
+
+def _check_frames(image: DicomImage) -> None:
+    """Refuse a file that lacks frames: they would pass for empty ones."""
+    declared = image.header.image_pixel.number_of_frames
+    if len(image) < declared:
+        message = (
+            f"{len(image)} of {declared} frames are stored; the others are no empty ones:"
+            " open_image takes those that are there"
+        )
+        raise InvalidDicomError(message, url=image.url)
 
 
 def _add_advice(error: LazyDicomError) -> None:

@@ -25,6 +25,7 @@ from lazydicom._array.grid import Tiles
 from lazydicom.errors import InvalidDicomError
 
 _SAME_DIRECTION: Final = 1e-4
+_SAME_SPACING: Final = 1e-3
 _UNEVEN: Final = 0.01
 """Part of the distance by which planes may lie elsewhere."""
 _MOST_PLANES: Final = 1 << 20
@@ -61,6 +62,11 @@ def place_frames(table: FrameTable, segments: int) -> FramePlaces:
     turned = np.abs(orientation - orientation[0]).max(axis=1) > _SAME_DIRECTION
     if turned.any():
         raise _error(table, "Frame has another orientation than the first", turned)
+    spacing = table.numbers("pixel_spacing")
+    resized = ~np.isclose(spacing, spacing[0], _SAME_SPACING, 0, equal_nan=True)
+    if resized.any():
+        message = "Frame has pixels of another size than the first"
+        raise _error(table, message, np.asarray(resized.any(axis=1)))
     return _stacked(table, position, orientation[0])
 
 
