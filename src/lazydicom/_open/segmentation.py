@@ -130,20 +130,18 @@ def open_segmentation(
     table = _tabulate(url, storage_options or {}, checked)
     other = _other_class(table)
     if other is not None:
-        message = f"Expected a segmentation, found {other}"
         if like is not None:
             array = open_series(url, storage_options, **options)
-            message += f"; {say_misfit(array, like, tolerance_mm=tolerance_mm)}"
+            other += f"; {say_misfit(array, like, tolerance_mm=tolerance_mm)}"
+        message = f"Expected a segmentation, found {other}"
         raise InvalidDicomError(message, url=table.images[0].url)
     table = _in_order(table)
-    described = read_segments(table.images[0])
-    kind = _kind(table)
+    described, kind = read_segments(table.images[0]), _kind(table)
     lay = partial(_lay, like=like, tolerance_mm=tolerance_mm)
     if kind == "LABELMAP":
-        around = background(table, described)
-        stored = lay(arrange_label_map(table, background=around))
+        stored = arrange_label_map(table, background=background(table, described))
         return of_label_map(
-            stored,
+            lay(stored),
             described,
             segments,
             combine=combine is not None,
@@ -153,17 +151,21 @@ def open_segmentation(
     array = lay(arrange_segments(table, described))
     array = choose(array, described, segments, labels=labels)
     if combine is not None:
-        if kind == "FRACTIONAL":
-            raise ValueError(
-                "A FRACTIONAL segmentation has no label map: values overlap"
-            )
-        if 0 in array.coords["segment"].values:
-            message = "Segment 0 has no label map: 0 is where no segment is"
-            raise InvalidDicomError(message, url=table.images[0].url)
-        return LabelMap(array, array.coords["segment"].values, on_overlap)
+        return _combined(array, kind, on_overlap)
     if kind == "FRACTIONAL" and fractional == "unit":
         return as_unit(array, table)
     return array
+
+
+def _combined(array: DicomArray, kind: str, on_overlap: OnOverlap) -> LabelMap:
+    """Return one number per voxel, of segments that are 0 or 1."""
+    if kind == "FRACTIONAL":
+        raise ValueError("A FRACTIONAL segmentation has no label map: values overlap")
+    numbers = array.coords["segment"].values
+    if 0 in numbers:
+        message = "Segment 0 has no label map: 0 is where no segment is"
+        raise InvalidDicomError(message, url=array.images[0].url)
+    return LabelMap(array, numbers, on_overlap)
 
 
 def segment_table(array: FrameArray) -> tuple[Segment, ...]:

@@ -92,7 +92,7 @@ def say_misfit(array: DicomArray, like: FrameArray, *, tolerance_mm: float) -> s
             return error.message
         inside = np.linalg.solve(theirs, ours[:, 3])
         beside = np.linalg.norm(theirs[:3, :3] @ (inside - np.rint(inside))[:3])
-        first = f"its first voxel lies {beside:.3f} mm beside the nearest of like="
+        first = f"its first voxel lies {_mm(float(beside))} beside the nearest of like="
         return f"{first}. {error.message}"
     return "it lies on the voxels of like= as it is"
 
@@ -229,10 +229,15 @@ def _check(
     if wrong.size:
         first = int(wrong[0])
         raise _misfit(
-            f"Plane {stored[first]} lies {beside[first]:.3f} mm beside the nearest of like="
+            f"Plane {stored[first]} lies {_mm(beside[first])} beside the nearest of like="
             f" along {axis}",
             url,
         )
+
+
+def _mm(length: float) -> str:
+    """Write a length: micrometres, where the pixels of slides are smaller."""
+    return f"{length:.3f} mm" if length >= 0.001 or not length else f"{length:.2g} mm"
 
 
 def _slice(
