@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 import numpy as np
+import pydicom
 import pytest
 import zarr
 from segmentation_files import (
+    label_map,
     last,
     make_ct,
     make_segments,
@@ -172,3 +174,28 @@ def test_one_segment_is_a_label_of_its_own(made: Made) -> None:
     np.testing.assert_array_equal(zarr.open_array(written / "0")[...], one[0])
     (properties,) = ome(written)["image-label"]["properties"]
     assert (properties["label-value"], properties["segment-number"]) == (1, 2)
+
+
+@pytest.mark.parametrize("background", [0, 255])
+def test_the_background_of_a_label_map_is_transparent(
+    made: Made, tmp_path: Path, background: int
+) -> None:
+    image, _, store = made
+    pixels = label_map(TRUTH, (1, 2, 3)).astype(np.uint8)
+    write_segmentation(tmp_path / "map.dcm", make_ct(), pixels, "LABELMAP")
+    dataset = pydicom.dcmread(tmp_path / "map.dcm")
+    dataset.PixelPaddingValue = background
+    values = np.frombuffer(dataset.PixelData, np.uint8)
+    moved = np.where(values == 0, background, values)
+    dataset.PixelData = moved.astype(np.uint8).tobytes()
+    dataset.SegmentSequence[0].SegmentNumber = background
+    dataset.save_as(tmp_path / "map.dcm")
+    labels = lazydicom.open_segmentation(
+        tmp_path / "map.dcm", like=image, combine="labelmap"
+    )
+
+    lazydicom.to_ome_zarr(labels, "organs", into=store)
+
+    colors = ome(store / "labels" / "organs")["image-label"]["colors"]
+    assert {"label-value": background, "rgba": [0, 0, 0, 0]} in colors
+    assert sorted(one["label-value"] for one in colors) == sorted([background, 1, 2, 3])

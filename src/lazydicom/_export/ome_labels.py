@@ -259,6 +259,12 @@ def _image_label(array: LazyArray, *, texts: bool) -> dict[str, Any]:
         for value, segment in pairs
         if segment.rgb is not None
     ]
+    around = array.fill_value
+    if not single and isinstance(around, int):
+        given = len(colors)
+        colors = [one for one in colors if one["label-value"] != around]
+        if around or len(colors) < given:  # 0 without a colour is nothing by itself
+            colors.append({"label-value": around, "rgba": [0, 0, 0, 0]})
     if colors:
         label["colors"] = colors
     label["properties"] = [
