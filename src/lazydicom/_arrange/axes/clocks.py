@@ -96,7 +96,10 @@ def places_of_times(cells: Codes, values: Numbers, *, in_turn: bool) -> Codes | 
     codes = ticks(cells, values, steady=_EVEN)
     if codes is None and in_turn:
         codes = aligned(cells, values)
-    return ticks(cells, values) if codes is None else codes
+    codes = ticks(cells, values) if codes is None else codes
+    if codes is None:
+        return None  # else without times that no cell has
+    return np.unique(codes, return_inverse=True)[1].astype(np.int64)
 
 
 def aligned(cells: Codes, values: Numbers) -> Codes | None:
@@ -114,7 +117,7 @@ def aligned(cells: Codes, values: Numbers) -> Codes | None:
     shortest = _shortest_interval(cells, values)
     if shortest is None or _taken_apart(cells, values):
         return None
-    common = values - _delays_of_pairs(cells, values, STEADY * shortest)[cells]
+    common = values - _delays_of_pairs(cells, values, _EVEN * shortest)[cells]
     order = np.argsort(common, kind="stable")
     steps = np.diff(common[order])
     new = steps > shortest / 2
