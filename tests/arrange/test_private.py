@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+import pydicom
 import pytest
-from written_series import corner, plane
+from tools import require_shared_data
+from written_series import corner, plane, sequence
 
 import lazydicom
 
@@ -87,3 +89,81 @@ def test_b_values_of_united_imaging_are_an_axis(tmp_path: Path, planes: int) -> 
 
     assert array.dims[0] == "b_value"
     assert array.coords["b_value"].values.tolist() == b_values
+
+
+@pytest.mark.parametrize("kept", ["both", "CSA header", "element"])
+def test_tiles_of_a_mosaic_have_their_times(kept: str) -> None:
+    folder = require_shared_data("10_series/siemens_mosaic_interleave")
+    datasets = [pydicom.dcmread(path) for path in sorted(folder.iterdir())]
+    times = np.array(datasets[0][0x19, 0x1029].value) / 1000
+    for ds in datasets:
+        if kept == "CSA header":
+            del ds[0x19, 0x1029]
+        elif kept == "element":
+            ds[0x29, 0x1010].value = b"SV10" + bytes(76)
+
+    array = lazydicom.open_series(datasets)
+
+    told = array.coords["slice_time"]
+    assert (told.dims[-1], told.units) == ("z", "s")
+    tiles = times[: array.shape[1]]
+    expected = tiles if array[0, 0].sum() == _first_tile(datasets[0]) else tiles[::-1]
+    first = told.values.reshape(-1, array.shape[1])[0]
+    np.testing.assert_allclose(first, expected, atol=5e-3)
+    assert array.attrs["in_plane_phase_encoding_direction"] == "COL"
+    assert ("phase_encoding_positive" in array.attrs) == (kept != "element")
+
+
+def _first_tile(ds: pydicom.Dataset) -> int:
+    return int(ds.pixel_array[:64, :64].sum())
+
+
+@pytest.mark.parametrize("slopes", [(0.02, 0.02), (0.02, 0.05)])
+@pytest.mark.parametrize("count", [3, 12])
+def test_scale_slope_of_philips_gives_values_of_the_scanner(
+    tmp_path: Path, slopes: tuple[float, float], count: int
+) -> None:
+    for k in range(count):
+        own: Any = {
+            "private": [(0x2005, PHILIPS_MR, 0x0E, "FL", slopes[k % 2])],
+            "RescaleSlope": 2.5,
+            "RescaleIntercept": -10,
+        }
+        plane(tmp_path, 100 + k, (0, 0, 3.0 * k), **own)
+
+    array = lazydicom.open_series(tmp_path)
+    values = lazydicom.apply_real_world_values(array)
+
+    scale = np.array([np.float32(slopes[k % 2]) for k in range(count)])
+    expected = ((100 + np.arange(count)) * 2.5 - 10) / (2.5 * scale)
+    np.testing.assert_allclose(values[:, 0, 0], expected)
+
+
+def test_a_mapping_of_the_standard_holds_against_scale_slope(tmp_path: Path) -> None:
+    mapping = sequence(RealWorldValueSlope=3.0, RealWorldValueIntercept=1.0)
+    own: Any = {
+        "private": [(0x2005, PHILIPS_MR, 0x0E, "FL", 0.02)],
+        "RescaleSlope": 2.5,
+        "RescaleIntercept": -10,
+        "RealWorldValueMappingSequence": mapping,
+    }
+    plane(tmp_path, 100, (0, 0, 0), **own)
+
+    values = lazydicom.apply_real_world_values(lazydicom.open_series(tmp_path))
+
+    assert values[0, 0, 0] == 301
+
+
+@pytest.mark.parametrize("echoes", [2, 4])
+def test_numbers_of_echoes_are_an_axis_where_times_are_not(
+    tmp_path: Path, echoes: int
+) -> None:
+    for e, k in np.ndindex(echoes, 3):
+        own: Any = {"EchoNumbers": e + 1, "InstanceNumber": 1 + 3 * e + k}
+        plane(tmp_path, 10 * e + k, (0, 0, 3.0 * k), **own)
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert array.dims[0] == "echo"
+    assert array.coords["echo"].values.tolist() == list(range(1, echoes + 1))
+    assert corner(array) == np.add.outer(10 * np.arange(echoes), np.arange(3)).tolist()

@@ -27,6 +27,7 @@ def _grid(
     first: int = 0,
     owner: str = OWNER,
     told: bool = True,
+    clocks: tuple[str, ...] = (),
     **more: Any,  # noqa: ANN401
 ) -> None:
     """Write one grid of tiles of 4×4 pixels; tile k is filled with `first + k`."""
@@ -36,6 +37,8 @@ def _grid(
     values[:planes] = first + np.arange(planes)
     pixels = values.reshape(across, across).repeat(TILE, 0).repeat(TILE, 1)
     items = Sequence(dataset(ImagePositionPatient=one) for one in positions)
+    for item, clock in zip(items, clocks, strict=False):
+        item.AcquisitionTime = clock
     private: list[tuple[int, str, int, str, object]] = [
         (0x65, owner, 0x51, "SQ", items)
     ]
@@ -109,3 +112,16 @@ def test_a_grid_that_nobody_explains_stays_one_plane(
         array = lazydicom.open_series(tmp_path)
 
     assert array.shape == (1, 2 * TILE, 2 * TILE)
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (0, 2, 1, 3)])
+def test_planes_of_a_grid_have_their_times(
+    tmp_path: Path, order: tuple[int, ...]
+) -> None:
+    clocks = tuple(f"120000.{250 * k:03d}" for k in order)
+    _grid(tmp_path, [[0.0, 0, 3.0 * k] for k in range(4)], clocks=clocks)
+
+    told = lazydicom.open_series(tmp_path).coords["slice_time"]
+
+    assert told.units == "s"
+    assert told.values.tolist() == [0.25 * k for k in order]

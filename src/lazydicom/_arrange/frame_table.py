@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.kinds.dose import dose_scaling
-from lazydicom._arrange.kinds.private import private_columns
+from lazydicom._arrange.kinds.private import complete, complete_private
 from lazydicom._arrange.kinds.spread import frames_of
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
@@ -31,6 +31,7 @@ from lazydicom._header.columns.column import (
 )
 from lazydicom._header.columns.functional_groups import functional_group_columns
 from lazydicom._header.columns.instances import INSTANCE_ATTRIBUTES
+from lazydicom._header.columns.vendors import VENDOR_ELEMENTS, private_tags
 from lazydicom._header.elements import has_functional_groups
 from lazydicom._header.values import Values, terms_alone
 from lazydicom.errors import InvalidDicomError, warn
@@ -94,9 +95,7 @@ def tabulate(batches: Sequence[Batch], *, strict: bool = True) -> FrameTable:
         ),
     )
     _complete(table, "acquisition_time", "instance_time")
-    _complete(table, "b_value", "private_b_value")
-    _complete(table, "diffusion_direction", "private_direction")
-    _complete_components(table)
+    complete_private(table)
     return table
 
 
@@ -144,33 +143,7 @@ def _enhanced_columns(image: DicomImage) -> Columns:
 
 def _complete(table: FrameTable, name: str, of_instance: str) -> None:
     """Let what holds for the instance stand where a frame has nothing of its own."""
-    known = table.instances.get(of_instance, table.columns.get(of_instance))
-    if known is None or np.isnan(known).all():
-        return
-    column, other = table.numbers(name).copy(), table.numbers(of_instance)
-    if column.shape != other.shape:
-        column = np.full(other.shape, np.nan)
-    missing = np.isnan(column[:, 0])
-    if not np.isnan(other[missing]).all() or other.shape[1] == 1:
-        column[missing] = other[missing]
-        table.columns[name] = column
-
-
-def _complete_components(table: FrameTable) -> None:
-    """Let what a vendor says stand where types of frames do not tell phase from magnitude."""
-    known = table.instances.get(
-        "private_component", table.columns.get("private_component")
-    )
-    if known is None or not (known != "").any():
-        return
-    kinds, public = table.text("private_component"), table.text("complex_component")
-    series, types = table.text("series_instance_uid"), table.text("frame_type")
-    words = public.astype(np.promote_types(kinds.dtype, public.dtype))
-    for uid in np.unique(series):
-        own = series == uid
-        if (public[own] == "").all() and len(np.unique(types[own])) == 1:
-            words[own] = kinds[own]
-    table.columns["complex_component"] = words
+    complete(table, name, table.numbers(of_instance))
 
 
 _COMPUTED: Final = frozenset(
@@ -187,9 +160,26 @@ def instance_columns(images: Sequence[DicomImage]) -> Columns:
         name: make_column([_values(image, tag, vr) for image in images], vr=vr, width=1)
         for name, (tag, vr) in INSTANCE_ATTRIBUTES.items()
     }
+    columns |= _vendor_columns(images)
     for name, tag in INSTANCE_SEQUENCES.items():
         holds = [image.header.elements.holds(tag) for image in images]
         columns[name] = np.array(holds, np.float64)[:, None]
+    return columns
+
+
+def _vendor_columns(images: Sequence[DicomImage]) -> Columns:
+    """Read the private elements that the library knows, where a file has some."""
+    places = [private_tags(image.header.elements) for image in images]
+    names = dict.fromkeys(name for place in places for name in place)
+    columns: Columns = {}
+    for name in names:
+        element = VENDOR_ELEMENTS[name]
+        pairs = zip(images, places, strict=True)
+        values = [
+            _values(image, place[name], element.vr) if name in place else ()
+            for image, place in pairs
+        ]
+        columns[name] = make_column(values, vr=element.vr, width=element.width)
     return columns
 
 
@@ -220,7 +210,7 @@ def frame_columns(
 
 
 def with_derived(columns: Columns) -> Columns:
-    """Add the columns that follow from those of instances: times, b-values of vendors."""
+    """Add the times that follow from dates and clocks of instances."""
     times = {
         "instance_time": ("acquisition_date", "acquisition_clock"),
         "content_time": ("content_date", "content_clock"),
@@ -230,7 +220,7 @@ def with_derived(columns: Columns) -> Columns:
         name: _seconds(columns[date], columns[clock], series)
         for name, (date, clock) in times.items()
     }
-    return {**columns, **derived, **private_columns(columns)}
+    return {**columns, **derived}
 
 
 def _values(image: DicomImage, tag: int, vr: str, *, strict: bool = True) -> Values:

@@ -6,25 +6,23 @@ private elements of Siemens, the CSA header and the protocol.
 
 import math
 import re
-import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._arrange.csa import csa_numbers
 from lazydicom._arrange.geometry import normal_of, spans_plane
-from lazydicom._arrange.uih_grid import GRID, grid_planes, grid_positions
+from lazydicom._arrange.uih_grid import GRID, grid_planes, grid_positions, grid_times
 from lazydicom._array.grid import Parts
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
+from lazydicom._header.columns.vendors import SIEMENS_SLICE_TIMES, private_tag
 from lazydicom._header.elements import Elements
 from lazydicom.errors import InvalidDicomError, warn
 
-_CSA_MARK: Final = b"SV10"
-_CSA_TAG: Final = struct.Struct("<64si4siii")
-_CSA_ITEM: Final = struct.Struct("<4i")
 _NEARLY: Final = 0.01
 """Two directions that differ less are one, but for rounding."""
 _SLICES: Final = re.compile(rb"sSliceArray\.lSize\s*=\s*(0x[0-9a-fA-F]+|\d+)")
@@ -33,6 +31,21 @@ _SLICES: Final = re.compile(rb"sSliceArray\.lSize\s*=\s*(0x[0-9a-fA-F]+|\d+)")
 def mosaics_as_tiles(images: Sequence[DicomImage]) -> list[DicomImage]:
     """Return the images, with mosaics knowing their planes; others stay as they are."""
     return [_as_tiles(image) if _is_mosaic(image) else image for image in images]
+
+
+def tile_times(image: DicomImage) -> NDArray[np.float64] | None:
+    """Return the seconds after the beginning of the volume at which each tile was taken."""
+    elements, tiles = image.header.elements, image.planes_per_frame
+    of_grid = grid_times(image.header, tiles)
+    if of_grid is not None:
+        return of_grid
+    tag = private_tag(elements, SIEMENS_SLICE_TIMES)
+    times = np.array(elements.get(tag, "FD") if tag is not None else (), np.float64)
+    if not len(times):
+        times = _csa_numbers(elements, "MosaicRefAcqTimes")
+    if len(times) < tiles or not np.isfinite(times[:tiles]).all():
+        return None
+    return np.asarray(times[:tiles] - times[:tiles].min()) / 1000
 
 
 def tile_positions(image: DicomImage) -> NDArray[np.float64]:
@@ -121,32 +134,8 @@ def _slice_normal(
 
 
 def _csa_numbers(elements: Elements, name: str) -> NDArray[np.float64]:
-    """Look a name up in the CSA image header, version 2; none if they are no numbers."""
-    data = elements.read(tags.SIEMENS_CSA_IMAGE_HEADER) or b""
-    if not data.startswith(_CSA_MARK):
-        return np.empty(0)
-    try:
-        texts = next((values for one, values in _csa_tags(data) if one == name), [])
-        return np.array([float(one) for one in texts])
-    except (struct.error, ValueError):
-        return np.empty(0)  # the protocol and the orientation say it as well
-
-
-def _csa_tags(data: bytes) -> Iterator[tuple[str, list[str]]]:
-    (count,) = struct.Struct("<I").unpack_from(data, 8)
-    at = 16
-    for _ in range(count):
-        name, _, _, _, items, _ = _CSA_TAG.unpack_from(data, at)
-        at += _CSA_TAG.size
-        values = []
-        for _ in range(items):
-            length = _CSA_ITEM.unpack_from(data, at)[1]
-            if length < 0:
-                raise ValueError(length)
-            at += _CSA_ITEM.size
-            values.append(data[at : at + length].split(b"\0")[0].decode("latin-1"))
-            at += -(-length // 4) * 4
-        yield name.split(b"\0")[0].decode("latin-1"), [v.strip() for v in values if v]
+    """Look a name up in the CSA image header; none if they are no numbers."""
+    return csa_numbers(elements, (name,)).get(name, np.empty(0))
 
 
 def _numbers(elements: Elements, tag: int, count: int) -> NDArray[np.float64]:

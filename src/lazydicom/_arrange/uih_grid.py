@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._header import tags
+from lazydicom._header.columns.column import seconds_of
 from lazydicom._header.elements import Elements
 from lazydicom._header.header import Header, read_sequence
 
@@ -42,6 +43,25 @@ def grid_positions(header: Header, planes: int) -> NDArray[np.float64] | None:
         if len(position) == 3:
             positions[row] = [float(one) for one in position]
     return positions
+
+
+def grid_times(header: Header, planes: int) -> NDArray[np.float64] | None:
+    """Return the seconds after the first plane at which each was taken, where items tell."""
+    if GRID not in header.elements.get(tags.IMAGE_TYPE, "CS"):
+        return None
+    if not _is_owned(header.elements):
+        return None
+    clocks = [
+        str(item.get("AcquisitionTime") or "")
+        for item in read_sequence(header, tags.UIH_FRAMES_OF_GRID)
+    ]
+    seconds = np.array(
+        [seconds_of(f"19700101{one}") if one else np.nan for one in clocks]
+    )
+    if len(seconds) != planes or not np.isfinite(seconds).all():
+        return None
+    since_first: NDArray[np.float64] = np.round(seconds - seconds.min(), 6)
+    return since_first
 
 
 def _is_owned(elements: Elements) -> bool:

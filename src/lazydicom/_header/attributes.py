@@ -153,6 +153,7 @@ FRAME_ATTRIBUTES: Final = {
         1,
         (tags.ECHO_TIME, "DS"),
     ),
+    "echo_number": FrameAttribute((), "IS", 1, (tags.ECHO_NUMBERS, "IS")),
     "inversion_time": FrameAttribute(
         ((tags.MR_MODIFIER_SEQUENCE, tags.INVERSION_TIMES),),
         "FD",
@@ -273,6 +274,9 @@ FRAME_ATTRIBUTES: Final = {
         "LO",
         0,
         (tags.RESCALE_TYPE, "LO"),
+    ),
+    "philips_scale_slope": FrameAttribute(
+        ((tags.PHILIPS_FRAME_SEQUENCE, tags.PHILIPS_SCALE_SLOPE),), "FL", 1
     ),
     "real_world_slope": FrameAttribute(
         ((_REAL_WORLD, tags.REAL_WORLD_VALUE_SLOPE),),

@@ -145,6 +145,7 @@ _TERMS: Final = {
     "dose_type": "PHYSICAL EFFECTIVE ERROR",
     "burned_in_annotation": "YES NO",
     "rescale_type": "OD HU US MGML Z_EFF ED EDW HU_MOD PCT",
+    "in_plane_phase_encoding_direction": "ROW COL COLUMN OTHER",
     "units": (
         "CNTS NONE CM2 CM2ML PCNT CPS BQML MGMINML UMOLMINML MLMING MLG 1CM UMOLML PROPCNTS "
         "PROPCPS MLMINML MLML GML STDDEV SUV"
@@ -201,6 +202,10 @@ TECHNICAL_ATTRIBUTES: Final = {
     "frame_time": (tags.FRAME_TIME, "DS"),
     "echo_time": (tags.ECHO_TIME, "DS"),
     "repetition_time": (tags.REPETITION_TIME, "DS"),
+    "in_plane_phase_encoding_direction": (
+        tags.IN_PLANE_PHASE_ENCODING_DIRECTION,
+        "CS",
+    ),
     "bits_stored": (tags.BITS_STORED, "US"),
     "rescale_intercept": (tags.RESCALE_INTERCEPT, "DS"),
     "rescale_slope": (tags.RESCALE_SLOPE, "DS"),

@@ -262,6 +262,7 @@ def _candidates(table: FrameTable, planes: Codes) -> Iterator[tuple[str, str, Co
         yield "component", "frame_type", kinds
     for name, (column, _) in VALUE_AXES.items():
         yield name, column, coded(table.numbers(column))
+    yield "echo", "echo_number", _echo_numbers(table)
     yield "diffusion", "b_value", diffusion_codes(table)
     if not named:  # words that a value explains, as the number of an echo
         yield "component", "frame_type", kinds
@@ -280,6 +281,12 @@ def _candidates(table: FrameTable, planes: Codes) -> Iterator[tuple[str, str, Co
     yield "repeat", "instance_number", coded(table.numbers("instance_number"))
     if len(table.images) == 1:
         yield "repeat", "frame", table.frame
+
+
+def _echo_numbers(table: FrameTable) -> Codes:
+    """Return the number of the echo, which counts where no time tells it."""
+    told = coded(table.numbers("echo_time")).max() > 0
+    return coded(table.numbers("echo_number")) * (not told)
 
 
 def component_codes(table: FrameTable) -> Codes:

@@ -18,6 +18,7 @@ from lazydicom._arrange.axes.find import (
     component_codes,
     determined,
 )
+from lazydicom._arrange.csa import csa_numbers
 from lazydicom._arrange.geometry import (
     SAME_PLANE,
     Planes,
@@ -138,6 +139,8 @@ def _positions(axis: Axis, table: FrameTable) -> tuple[NDArray[Any], str]:
         if np.isfinite(values).all():
             return values, COUNTED_AXES[axis.name]
         return _along(axis, table.numbers(axis.name)[:, 0]), ""
+    if axis.source == "echo_number":
+        return _along(axis, table.numbers("echo_number")[:, 0]), ""
     if axis.name in _COLUMNS:
         column, units = _COLUMNS[axis.name]
         return _along(axis, table.numbers(column)[:, 0]), units
@@ -172,10 +175,21 @@ def frame_labels(
         attrs["rescale_type"] = str(kinds[0])
     if first.format.converts_to_rgb:
         attrs["photometric_interpretation"] = "RGB"
+    attrs |= phase_encoding(first)
     if source:
         coords |= origin_labels(table, places, dims)
         attrs |= _uids(first)
     return coords, attrs
+
+
+def phase_encoding(image: DicomImage) -> dict[str, bool]:
+    """Return whether phases are encoded along the direction that the attribute names.
+
+    Only the CSA header of Siemens tells it.
+    """
+    name = "PhaseEncodingDirectionPositive"
+    told = csa_numbers(image.header.elements, (name,)).get(name)
+    return {} if told is None else {"phase_encoding_positive": bool(told[0])}
 
 
 def origin_labels(
@@ -240,6 +254,7 @@ def component_label(
 
 
 _VARYING: Final = {
+    "slice_time": "s",
     "inversion_time": "ms",
     "trigger_time": "ms",
     "flip_angle": "deg",

@@ -1,66 +1,233 @@
 """What vendors say in private elements, for instances that lack the public attribute.
 
-b-values of GE, Siemens, Philips and United Imaging; directions of Philips; whether an image of
-GE is magnitude, phase, real or imaginary.
+Diffusion weightings of GE, Siemens, Philips, Canon and United Imaging, directions in the
+patient's coordinates; whether an image of GE is magnitude, phase, real or imaginary; the
+scale slope of Philips, which gives the values of the scanner (vendors' conformance
+statements; the readers of others agree).
 """
 
+import re
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._header.columns.column import Columns
+from lazydicom._arrange.csa import csa_numbers
+from lazydicom._arrange.geometry import spans_plane, unit_directions
+from lazydicom._array.frame_table import FrameTable
+from lazydicom._header import tags
+
+Numbers = NDArray[np.float64]
 
 _B_VALUES: Final = (
-    ("ge", "GEMS_PARM_01"),
-    ("siemens", "SIEMENS MR HEADER"),
-    ("philips", "Philips Imaging DD 001"),
-    ("uih", "Image Private Header"),
+    "ge_b_value",
+    "siemens_b_value",
+    "philips_b_value",
+    "uih_b_value",
 )
-"""Vendors, and the name under which they own the element of the b-value."""
 _GE_FLAG: Final = 1_000_000_000
 """GE adds it to b-values of some sequences."""
 _GE_KINDS: Final = ("MAGNITUDE", "PHASE", "REAL", "IMAGINARY")
 """By number."""
-_PHILIPS_MR: Final = "Philips MR Imaging DD 001"
+_SIGNS: Final = {
+    "COL": ((1, 1, -1), (-1, 1, 1), (-1, -1, 1)),
+    "ROW": ((1, -1, -1), (1, 1, 1), (-1, 1, 1)),
+}
+"""Of gradients of GE along rows, columns and normal, by phase encoding; for planes that are
+nearly sagittal, coronal, axial. As other readers have found out."""
+_CANON: Final = re.compile(r"b=([0-9.]+)\(([-0-9.]+),([-0-9.]+),([-0-9.]+)\)")
+"""What Canon writes into Image Comments."""
+_CSA_NAMES: Final = ("B_value", "DiffusionGradientDirection")
 
 
-def private_columns(columns: Columns) -> Columns:
-    """Return the columns that private ones of instances give."""
-    return {
-        "private_b_value": _private_b_values(columns),
-        "private_direction": _private_directions(columns),
-        "private_component": _private_components(columns),
-    }
+def complete(table: FrameTable, name: str, other: Numbers) -> None:
+    """Let other values stand where a frame has none of its own."""
+    if np.isnan(other).all():
+        return
+    column = table.numbers(name).copy()
+    if column.shape != other.shape:
+        column = np.full(other.shape, np.nan)
+    missing = np.isnan(column[:, 0])
+    column[missing] = other[missing]
+    table.columns[name] = column
 
 
-def _private_b_values(columns: Columns) -> NDArray[np.float64]:
-    """Take the b-value of a vendor where the element is his, by name or by manufacturer."""
-    makers = np.char.lower(columns["manufacturer"])
-    b_values = np.full((len(makers), 1), np.nan)
-    for vendor, name in _B_VALUES:
-        owner, values = columns[f"{vendor}_owner"], columns[f"{vendor}_b_value"]
-        his = (owner == name) | ((owner == "") & np.char.startswith(makers, vendor))
-        known = his[:, None] & np.isfinite(values)
-        flagged = (vendor == "ge") & (values >= _GE_FLAG)
-        b_values[known] = np.where(flagged, values - _GE_FLAG, values)[known]
-    return b_values
+def complete_private(table: FrameTable) -> None:
+    """Let what vendors say stand where the public attribute is absent."""
+    _complete_from_csa(table)
+    _complete_from_comments(table)
+    b_values = np.full((len(table), 1), np.nan)
+    for name in _B_VALUES:
+        column = table.numbers(name)
+        flagged = column >= _GE_FLAG
+        known = np.isfinite(column) & np.isnan(b_values)
+        b_values[known] = np.where(flagged, column - _GE_FLAG, column)[known]
+    complete(table, "b_value", b_values)
+    for directions in (_siemens(table), _philips(table), _uih(table), _ge(table)):
+        if directions is not None:
+            complete(table, "diffusion_direction", directions)
+    _complete_components(table)
+    _complete_scale(table)
 
 
-def _private_directions(columns: Columns) -> NDArray[np.float64]:
-    """Return the directions of Philips in LPS; none where there is no weighting."""
-    parts = [columns[f"philips_direction_{name}"] for name in "xyz"]
-    directions = np.concatenate(parts, axis=1).astype(np.float64)
-    his = columns["philips_mr_owner"] == _PHILIPS_MR
-    directions[~his | ~directions.any(axis=1)] = np.nan
-    return directions
+def _siemens(table: FrameTable) -> Numbers | None:
+    return _none_for_zero(table.numbers("siemens_direction"))
 
 
-def _private_components(columns: Columns) -> NDArray[np.str_]:
-    """Return what GE says an image is, nothing where it is not by GE."""
-    kinds = columns["ge_image_kind"][:, 0]
-    his = columns["ge_owner"] == "GEMS_PARM_01"
-    words = np.full(len(kinds), "", "U9")
-    for number, word in enumerate(_GE_KINDS):
-        words[his & (kinds == number)] = word
-    return words
+def _philips(table: FrameTable) -> Numbers | None:
+    parts = [table.numbers(f"philips_{name}") for name in "xyz"]
+    return _none_for_zero(np.concatenate(parts, axis=1))
+
+
+def _uih(table: FrameTable) -> Numbers | None:
+    """Return directions that count along rows, columns and planes of the image."""
+    return _turned(table, _none_for_zero(table.numbers("uih_direction")))
+
+
+def _ge(table: FrameTable) -> Numbers | None:
+    """Return directions that count along frequency, phase and planes."""
+    names = ("ge_frequency", "ge_phase", "ge_slice")
+    logical = _none_for_zero(
+        np.concatenate([table.numbers(name) for name in names], axis=1)
+    )
+    if logical is None:
+        return None
+    by_rows = table.text("phase_encoding") == "ROW"
+    along = np.where(by_rows[:, None], logical[:, [1, 0, 2]], logical)
+    return _turned(table, along * _signs(table, by_rows))
+
+
+def _signs(table: FrameTable, by_rows: NDArray[np.bool_]) -> Numbers:
+    """Return which way gradients count along rows, columns and normal."""
+    orientation = table.numbers("orientation")
+    if orientation.shape[1] != 6:
+        return np.ones((len(table), 3))
+    normals = np.nan_to_num(np.cross(orientation[:, :3], orientation[:, 3:]))
+    table_of_signs = np.array([_SIGNS["COL"], _SIGNS["ROW"]], np.float64)
+    facing = np.abs(normals).argmax(axis=1)
+    signs: Numbers = table_of_signs[by_rows.astype(np.int64), facing]
+    return signs
+
+
+def _none_for_zero(directions: Numbers) -> Numbers | None:
+    """Return directions, NaN where there is none; nothing where there is none at all."""
+    if directions.shape[1] != 3 or not np.isfinite(directions).any():
+        return None
+    known = directions.copy()
+    known[~np.nan_to_num(directions).any(axis=1)] = np.nan
+    return known
+
+
+def _turned(table: FrameTable, directions: Numbers | None) -> Numbers | None:
+    """Turn directions along rows, columns and normal into those of the patient."""
+    orientation = table.numbers("orientation")
+    if directions is None or not spans_plane(orientation).all():
+        return None
+    rows, columns = np.split(unit_directions(orientation), 2, axis=1)
+    axes = np.stack([rows, columns, np.cross(rows, columns)], axis=2)
+    turned: Numbers = np.einsum("nij,nj->ni", axes, directions)
+    return turned
+
+
+def _complete_from_csa(table: FrameTable) -> None:
+    """Read the CSA headers of Siemens images whose private elements were lost."""
+    lost = _are_made_by(table, "siemens")
+    for name in ("b_value", "siemens_b_value"):
+        lost &= np.isnan(table.numbers(name)[:, 0])
+    if not _share_places(table, lost):
+        return
+    b_values, directions = (
+        np.full((len(table), 1), np.nan),
+        np.full((len(table), 3), np.nan),
+    )
+    for number in np.unique(table.image[lost]).tolist():
+        found = csa_numbers(table.images[number].header.elements, _CSA_NAMES)
+        own = table.image == number
+        for name, column in zip(_CSA_NAMES, (b_values, directions), strict=True):
+            if name in found and len(found[name]) == column.shape[1]:
+                column[own] = found[name]
+    complete(table, "b_value", b_values)
+    complete(table, "diffusion_direction", directions)
+
+
+def _are_made_by(table: FrameTable, maker: str) -> NDArray[np.bool_]:
+    """Return which frames are MR of a manufacturer."""
+    makers = np.char.lower(table.text("manufacturer"))
+    theirs: NDArray[np.bool_] = np.char.startswith(makers, maker)
+    theirs &= table.text("modality") == "MR"
+    return theirs
+
+
+def _share_places(table: FrameTable, rows: NDArray[np.bool_]) -> bool:
+    """Return whether several frames of a series lie at one place, or in one mosaic."""
+    if not rows.any():
+        return False
+    if any(table.images[k].parts is not None for k in np.unique(table.image[rows])):
+        return True
+    series = np.unique(table.text("series_instance_uid")[rows], return_inverse=True)[1]
+    places = np.concatenate([series[:, None], table.numbers("position")[rows]], axis=1)
+    return len(np.unique(places, axis=0)) < len(places)
+
+
+def _complete_from_comments(table: FrameTable) -> None:
+    """Read b-value and direction that Canon writes as text; the text is not kept."""
+    theirs = _are_made_by(table, "canon") | _are_made_by(table, "toshiba")
+    theirs &= np.isnan(table.numbers("diffusion_direction")[:, 0])
+    if not _share_places(table, theirs):
+        return
+    b_values, directions = (
+        np.full((len(table), 1), np.nan),
+        np.full((len(table), 3), np.nan),
+    )
+    for number in np.unique(table.image[theirs]).tolist():
+        texts = table.images[number].header.elements.get(tags.IMAGE_COMMENTS, "LO")
+        match = _CANON.search(str(texts[0])) if texts else None
+        if match is not None:
+            b_values[table.image == number] = float(match[1])
+            y, x, z = (float(match[k]) for k in (2, 3, 4))
+            directions[table.image == number] = (x, y, z)
+    complete(table, "b_value", b_values)
+    signs = _signs(table, np.zeros(len(table), np.bool_))
+    turned = _turned(table, _none_for_zero(directions * signs))
+    if turned is not None:
+        complete(table, "diffusion_direction", turned)
+
+
+def _complete_components(table: FrameTable) -> None:
+    """Let what GE says stand where types of frames do not tell phase from magnitude."""
+    kinds = table.numbers("ge_image_kind")[:, 0]
+    if not np.isfinite(kinds).any():
+        return
+    public = table.text("complex_component")
+    series, types = table.text("series_instance_uid"), table.text("frame_type")
+    words = public.astype(np.promote_types("U9", public.dtype))
+    for uid in np.unique(series):
+        own = series == uid
+        if (public[own] == "").all() and len(np.unique(types[own])) == 1:
+            for number, word in enumerate(_GE_KINDS):
+                words[own & (kinds == number)] = word
+    table.columns["complex_component"] = words
+
+
+def _complete_scale(table: FrameTable) -> None:
+    """Let the scale slope of Philips map values where no Real World Value Mapping does.
+
+    The value of the scanner is (stored · rescale slope + intercept) / (rescale slope · scale
+    slope).
+    """
+    scale = table.numbers("philips_scale_slope")
+    if not np.isfinite(scale).any():
+        return
+    slope, intercept = (
+        table.numbers("rescale_slope"),
+        table.numbers("rescale_intercept"),
+    )
+    free = table.numbers("has_real_world_values") == 0
+    usable = (
+        free & (scale > 0) & np.isfinite(slope) & (slope != 0) & np.isfinite(intercept)
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        slopes = np.where(usable, 1 / scale, np.nan)
+        intercepts = np.where(usable, intercept / (slope * scale), np.nan)
+    complete(table, "real_world_slope", slopes)
+    complete(table, "real_world_intercept", intercepts)

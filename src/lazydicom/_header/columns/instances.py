@@ -1,29 +1,8 @@
-"""Attributes that hold for whole instances, and private elements of vendors.
-
-No standard defines the private ones: they count only where the public attribute is absent, and
-where the block is owned by the vendor (PS3.5 section 7.8.1).
-"""
+"""Attributes that hold for whole instances."""
 
 from typing import Final
 
 from lazydicom._header import tags
-
-VENDOR_ATTRIBUTES: Final = {
-    "ge_owner": (tags.GE_OWNER, "LO"),
-    "ge_b_value": (tags.GE_B_VALUE, "IS"),
-    "ge_image_kind": (tags.GE_IMAGE_KIND, "SS"),
-    "siemens_owner": (tags.SIEMENS_OWNER, "LO"),
-    "siemens_b_value": (tags.SIEMENS_B_VALUE, "IS"),
-    "philips_owner": (tags.PHILIPS_OWNER, "LO"),
-    "philips_b_value": (tags.PHILIPS_B_VALUE, "FL"),
-    "philips_mr_owner": (tags.PHILIPS_MR_OWNER, "LO"),
-    "philips_direction_x": (tags.PHILIPS_DIRECTION_RL, "FL"),
-    "philips_direction_y": (tags.PHILIPS_DIRECTION_AP, "FL"),
-    "philips_direction_z": (tags.PHILIPS_DIRECTION_FH, "FL"),
-    "uih_owner": (tags.UIH_OWNER, "LO"),
-    "uih_b_value": (tags.UIH_B_VALUE, "FD"),
-}
-"""Tag and VR; the first value counts."""
 
 INSTANCE_ATTRIBUTES: Final = {
     "series_instance_uid": (tags.SERIES_INSTANCE_UID, "UI"),
@@ -38,9 +17,9 @@ INSTANCE_ATTRIBUTES: Final = {
     "content_date": (tags.CONTENT_DATE, "DA"),
     "content_clock": (tags.CONTENT_TIME, "TM"),
     "manufacturer": (tags.MANUFACTURER, "LO"),
-    **VENDOR_ATTRIBUTES,
     "sop_class_uid": (tags.SOP_CLASS_UID, "UI"),
     "units": (tags.UNITS, "CS"),
+    "phase_encoding": (tags.IN_PLANE_PHASE_ENCODING_DIRECTION, "CS"),
     "concatenation_frame_offset": (tags.CONCATENATION_FRAME_OFFSET_NUMBER, "UL"),
     "concatenation_parts": (tags.IN_CONCATENATION_TOTAL_NUMBER, "US"),
     "padding_value": (tags.PIXEL_PADDING_VALUE, "US"),

@@ -39,6 +39,11 @@ from lazydicom._header.columns.layout import (
     learn_elements,
     wanted_tree,
 )
+from lazydicom._header.columns.vendors import (
+    VENDOR_ELEMENTS,
+    creator_tags,
+    private_tags,
+)
 from lazydicom._header.elements import (
     FileElements,
     has_functional_groups,
@@ -65,6 +70,7 @@ _INSTANCES: Final = {name: (*one, 1) for name, one in INSTANCE_ATTRIBUTES.items(
 _SAME: Final = (
     tags.TRANSFER_SYNTAX_UID,
     *(tag for tag, _ in IMAGE_PIXEL_TAGS.values()),
+    tags.MANUFACTURER,
 )
 """Elements that must have the same bytes as in the first file."""
 
@@ -86,6 +92,8 @@ class _First(NamedTuple):
     layout: Layout
     numbers: dict[int, int]
     """Number of each wanted element, by tag."""
+    instances: Mapping[str, tuple[int, str, int]]
+    """Columns of instances, those of vendors as far as the file has them."""
     same: list[tuple[int, bytes]]
     """Wanted elements that must not differ: number and value."""
     pixel_length: int
@@ -153,9 +161,13 @@ def _is_simple(image: DicomImage) -> bool:
 def _learn(image: DicomImage) -> _First | None:
     """Learn the layout of a header, ``None`` if an element stands in it twice."""
     header = image.header
-    vrs = {tag: vr for tag, vr, _ in (*_FRAMES.values(), *_INSTANCES.values())}
-    wanted = set(vrs)
-    in_order = [*sorted(wanted | set(_SAME)), header.pixel_data.tag]
+    instances = _INSTANCES | {
+        name: (tag, VENDOR_ELEMENTS[name].vr, VENDOR_ELEMENTS[name].width)
+        for name, tag in private_tags(header.elements).items()
+    }
+    vrs = {tag: vr for tag, vr, _ in (*_FRAMES.values(), *instances.values())}
+    fixed = (*_SAME, *creator_tags(header.elements))
+    in_order = [*sorted({*vrs, *fixed}), header.pixel_data.tag]
     start, stop = header.meta.start, header.pixel_data.start
     sections = [(_META_AT, start, Framing()), (start, stop, header.meta.framing)]
     tree = wanted_tree((tag,) for tag in in_order)
@@ -163,7 +175,7 @@ def _learn(image: DicomImage) -> _First | None:
         layout = learn_elements(lookahead, sections, tree)
     numbers = {tag: number for number, tag in enumerate(in_order)}
     length = header.pixel_data.length
-    alone = _First(image, layout, numbers, [], length, stop + _SLACK)
+    alone = _First(image, layout, numbers, instances, [], length, stop + _SLACK)
     heads = _head_of(header.source, alone.room)
     good, places = _follow(alone, heads)
     offsets, lengths = places.offsets[:, 0].tolist(), places.lengths[:, 0].tolist()
@@ -177,7 +189,7 @@ def _learn(image: DicomImage) -> _First | None:
     if not good[0]:
         return None
     values = (
-        (numbers[tag], offsets[numbers[tag]], lengths[numbers[tag]]) for tag in _SAME
+        (numbers[tag], offsets[numbers[tag]], lengths[numbers[tag]]) for tag in fixed
     )
     same = [(n, heads.data[at : at + length].tobytes()) for n, at, length in values]
     return alone._replace(same=same)
@@ -251,7 +263,7 @@ def _open_rows(
         plain = (np.char.find(words, "MOSAIC") < 0) & (np.char.find(words, GRID) < 0)
         if not plain.all():
             return _open_rows(first, heads, places, rows[plain], start)
-    instances = _columns(first, heads, places, rows, _INSTANCES)
+    instances = _columns(first, heads, places, rows, first.instances)
     for name, tag in INSTANCE_SEQUENCES.items():  # the same in all, as any element is
         holds = float(first.image.header.elements.holds(tag))
         instances[name] = np.full((len(rows), 1), holds)
