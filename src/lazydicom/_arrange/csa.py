@@ -7,8 +7,8 @@ from typing import Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._header.columns.vendors import SIEMENS_CSA, private_tag
-from lazydicom._header.elements import Elements
+from lazydicom._header.columns.vendors import SIEMENS_CSA
+from lazydicom._header.elements import Elements, private_tag
 
 Csa: TypeAlias = dict[str, NDArray[np.float64]]
 

@@ -29,10 +29,11 @@ from lazydicom._header.columns.column import (
     seconds_of,
     stack_columns,
 )
+from lazydicom._header.columns.dimensions import dimension_columns
 from lazydicom._header.columns.functional_groups import functional_group_columns
 from lazydicom._header.columns.instances import INSTANCE_ATTRIBUTES
-from lazydicom._header.columns.vendors import VENDOR_ELEMENTS, private_tags
-from lazydicom._header.elements import has_functional_groups
+from lazydicom._header.columns.vendors import VENDOR_ELEMENTS
+from lazydicom._header.elements import has_functional_groups, private_tags
 from lazydicom._header.values import Values, terms_alone
 from lazydicom.errors import InvalidDicomError, warn
 
@@ -136,6 +137,7 @@ def _enhanced_columns(image: DicomImage) -> Columns:
     for name in ("position", "orientation"):  # of ultrasound, in a volume of its own
         if name not in own and f"volume_{name}" in own:
             own[name] = own[f"volume_{name}"]
+    own |= dimension_columns(image.header, frames)
     outside = [name for name in _AT_TOP_LEVEL if name not in own]
     top = frame_columns([image], outside) if outside else {}
     return own | top
@@ -169,7 +171,7 @@ def instance_columns(images: Sequence[DicomImage]) -> Columns:
 
 def _vendor_columns(images: Sequence[DicomImage]) -> Columns:
     """Read the private elements that the library knows, where a file has some."""
-    places = [private_tags(image.header.elements) for image in images]
+    places = [private_tags(image.header.elements, VENDOR_ELEMENTS) for image in images]
     names = dict.fromkeys(name for place in places for name in place)
     columns: Columns = {}
     for name in names:

@@ -19,8 +19,8 @@ from lazydicom._arrange.uih_grid import GRID, grid_planes, grid_positions, grid_
 from lazydicom._array.grid import Parts
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
-from lazydicom._header.columns.vendors import SIEMENS_SLICE_TIMES, private_tag
-from lazydicom._header.elements import Elements
+from lazydicom._header.columns.vendors import SIEMENS_SLICE_TIMES
+from lazydicom._header.elements import Elements, private_tag
 from lazydicom.errors import InvalidDicomError, warn
 
 _NEARLY: Final = 0.01

@@ -32,6 +32,12 @@ LONGEST_HEADER: Final = 12
 """Tag, VR, two bytes of nothing and a length of 32 bits."""
 _MOST_ELEMENTS: Final = 1 << 18
 """Each costs some hundred bytes of memory; dumps of scanners hold some thousand."""
+_BLOCK: Final = 0x10
+"""The first private block of a group, which writers use."""
+_LAST_BLOCK: Final = 0x40
+_IN_BLOCK: Final = 0xFF
+_GROUP: Final = 16
+"""Bits of an element number."""
 _MOST_REPEATED: Final = 1000
 _LARGEST_TWIN: Final = 1 << 20
 """Longer values are not compared."""
@@ -39,6 +45,18 @@ _FUNCTIONAL_GROUPS: Final = frozenset(
     (tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE, tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE)
 )
 """Shared and per frame; no icon and no other Pixel Data stands in them."""
+
+
+class PrivateElement(NamedTuple):
+    """A private element, and whose it is."""
+
+    creator: str
+    manufacturer: str
+    """How the manufacturer's name begins, in lower case."""
+    tag: int
+    """As if its block was the first one."""
+    vr: str
+    width: int = 1
 
 
 class Elements(Protocol):
@@ -302,3 +320,62 @@ def _look_ahead(
     element = read_element(lookahead, start, meta.framing)
     exact = element.length == length and element.offset + length == lookahead.size
     return element if element.tag == tags.PIXEL_DATA and exact else None
+
+
+def private_tags(
+    elements: Elements, wanted: Mapping[str, PrivateElement]
+) -> dict[str, int]:
+    """Return where private elements are in a file, those that it has.
+
+    A block of a group is owned by who is named as its creator (PS3.5 section 7.8.1). Archives
+    move blocks, and some drop the names: there the manufacturer decides.
+    """
+    blocks: dict[tuple[str, int], int] = {}
+    places: dict[str, int] = {}
+    for name, one in wanted.items():
+        key = (one.creator, one.tag >> _GROUP)
+        if key not in blocks:
+            blocks[key] = _block_of(elements, one)
+        if blocks[key]:
+            places[name] = _in_block(one.tag, blocks[key])
+    return {name: tag for name, tag in places.items() if elements.holds(tag)}
+
+
+def private_tag(elements: Elements, element: PrivateElement) -> int | None:
+    """Return where one private element is in a file, ``None`` where it is not."""
+    block = _block_of(elements, element)
+    tag = _in_block(element.tag, block)
+    return tag if block and elements.holds(tag) else None
+
+
+def creator_tags(elements: Elements, wanted: Mapping[str, PrivateElement]) -> list[int]:
+    """Return the tags that name creators in the groups of private elements."""
+    groups = {one.tag >> _GROUP for one in wanted.values()}
+    return [
+        tag
+        for group in sorted(groups)
+        for block in range(_BLOCK, _LAST_BLOCK)
+        if elements.holds(tag := group << _GROUP | block)
+    ]
+
+
+def _block_of(elements: Elements, element: PrivateElement) -> int:
+    """Return the block of a group that the creator owns, 0 for none."""
+    group = element.tag >> _GROUP << _GROUP
+    named = False
+    for block in range(_BLOCK, _LAST_BLOCK):
+        if elements.holds(group | block):
+            named = True
+            creator = elements.get(group | block, "LO")
+            if creator and str(creator[0]).strip() == element.creator:
+                return block
+    if named or not elements.holds(element.tag):
+        return 0
+    makers = elements.get(tags.MANUFACTURER, "LO")
+    maker = str(makers[0]).lower() if makers else ""
+    return _BLOCK if maker.startswith(element.manufacturer) else 0
+
+
+def _in_block(tag: int, block: int) -> int:
+    """Return a tag with another block."""
+    return tag & ~(_IN_BLOCK << 8) | block << 8

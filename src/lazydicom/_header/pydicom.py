@@ -234,6 +234,18 @@ def transfer_syntax_uid(dataset: "Dataset") -> str:
     raise InvalidDicomError(message, tag=tags.TRANSFER_SYNTAX_UID)
 
 
+def attribute_name(tag: int) -> tuple[str, str]:
+    """Return keyword and VR of an attribute of the standard, nothing for others.
+
+    >>> attribute_name(0x00181314)
+    ('FlipAngle', 'DS')
+    """
+    from pydicom.datadict import dictionary_VR, keyword_for_tag
+
+    keyword = keyword_for_tag(tag)
+    return (keyword, dictionary_VR(tag)) if keyword else ("", "")
+
+
 def uid_name(uid: str) -> str:
     """Name a UID as PS3.6 annex A does; one that is not there names itself.
 

@@ -19,6 +19,7 @@ from lazydicom._arrange.axes.clocks import (
     time_of,
 )
 from lazydicom._arrange.axes.components import component_names
+from lazydicom._arrange.axes.dimensions import declared_axes
 from lazydicom._array.frame_table import FrameTable
 
 Codes = NDArray[np.int64]
@@ -125,10 +126,7 @@ def find_axes(table: FrameTable, planes: Codes) -> list[Axis]:
         if _fullness(balanced, planes) >= _fullness(axes, planes):
             axes = balanced
     axes = [_with_lost_times(axis, axes, table, planes) for axis in axes]
-    return sorted(
-        (_named(axis, table) for axis in axes),
-        key=lambda axis: AXIS_ORDER.index(_kind(axis.name)),
-    )
+    return sorted((_named(axis, table) for axis in axes), key=_order)
 
 
 def named_axes(table: FrameTable) -> list[Axis]:
@@ -252,6 +250,12 @@ def _kind(name: str) -> str:
     return name.rstrip("0123456789_")
 
 
+def _order(axis: Axis) -> int:
+    """Return the place of an axis among others; declared ones are dimensions."""
+    kind = _kind(axis.name)
+    return AXIS_ORDER.index(kind if kind in AXIS_ORDER else "dimension")
+
+
 def _candidates(table: FrameTable, planes: Codes) -> Iterator[tuple[str, str, Codes]]:
     """Yield name, column and codes of all that may be an axis, what says most first."""
     for column in COUNTED_AXES:
@@ -260,10 +264,7 @@ def _candidates(table: FrameTable, planes: Codes) -> Iterator[tuple[str, str, Co
     named = component_names(table, kinds).dtype.kind == "U"
     if named:
         yield "component", "frame_type", kinds
-    for name, (column, _) in VALUE_AXES.items():
-        yield name, column, coded(table.numbers(column))
-    yield "echo", "echo_number", _echo_numbers(table)
-    yield "diffusion", "b_value", diffusion_codes(table)
+    yield from _by_value(table)
     if not named:  # words that a value explains, as the number of an echo
         yield "component", "frame_type", kinds
     yield "quantity", "quantity", in_turn(table.text("quantity"))
@@ -281,6 +282,16 @@ def _candidates(table: FrameTable, planes: Codes) -> Iterator[tuple[str, str, Co
     yield "repeat", "instance_number", coded(table.numbers("instance_number"))
     if len(table.images) == 1:
         yield "repeat", "frame", table.frame
+
+
+def _by_value(table: FrameTable) -> Iterator[tuple[str, str, Codes]]:
+    """Yield what has a physical value, and the dimensions that objects declare."""
+    for name, (column, _) in VALUE_AXES.items():
+        yield name, column, coded(table.numbers(column))
+    yield "echo", "echo_number", _echo_numbers(table)
+    yield "diffusion", "b_value", diffusion_codes(table)
+    for name, column, values in declared_axes(table):
+        yield name, column, coded(values)
 
 
 def _echo_numbers(table: FrameTable) -> Codes:

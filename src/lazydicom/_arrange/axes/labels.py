@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.axes.components import component_names
+from lazydicom._arrange.axes.dimensions import declared_labels
 from lazydicom._arrange.axes.find import (
     COUNTED_AXES,
     VALUE_AXES,
@@ -33,6 +34,7 @@ from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
+from lazydicom._header.columns.dimensions import PREFIX
 from lazydicom._header.elements import technical_attributes
 
 _PER_FRAME: Final = (
@@ -128,6 +130,8 @@ def axis_labels(
         return {"quantity": Coordinate(("quantity",), values)}
     if axis.name == "diffusion":
         return _diffusion(axis, table)
+    if axis.source.startswith(PREFIX):
+        return declared_labels(axis.name, axis.source, axis.codes, table)
     positions, units = _positions(axis, table)
     return {axis.name: Coordinate((axis.name,), positions, units)}
 
@@ -175,7 +179,8 @@ def frame_labels(
         attrs["rescale_type"] = str(kinds[0])
     if first.format.converts_to_rgb:
         attrs["photometric_interpretation"] = "RGB"
-    attrs |= phase_encoding(first)
+    if str(table.text("manufacturer")[0]).lower().startswith("siemens"):
+        attrs |= phase_encoding(first)
     if source:
         coords |= origin_labels(table, places, dims)
         attrs |= _uids(first)

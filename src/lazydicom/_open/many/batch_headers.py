@@ -39,15 +39,13 @@ from lazydicom._header.columns.layout import (
     learn_elements,
     wanted_tree,
 )
-from lazydicom._header.columns.vendors import (
-    VENDOR_ELEMENTS,
-    creator_tags,
-    private_tags,
-)
+from lazydicom._header.columns.vendors import VENDOR_ELEMENTS
 from lazydicom._header.elements import (
     FileElements,
+    creator_tags,
     has_functional_groups,
     image_pixel_attributes,
+    private_tags,
 )
 from lazydicom._header.header import read_header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, oddities
@@ -163,10 +161,10 @@ def _learn(image: DicomImage) -> _First | None:
     header = image.header
     instances = _INSTANCES | {
         name: (tag, VENDOR_ELEMENTS[name].vr, VENDOR_ELEMENTS[name].width)
-        for name, tag in private_tags(header.elements).items()
+        for name, tag in private_tags(header.elements, VENDOR_ELEMENTS).items()
     }
     vrs = {tag: vr for tag, vr, _ in (*_FRAMES.values(), *instances.values())}
-    fixed = (*_SAME, *creator_tags(header.elements))
+    fixed = (*_SAME, *creator_tags(header.elements, VENDOR_ELEMENTS))
     in_order = [*sorted({*vrs, *fixed}), header.pixel_data.tag]
     start, stop = header.meta.start, header.pixel_data.start
     sections = [(_META_AT, start, Framing()), (start, stop, header.meta.framing)]
