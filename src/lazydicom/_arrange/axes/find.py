@@ -20,6 +20,7 @@ from lazydicom._arrange.axes.clocks import (
 )
 from lazydicom._arrange.axes.components import component_names
 from lazydicom._arrange.axes.dimensions import declared_axes
+from lazydicom._arrange.axes.names import AXIS_ORDER, COUNTED_AXES, VALUE_AXES
 from lazydicom._array.frame_table import FrameTable
 
 Codes = NDArray[np.int64]
@@ -31,55 +32,6 @@ _NEARLY_FULL: Final = 0.75
 _SIGNIFICANT: Final = 6
 """Decimals by which numbers are told apart."""
 
-VALUE_AXES: Final = {
-    "echo": ("echo_time", "ms"),
-    "inversion": ("inversion_time", "ms"),
-    "kvp": ("kvp", "kV"),
-    "flip_angle": ("flip_angle", "deg"),
-    "respiratory_phase": ("respiratory_phase", "%"),
-    "segment": ("segment_number", ""),
-    "location": ("longitudinal_distance", "mm"),
-}
-"""Axes whose coordinate is a column: its name, and its unit."""
-COUNTED_AXES: Final = {
-    "energy_window": "",
-    "detector": "",
-    "rotation": "",
-    "rr_interval": "",
-    "phase": "",
-    "time_slot": "s",
-    "angular_view": "deg",
-    "time_slice": "",
-    "slice": "",
-}
-"""Axes whose positions a column counts; the unit is that of ``…_value``, where known."""
-AXIS_ORDER: Final = (
-    "energy_window",
-    "detector",
-    "rotation",
-    "phase",
-    "rr_interval",
-    "time_slot",
-    "angular_view",
-    "time_slice",
-    "slice",
-    "time",
-    "cardiac_phase",
-    "respiratory_phase",
-    "repeat",
-    "diffusion",
-    "b_value",
-    "echo",
-    "inversion",
-    "kvp",
-    "flip_angle",
-    "component",
-    "quantity",
-    "segment",
-    "dimension",
-    "location",
-)
-"""From the slowest axis to the fastest; then come z, y, x."""
 CLOCKS: Final = (
     "acquisition_time",
     "reference_time",

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from lazydicom._arrange.axes.components import component_names
 from lazydicom._arrange.axes.dimensions import declared_labels
 from lazydicom._arrange.axes.find import (
-    COUNTED_AXES,
-    VALUE_AXES,
     Axis,
     combine,
     component_codes,
     determined,
 )
+from lazydicom._arrange.axes.names import COUNTED_AXES, VALUE_AXES
 from lazydicom._arrange.csa import csa_numbers
 from lazydicom._arrange.geometry import (
     SAME_PLANE,
