@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pydicom
 import pytest
 from written_series import ENHANCED_MR, at, dataset, enhanced, plane, sequence
 
@@ -120,11 +121,10 @@ def test_a_lut_gives_real_world_values(tmp_path: Path, first: int, count: int) -
     np.testing.assert_array_equal(array[:, 0, 0], expected)
 
 
-@pytest.mark.parametrize("odd", ["length", "differ", "some"])
+@pytest.mark.parametrize("odd", ["length", "some"])
 def test_luts_that_contradict_are_an_error(tmp_path: Path, odd: str) -> None:
-    luts = [_lut(0, [1.0, 2.0], 7 if odd == "length" else None)]
-    luts += [_lut(0, [1.0, 3.0]) if odd == "differ" else luts[0]]
-    for k, lut in enumerate(luts):
+    lut = _lut(0, [1.0, 2.0], 7 if odd == "length" else None)
+    for k in range(2):
         place = (0, 0, 2.0 * k)
         if odd == "some" and k:
             plane(tmp_path, 1, place)
@@ -133,3 +133,68 @@ def test_luts_that_contradict_are_an_error(tmp_path: Path, odd: str) -> None:
 
     with pytest.raises(InvalidDicomError, match="LUT"):
         lazydicom.apply_real_world_values(lazydicom.open_series(tmp_path))
+
+
+def test_each_file_has_a_lut_of_its_own_or_a_slope(tmp_path: Path) -> None:
+    mappings = [_lut(0, [1.0, 2.0]), _lut(0, [1.0, 3.0]), _mapping(7.0), _lut(1, [9.0])]
+    for k, mapping in enumerate(mappings):
+        plane(tmp_path, 1, (0, 0, 2.0 * k), RealWorldValueMappingSequence=mapping)
+
+    array = lazydicom.apply_real_world_values(lazydicom.open_series(tmp_path))
+
+    assert array[:, 0, 0].tolist() == [2, 3, 8, 9]
+    assert array[1:3, 0, 0].tolist() == [3, 8]
+    assert array[3, 0, 0] == 9
+
+
+@pytest.mark.parametrize("where", ["shared", "per frame", "both", "mixed"])
+@pytest.mark.parametrize("memory", [False, True])
+def test_luts_stand_in_functional_groups(
+    tmp_path: Path, where: str, *, memory: bool
+) -> None:
+    luts = [_lut(0, [10.0 * z + k for k in range(4)]) for z in range(3)]
+    frames = []
+    for z in range(3):
+        frame = dataset(PlanePositionSequence=at(z))
+        if where == "per frame" or (where == "both" and z):
+            frame.RealWorldValueMappingSequence = luts[z]
+        elif where == "mixed":
+            own = luts[z] if z != 1 else _mapping(2.0)
+            frame.RealWorldValueMappingSequence = own
+        frames.append(frame)
+    path = enhanced(tmp_path, ENHANCED_MR, frames)
+    ds = pydicom.dcmread(path)
+    if where in {"shared", "both"}:
+        shared = ds.SharedFunctionalGroupsSequence[0]
+        shared.RealWorldValueMappingSequence = luts[0]
+    ds.save_as(path)
+
+    opened = lazydicom.open_series(ds if memory else path)
+    array = lazydicom.apply_real_world_values(opened)
+
+    expected = {
+        "shared": [0, 1, 2],
+        "per frame": [0, 11, 22],
+        "both": [0, 11, 22],
+        "mixed": [0, 3, 22],
+    }
+    assert array[:, 0, 0].tolist() == expected[where]
+
+
+def test_limits_in_functional_groups_hold(tmp_path: Path) -> None:
+    limits: Any = {
+        "RealWorldValueFirstValueMapped": 1,
+        "RealWorldValueLastValueMapped": 1,
+    }
+    frames = [
+        dataset(
+            PlanePositionSequence=at(z),
+            RealWorldValueMappingSequence=_mapping(2.0, **limits),
+        )
+        for z in range(3)
+    ]
+    enhanced(tmp_path, ENHANCED_MR, frames)
+
+    array = lazydicom.apply_real_world_values(lazydicom.open_series(tmp_path))
+
+    np.testing.assert_array_equal(array[:, 0, 0], [np.nan, 3, np.nan])
