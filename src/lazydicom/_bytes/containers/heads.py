@@ -54,7 +54,7 @@ def _read_local_head(path: str, out: memoryview) -> LocalSource | None:
         now = os.fstat(descriptor)
         if not stat.S_ISREG(now.st_mode):
             return None
-        read_into(descriptor, out, 0)
+        read_into(descriptor, out[: now.st_size], 0)
     except OSError:
         return None
     finally:

@@ -186,8 +186,7 @@ def number_column(
         Byte order of binary VRs.
     """
     parts = []
-    for length in np.unique(lengths[lengths > 0]).tolist():
-        which = np.flatnonzero(lengths == length)
+    for length, which in _by_length(lengths):
         rows = lookaheads(data, length)[offsets[which]]
         values = _numbers(rows, vr, width, little_endian=little_endian)
         if vr == "IS":
@@ -210,8 +209,7 @@ def text_column(
     """
     lengths = np.minimum(lengths, LONGEST_TEXT)
     texts = np.zeros(len(offsets), "U1")
-    for length in np.unique(lengths[lengths > 0]).tolist():
-        which = np.flatnonzero(lengths == length)
+    for length, which in _by_length(lengths):
         rows = lookaheads(data, length)[offsets[which]]
         values = np.char.strip(_decode(rows[:1] if _all_equal(rows) else rows))
         if _has_padding_inside(rows):
@@ -219,6 +217,19 @@ def text_column(
         texts = texts.astype(np.promote_types(texts.dtype, values.dtype), copy=False)
         texts[which] = values
     return texts
+
+
+def _by_length(
+    lengths: NDArray[np.int64],
+) -> list[tuple[int, slice | NDArray[np.intp]]]:
+    """Return each length of a value, and which rows have it."""
+    if len(lengths) and (lengths == lengths[0]).all():  # as ever: `unique` sorts
+        first = int(lengths[0])
+        return [(first, slice(None))] if first > 0 else []
+    return [
+        (length, np.flatnonzero(lengths == length))
+        for length in np.unique(lengths[lengths > 0]).tolist()
+    ]
 
 
 @lru_cache(maxsize=4096)

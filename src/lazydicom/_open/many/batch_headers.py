@@ -5,7 +5,7 @@ the first header is taken through all others together; one that differs anywhere
 the Image Pixel module or in what follows the pixels, is opened by itself.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -56,6 +56,8 @@ _LONGEST_HEADER: Final = 1 << 16
 _SLACK: Final = 1 << 10
 """Values may be longer than those of the first file."""
 _AT_ONCE: Final = 256
+_BATCH_BYTES: Final = 1 << 21
+"""2 MiB: so many short headers are decoded at once, column by column."""
 _PREFIX: Final = b"DICM"
 _PREFIX_AT: Final = 128
 _META_AT: Final = 132
@@ -123,8 +125,9 @@ def open_batches(first: DicomImage, files: Sequence[File]) -> Iterator[HeaderBat
     reference = _learn(first) if _is_simple(first) else None
     if reference is None:
         return
-    for start in range(0, len(files), _AT_ONCE):
-        heads = _read_heads(files[start : start + _AT_ONCE], reference.room)
+    step = max(_AT_ONCE, _BATCH_BYTES // reference.room)
+    for start in range(0, len(files), step):
+        heads = _read_heads(files[start : start + step], reference.room)
         good, places = _follow(reference, heads)
         rows = np.flatnonzero(good)
         if len(rows):
@@ -195,8 +198,8 @@ def _learn(image: DicomImage) -> _First | None:
 
 def _read_heads(files: Sequence[File], room: int) -> _Heads:
     """Read all at once into rows of one memory."""
-    reads = [partial(read_head, file) for file in files]
-    return _fill_heads(reads, room)
+    reads = (partial(read_head, file) for file in files)
+    return _fill_heads(reads, len(files), room)
 
 
 def _head_of(source: ByteSource, room: int) -> _Heads:
@@ -207,14 +210,14 @@ def _head_of(source: ByteSource, room: int) -> _Heads:
         out[:length] = source.read(ByteRange(0, length))
         return source
 
-    return _fill_heads([read], room)
+    return _fill_heads([read], 1, room)
 
 
 def _fill_heads(
-    reads: Sequence[Callable[[memoryview], ByteSource | None]], room: int
+    reads: Iterable[Callable[[memoryview], ByteSource | None]], count: int, room: int
 ) -> _Heads:
     width = room + HEADER_ROOM
-    memory = bytearray(len(reads) * width)
+    memory = bytearray(count * width)
     view = memoryview(memory)
     sources = [
         read(view[row * width : row * width + room]) for row, read in enumerate(reads)
