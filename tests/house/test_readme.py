@@ -130,7 +130,8 @@ def test_readme_has_no_link_that_is_local() -> None:
 
 def test_readme_shows_each_command_alone_on_its_line_and_ci_runs_the_same() -> None:
     commands = [block.code for block in blocks_of(README) if block.language == "sh"]
-    ci = (REPOSITORY / ".ci" / "run").read_text().splitlines()
+    lines = (REPOSITORY / ".ci" / "run").read_text().splitlines()
+    ci = [line.strip() for line in lines]
 
     demo, tests = (command.removesuffix("\n") for command in commands)
 
