@@ -119,7 +119,8 @@ def test_an_object_replaced_after_opening_is_an_error(
     place.put("replaced.dcm", FILE)
     array = lazydicom.open_image(f"{place.url}/replaced.dcm", place.storage_options)
     assert np.array_equal(array[1], PIXELS[1])
-    time.sleep(1.01)  # some servers tell the time of change in whole seconds
+    if len(other) == len(PIXELS) and place.url.startswith(("http:", "sftp:")):
+        time.sleep(1.01)  # they tell the time of change, in whole seconds
     place.put("replaced.dcm", make_native(other))
 
     with pytest.raises(SourceChangedError, match="changed since it was opened"):

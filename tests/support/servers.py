@@ -72,25 +72,27 @@ def running(
             start_new_session=True,
         )
     try:
-        _wait_for(process, port, log)
+        try:
+            wait_for_port(port, lambda: process.poll() is None)
+        except RuntimeError as error:
+            error.add_note(f"{command}: {log.read_text(errors='replace')[-2000:]}")
+            raise
         yield process
     finally:
         _stop(process)
 
 
-def _wait_for(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+def wait_for_port(port: int, runs: Callable[[], bool]) -> None:
+    """Wait until somebody answers at a port, as long as its process runs."""
     end = time.monotonic() + START_S
-    while time.monotonic() < end and process.poll() is None:
+    while time.monotonic() < end and runs():
         with (
             contextlib.suppress(OSError),
             socket.create_connection(("127.0.0.1", port), timeout=1),
         ):
             return
         time.sleep(0.05)
-    message = (
-        f"{process.args!r} did not start: {log.read_text(errors='replace')[-2000:]}"
-    )
-    raise RuntimeError(message)
+    raise RuntimeError("The server did not start")
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

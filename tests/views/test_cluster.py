@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import pickle
 import signal
-import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import imagecodecs
 import numpy as np
 import pytest
+import warm_process
 from codestream_samples import JPEG_LS
 from dicom_files import make_encapsulated, make_native
-from servers import free_port, moto, require_module, running
+from servers import free_port, moto, require_module, wait_for_port
 from zarr.storage import MemoryStore
 
 import lazydicom
@@ -23,8 +24,8 @@ from lazydicom._export.store import run as run_module
 from lazydicom.errors import ExportError, LazyDicomWarning
 
 if TYPE_CHECKING:
-    import subprocess
     from collections.abc import Iterator
+    from multiprocessing.context import ForkServerProcess
     from pathlib import Path
 
     from servers import Place
@@ -46,9 +47,22 @@ FILES = {
 }
 
 
+DASK = """
+import os, sys
+os.dup2(1, 2)
+from dask.__main__ import main
+main()
+"""
+
+
 class Worker(NamedTuple):
-    process: subprocess.Popen[bytes]
+    process: ForkServerProcess
     address: str
+
+    def end(self) -> int | None:
+        """Wait for the end of a worker that was killed; return what it says."""
+        self.process.join(LIMIT_S)
+        return self.process.exitcode
 
 
 class Cluster(NamedTuple):
@@ -58,23 +72,33 @@ class Cluster(NamedTuple):
 
 
 @contextlib.contextmanager
+def dask(command: str, port: int, *options: str) -> Iterator[ForkServerProcess]:
+    """Run `dask worker` or `dask scheduler` until the block ends."""
+    common = ["--host", "127.0.0.1", "--no-dashboard"]
+    child, stdout = warm_process.start(DASK, command, *common, *options)
+    threading.Thread(target=stdout.read, daemon=True).start()  # what it tells
+    try:
+        wait_for_port(port, child.is_alive)
+        yield child
+    finally:
+        child.kill()
+        child.join()
+        stdout.close()
+
+
+@contextlib.contextmanager
 def worker(scheduler: str, folder: Path) -> Iterator[Worker]:
-    folder.mkdir()
     port = free_port()
-    command = [sys.executable, "-m", "dask", "worker", scheduler, "--no-nanny"]
-    command += ["--host", "127.0.0.1", "--worker-port", str(port), "--no-dashboard"]
-    command += ["--nthreads", "1", "--memory-limit", "512MiB"]
-    command += ["--local-directory", str(folder)]
-    with running(command, port, folder) as process:
+    options = ["--no-nanny", "--worker-port", str(port), "--nthreads", "1"]
+    options += ["--memory-limit", "512MiB", "--local-directory", str(folder)]
+    with dask("worker", port, scheduler, *options) as process:
         yield Worker(process, f"tcp://127.0.0.1:{port}")
 
 
 @contextlib.contextmanager
-def scheduler(folder: Path) -> Iterator[str]:
+def scheduler() -> Iterator[str]:
     port = free_port()
-    command = [sys.executable, "-m", "dask", "scheduler", "--host", "127.0.0.1"]
-    command += ["--port", str(port), "--no-dashboard"]
-    with running(command, port, folder):
+    with dask("scheduler", port, "--port", str(port)):
         yield f"tcp://127.0.0.1:{port}"
 
 
@@ -86,7 +110,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
     folder = tmp_path_factory.mktemp("cluster")
     with contextlib.ExitStack() as stack:
-        address = stack.enter_context(scheduler(folder))
+        address = stack.enter_context(scheduler())
         start = [worker(address, folder / name) for name in ("first", "second")]
         with ThreadPoolExecutor(2) as at_once:
             workers = list(at_once.map(stack.enter_context, start))
@@ -217,7 +241,7 @@ def test_a_worker_killed_amid_an_export_changes_nothing_but_time(
 
         with cluster.client.as_current():
             lazydicom.to_zarr(array, tmp_path / "a", chunks=1, progress=kill)
-        assert victim.process.wait(LIMIT_S) == -signal.SIGKILL
+        assert victim.end() == -signal.SIGKILL
     lazydicom.to_zarr(array, tmp_path / "b", chunks=1, workers=1)
 
     assert stored(tmp_path / "a") == stored(tmp_path / "b")
@@ -266,7 +290,7 @@ def test_a_cluster_without_workers_is_an_error_that_resumes(
     array = lazydicom.open_image(f"{bucket.url}/native.dcm", bucket.storage_options)
     target, options = f"{bucket.url}/alone.zarr", bucket.storage_options
     with contextlib.ExitStack() as stack:
-        address = stack.enter_context(scheduler(tmp_path))
+        address = stack.enter_context(scheduler())
         only = stack.enter_context(worker(address, tmp_path / "w"))
         client = stack.enter_context(
             Client(address, set_as_default=False)  # type: ignore[no-untyped-call]
@@ -308,7 +332,7 @@ def test_a_killed_worker_changes_nothing_but_time(
     total = both[1].result(timeout=LIMIT_S)
     both[0].result(timeout=LIMIT_S)
 
-    assert victim.process.wait(LIMIT_S) == -signal.SIGKILL
+    assert victim.end() == -signal.SIGKILL
     assert total == expected(array).sum()
     options = bucket.storage_options
     assert lazydicom.verify(target, array, storage_options=options).ok
