@@ -73,3 +73,13 @@ def test_a_thread_that_is_not_the_main_one_uses_one(asked: list[int]) -> None:
     thread.join()
 
     assert asked == [1]
+
+
+def test_who_asks_for_one_thread_gets_one(asked: list[int]) -> None:
+    file, values = _file(800)
+    array = lazydicom.open_image(file)
+
+    frames = [array.read(key, threads=1) for key in (0, slice(1, 2), [2])]
+
+    assert asked == [1, 1, 1]
+    assert all(np.array_equal(np.squeeze(frame), values) for frame in frames)

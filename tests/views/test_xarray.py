@@ -413,3 +413,18 @@ def test_every_plane_of_a_pet_is_scaled_as_pydicom_does() -> None:
         expected = array[z] * float(slope) + float(intercept)
         np.testing.assert_array_equal(pixels[z], expected)
     assert pixels.attrs["units"] == "GML"
+
+
+@pytest.mark.parametrize("length", [1, 2, 5])
+def test_slices_that_go_backwards_and_are_empty_are_empty(length: int) -> None:
+    array = lazydicom.open_image(
+        make_native(number_of_frames=length, rows=3, columns=2)
+    )
+    pixels, values = lazydicom.to_xarray(array), np.asarray(array)
+
+    for start in (None, *range(-length, length + 3)):
+        for stop in (None, *range(-length - 3, length + 3)):
+            for step in (-1, -2, -3):
+                key = slice(start, stop, step)
+                np.testing.assert_array_equal(pixels[key].values, values[key])
+                np.testing.assert_array_equal(pixels[:, key].values, values[:, key])

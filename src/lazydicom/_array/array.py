@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import repeat
+from itertools import starmap
 from typing import Any, Final
 
 import numpy as np
@@ -16,6 +16,7 @@ from lazydicom._array.fill import (
     ImageRow,
     fill_frames,
     fill_pieces,
+    frame_alone,
     frame_at,
     frames_of,
     image_row,
@@ -35,10 +36,11 @@ from lazydicom._array.lazy_array import NumpyLike
 from lazydicom._array.pieces import numbers_of, pieces
 from lazydicom._array.selection import Selection, axis_keys, is_whole, select
 from lazydicom._array.show.html import array_html
-from lazydicom._array.work.parallel import available_cores, read_ahead
+from lazydicom._array.work.parallel import available_cores, growing, read_ahead
 from lazydicom._array.work.plan import ReadPlan, sum_plans
 from lazydicom._bytes.cached import cached
 from lazydicom._decode.format import memory_for
+from lazydicom._frames.reader import is_distant
 from lazydicom.errors import UnsupportedError
 
 _BLOCK_BYTES: Final = 1 << 22
@@ -154,11 +156,14 @@ class DicomArray(NumpyLike):
         return self.read(key) if frame is None else frame
 
     def __iter__(self) -> Iterator[Any]:
-        """Read along the first axis, in blocks of some MiB, two of them ahead."""
+        """Read along the first axis, in blocks of some MiB (far away 32), two of them ahead."""
         least = 1 if self.grid.shape else self.chunk_frames(1)[0]
         step = max(_BLOCK_BYTES * len(self) // max(self.nbytes, 1), least)
-        reads = map(self._block, range(0, len(self), step), repeat(step))
-        for block in read_ahead(reads, threads=available_cores()):
+        far = is_distant(self.images[0].reader)
+        reads = starmap(
+            self._block, growing(len(self), step, step * 8 if far else step)
+        )
+        for block in read_ahead(reads, threads=available_cores(), waits=far):
             yield from block
 
     def _block(self, start: int, length: int) -> "partial[NDArray[Any]]":
@@ -303,12 +308,11 @@ class DicomArray(NumpyLike):
 
     def _read_box(self, selection: Selection, threads: int | None) -> NDArray[Any]:
         axes = len(self.grid.shape)
-        single = math.prod(selection.box_shape[:axes]) == 1
-        if single and self.grid.is_stack_of_frames:
+        if math.prod(selection.box_shape[:axes]) == 1 and self.grid.is_stack_of_frames:
             number = self.grid.numbers[tuple(p[0] for p in selection.positions[:axes])]
             if number >= 0 and is_whole(selection.positions[axes:], self.frame_shape):
-                image, own = self._row.of(int(number))
-                return image.frame(own).reshape(selection.box_shape)
+                frame = frame_alone(self._row, int(number), threads)
+                return frame.reshape(selection.box_shape)
         zeros = self.fill_value in (0, 0.0)  # memory that nobody touches costs nothing
         box = memory_for(selection.box_shape, self.images[0].format, zeros=zeros)
         return self._fill_box(selection, box, threads, zero=zeros)

@@ -20,6 +20,7 @@ from lazydicom._array.work.regions import read_region, region_jobs
 from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._bytes.source import is_distant
 from lazydicom._decode.native import Region, region_of
+from lazydicom._decode.samples import at_most
 from lazydicom.errors import InvalidDicomError
 
 FillValue: TypeAlias = float | tuple[float, ...] | None
@@ -154,6 +155,13 @@ def _tile_number(key: object, tile: int, length: int) -> int:
     return start // tile if whole else -1
 
 
+def frame_alone(row: ImageRow, number: int, threads: int | None) -> NDArray[Any]:
+    """Read one frame, by all threads of its codec unless fewer are asked for."""
+    image, own = row.of(number)
+    with at_most(threads):
+        return image.frame(own)
+
+
 def fill_frames(
     row: ImageRow,
     numbers: NDArray[np.int64],
@@ -166,7 +174,8 @@ def fill_frames(
     """Fill `out[i]` with the whole frame `numbers[i]`; all may be `zero`, as holes are."""
     if len(numbers) == 1 and numbers[0] >= 0:  # no plan, no threads
         image, number = row.of(int(numbers[0]))
-        image.decode_into(number, out[0])
+        with at_most(threads):
+            image.decode_into(number, out[0])
         return
     holes = numbers == HOLE
     if holes.any() and not zero:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from lazydicom._array.grid import Parts
 from lazydicom._array.pieces import frame_runs, places_of
 from lazydicom._array.work.cache import FrameCache
+from lazydicom._array.work.native_runs import native_fetches
 from lazydicom._array.work.parallel import Fetch, Job, available_cores
 from lazydicom._array.work.plan import ReadPlan, plan_of_groups
 from lazydicom._bytes.cached import cached
@@ -23,8 +24,10 @@ from lazydicom._decode.native import finish_in_place, frame_of_bits
 from lazydicom._decode.samples import codec_threads, is_worth_threads
 from lazydicom._frames.fragment_stream import StreamRead
 from lazydicom._frames.index import FrameIndex
+from lazydicom._frames.native import NativeReader
 from lazydicom._frames.reader import (
     FrameReader,
+    batches,
     frame_index,
     is_distant,
     is_indexed,
@@ -303,10 +306,11 @@ class DicomImage:
                 yield Fetch(partial(self._fetch_streamed, read, rows_of, use))
             streaming = streamed.given()
         left = [row for row, number in enumerate(numbers) if number not in streaming]
-        groups = self._together([numbers[row] for row in left]) if left else ()
-        for places in groups:
+        wanted, size = [numbers[row] for row in left], self.format.pixel.frame_nbytes
+        groups = batches(self.reader, wanted, frame_nbytes=size) if left else ()
+        for places, nbytes in groups:
             rows = [left[place] for place in places]
-            yield Fetch(partial(self._fetch, numbers, rows, use))
+            yield Fetch(partial(self._fetch, numbers, rows, use), nbytes)
 
     def decode(self, number: int, data: BytesLike, out: NDArray[Any]) -> None:
         """Decode an encoded frame, which was read just now, into `out`."""
@@ -334,16 +338,16 @@ class DicomImage:
         def use(row: int, data: BytesLike) -> None:
             self.decode(numbers[row], data, out[row])
 
+        def fetch(rows: Sequence[int]) -> Fetch:
+            read = partial(self._fetch, numbers, rows, use)
+            return Fetch(read, out[0].nbytes * len(rows))
+
         if not self.format.in_place:
             yield from self.fetches(numbers, use)
-            return
-        for rows in self._together(numbers):
-            run = slice(rows[0], rows[-1] + 1)
-            first = numbers[rows[0]]
-            if list(range(first, first + len(rows))) == numbers[run]:
-                yield Fetch(partial(self._fetch_run, first, out[run]))
-            else:
-                yield Fetch(partial(self._fetch, numbers, rows, use))
+        elif isinstance(self.reader, NativeReader):
+            yield from native_fetches(self.reader, self.format, numbers, out, fetch)
+        else:
+            yield from map(fetch, self._together(numbers))
 
     def _fetch(
         self,
@@ -375,10 +379,6 @@ class DicomImage:
             return self.reader.read(wanted)
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=wanted[0]) from None
-
-    def _fetch_run(self, first: int, out: NDArray[Any]) -> list[Job]:
-        self._read_run(first, out)
-        return []
 
     def _read_run(self, first: int, out: NDArray[Any]) -> None:
         try:

@@ -16,7 +16,7 @@ from lazydicom.errors import SourceChangedError
 
 _LENGTH: Final = 64
 """Bytes at each end."""
-_MORE: Final = frozenset(("read_many", "read_each", "lend"))
+_MORE: Final = frozenset(("read_many", "read_many_into", "read_each", "lend"))
 """What some sources can do besides."""
 
 

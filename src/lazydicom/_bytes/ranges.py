@@ -1,6 +1,6 @@
 """Which byte ranges to read together: pure arithmetic, and the reads that follow from it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource, is_distant
@@ -13,7 +13,13 @@ LOCAL_BLOCK: Final = 1 << 15
 """32 KiB of encoded frames are decoded in half a millisecond: opening the file for each
 of them would cost a twentieth of a slide tile, and more of them would leave cores idle."""
 REQUESTS: Final = 16
-"""Requests of one process at once; with `MAX_BLOCK` they bound the memory to 64 MiB."""
+"""Requests to one server at once, before it is known how it answers; so many blocks, 64 MiB,
+are held at once, however many requests they take."""
+MOST_REQUESTS: Final = 64
+"""Requests to one server at once, where they mostly wait."""
+BATCH: Final = 1 << 19
+"""512 KiB of compressed frames are asked for by one thread: to wake it costs more than a
+request, but they are decoded when all of them came."""
 
 
 def coalesce(
@@ -91,6 +97,17 @@ def read_many(source: ByteSource, spans: Sequence[ByteRange]) -> list[BytesLike]
     return blocks
 
 
+def read_many_into(
+    source: ByteSource, places: Sequence[tuple[int, memoryview]]
+) -> None:
+    """Fill each memory with the bytes from its offset on, some requests at once."""
+    if hasattr(source, "read_many_into"):
+        source.read_many_into(places)
+        return
+    for offset, out in places:
+        source.read_into(offset, out)
+
+
 def read_each(source: ByteSource, offsets: Sequence[int], length: int) -> BytesLike:
     """Read `length` bytes from each offset on, one after the other."""
     if hasattr(source, "read_each"):
@@ -104,3 +121,25 @@ def together(source: ByteSource, spans: Sequence[ByteRange]) -> list[list[int]]:
     if is_distant(source):
         return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
     return group(spans, max_gap=0, max_block=LOCAL_BLOCK)
+
+
+def batches(
+    groups: Iterable[Sequence[int]], spans: Sequence[ByteRange], *, most: int
+) -> Iterator[tuple[list[int], int]]:
+    """Join small groups of ranges up to `most` bytes; yield their places, and the bytes.
+
+    >>> spans = [ByteRange(0, 4), ByteRange(9, 4), ByteRange(50, 9)]
+    >>> list(batches([[0], [1], [2]], spans, most=10))
+    [([0, 1], 8), ([2], 9)]
+    """
+    places: list[int] = []
+    total = 0
+    for members in groups:
+        length = span_of(spans[member] for member in members).length
+        if places and total + length > most:
+            yield places, total
+            places, total = [], 0
+        places += members
+        total += length
+    if places:
+        yield places, total

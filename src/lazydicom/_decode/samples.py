@@ -1,7 +1,7 @@
 """Calling a codec, and making its samples stored values of the right type and sign."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from lazydicom._header.image_pixel import ImagePixel
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _THREADS: Final[ContextVar[int]] = ContextVar("_THREADS", default=1)
+_MOST: Final[ContextVar[int]] = ContextVar("_MOST", default=1 << 16)
 _WORTH_THREADS: Final = 1 << 19
 """Values of a frame from which on threads of a decoder cost less than they save."""
 
@@ -34,9 +35,23 @@ def is_worth_threads(out: NDArray[Any]) -> bool:
     return out.size >= _WORTH_THREADS
 
 
+def at_most(count: int | None) -> AbstractContextManager[None]:
+    """Allow no decoder more threads meanwhile, whatever it is allowed elsewhere."""
+    return nullcontext() if count is None else _at_most(count)
+
+
+@contextmanager
+def _at_most(count: int) -> Iterator[None]:
+    token = _MOST.set(count)
+    try:
+        yield
+    finally:
+        _MOST.reset(token)
+
+
 def allowed_threads(out: NDArray[Any]) -> int:
     """Return how many threads may decode a frame into `out`: one, unless it is large."""
-    return _THREADS.get() if is_worth_threads(out) else 1
+    return min(_THREADS.get(), _MOST.get()) if is_worth_threads(out) else 1
 
 
 def call_codec(

@@ -4,12 +4,12 @@ A reader knows where frames lie and gives their bytes; which of them are read to
 whether a read waits for a network, follows from the spans and from the source.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, Protocol, TypeAlias
 
 from lazydicom._bytes import ranges
 from lazydicom._bytes import source as bytes_of
-from lazydicom._bytes.ranges import MAX_BLOCK
+from lazydicom._bytes.ranges import BATCH, MAX_BLOCK
 from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource
 from lazydicom._frames.fragment_reader import FragmentReader
 from lazydicom._frames.fragment_stream import FragmentStream
@@ -71,6 +71,15 @@ def read_native(reader: FrameReader, frames: range, out: memoryview) -> None:
         out[:] = b"".join(reader.read(frames))
 
 
+def read_native_runs(
+    reader: NativeReader, runs: Sequence[tuple[int, memoryview]]
+) -> None:
+    """Read native frames from some numbers on, each run into its memory, requests at once."""
+    spans = reader.spans([first for first, _ in runs])
+    places = [(span.offset, out) for span, (_, out) in zip(spans, runs, strict=True)]
+    ranges.read_many_into(reader.source, places)
+
+
 def is_distant(reader: FrameReader) -> bool:
     """Return whether a read waits for a round trip, so that reads are made together."""
     return reader.source is None or bytes_of.is_distant(reader.source)
@@ -101,6 +110,22 @@ def together(
     step = min(max(MAX_BLOCK // frame_nbytes, 1), _FRAMES_PER_REQUEST)
     places = range(len(frames))
     return [list(places[start : start + step]) for start in places[::step]]
+
+
+def batches(
+    reader: FrameReader, frames: Sequence[int], *, frame_nbytes: int
+) -> Iterator[tuple[list[int], int]]:
+    """Yield which frames one thread asks for, by their places, and how many bytes that is.
+
+    These are the requests of `together`, small ones joined; see there for the parameters.
+    """
+    groups, spans = (
+        together(reader, frames, frame_nbytes=frame_nbytes),
+        reader.spans(frames),
+    )
+    if spans is None:
+        return ((places, MAX_BLOCK) for places in groups)
+    return ranges.batches(groups, spans, most=BATCH)
 
 
 def stream(reader: FrameReader, frames: Sequence[int]) -> FragmentStream | None:

@@ -226,7 +226,11 @@ class _LazyFrames(BackendArray):
 
     def __getitem__(self, key: indexing.ExplicitIndexer) -> Any:  # noqa: ANN401
         support = indexing.IndexingSupport.OUTER
-        return indexing.explicit_indexing_adapter(key, self.shape, support, self._read)
+        pairs = zip(key.tuple, self.shape, strict=True)
+        within = type(key)(tuple(_within(one, length) for one, length in pairs))
+        return indexing.explicit_indexing_adapter(
+            within, self.shape, support, self._read
+        )
 
     def _read(self, key: tuple[Any, ...]) -> NDArray[Any]:
         """Read the outer product of integers, slices and lists."""
@@ -236,6 +240,19 @@ class _LazyFrames(BackendArray):
             kept = np.ix_(*(np.arange(length)[k] for k, length in pairs))
         values: NDArray[Any] = self.array.read(kept, threads=_threads())
         return values[tuple(0 if _is_integer(k) else slice(None) for k in key)]
+
+
+def _within(key: Any, length: int) -> Any:  # noqa: ANN401
+    """Write a slice that goes backwards within its axis.
+
+    xarray turns it round; where it is empty, it finds values that were not asked for, or fails.
+    """
+    if not isinstance(key, slice) or (key.step or 1) > 0:
+        return key
+    places = range(length)[key]
+    if not places:
+        return slice(0, 0, 1)
+    return slice(places[0], places[-1] - 1 if places[-1] else None, places.step)
 
 
 def _is_integer(key: object) -> bool:

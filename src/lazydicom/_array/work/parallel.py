@@ -3,11 +3,11 @@
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from lazydicom._bytes.per_process import per_process
-from lazydicom._bytes.ranges import REQUESTS
+from lazydicom._bytes.ranges import MAX_BLOCK, MOST_REQUESTS, REQUESTS
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ThreadPoolExecutor
@@ -20,6 +20,8 @@ class Fetch(NamedTuple):
     """A job that waits for bytes, and gives the jobs that make something of them."""
 
     read: Callable[[], Sequence[Job]]
+    nbytes: int = MAX_BLOCK
+    """What it will hold until these are done; of small ones more are begun at once."""
 
 
 def run(jobs: Iterable[Job | Fetch], *, threads: int | None, requests: int) -> None:
@@ -33,7 +35,8 @@ def run(jobs: Iterable[Job | Fetch], *, threads: int | None, requests: int) -> N
     threads : int, optional
         Threads that compute, by default one per core.
     requests : int
-        Fetches under way at once: they wait, so cores say nothing about their number.
+        Fetches of blocks under way at once: they wait, so cores say nothing about their
+        number. Of small ones as many as hold the same bytes, up to `MOST_REQUESTS`.
     """
     waiting: list[Job] = []
     fetches = _fetches(jobs, waiting)
@@ -100,25 +103,30 @@ def _run_fetches(
     threads: int | None,
     requests: int,
 ) -> None:
-    """Use what came while the rest is under way; no more than `requests` is held."""
+    """Use what came while the rest is under way; no more than `requests` blocks are held."""
     from concurrent.futures import FIRST_COMPLETED, wait
 
-    pool = _fetching()
-    running: set[Future[Sequence[Job]]] = set()
+    pool, ahead = _fetching(), chain([first], fetches)
+    most, most_bytes = max(requests, MOST_REQUESTS), requests * MAX_BLOCK
+    running: dict[Future[Sequence[Job]], int] = {}
 
-    def begin(number: int) -> None:
-        for fetch in islice(fetches, number):
-            running.add(pool.submit(fetch.read))
+    def begin() -> None:
+        held = sum(running.values())
+        while len(running) < most and (not running or held < most_bytes):
+            fetch = next(ahead, None)
+            if fetch is None:
+                return
+            running[pool.submit(fetch.read)] = fetch.nbytes
+            held += fetch.nbytes
 
     try:
-        running.add(pool.submit(first.read))
-        begin(requests - 1)
+        begin()
         while running:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
-            running -= done
-            while done:
-                _run_jobs(done.pop().result(), threads=threads)
-                begin(1)
+            for future in done:
+                _run_jobs(future.result(), threads=threads)
+                del running[future]
+                begin()
     finally:
         fetches.close()
         _let_end(running)
@@ -140,9 +148,14 @@ def _let_end(running: "Iterable[Future[T]]") -> "list[Future[T]]":
     return begun
 
 
-def read_ahead(jobs: Iterable[Callable[[], T]], *, threads: int) -> Iterator[T]:
-    """Return the results of jobs in order, with as many under way as there are threads."""
-    pool = _computing()
+def read_ahead(
+    jobs: Iterable[Callable[[], T]], *, threads: int, waits: bool
+) -> Iterator[T]:
+    """Return the results of jobs in order, with as many under way as there are threads.
+
+    Jobs that mostly wait for a network have threads of their own.
+    """
+    pool = _ahead() if waits else _computing()
     waiting: deque[Future[T]] = deque()
     try:
         for job in jobs:
@@ -154,6 +167,20 @@ def read_ahead(jobs: Iterable[Callable[[], T]], *, threads: int) -> Iterator[T]:
     finally:
         for future in waiting:
             future.cancel()
+
+
+def growing(length: int, first: int, later: int) -> Iterator[tuple[int, int]]:
+    """Yield start and length of parts, of which the first one is shorter.
+
+    Over a network it comes soon, and later ones are worth many requests.
+
+    >>> list(growing(12, 2, later=5))
+    [(0, 2), (2, 5), (7, 5)]
+    """
+    start, step = 0, first
+    while start < length:
+        yield start, step
+        start, step = start + step, later
 
 
 def available_cores() -> int:
@@ -173,7 +200,14 @@ def _computing() -> "ThreadPoolExecutor":
 
 
 @per_process
+def _ahead() -> "ThreadPoolExecutor":
+    from concurrent.futures import ThreadPoolExecutor
+
+    return ThreadPoolExecutor(REQUESTS, thread_name_prefix="lazydicom-ahead")
+
+
+@per_process
 def _fetching() -> "ThreadPoolExecutor":
     from concurrent.futures import ThreadPoolExecutor
 
-    return ThreadPoolExecutor(REQUESTS, thread_name_prefix="lazydicom-fetch")
+    return ThreadPoolExecutor(MOST_REQUESTS, thread_name_prefix="lazydicom-fetch")

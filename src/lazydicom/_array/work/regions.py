@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.work.parallel import Fetch, Job
-from lazydicom._bytes.ranges import read_each, read_many, together
+from lazydicom._bytes.ranges import MAX_BLOCK, batches, read_each, read_many, together
 from lazydicom._bytes.source import (
     ByteRange,
     BytesLike,
@@ -102,10 +102,10 @@ def region_jobs(
     """
     if is_distant(source):
         spans = [ByteRange(offset, region.length) for offset in offsets.tolist()]
-        for members in together(source, spans):
+        for members, nbytes in batches(together(source, spans), spans, most=MAX_BLOCK):
             own = [spans[member] for member in members]
             into = [planes[member : member + 1] for member in members]
-            yield Fetch(partial(_fetch, source, own, into, region, format_))
+            yield Fetch(partial(_fetch, source, own, into, region, format_), nbytes)
         return
     places = _Places(offsets, _step_of(offsets))
     for rows, some in places.cut(max(_JOB_BYTES // region.length, 1)):

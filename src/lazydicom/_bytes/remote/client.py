@@ -8,26 +8,26 @@ object is looked at again (``docs/decisions/0006-checked-reads.md``).
 import errno
 import os
 import sys
+import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
+from urllib.parse import urlsplit
 
 from lazydicom._bytes.location import Version, chain, scheme
 from lazydicom._bytes.per_process import at_fork, per_process
-from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._bytes.remote.azure import fetch_azure
+from lazydicom._bytes.remote.flow import Flow
 from lazydicom._bytes.remote.http import fetch_gcs, fetch_http, keep_to_origin
 from lazydicom._bytes.remote.options import check_options, error_of_client
 from lazydicom._bytes.remote.other import fetch_rest, open_rest
-from lazydicom._bytes.remote.response import ask_again
+from lazydicom._bytes.remote.response import BusyError, ask_again
 from lazydicom._bytes.remote.s3 import fetch_s3
 from lazydicom._bytes.source import MINIMUM_RATE, Buffer, ByteRange
 from lazydicom.errors import SourceError, source_error
 
-if TYPE_CHECKING:
-    from asyncio import Semaphore
-
+_MOST_SERVERS: Final = 256
 _inherited: Final[list[Any]] = []
 """The event loop of fsspec in the process that forks."""
 
@@ -124,16 +124,38 @@ class RemoteClient:
     async def _ask(
         self, span: ByteRange, known: Version | None, buffer: Buffer
     ) -> Version:
-        fetch = FETCH[self.protocol]
+        fetch, flow = FETCH[self.protocol], self._flow()
 
         async def attempt(stall_s: float) -> Version:
-            args = (self.filesystem, self.path, span, known, buffer)
-            rate = self.minimum_rate
-            return await fetch(*args, stall_s=stall_s, minimum_rate=rate)
+            began = headed = time.monotonic()
 
-        async with _slots():
+            def begin_body(length: int) -> memoryview:
+                nonlocal headed
+                headed = time.monotonic()
+                return buffer(length)
+
+            args = (self.filesystem, self.path, span, known, begin_body)
+            rate = self.minimum_rate
+            try:
+                version = await fetch(*args, stall_s=stall_s, minimum_rate=rate)
+            except BusyError:
+                flow.refused(began)
+                raise
+            flow.answered(headed - began, time.monotonic() - headed)
+            return version
+
+        async with flow.slot():
             with located(self.url, span.offset):
                 return await ask_again(attempt)
+
+    def _flow(self) -> Flow:
+        """Return the flow of the server, which all its files share."""
+        flows = _flows()
+        server = f"{self.protocol}://{urlsplit(self.url).netloc}"
+        if server not in flows and len(flows) >= _MOST_SERVERS:
+            for idle in [name for name, flow in flows.items() if not flow.running]:
+                del flows[idle]
+        return flows.setdefault(server, Flow())
 
 
 class RemotePlace(NamedTuple):
@@ -219,11 +241,9 @@ at_fork(before=_remember_loop, in_child=_part_from_parent)
 
 
 @per_process
-def _slots() -> "Semaphore":
-    """Bound the requests of a process."""
-    import asyncio
-
-    return asyncio.Semaphore(REQUESTS)
+def _flows() -> dict[str, Flow]:
+    """Keep the flow of each server that this process asks."""
+    return {}
 
 
 def _always(memory: memoryview) -> Buffer:

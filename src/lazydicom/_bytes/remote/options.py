@@ -52,12 +52,11 @@ def check_options(kind: type, protocol: str, options: Mapping[str, Any]) -> None
     OptionError
         If there is such an option.
     """
-    known = _parameters(kind, protocol)
-    for name in options.keys() - known:
-        close = get_close_matches(name, known, n=1, cutoff=_ALIKE)
-        if close:
-            message = f"storage_options: {protocol} has no option {name!r}; is it {close[0]!r}?"
-            raise OptionError(message)
+    for name, close in _misspelt(kind, protocol, frozenset(options)):
+        message = (
+            f"storage_options: {protocol} has no option {name!r}; is it {close!r}?"
+        )
+        raise OptionError(message)
 
 
 def error_of_client(error: Exception, action: str, protocol: str) -> SourceError:
@@ -70,6 +69,19 @@ def error_of_client(error: Exception, action: str, protocol: str) -> SourceError
         message = f"There are no credentials; pass {hint} in storage_options"
         return SourceError(f"{message} ({name})")
     return SourceError(f"Could not {action}: {name}")
+
+
+@lru_cache(maxsize=64)
+def _misspelt(
+    kind: type, protocol: str, names: frozenset[str]
+) -> tuple[tuple[str, str], ...]:
+    """Return names that are nearly one of an option; to compare them takes half a ms."""
+    known = _parameters(kind, protocol)
+    close = (
+        (name, get_close_matches(name, known, n=1, cutoff=_ALIKE))
+        for name in names - known
+    )
+    return tuple((name, found[0]) for name, found in close if found)
 
 
 @lru_cache(maxsize=64)

@@ -23,6 +23,7 @@ _CONTENT_RANGE: Final = re.compile(
     r"bytes[ =]\s*(\d+)\s*-\s*(\d+)\s*/\s*(\d+|\*)", re.IGNORECASE
 )
 _TRY_AGAIN: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
+_BUSY: Final = frozenset((429, 503))
 _VERSION_HEADERS: Final = ("x-goog-generation", "etag", "last-modified")
 _REFUSED: Final = {
     401: "The server asks for credentials (status 401)",
@@ -56,6 +57,10 @@ class TransientError(SourceError):
 
     wait_s: float = 0.0
     """How long the server asks to wait."""
+
+
+class BusyError(TransientError):
+    """The server says that it is asked too much."""
 
 
 class UnreachableError(TransientError):
@@ -141,7 +146,8 @@ def _status_error(
     status: int, headers: Mapping[str, str], known: Version | None
 ) -> SourceError:
     if status in _TRY_AGAIN:
-        error = TransientError(f"The server is not able to respond (status {status})")
+        kind = BusyError if status in _BUSY else TransientError
+        error = kind(f"The server is not able to respond (status {status})")
         error.wait_s = _retry_after(headers)
         return error
     if known is not None and status in _GONE:

@@ -68,10 +68,16 @@ class RemoteSource:
 
     def read_into(self, offset: int, out: memoryview) -> None:
         """Fetch straight into `out`."""
-        view = out.cast("B")
-        span = ByteRange(offset, view.nbytes)
-        check_span(self, span)
-        self._fill([(span, view)])
+        self.read_many_into([(offset, out)])
+
+    def read_many_into(self, places: Sequence[tuple[int, memoryview]]) -> None:
+        """Fetch bytes from each offset on straight into its memory, requests at once."""
+        blocks = [
+            (ByteRange(offset, out.nbytes), out.cast("B")) for offset, out in places
+        ]
+        for span, _ in blocks:
+            check_span(self, span)
+        self._fill(blocks)
 
     def read_many(self, spans: Sequence[ByteRange]) -> list[BytesLike]:
         """Fetch all `spans`: neighbours in one request, requests at once."""

@@ -5,6 +5,7 @@ Datasets in memory may open these instead, or beside files.
 """
 
 import os
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -21,7 +22,7 @@ from lazydicom._bytes.containers.heads import is_near
 from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
 from lazydicom._bytes.location import URL_TYPES, chain, is_local, local_path
 from lazydicom._bytes.open import open_source
-from lazydicom._bytes.ranges import REQUESTS
+from lazydicom._bytes.ranges import MOST_REQUESTS, REQUESTS
 from lazydicom._header import tags
 from lazydicom._header.columns.dicomdir import is_dicomdir
 from lazydicom._header.header import header_of_dataset, read_header
@@ -51,6 +52,10 @@ if TYPE_CHECKING:
     from lazydicom._bytes.location import Url
 
 Instances: TypeAlias = "Urls | Dataset | Sequence[Url | Dataset]"
+_Held: TypeAlias = tuple[DicomImage | Problem, list[tuple[str, str]]]
+"""What a file is, and the warnings about it."""
+_WAIT_S: Final = 0.05
+"""In so long threads open the first files where none of them waits."""
 _FEW: Final = 8
 """Fewer files are opened one by one."""
 _KINDS: Final = 8
@@ -115,10 +120,7 @@ def _open_files(
     batches, files_left, problems = _open_batches(files, open_one, options)
     problems += directories.problems
     problems += [Problem(name, "a link that leads nowhere") for name in lost]
-    threads = min(2 * REQUESTS, len(files_left) or 1)  # half of them parse
-    with ThreadPoolExecutor(threads, thread_name_prefix="lazydicom-open") as pool:
-        held = pool.map(partial(_hold_warnings, open_one), files_left)
-        opened = list(map(_say_warnings, held))
+    opened = _open_all(files_left, partial(_hold_warnings, open_one))
     images = [one for one in opened if isinstance(one, DicomImage)]
     problems += [one for one in opened if isinstance(one, Problem)]
     if images:
@@ -129,9 +131,32 @@ def _open_files(
     return Opened(batches, problems)
 
 
+def _open_all(
+    files: Sequence[Listed], open_one: Callable[[Listed], _Held]
+) -> list[DicomImage | Problem]:
+    """Open files with some threads, and with more where they turn out to wait for a server."""
+    first, rest = files[: 2 * REQUESTS], files[2 * REQUESTS :]
+    began = time.monotonic()
+    opened = _open_at_once(first, open_one, 2 * REQUESTS)  # half of them parse
+    waits = time.monotonic() - began > _WAIT_S
+    return opened + _open_at_once(
+        rest, open_one, MOST_REQUESTS if waits else 2 * REQUESTS
+    )
+
+
+def _open_at_once(
+    files: Sequence[Listed], open_one: Callable[[Listed], _Held], threads: int
+) -> list[DicomImage | Problem]:
+    if not files:
+        return []
+    name = "lazydicom-open"
+    with ThreadPoolExecutor(min(threads, len(files)), thread_name_prefix=name) as pool:
+        return list(map(_say_warnings, pool.map(open_one, files)))
+
+
 def _hold_warnings(
     open_one: Callable[[Listed], DicomImage | Problem], file: Listed
-) -> tuple[DicomImage | Problem, list[tuple[str, str]]]:
+) -> _Held:
     """Open a file on a thread of the pool: its warnings belong to who waits for it."""
     with held_warnings() as warnings:
         return open_one(file), warnings
