@@ -62,3 +62,15 @@ def test_export_writes_the_levels_of_a_slide(folder: Path, tmp_path: Path) -> No
 
     assert result.exit_code == 0, result.output
     assert "3 × 90 × 120, 3 × 45 × 60" in result.output
+
+
+def test_export_keeps_tiles_where_it_is_asked_to(folder: Path, tmp_path: Path) -> None:
+    run = CliRunner().invoke
+    wrong = run(main, ["export", "--keep-tiles", str(folder), str(tmp_path / "a.zarr")])
+    out = str(tmp_path / "out.ome.zarr")
+    native = run(main, ["export", "--ome", "--keep-tiles", str(folder), out])
+
+    assert wrong.exit_code == 2
+    assert "--keep-tiles needs --ome" in wrong.output
+    assert native.exit_code == 0, native.output
+    assert "kept as they are in 0 of 2 levels" in native.output

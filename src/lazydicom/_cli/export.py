@@ -1,6 +1,6 @@
 """`lazydicom export`: a Zarr copy, with a progress bar where somebody looks on."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from math import isfinite
 from typing import Final, Unpack
@@ -83,6 +83,7 @@ def _bytes(text: str) -> int:
 @click.option(
     "--ome", is_flag=True, help="Write OME-Zarr with coarser levels; URL is a series."
 )
+@click.option("--keep-tiles", is_flag=True, help="With --ome: JPEG tiles as they are.")
 @click.option("--name", help="Write a group: the array by this name, and coordinates.")
 @click.option("--source", is_flag=True, help="With --name: UID and number of frames.")
 @series_options
@@ -101,6 +102,7 @@ def export(
     name: str | None,
     source: bool,
     ome: bool,
+    keep_tiles: bool,
     overwrite: bool,
     resume: bool,
     **choice: Unpack[SeriesChoice],
@@ -109,18 +111,20 @@ def export(
 
     Nothing of a patient is written. The store appears when it is complete.
     """
-    if overwrite and resume:
-        raise click.UsageError("--overwrite and --resume exclude each other")
-    if source and not name:
-        raise click.UsageError("--source needs --name")
+    named = chunks or shards or memory or name
+    wrong = {
+        "--overwrite and --resume exclude each other": overwrite and resume,
+        "--source needs --name": source and not name,
+        "--keep-tiles needs --ome": keep_tiles and not ome,
+        "--ome goes without --chunks, --shards, --memory and --name": ome and named,
+    }
+    _check_none(wrong)
     if ome:
-        if chunks or shards or memory or name:
-            message = "--ome goes without --chunks, --shards, --memory and --name"
-            raise click.UsageError(message)
         _export_ome(
             image_of(url, **choice),
             out,
             codec=codec,
+            keep_tiles=keep_tiles,
             workers=workers,
             overwrite=overwrite,
             resume=resume,
@@ -149,11 +153,19 @@ def export(
     )
 
 
+def _check_none(refused: Mapping[str, object]) -> None:
+    """Refuse options that exclude each other."""
+    for message, given in refused.items():
+        if given:
+            raise click.UsageError(message)
+
+
 def _export_ome(
     image: DicomArray | list[DicomArray],
     out: str,
     *,
     codec: str,
+    keep_tiles: bool,
     workers: int | None,
     overwrite: bool,
     resume: bool,
@@ -164,6 +176,7 @@ def _export_ome(
             image,
             out,
             compressors=codec,
+            transcode=not keep_tiles,
             overwrite=overwrite,
             resume=resume,
             workers=workers,
@@ -172,6 +185,9 @@ def _export_ome(
     shapes = ", ".join(" × ".join(map(str, shape)) for shape in report.shapes)
     axes, seconds = " ".join(report.axes), report.seconds
     click.echo(f"{report.url}: OME-Zarr ({axes}) of {shapes} in {seconds:.1f} s")
+    if keep_tiles:
+        kept, levels = sum(report.tiles_kept), len(report.shapes)
+        click.echo(f"Tiles are kept as they are in {kept} of {levels} levels")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codec import Codec, Elsewhere
+from lazydicom._decode.codecs.jpeg import decode_told as decode_told  # noqa: PLC0414 (handed on)
 from lazydicom._decode.codecs.registry import CODECS
 from lazydicom._decode.format import FrameFormat, check_size
 from lazydicom._decode.isolation import decode_isolated

@@ -21,6 +21,8 @@ from lazydicom._export.ome_metadata import (
     multiscales,
     omero,
 )
+from lazydicom._export.store.manifest import ImageMarker, attributes_checksum
+from lazydicom._views.zarr_codec import JpegCodec
 from lazydicom.errors import UnsupportedError
 
 if TYPE_CHECKING:
@@ -44,6 +46,8 @@ class Pyramid:
     """Pixels of level 0 in one of each level; where several levels are given, ones, and
     behind them the pixels of the last of them."""
     method: Method
+    tile_codecs: tuple[JpegCodec | None, ...] = ()
+    """Of each array what decodes its tiles, where they are kept as they are."""
     label: dict[str, Any] | None = None
     """What ``image-label`` says, where the values are labels of another image."""
 
@@ -72,7 +76,14 @@ class Pyramid:
         array = self.arrays[number if self.given else 0]
         names = tuple(axis.name for axis in self.axes)
         below = Transposed(array, self.order())
-        return Level(array, below, names, (1,) * len(names), self.method)
+        codec = self.tile_codecs[number] if self.tile_codecs else None
+        ones = (1,) * len(names)
+        return Level(array, below, names, ones, self.method, tile_codec=codec)
+
+    def tiles_kept(self) -> tuple[bool, ...]:
+        """Return of each level whether its chunks are tiles of the file."""
+        kept = [codec is not None for codec in self.tile_codecs]
+        return (*kept, *(False,) * (len(self.factors) - len(kept)))
 
     def metadata(self) -> bytes:
         """Write the ``zarr.json`` of the group."""
@@ -103,6 +114,23 @@ class Pyramid:
         for array in self.arrays:
             digest.update(repr(array.identity()).encode())
         return digest.hexdigest()
+
+
+def marker_of(
+    pyramid: Pyramid, chunks: Sequence[int] | None, compressors: str
+) -> bytes:
+    """Return what tells this export from any other, for whoever resumes it."""
+    codecs = repr(compressors)
+    if pyramid.tile_codecs:
+        codecs = f"tiles, {codecs}"
+    marker = ImageMarker(
+        source=pyramid.digest(),
+        levels=len(pyramid.factors),
+        attributes=attributes_checksum(pyramid.metadata()),
+        chunks=None if chunks is None else [int(length) for length in chunks],
+        compressors=codecs,
+    )
+    return marker.encode()
 
 
 def plan_pyramid(
@@ -167,6 +195,8 @@ def default_chunks(level: Level) -> tuple[int, ...]:
 
     Large planes are cut; where they are tiles already, between these.
     """
+    if level.tile_codec is not None:
+        return _tile_lengths(level)
     *outer, rows, columns = level.shape
     plane = rows * columns * level.dtype.itemsize
     samples = level.array.shape[-1] if level.array.dims[-1] == "sample" else 1
@@ -184,3 +214,11 @@ def default_chunks(level: Level) -> tuple[int, ...]:
                 max(_CHUNK_BYTES // (plane * samples), 1), outer[place]
             )
     return (*lengths, *tile)
+
+
+def _tile_lengths(level: Level) -> tuple[int, ...]:
+    """Return the lengths of a chunk that is a tile: larger than a level that is one tile."""
+    own = dict(zip(level.array.dims, level.array.chunk_frames(1), strict=True))
+    tile = level.array.images[0].format.pixel
+    own |= {"y": tile.rows, "x": tile.columns}
+    return tuple(own[level.own_axis(axis)] for axis in range(level.ndim))

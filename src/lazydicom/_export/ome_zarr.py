@@ -29,12 +29,18 @@ from lazydicom._export.levels.bricks import plan_bricks
 from lazydicom._export.levels.level import Level
 from lazydicom._export.levels.one_pass import write_levels
 from lazydicom._export.levels.reduce import Method
+from lazydicom._export.levels.tiles import tile_codec
 from lazydicom._export.memory import plan_workers
 from lazydicom._export.ome_labels import LabelledImage, as_labels, open_labelled
-from lazydicom._export.ome_plan import Pyramid, default_chunks, plan_pyramid
+from lazydicom._export.ome_plan import (
+    Pyramid,
+    default_chunks,
+    marker_of,
+    plan_pyramid,
+)
 from lazydicom._export.store.folder import LocalFolder
 from lazydicom._export.store.layout import METADATA, ZarrLayout, plan_layout
-from lazydicom._export.store.manifest import MANIFEST, ImageMarker, attributes_checksum
+from lazydicom._export.store.manifest import MANIFEST
 from lazydicom._export.store.run import Progress, has_cluster
 from lazydicom._export.store.target import (
     StoreLike,
@@ -60,6 +66,8 @@ class OmeReport:
     """Of each level, the finest first."""
     kept: bool
     """The store was there already, and whole."""
+    tiles_kept: tuple[bool, ...]
+    """Of each level, whether its chunks are tiles of the file as they are."""
     seconds: float
 
 
@@ -74,6 +82,7 @@ def to_ome_zarr(
     method: Method | None = None,
     chunks: Sequence[int] | None = None,
     compressors: str = "zstd",
+    transcode: bool = True,
     overwrite: bool = False,
     resume: bool = False,
     workers: int | None = None,
@@ -108,6 +117,9 @@ def to_ome_zarr(
         Lengths on each axis of the copy, -1 for a whole one; by default planes up to 1 MiB.
     compressors : {"zstd", "blosc", "gzip", "none"}
         As in `to_zarr`.
+    transcode : bool
+        ``False`` keeps the tiles of given levels as they are, each a chunk, where all are
+        there and JPEG of 8 bits; other levels are decoded. ``tiles_kept`` says which.
     overwrite, resume, workers, progress
         As in `to_zarr`; `progress` is called for each level.
 
@@ -143,12 +155,16 @@ def to_ome_zarr(
     arrays = exported_levels(array_or_levels, "to_ome_zarr")
     check_numbers(levels=levels, workers=workers)
     check_kinds(storage_options=storage_options, progress=progress)
+    if chunks is not None and not transcode:
+        raise ValueError("Expected no chunks with transcode=False: they are tiles")
     image = None if into is None else open_labelled(into, storage_options or {})
     pyramid = _planned(arrays, levels, method, image, label_texts=label_texts)
+    if not transcode:
+        pyramid = replace(pyramid, tile_codecs=tuple(map(tile_codec, pyramid.arrays)))
     target = _target(store, image, storage_options or {})
     write = _Writing(pyramid, target, dict(storage_options or {}))
     _layout(write.level(0), chunks, compressors)  # refused before anything is there
-    marker = _marker(pyramid, chunks, compressors)
+    marker = marker_of(pyramid, chunks, compressors)
     settings = _Settings(chunks, compressors, workers, progress)
     warn_of_burned_in_text(pyramid.arrays[0])
     warn_of_tilt(pyramid.arrays[0])
@@ -177,6 +193,7 @@ def _report(
         axes=tuple(axis.name for axis in pyramid.axes),
         shapes=pyramid.shapes(),
         kept=kept,
+        tiles_kept=pyramid.tiles_kept(),
         seconds=seconds,
     )
 
@@ -310,7 +327,10 @@ class _Writing:
             if finer + 1 < len(self.pyramid.arrays):
                 break
             steps = self._steps(finer + 1)
-            levels.append(replace(levels[-1], below=levels[-1], factors=steps))
+            finer_level = levels[-1]
+            levels.append(
+                replace(finer_level, below=finer_level, factors=steps, tile_codec=None)
+            )
         return levels
 
     def _steps(self, number: int) -> tuple[int, ...]:
@@ -339,18 +359,6 @@ def _layout(level: Level, chunks: Sequence[int] | None, compressors: str) -> Zar
         compressors=codecs_of(compressors),
         attributes={},
     )
-
-
-def _marker(pyramid: Pyramid, chunks: Sequence[int] | None, compressors: str) -> bytes:
-    """Return what tells this export from any other, for whoever resumes it."""
-    marker = ImageMarker(
-        source=pyramid.digest(),
-        levels=len(pyramid.factors),
-        attributes=attributes_checksum(pyramid.metadata()),
-        chunks=None if chunks is None else [int(length) for length in chunks],
-        compressors=repr(compressors),
-    )
-    return marker.encode()
 
 
 def _located(store: StoreLike) -> StoreLike:

@@ -16,10 +16,11 @@ from numcodecs.compat import ensure_contiguous_ndarray, ndarray_copy
 from numpy.typing import NDArray
 from zarr.abc.buffer import Buffer, NDBuffer
 from zarr.abc.codec import ArrayBytesCodec
+from zarr.registry import get_codec_class, register_codec
 
 from lazydicom._decode.codestream_marks import is_one_codestream
 from lazydicom._decode.format import Color, FrameFormat, check_size
-from lazydicom._decode.frame import decode_frame
+from lazydicom._decode.frame import decode_frame, decode_told
 from lazydicom._frames.fragment_reader import split_items
 from lazydicom._header.image_pixel import PIXEL_TAGS, ImagePixel, make_image_pixel
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES
@@ -31,6 +32,9 @@ CODEC_ID: Final = "lazydicom_frames"
 """Its name among the codecs of numcodecs."""
 CODEC_NAME: Final = "lazydicom.frames"
 """Its name in ``zarr.json``."""
+JPEG_NAME: Final = "imagecodecs_jpeg"
+"""The JPEG codec of imagecodecs, in ``zarr.json`` and among the codecs of numcodecs."""
+_JPEG_FIELDS: Final = ("colorspace_jpeg", "colorspace_data")
 MAX_CHUNK_BYTES: Final = 1 << 31
 """2 GiB: who wrote a store has chosen its chunks; more is a claim."""
 _COLORS: Final = get_args(Color)
@@ -220,5 +224,72 @@ class ZarrFramesCodec(ArrayBytesCodec):
         raise _read_only()
 
 
+@dataclass(frozen=True)
+class JpegCodec(ArrayBytesCodec):
+    """The JPEG codec of Zarr v3, named and configured as imagecodecs does it.
+
+    A chunk is one codestream. What its components are is said in ``zarr.json``, never left to
+    the markers of the codestream, so that every reader gives the same values. imagecodecs has
+    such a codec in newer versions (``imagecodecs.zarr.register_codecs()``); with lazydicom
+    installed nothing has to be called.
+    """
+
+    colorspace_jpeg: str | None = None
+    """What the components of the codestream are, ``None`` for intensities."""
+    colorspace_data: str | None = None
+    """What they become."""
+    is_fixed_size = False
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read from ``zarr.json``.
+
+        Raises
+        ------
+        UnsupportedError
+            If more is configured than colours.
+        """
+        config = {k: v for k, v in data.get("configuration", {}).items() if v}
+        if not set(config) <= set(_JPEG_FIELDS):
+            others = ", ".join(sorted(set(config) - set(_JPEG_FIELDS)))
+            raise UnsupportedError(f"{JPEG_NAME} is configured with {others}")
+        return cls(**config)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write as ``zarr.json`` has it."""
+        named = {name: getattr(self, name) for name in _JPEG_FIELDS}
+        config = {name: value for name, value in named.items() if value}
+        return {"name": JPEG_NAME, **({"configuration": config} if config else {})}
+
+    def compute_encoded_size(self, input_byte_length: int, chunk_spec: object) -> int:
+        """Refuse: every codestream has a length of its own."""
+        del input_byte_length, chunk_spec
+        raise _read_only()
+
+    async def _decode_single(self, chunk_data: Buffer, chunk_spec: Any) -> NDBuffer:  # noqa: ANN401
+        import asyncio
+
+        return await asyncio.to_thread(self._decode_sync, chunk_data, chunk_spec)
+
+    def _decode_sync(self, chunk_data: Buffer, chunk_spec: Any) -> NDBuffer:  # noqa: ANN401
+        spaces = (self.colorspace_jpeg, self.colorspace_data)
+        values = decode_told(chunk_data.to_bytes(), *spaces).reshape(chunk_spec.shape)
+        buffer: NDBuffer = chunk_spec.prototype.nd_buffer.from_numpy_array(values)
+        return buffer
+
+    async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: Any) -> Buffer:  # noqa: ANN401
+        return self._encode_sync(chunk_data, chunk_spec)
+
+    def _encode_sync(self, chunk_data: NDBuffer, chunk_spec: object) -> Buffer:
+        del chunk_data, chunk_spec
+        raise _read_only()
+
+
 def _read_only() -> UnsupportedError:
     return UnsupportedError("DICOM frames are read, not written")
+
+
+try:  # an entry point names it, and imagecodecs may have registered its own
+    get_codec_class(JPEG_NAME)
+except KeyError:
+    register_codec(JPEG_NAME, JpegCodec)

@@ -42,6 +42,8 @@ def array_metadata(
     dims: Sequence[str],
     attributes: Mapping[str, Any],
     shards: Sequence[int] | None = None,
+    filters: Sequence[Any] = (),
+    serializer: Any = "auto",  # noqa: ANN401 (a codec, or this word of zarr)
     compressors: Sequence[Any] = (),
     fill_value: FillValue = None,
 ) -> bytes:
@@ -59,6 +61,8 @@ def array_metadata(
         dtype=dtype,
         chunks=tuple(chunks),
         shards=None if shards is None else tuple(shards),
+        filters=tuple(filters),
+        serializer=serializer,
         compressors=tuple(compressors),
         fill_value=fill_value,
         zarr_format=3,

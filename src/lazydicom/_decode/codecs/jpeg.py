@@ -26,7 +26,7 @@ from lazydicom._decode.preflight import (
     check_least,
     find_last,
 )
-from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
+from lazydicom._decode.samples import call_codec, decode_samples, fit_bits, to_rgb
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _Decode: TypeAlias = Callable[[BytesLike, NDArray[Any]], None]
@@ -56,9 +56,7 @@ def decode_jpeg(
     marked = header.jfif or header.adobe_transform == 1
     as_marked = color and marked and not lossless  # libjpeg does it, 4 % faster
     if format_.pixel.samples_per_pixel > 1 and not as_marked:
-        # Always given: without markers libjpeg takes RGB for YCbCr. "rgb" to "rgb" is
-        # no conversion, whatever the components are.
-        space = "ycbcr" if color and not lossless else "rgb"
+        space = _components(header, format_)
         options = {"colorspace": space, "outcolorspace": "rgb"}
     bits = header.codestream.bits
     decode: _Decode = partial(
@@ -74,6 +72,34 @@ def decode_jpeg(
     )
     if color and lossless:
         to_rgb(out)
+
+
+def _components(header: JpegHeader, format_: FrameFormat) -> str:
+    """Return what libjpeg is told that components are.
+
+    It is always told: without markers it takes RGB for YCbCr. "rgb" to "rgb" is no
+    conversion, whatever the components are.
+    """
+    color = holds_ybr(header, format_) and format_.color == "rgb"
+    return "ycbcr" if color and header.process != SOF_LOSSLESS else "rgb"
+
+
+def decode_told(
+    data: BytesLike, colorspace: str | None, outcolorspace: str | None
+) -> NDArray[Any]:
+    """Decode a codestream whose colours are told by others, as a store of tiles does.
+
+    Raises
+    ------
+    DecodeError
+        If it does not decode, or is cut.
+    """
+    import imagecodecs
+
+    check_end(data, read_jpeg_header(data).scan, "EOI")
+    spaces = {"colorspace": colorspace, "outcolorspace": outcolorspace}
+    values: NDArray[Any] = call_codec(imagecodecs.jpeg8_decode, data, **spaces)
+    return values
 
 
 def _may_be_made_up(data: BytesLike, header: JpegHeader, out: NDArray[Any]) -> bool:
@@ -192,10 +218,27 @@ def _units(header: JpegHeader) -> int:
 
 def _elsewhere(data: BytesLike, format_: FrameFormat) -> Elsewhere | None:
     header = preflight_jpeg(data, format_)
-    if not is_plain(header.codestream.bits, format_):
+    config = {"id": "imagecodecs_jpeg"}
+    if _is_plain_color(header, format_):
+        space = _components(header, format_)
+        config |= {"colorspace_jpeg": space, "colorspace_data": "rgb"}
+    elif not is_plain(header.codestream.bits, format_):
         return None
     prefix = 0 if header.restart_interval else header.scan  # an interval may be missing
-    return Elsewhere({"id": "imagecodecs_jpeg"}, prefix)
+    return Elsewhere(config, prefix)
+
+
+def _is_plain_color(header: JpegHeader, format_: FrameFormat) -> bool:
+    """Return whether samples of three colours come out as we give them, bit by bit."""
+    pixel = format_.pixel
+    bytes_alone = header.codestream.bits == pixel.bits_stored == 8
+    lossy = header.process != SOF_LOSSLESS
+    return (
+        pixel.samples_per_pixel == 3
+        and pixel.dtype == np.uint8
+        and bytes_alone
+        and lossy
+    )
 
 
 JPEG: Final = Codec(

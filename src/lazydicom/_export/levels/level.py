@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
 from lazydicom._array.image import DicomImage
@@ -19,6 +20,7 @@ from lazydicom._array.lazy_array import LazyArray
 from lazydicom._array.work.plan import ReadPlan, sum_plans
 from lazydicom._bytes.cached import cached
 from lazydicom._export.levels.reduce import Method, reduce_values
+from lazydicom._views.zarr_codec import JpegCodec
 
 
 class Readable(Protocol):
@@ -49,6 +51,8 @@ class Level:
     coords: Mapping[str, Coordinate] = field(default_factory=dict)
     attrs: Mapping[str, Any] = field(default_factory=dict)
     fill_value: FillValue = None
+    tile_codec: JpegCodec | None = None
+    """What decodes a tile of the file, where tiles are kept as they are."""
 
     @cached
     def shape(self) -> tuple[int, ...]:
@@ -93,6 +97,29 @@ class Level:
         elif outer:
             return (*(1 for _ in outer[1:]), min(frames, outer[-1]), rows, columns)
         return (*(1 for _ in outer), rows, columns)
+
+    @property
+    def tile_order(self) -> tuple[int, ...]:
+        """The axes as they lie in a tile: samples come last."""
+        axes = range(self.ndim)
+        return tuple(sorted(axes, key=lambda axis: self.own_axis(axis) == "sample"))
+
+    def own_axis(self, axis: int) -> str:
+        """Return what an axis is called in the array."""
+        below = self.below
+        return self.array.dims[
+            below.order[axis] if isinstance(below, Transposed) else axis
+        ]
+
+    def encoded_tile(self, chunk: tuple[int, ...]) -> bytes:
+        """Read the tile that a chunk is; chunks are tiles, side by side in a plane."""
+        array = self.array
+        assert isinstance(array, DicomArray), "of files"
+        places = {self.own_axis(axis): one for axis, one in enumerate(chunk)}
+        inner = [name for name in array.dims if name != "sample"]
+        number = array.grid.numbers[tuple(places.get(name, 0) for name in inner)]
+        image, own = array.image_of(int(number))
+        return image.encoded_frame(own)
 
     def identity(self) -> tuple[object, ...]:
         """Return what tells these values from any other."""

@@ -50,7 +50,7 @@ class _LevelCopy:
     encoder: ChunkEncoder = field(init=False)
 
     def __post_init__(self) -> None:
-        self.encoder = make_encoder(self.layout)
+        self.encoder = make_encoder(self.layout, self.level)
 
     @property
     def layout(self) -> ZarrLayout:
@@ -94,7 +94,7 @@ class _LevelCopy:
         records: Records = {}
         for position in positions_in(region, self.layout):
             part = values[inside(self.layout.region(position), region)]
-            encoded = self.encoder.encode(part)
+            encoded = self.encoder.encode(part, position)
             key = self.layout.key(position)
             with self.copy.folder.writing(key) as write:
                 write(encoded.parts)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from zarr.storage import MemoryStore
 
 from lazydicom._export.store.folder import Part, as_bytes
-from lazydicom._export.store.layout import ZarrLayout
+from lazydicom._export.store.layout import HoldsTiles, Position, ZarrLayout
 from lazydicom._export.store.manifest import ChunkRecord, checksum
 
 Step: TypeAlias = Callable[[Any], Any]
@@ -44,11 +44,16 @@ class ChunkEncoder:
     layout: ZarrLayout
     steps: tuple[Step, ...] | None
     """How to do each codec; ``None`` where only zarr knows."""
+    tile_of: Callable[[Position], bytes] | None = None
+    """Reads the tile that a chunk is, where tiles are kept."""
 
-    def encode(self, values: NDArray[Any]) -> EncodedChunk:
+    def encode(self, values: NDArray[Any], chunk: Position) -> EncodedChunk:
         """Encode what a chunk holds of the array; the rest of it is fill value."""
         inside = np.ascontiguousarray(_little_endian(values))
         pixels = checksum(inside)
+        if self.tile_of is not None:
+            tile = self.tile_of(chunk)
+            return EncodedChunk((tile,), ChunkRecord(len(tile), checksum(tile), pixels))
         whole = self._pad(inside)
         body = self._body(whole)
         stored = pixels if body is inside else checksum(body)
@@ -74,8 +79,11 @@ class ChunkEncoder:
         return whole
 
 
-def make_encoder(layout: ZarrLayout) -> ChunkEncoder:
+def make_encoder(layout: ZarrLayout, array: object) -> ChunkEncoder:
     """Return what does each codec of a layout, up to a closing checksum."""
+    if layout.keeps_tiles:
+        assert isinstance(array, HoldsTiles), "it planned the layout"
+        return ChunkEncoder(layout, None, array.encoded_tile)
     codecs = layout.codecs[:-1] if layout.closes_with_checksum else layout.codecs
     return ChunkEncoder(layout, _steps(codecs))
 

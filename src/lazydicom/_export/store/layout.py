@@ -9,14 +9,16 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import zarr
 from zarr.buffer import default_buffer_prototype
+from zarr.codecs import TransposeCodec
 from zarr.storage import MemoryStore
 
 from lazydicom._array.lazy_array import LazyArray
+from lazydicom._views.zarr_codec import JPEG_NAME, JpegCodec
 from lazydicom._views.zarr_metadata import METADATA as METADATA  # noqa: PLC0414 (handed on)
 from lazydicom._views.zarr_metadata import array_metadata, grouped_frames
 
@@ -30,6 +32,25 @@ RUN_NBYTES: Final = 4 << 20
 
 Handing one over costs 0.2 ms, as much as writing a small chunk.
 """
+
+
+@runtime_checkable
+class HoldsTiles(Protocol):
+    """An array whose chunks may be tiles of a file as they are."""
+
+    @property
+    def tile_codec(self) -> JpegCodec | None:
+        """What decodes a tile; ``None``: values are encoded anew."""
+        ...
+
+    @property
+    def tile_order(self) -> tuple[int, ...]:
+        """The axes as they lie in a tile: samples come last."""
+        ...
+
+    def encoded_tile(self, chunk: Position) -> bytes:
+        """Read the tile that a chunk is."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +92,11 @@ class ZarrLayout:
     def closes_with_checksum(self) -> bool:
         """Whether a chunk ends in the CRC-32C of what precedes it."""
         return bool(self.codecs[-1]["name"] == "crc32c")
+
+    @property
+    def keeps_tiles(self) -> bool:
+        """Whether a chunk is a tile of the file."""
+        return any(codec["name"] == JPEG_NAME for codec in self.codecs)
 
     @property
     def index_nbytes(self) -> int:
@@ -208,14 +234,20 @@ def plan_layout(
     shard = None if shards is None else _lengths("shards", shards, array)
     if shard is not None:
         shard = _whole_chunks(shard, chunk, array.shape)
+    codecs: dict[str, Any] = {"compressors": compressors}
+    if isinstance(array, HoldsTiles) and array.tile_codec is not None:
+        filters = [TransposeCodec(order=array.tile_order)]
+        plain = tuple(array.tile_order) == tuple(range(len(array.shape)))
+        codecs = {"serializer": array.tile_codec, "filters": () if plain else filters}
+        chunk = tuple(chunks) if isinstance(chunks, Sequence) else chunk
     metadata = array_metadata(
         array.shape,
         array.dtype,
         chunks=chunk,
         shards=shard,
-        compressors=compressors,
         dims=array.dims,
         attributes=attributes,
+        **codecs,
     )
     return read_layout(metadata, array.grid_axes, name)
 

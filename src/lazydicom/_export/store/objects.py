@@ -46,7 +46,7 @@ def write_units(
         for unit, records in zip(units, known, strict=True)
         if records and are_whole(layout, folder, layout.objects_of(unit), records)
     }
-    encoder = make_encoder(layout)
+    encoder = make_encoder(layout, array)
     fresh: dict[Position, Records] = {}
     for run in layout.runs_of(unit for unit in units if unit not in whole):
         fresh |= _write_run(array, encoder, folder, run)
@@ -184,7 +184,8 @@ class _ObjectWriter:
         """Write what the frames of a slab hold of the object."""
         layout = self.encoder.layout
         for chunk in layout.chunks_in(slab, position):
-            self._add(chunk, self.encoder.encode(_cut(frames, layout, chunk)))
+            values = _cut(frames, layout, chunk)
+            self._add(chunk, self.encoder.encode(values, chunk))
 
     def finish(self) -> None:
         layout = self.encoder.layout
