@@ -46,6 +46,12 @@ _AT_TOP_LEVEL: Final = (
     "voi_lut_function",
 )
 """Attributes that writers put outside of the functional groups as well."""
+_COMPUTED: Final = frozenset(
+    classic[0]
+    for name in COMPUTED
+    if (classic := FRAME_ATTRIBUTES[name].classic) is not None
+)
+_HALF_A_DAY: Final = 43_200
 
 
 class Batch(NamedTuple):
@@ -146,14 +152,6 @@ def _enhanced_columns(image: DicomImage) -> Columns:
 def _complete(table: FrameTable, name: str, of_instance: str) -> None:
     """Let what holds for the instance stand where a frame has nothing of its own."""
     complete(table, name, table.numbers(of_instance))
-
-
-_COMPUTED: Final = frozenset(
-    classic[0]
-    for name in COMPUTED
-    if (classic := FRAME_ATTRIBUTES[name].classic) is not None
-)
-_HALF_A_DAY: Final = 43_200
 
 
 def instance_columns(images: Sequence[DicomImage]) -> Columns:

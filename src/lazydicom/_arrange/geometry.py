@@ -46,6 +46,8 @@ _LONGEST: Final = 10.0
 """A direction cosine beyond is none, whatever its length is meant to be."""
 _TILTED: Final = 0.1
 """Degrees."""
+_MOST_SKEWED: Final = 1.0
+"""Degrees; rounding of direction cosines gives less."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -329,10 +331,6 @@ def gantry_tilt(step: NDArray[np.float64], normal: NDArray[np.float64]) -> float
     cosine = float(step @ normal / np.linalg.norm(step))
     angle = float(np.degrees(np.arccos(min(1.0, cosine))))
     return angle if angle > _TILTED else None
-
-
-_MOST_SKEWED: Final = 1.0
-"""Degrees; rounding of direction cosines gives less."""
 
 
 def with_unit_directions(table: FrameTable) -> FrameTable:

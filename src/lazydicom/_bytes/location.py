@@ -28,6 +28,10 @@ _LAST: Final = frozenset(
      "memory", "sftp", "ssh", "ftp", "smb", "webdav", "hdfs")
 )  # fmt: skip
 """Nothing stands behind these: two colons are part of a name, or of an address."""
+OnChange: TypeAlias = Literal["error", "size"]
+"""What tells that a file is another one: all that is known, or its size alone."""
+ANY: Final = "any"
+"""The tag of a version that is compared by its size alone; no server's tag is this word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,12 +163,6 @@ def _path_of_file_url(rest: str) -> str:
     decoded = os.fsdecode(unquote_to_bytes(os.fsencode(rest)))
     drive = os.name == "nt" and re.match(r"/[A-Za-z]:", decoded)
     return decoded[1:] if drive else decoded
-
-
-OnChange: TypeAlias = Literal["error", "size"]
-"""What tells that a file is another one: all that is known, or its size alone."""
-ANY: Final = "any"
-"""The tag of a version that is compared by its size alone; no server's tag is this word."""
 
 
 class Node(NamedTuple):

@@ -28,6 +28,15 @@ from lazydicom._views.zarr_metadata import (
 )
 from lazydicom.errors import InvalidDicomError, warn
 
+_MORE: Final = ", or an array of dask or xarray"
+_KINDS: Final = "iuf"
+_EXPECTED: Final = {
+    "storage_options": "a mapping",
+    "progress": "a function",
+    "name": "text",
+}
+Metadata: TypeAlias = Literal["none", "technical", "full"]
+
 
 class Indexable(Protocol):
     """What arrays of dask and xarray have."""
@@ -49,14 +58,6 @@ class Indexable(Protocol):
 
 Exportable: TypeAlias = LazyArray | Indexable
 """What exports take; anything else is a `TypeError`."""
-
-_MORE: Final = ", or an array of dask or xarray"
-_KINDS: Final = "iuf"
-_EXPECTED: Final = {
-    "storage_options": "a mapping",
-    "progress": "a function",
-    "name": "text",
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -221,9 +222,6 @@ def _checked(
         raise ValueError(message)
     chunks = tuple(map(max, lazy.chunks)) if 0 not in lazy.shape else lazy.shape
     return PlainArray(values, dims, str(lazy.name), chunks, coords, attrs)
-
-
-Metadata: TypeAlias = Literal["none", "technical", "full"]
 
 
 def url_of(array: LazyArray) -> str:

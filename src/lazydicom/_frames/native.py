@@ -36,6 +36,11 @@ from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
 _FILL: Final = (
     "fill_truncated=value lets a value of yours stand for what the last one lacks"
 )
+_BITS: Final = {"byte": 8, "word": 16}
+_WORDS: Final = {8: "byte", 16: "word"}
+_AT_ONCE: Final = 1024
+_FEW: Final = 16
+"""Frames of a distant file whose padding is looked at."""
 
 
 def open_native(
@@ -192,13 +197,6 @@ def _say_excess(
     else:
         text = f"{excess} bytes of excess padding follow {declared} frames"
     warn(text, url=header.url)
-
-
-_BITS: Final = {"byte": 8, "word": 16}
-_WORDS: Final = {8: "byte", 16: "word"}
-_AT_ONCE: Final = 1024
-_FEW: Final = 16
-"""Frames of a distant file whose padding is looked at."""
 
 
 def padded_bits(

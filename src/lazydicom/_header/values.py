@@ -28,6 +28,68 @@ _NUMERIC: Final = _INTEGERS | {"DS", "FL", "FD"}
 _PADDING: Final = " \t\r\n\0"
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """PS3.5 table 6.2-1, and a plus in front."""
+_SOP_CLASS: Final = re.compile(r"1\.2\.840\.10008\.5\.1\.4(\.[0-9]{1,3}){1,6}")
+_TERMS: Final = {
+    "modality": (
+        "AR ASMT AU BDUS BI BMD CD CF CFM CP CR CS CT CTPROTOCOL DD DF DG DM DMS DOC DS DX "
+        "EC ECG EEG EMG EOG EPS ES FA FID FS GM HC HD IO IOL IVOCT IVUS KER KO LEN LP LS M3D "
+        "MA MG MR MS NM OAM OCT OP OPM OPR OPT OPTBSV OPTENF OPV OSS OT PA PLAN POS PR PT PX "
+        "REG RESP RF RG RTDOSE RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV "
+        "SC SEG SM SMR SR SRF ST STAIN TEXTUREMAP TG US VA VF VIDD XA XAPROTOCOL XC"
+    ),
+    "lossy_image_compression": "00 01",
+    "dose_units": "GY RELATIVE",
+    "dose_type": "PHYSICAL EFFECTIVE ERROR",
+    "burned_in_annotation": "YES NO",
+    "rescale_type": "OD HU US MGML Z_EFF ED EDW HU_MOD PCT",
+    "in_plane_phase_encoding_direction": "ROW COL COLUMN OTHER",
+    "units": (
+        "CNTS NONE CM2 CM2ML PCNT CPS BQML MGMINML UMOLMINML MLMING MLG 1CM UMOLML PROPCNTS "
+        "PROPCPS MLMINML MLML GML STDDEV SUV"
+    ),
+}
+_SETS: Final = {name: frozenset(words.split()) for name, words in _TERMS.items()} | {
+    "photometric_interpretation": PHOTOMETRIC_INTERPRETATIONS
+}
+TECHNICAL_ATTRIBUTES: Final = {
+    "sop_class_uid": (tags.SOP_CLASS_UID, "UI"),
+    "modality": (tags.MODALITY, "CS"),
+    "image_orientation_patient": (tags.IMAGE_ORIENTATION_PATIENT, "DS"),
+    "image_position_patient": (tags.IMAGE_POSITION_PATIENT, "DS"),
+    "photometric_interpretation": (tags.PHOTOMETRIC_INTERPRETATION, "CS"),
+    "pixel_spacing": (tags.PIXEL_SPACING, "DS"),
+    "imager_pixel_spacing": (tags.IMAGER_PIXEL_SPACING, "DS"),
+    "slice_thickness": (tags.SLICE_THICKNESS, "DS"),
+    "spacing_between_slices": (tags.SPACING_BETWEEN_SLICES, "DS"),
+    "frame_time": (tags.FRAME_TIME, "DS"),
+    "echo_time": (tags.ECHO_TIME, "DS"),
+    "repetition_time": (tags.REPETITION_TIME, "DS"),
+    "in_plane_phase_encoding_direction": (
+        tags.IN_PLANE_PHASE_ENCODING_DIRECTION,
+        "CS",
+    ),
+    "bits_stored": (tags.BITS_STORED, "US"),
+    "rescale_intercept": (tags.RESCALE_INTERCEPT, "DS"),
+    "rescale_slope": (tags.RESCALE_SLOPE, "DS"),
+    "window_center": (tags.WINDOW_CENTER, "DS"),
+    "window_width": (tags.WINDOW_WIDTH, "DS"),
+    "lossy_image_compression": (tags.LOSSY_IMAGE_COMPRESSION, "CS"),
+    "dose_grid_scaling": (tags.DOSE_GRID_SCALING, "DS"),
+    "dose_units": (tags.DOSE_UNITS, "CS"),
+    "dose_type": (tags.DOSE_TYPE, "CS"),
+    "burned_in_annotation": (tags.BURNED_IN_ANNOTATION, "CS"),
+}
+"""The technical attributes that leave a file by default, with tag and VR.
+
+None of them stands in PS3.15 table E.1-1, and none is free text: patient data, UIDs of
+instances, dates and names are never in this table.
+"""
+DESCRIPTIONS: Final = {
+    "series_description": (tags.SERIES_DESCRIPTION, "LO"),
+    "protocol_name": (tags.PROTOCOL_NAME, "LO"),
+    "study_date": (tags.STUDY_DATE, "DA"),
+}
+"""What people write and may tell of a patient: for those who ask for it by name."""
 
 
 def decode_values(vr: str, data: bytes, *, little_endian: bool = True) -> Values:
@@ -131,31 +193,6 @@ _CONVERSIONS: Final[dict[str, Callable[[str], float | str]]] = {
 }
 
 
-_SOP_CLASS: Final = re.compile(r"1\.2\.840\.10008\.5\.1\.4(\.[0-9]{1,3}){1,6}")
-_TERMS: Final = {
-    "modality": (
-        "AR ASMT AU BDUS BI BMD CD CF CFM CP CR CS CT CTPROTOCOL DD DF DG DM DMS DOC DS DX "
-        "EC ECG EEG EMG EOG EPS ES FA FID FS GM HC HD IO IOL IVOCT IVUS KER KO LEN LP LS M3D "
-        "MA MG MR MS NM OAM OCT OP OPM OPR OPT OPTBSV OPTENF OPV OSS OT PA PLAN POS PR PT PX "
-        "REG RESP RF RG RTDOSE RTIMAGE RTINTENT RTPLAN RTRAD RTRECORD RTSEGANN RTSTRUCT RWV "
-        "SC SEG SM SMR SR SRF ST STAIN TEXTUREMAP TG US VA VF VIDD XA XAPROTOCOL XC"
-    ),
-    "lossy_image_compression": "00 01",
-    "dose_units": "GY RELATIVE",
-    "dose_type": "PHYSICAL EFFECTIVE ERROR",
-    "burned_in_annotation": "YES NO",
-    "rescale_type": "OD HU US MGML Z_EFF ED EDW HU_MOD PCT",
-    "in_plane_phase_encoding_direction": "ROW COL COLUMN OTHER",
-    "units": (
-        "CNTS NONE CM2 CM2ML PCNT CPS BQML MGMINML UMOLMINML MLMING MLG 1CM UMOLML PROPCNTS "
-        "PROPCPS MLMINML MLML GML STDDEV SUV"
-    ),
-}
-_SETS: Final = {name: frozenset(words.split()) for name, words in _TERMS.items()} | {
-    "photometric_interpretation": PHOTOMETRIC_INTERPRETATIONS
-}
-
-
 def is_term(name: str, text: str) -> bool:
     """Return whether a text may be written down as an attribute of this name.
 
@@ -187,45 +224,3 @@ def _terms_of(name: str, column: Any) -> Any:  # noqa: ANN401
 def is_shared(column: NDArray[Any]) -> bool:
     """Return whether all rows of a column are one in memory: a value of all frames."""
     return len(column) > 1 and column.strides[0] == 0
-
-
-TECHNICAL_ATTRIBUTES: Final = {
-    "sop_class_uid": (tags.SOP_CLASS_UID, "UI"),
-    "modality": (tags.MODALITY, "CS"),
-    "image_orientation_patient": (tags.IMAGE_ORIENTATION_PATIENT, "DS"),
-    "image_position_patient": (tags.IMAGE_POSITION_PATIENT, "DS"),
-    "photometric_interpretation": (tags.PHOTOMETRIC_INTERPRETATION, "CS"),
-    "pixel_spacing": (tags.PIXEL_SPACING, "DS"),
-    "imager_pixel_spacing": (tags.IMAGER_PIXEL_SPACING, "DS"),
-    "slice_thickness": (tags.SLICE_THICKNESS, "DS"),
-    "spacing_between_slices": (tags.SPACING_BETWEEN_SLICES, "DS"),
-    "frame_time": (tags.FRAME_TIME, "DS"),
-    "echo_time": (tags.ECHO_TIME, "DS"),
-    "repetition_time": (tags.REPETITION_TIME, "DS"),
-    "in_plane_phase_encoding_direction": (
-        tags.IN_PLANE_PHASE_ENCODING_DIRECTION,
-        "CS",
-    ),
-    "bits_stored": (tags.BITS_STORED, "US"),
-    "rescale_intercept": (tags.RESCALE_INTERCEPT, "DS"),
-    "rescale_slope": (tags.RESCALE_SLOPE, "DS"),
-    "window_center": (tags.WINDOW_CENTER, "DS"),
-    "window_width": (tags.WINDOW_WIDTH, "DS"),
-    "lossy_image_compression": (tags.LOSSY_IMAGE_COMPRESSION, "CS"),
-    "dose_grid_scaling": (tags.DOSE_GRID_SCALING, "DS"),
-    "dose_units": (tags.DOSE_UNITS, "CS"),
-    "dose_type": (tags.DOSE_TYPE, "CS"),
-    "burned_in_annotation": (tags.BURNED_IN_ANNOTATION, "CS"),
-}
-"""The technical attributes that leave a file by default, with tag and VR.
-
-None of them stands in PS3.15 table E.1-1, and none is free text: patient data, UIDs of
-instances, dates and names are never in this table.
-"""
-
-DESCRIPTIONS: Final = {
-    "series_description": (tags.SERIES_DESCRIPTION, "LO"),
-    "protocol_name": (tags.PROTOCOL_NAME, "LO"),
-    "study_date": (tags.STUDY_DATE, "DA"),
-}
-"""What people write and may tell of a patient: for those who ask for it by name."""

@@ -34,6 +34,22 @@ from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
 from lazydicom._header.values import is_term
 from lazydicom.errors import LimitError
 
+_CHOICES: Final = {
+    "color": Color,
+    "decoder": Decoder,
+    "isolation": Isolation,
+    "local": LocalAccess,
+    "on_extra_frames": OnExtraFrames,
+    "frame_padding": FramePadding,
+    "on_change": OnChange,
+}
+_WORDS: Final = {name: get_args(choices) for name, choices in _CHOICES.items()}
+"""`get_args` takes a microsecond, and every file has all of them."""
+_NUMBERS: Final = ("frame_cache_bytes", "max_frame_bytes", "minimum_rate")
+MAX_FRAMES: Final = 1 << 24
+"""16,777,216: no object is known with a tenth of that, and a few kilobytes of deflated
+zeros claim more."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenOptions:
@@ -189,18 +205,6 @@ class OpenKeywords(TypedDict, total=False):
 
 
 OPTION_NAMES: Final = tuple(field.name for field in fields(OpenOptions))
-_CHOICES: Final = {
-    "color": Color,
-    "decoder": Decoder,
-    "isolation": Isolation,
-    "local": LocalAccess,
-    "on_extra_frames": OnExtraFrames,
-    "frame_padding": FramePadding,
-    "on_change": OnChange,
-}
-_WORDS: Final = {name: get_args(choices) for name, choices in _CHOICES.items()}
-"""`get_args` takes a microsecond, and every file has all of them."""
-_NUMBERS: Final = ("frame_cache_bytes", "max_frame_bytes", "minimum_rate")
 
 
 def open_options(
@@ -282,11 +286,6 @@ def _unknown(opener: str, name: str, known: Iterable[str]) -> str:
     close = get_close_matches(name, known, n=1)
     hint = f"; is it {close[0]!r}?" if close else ""
     return f"{opener}() got an unexpected keyword argument {name!r}{hint}"
-
-
-MAX_FRAMES: Final = 1 << 24
-"""16,777,216: no object is known with a tenth of that, and a few kilobytes of deflated
-zeros claim more."""
 
 
 def open_instance(

@@ -63,6 +63,36 @@ _CONSTANTS: Final = {
 """Columns that become an attribute where they are the same in all frames, else coordinates."""
 _COLUMNS: Final = {**VALUE_AXES, "b_value": ("b_value", "s/mm2")}
 """Column and unit of axes that are at a value."""
+_VARYING: Final = {
+    "slice_time": "s",
+    "inversion_time": "ms",
+    "trigger_time": "ms",
+    "flip_angle": "deg",
+    "repetition_time": "ms",
+    "kvp": "kV",
+    "x_ray_tube_current": "mA",
+    "exposure": "mAs",
+    "b_value": "s/mm2",
+    "positioner_primary_angle": "deg",
+    "positioner_secondary_angle": "deg",
+    "table_vertical": "mm",
+    "table_longitudinal": "mm",
+    "table_lateral": "mm",
+}
+"""Columns that are a coordinate where frames differ in them, with their units."""
+_CLOCKS: Final = {
+    "temporal_offset": 1.0,
+    "acquisition_time": 1.0,
+    "reference_time": 1.0,
+    "trigger_time": 1e-3,
+    "frame_reference_time": 1e-3,
+    "content_time": 1.0,
+}
+"""Columns that tell the time of a frame, and how long their unit is."""
+_SAME_TIME: Final = 1e-3
+"""Seconds."""
+_SAME_PART: Final = 0.01
+"""Of an interval."""
 
 
 def geometry_labels(
@@ -255,38 +285,6 @@ def component_label(
     if names.dtype.kind != "U":
         return {}  # words that may be anybody's: numbers tell nothing
     return {"component": spread(names[codes], places, dims, "")}
-
-
-_VARYING: Final = {
-    "slice_time": "s",
-    "inversion_time": "ms",
-    "trigger_time": "ms",
-    "flip_angle": "deg",
-    "repetition_time": "ms",
-    "kvp": "kV",
-    "x_ray_tube_current": "mA",
-    "exposure": "mAs",
-    "b_value": "s/mm2",
-    "positioner_primary_angle": "deg",
-    "positioner_secondary_angle": "deg",
-    "table_vertical": "mm",
-    "table_longitudinal": "mm",
-    "table_lateral": "mm",
-}
-"""Columns that are a coordinate where frames differ in them, with their units."""
-_CLOCKS: Final = {
-    "temporal_offset": 1.0,
-    "acquisition_time": 1.0,
-    "reference_time": 1.0,
-    "trigger_time": 1e-3,
-    "frame_reference_time": 1e-3,
-    "content_time": 1.0,
-}
-"""Columns that tell the time of a frame, and how long their unit is."""
-_SAME_TIME: Final = 1e-3
-"""Seconds."""
-_SAME_PART: Final = 0.01
-"""Of an interval."""
 
 
 def spread(

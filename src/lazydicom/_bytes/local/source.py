@@ -30,6 +30,14 @@ from lazydicom.errors import (
 )
 
 LocalAccess: TypeAlias = Literal["pread", "mmap"]
+_FLAGS: Final = (
+    os.O_RDONLY
+    | getattr(os, "O_CLOEXEC", 0)
+    | getattr(os, "O_BINARY", 0)  # Windows would turn line ends
+)
+_SHORT: Final = 1 << 20
+"""What one call gives as a whole."""
+_NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -248,17 +256,6 @@ def open_local(path: str) -> LocalSource:
     if not stat.S_ISREG(now.st_mode):
         raise SourceError("Expected a file", url=path)
     return LocalSource(path, version_of_stat(now))
-
-
-_FLAGS: Final = (
-    os.O_RDONLY
-    | getattr(os, "O_CLOEXEC", 0)
-    | getattr(os, "O_BINARY", 0)  # Windows would turn line ends
-)
-
-_SHORT: Final = 1 << 20
-"""What one call gives as a whole."""
-_NONBLOCK: Final = getattr(os, "O_NONBLOCK", 0)
 
 
 def open_to_read(path: str, *, wait: bool = True) -> int:

@@ -169,6 +169,12 @@ async def get(
         raise TransientError(f"Connection lost: {type(error).__name__}") from None
 
 
+_REQUEST: Final = frozenset(
+    ("accept", "accept-encoding", "host", "if-match", "range", "user-agent")
+)
+"""Headers that any server may see."""
+
+
 def unreachable(error: OSError) -> TransientError:
     """Return why there was no connection; the texts of systems hold no secret."""
     from socket import gaierror  # deferred: 3 ms, for files far away
@@ -191,12 +197,6 @@ def _headers(
     if known is not None and is_strong(known.tag):
         headers["If-Match"] = known.tag
     return headers
-
-
-_REQUEST: Final = frozenset(
-    ("accept", "accept-encoding", "host", "if-match", "range", "user-agent")
-)
-"""Headers that any server may see."""
 
 
 @dataclass(frozen=True, slots=True)

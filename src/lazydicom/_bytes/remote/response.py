@@ -46,6 +46,18 @@ NO_RANGES: Final = (
     "The server ignores Range: it responds with the whole file; "
     "put simplecache:: in front of the URL to copy the file first"
 )
+T = TypeVar("T")
+TRIES: Final = 6
+"""Faults in one of ten requests lose one read in a million."""
+LIMIT_S: Final = 9.0
+"""Time that failed tries and the waits between them may take."""
+_FIRST_STALL_S: Final = 1.5
+_STALL_GROWTH: Final = 1.25
+"""Silence leaves time for four tries: with three, one read in 40,000 was lost where every
+35th request falls silent."""
+_FIRST_WAIT_S: Final = 0.1
+_UNREACHABLE_S: Final = 0.6
+"""A server that is being restarted is waited for so long; a typo in its name, too."""
 
 
 class UnknownSizeError(SourceError):
@@ -219,21 +231,6 @@ def _retry_after(headers: Mapping[str, str]) -> float:
     """Read Retry-After in seconds; a date is as good as no wish."""
     text = headers.get("retry-after", "")
     return float(text) if text.isdigit() else 0.0
-
-
-T = TypeVar("T")
-
-TRIES: Final = 6
-"""Faults in one of ten requests lose one read in a million."""
-LIMIT_S: Final = 9.0
-"""Time that failed tries and the waits between them may take."""
-_FIRST_STALL_S: Final = 1.5
-_STALL_GROWTH: Final = 1.25
-"""Silence leaves time for four tries: with three, one read in 40,000 was lost where every
-35th request falls silent."""
-_FIRST_WAIT_S: Final = 0.1
-_UNREACHABLE_S: Final = 0.6
-"""A server that is being restarted is waited for so long; a typo in its name, too."""
 
 
 async def ask_again(attempt: Callable[[float], Awaitable[T]]) -> T:

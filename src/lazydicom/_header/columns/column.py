@@ -19,6 +19,29 @@ from lazydicom.errors import LimitError
 
 Columns: TypeAlias = dict[str, NDArray[Any]]
 """Columns by name, all of the same number of rows."""
+Bytes2D = NDArray[np.uint8]
+_BINARY: Final = {
+    "US": "u2",
+    "SS": "i2",
+    "UL": "u4",
+    "SL": "i4",
+    "FL": "f4",
+    "FD": "f8",
+}
+_WIDEST_TEXT: Final = 64
+"""Bytes of memory: 16 characters, as SH and CS have."""
+_FREE: Final = 1 << 26
+_MOST_PER_BYTE: Final = 8
+"""Bytes of memory for each byte of the file."""
+UNREADABLE: Final = float("inf")
+"""What stands in a column for text that is no number: no decimal string is infinite."""
+LONGEST_TEXT: Final = 128
+"""Twice the longest of these VRs (PS3.5 section 6.2); writers exceed theirs."""
+MOST_VALUES: Final = 16
+"""Of an attribute whose number of values is not fixed."""
+_BACKSLASH: Final = ord("\\")
+_UNDERSCORE: Final = ord("_")
+_SPACE: Final = ord(" ")
 
 
 def read_column(
@@ -127,32 +150,6 @@ def _stack(
             column[rows] = piece
         start += count
     return column
-
-
-Bytes2D = NDArray[np.uint8]
-
-_BINARY: Final = {
-    "US": "u2",
-    "SS": "i2",
-    "UL": "u4",
-    "SL": "i4",
-    "FL": "f4",
-    "FD": "f8",
-}
-_WIDEST_TEXT: Final = 64
-"""Bytes of memory: 16 characters, as SH and CS have."""
-_FREE: Final = 1 << 26
-_MOST_PER_BYTE: Final = 8
-"""Bytes of memory for each byte of the file."""
-UNREADABLE: Final = float("inf")
-"""What stands in a column for text that is no number: no decimal string is infinite."""
-LONGEST_TEXT: Final = 128
-"""Twice the longest of these VRs (PS3.5 section 6.2); writers exceed theirs."""
-MOST_VALUES: Final = 16
-"""Of an attribute whose number of values is not fixed."""
-_BACKSLASH: Final = ord("\\")
-_UNDERSCORE: Final = ord("_")
-_SPACE: Final = ord(" ")
 
 
 def lookaheads(data: NDArray[np.uint8], length: int) -> Bytes2D:
