@@ -7,7 +7,7 @@ that lie side by side in one frame (mosaics of Siemens).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -62,17 +62,18 @@ class FrameGrid:
     """How frames fill planes; ``None``: each is one."""
     crop: tuple[AxisCrop, ...] | None = None
     """What the array has of rows, columns and samples; ``None``: all."""
+    is_stack_of_frames: bool = field(init=False, repr=False)
+    """Whether each plane of the array is a whole frame."""
+
+    def __post_init__(self) -> None:
+        whole = self.layout is None and self.crop is None
+        object.__setattr__(self, "is_stack_of_frames", whole)
 
     @cached
     def shape(self) -> tuple[int, ...]:
         """Lengths of the axes before the plane."""
         tiled = isinstance(self.layout, Tiles)
         return self.numbers.shape[:-2] if tiled else self.numbers.shape
-
-    @cached
-    def is_stack_of_frames(self) -> bool:
-        """Whether each plane of the array is a whole frame."""
-        return self.layout is None and self.crop is None
 
     @property
     def frames(self) -> NDArray[np.int64]:

@@ -182,11 +182,11 @@ def make_image_pixel(
 def oddities(attributes: Attributes, pixel: ImagePixel) -> list[str]:
     """Return what is odd about attributes that can be read all the same."""
     odd = []
-    high_bit = attributes.get("high_bit")
+    high_bit, shifted = attributes.get("high_bit"), pixel.low_bits > 0
     if high_bit is not None and high_bit != pixel.bits_stored - 1:
         odd.append(
             f"HighBit is {high_bit}, BitsStored is {pixel.bits_stored}"
-            + (": values are shifted down" if pixel.low_bits else "")
+            + (": values are shifted down" if shifted else "")
         )
     if attributes.get("number_of_frames") == 0:
         odd.append("NumberOfFrames is 0 or empty, taken as 1")
@@ -348,7 +348,7 @@ def _check_bits_allocated(pixel: ImagePixel) -> None:
     expected = _FLOAT_BITS.get(pixel.pixel_keyword)
     if expected is not None and bits != expected:
         raise _invalid("bits_allocated", bits, f"{expected} with {pixel.pixel_keyword}")
-    if bits < 1 or (bits not in _PACKED and bits % 8):
+    if bits < 1 or (pixel.packed and bits not in _PACKED):
         raise _invalid("bits_allocated", bits, "1, 12 or a multiple of 8")
     if bits not in {*_PACKED, 8, 16, 32, 64}:
         message = f"No NumPy type has {bits} bits"

@@ -1,9 +1,7 @@
 """What a Transfer Syntax UID says about the bytes (PS3.5 section 10, PS3.6 table A-1)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
-
-from lazydicom._bytes.cached import cached
 
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
@@ -27,15 +25,15 @@ class TransferSyntax:
     big_endian_pixels: bool = False
     """Whether pixels are big endian in a little endian file, as one vendor writes them."""
 
-    @cached
-    def native(self) -> bool:
-        """Whether frames follow each other without items."""
-        return self.codec is None
+    native: bool = field(init=False, repr=False, compare=False)
+    """Whether frames follow each other without items."""
+    pixels_little_endian: bool = field(init=False, repr=False, compare=False)
+    """Whether words of native pixels are little endian."""
 
-    @cached
-    def pixels_little_endian(self) -> bool:
-        """Whether words of native pixels are little endian."""
-        return self.little_endian and not self.big_endian_pixels
+    def __post_init__(self) -> None:
+        little = self.little_endian and not self.big_endian_pixels
+        object.__setattr__(self, "native", self.codec is None)
+        object.__setattr__(self, "pixels_little_endian", little)
 
 
 _NATIVE: Final = (
