@@ -1,7 +1,7 @@
 """Opening a whole slide: instances of tiles become levels of one image, no tile is read."""
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias, Unpack
 
 from lazydicom._arrange.slides.facts import SlideFacts, kind_of, read_facts
@@ -17,7 +17,7 @@ from lazydicom._open.instance import (
     check_choice,
     open_options,
 )
-from lazydicom._open.many.files import Instances, open_instances
+from lazydicom._open.many.files import Instances, open_at_once, open_instances
 from lazydicom._open.many.problems import raise_problem
 from lazydicom._open.web import open_web_instance
 from lazydicom.errors import InvalidDicomError, redact_url
@@ -211,14 +211,10 @@ def _open_web(
     urls: Sequence[str], storage_options: Mapping[str, Any], options: OpenOptions
 ) -> list[DicomImage]:
     """Ask for the metadata of all instances at once."""
-    if not urls:
-        return []
-    with ThreadPoolExecutor(min(REQUESTS, len(urls))) as pool:
-        opened = [
-            pool.submit(open_web_instance, url, storage_options, options)
-            for url in urls
-        ]
-        return [one.result() for one in opened]
+    open_one = partial(
+        open_web_instance, storage_options=storage_options, options=options
+    )
+    return open_at_once(open_one, urls, threads=REQUESTS)
 
 
 def _of_kind(images: Sequence[DicomImage], wanted: SlideImage) -> list[SlideFacts]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
@@ -51,9 +51,10 @@ if TYPE_CHECKING:
 
     from lazydicom._bytes.location import Url
 
+S = TypeVar("S")
+T = TypeVar("T")
+
 Instances: TypeAlias = "Urls | Dataset | Sequence[Url | Dataset]"
-_Held: TypeAlias = tuple[DicomImage | Problem, list[tuple[str, str]]]
-"""What a file is, and the warnings about it."""
 _WAIT_S: Final = 0.05
 """In so long threads open the first files where none of them waits."""
 _FEW: Final = 8
@@ -120,7 +121,7 @@ def _open_files(
     batches, files_left, problems = _open_batches(files, open_one, options)
     problems += directories.problems
     problems += [Problem(name, "a link that leads nowhere") for name in lost]
-    opened = _open_all(files_left, partial(_hold_warnings, open_one))
+    opened = _open_all(open_one, files_left)
     images = [one for one in opened if isinstance(one, DicomImage)]
     problems += [one for one in opened if isinstance(one, Problem)]
     if images:
@@ -132,42 +133,38 @@ def _open_files(
 
 
 def _open_all(
-    files: Sequence[Listed], open_one: Callable[[Listed], _Held]
+    open_one: Callable[[Listed], DicomImage | Problem], files: Sequence[Listed]
 ) -> list[DicomImage | Problem]:
     """Open files with some threads, and with more where they turn out to wait for a server."""
     first, rest = files[: 2 * REQUESTS], files[2 * REQUESTS :]
     began = time.monotonic()
-    opened = _open_at_once(first, open_one, 2 * REQUESTS)  # half of them parse
+    opened = open_at_once(open_one, first, threads=2 * REQUESTS)  # half of them parse
     waits = time.monotonic() - began > _WAIT_S
-    return opened + _open_at_once(
-        rest, open_one, MOST_REQUESTS if waits else 2 * REQUESTS
-    )
+    threads = MOST_REQUESTS if waits else 2 * REQUESTS
+    return opened + open_at_once(open_one, rest, threads=threads)
 
 
-def _open_at_once(
-    files: Sequence[Listed], open_one: Callable[[Listed], _Held], threads: int
-) -> list[DicomImage | Problem]:
-    if not files:
-        return []
+def open_at_once(
+    open_one: Callable[[T], S], many: Sequence[T], *, threads: int
+) -> list[S]:
+    """Open each of many on threads; what these warn of is said by who waits for them."""
+    opened: list[S] = []
+    if not many:
+        return opened
     name = "lazydicom-open"
-    with ThreadPoolExecutor(min(threads, len(files)), thread_name_prefix=name) as pool:
-        return list(map(_say_warnings, pool.map(open_one, files)))
+    with ThreadPoolExecutor(min(threads, len(many)), thread_name_prefix=name) as pool:
+        for one, warnings in pool.map(partial(_with_warnings, open_one), many):
+            for message, url in warnings:
+                warn(message, url=url)
+            opened.append(one)
+    return opened
 
 
-def _hold_warnings(
-    open_one: Callable[[Listed], DicomImage | Problem], file: Listed
-) -> _Held:
-    """Open a file on a thread of the pool: its warnings belong to who waits for it."""
+def _with_warnings(
+    open_one: Callable[[T], S], one: T
+) -> tuple[S, list[tuple[str, str]]]:
     with held_warnings() as warnings:
-        return open_one(file), warnings
-
-
-def _say_warnings(
-    opened: tuple[DicomImage | Problem, list[tuple[str, str]]],
-) -> DicomImage | Problem:
-    for message, url in opened[1]:
-        warn(message, url=url)
-    return opened[0]
+        return open_one(one), warnings
 
 
 def _open_batches(
