@@ -168,3 +168,23 @@ def test_jpeg_is_faster_than_the_default_decoder_of_pydicom(
 
     report(f"{case}: {count} frames on one thread", best, ours="ours")
     assert best["pydicom"] / best["ours"] >= least
+
+
+def test_one_large_jpeg_2000_frame_uses_all_cores() -> None:
+    y, x = np.mgrid[:4096, :4096]
+    noise = np.random.default_rng(0).normal(0, 12, x.shape)
+    smooth = 1500 + 700 * np.sin(y / 90) + 700 * np.cos(x / 70) + noise
+    values = smooth.clip(0, 4095).astype(np.uint16)
+    data = bytes(imagecodecs.jpeg2k_encode(values, level=0, codecformat="j2k"))
+    file = make_encapsulated(
+        [data], rows=4096, columns=4096, transfer_syntax=f"{JPEG}90"
+    )
+    array = lazydicom.open_image(file)
+
+    best = best_seconds(
+        {"all cores": lambda: array[0], "one": lambda: array.read(0, threads=1)},
+        rounds=3,
+    )
+
+    report("one JPEG 2000 frame of 4,096 x 4,096", best, ours="all cores")
+    assert best["one"] >= 1.7 * best["all cores"]

@@ -151,7 +151,8 @@ class RemoteClient:
     def _flow(self) -> Flow:
         """Return the flow of the server, which all its files share."""
         flows = _flows()
-        server = f"{self.protocol}://{urlsplit(self.url).netloc}"
+        host = urlsplit(self.url).netloc.rpartition("@")[2]  # without credentials
+        server = f"{self.protocol}://{host}"
         if server not in flows and len(flows) >= _MOST_SERVERS:
             for idle in [name for name, flow in flows.items() if not flow.running]:
                 del flows[idle]
