@@ -33,7 +33,7 @@ def run_requests(
         async with flow.slot():
             most = max(most, flow.running)
             await asyncio.sleep(0)
-            flow.answered(*answer(which))
+            flow.responded(*answer(which))
 
     async def all_of_them() -> None:
         await asyncio.gather(*map(request, range(number)))

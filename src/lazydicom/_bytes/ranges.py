@@ -13,7 +13,7 @@ LOCAL_BLOCK: Final = 1 << 15
 """32 KiB of encoded frames are decoded in half a millisecond: opening the file for each
 of them would cost a twentieth of a slide tile, and more of them would leave cores idle."""
 REQUESTS: Final = 16
-"""Requests to one server at once, before it is known how it answers; so many blocks, 64 MiB,
+"""Requests to one server at once, before it is known how it responds; so many blocks, 64 MiB,
 are held at once, however many requests they take."""
 MOST_REQUESTS: Final = 64
 """Requests to one server at once, where they mostly wait."""

@@ -141,7 +141,7 @@ class RemoteClient:
             except BusyError:
                 flow.refused(began)
                 raise
-            flow.answered(headed - began, time.monotonic() - headed)
+            flow.responded(headed - began, time.monotonic() - headed)
             return version
 
         async with flow.slot():

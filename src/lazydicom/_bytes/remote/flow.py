@@ -1,7 +1,7 @@
 """How many requests one server gets at once: more where they wait, fewer where it is busy.
 
 One limit serves all files of a server. It grows by one with each response that took longer to
-begin than to come, as long as answers begin about as soon as they ever did; it shrinks by one
+begin than to come, as long as responses begin about as soon as they ever did; it shrinks by one
 where they begin later, and to a half where the server says that it is busy (additive increase,
 multiplicative decrease). All of it happens on the event loop, so nothing is locked.
 """
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
 _LEAST: Final = 2
 _LATE: Final = 2.0
-"""An answer that begins after so many times the shortest wait has stood in a queue."""
+"""A response that begins after so many times the shortest wait has stood in a queue."""
 _JITTER_S: Final = 0.002
 _REMEMBERED: Final = 64
-"""The shortest wait is one of the last so many answers, or twice as many: servers change."""
+"""The shortest wait is one of the last so many responses, or twice as many: servers change."""
 
 
 class Flow:
     """The requests to one server."""
 
     __slots__ = (
-        "_answers", "_busy_since", "_running", "_shortest_s", "_waiting", "limit",
+        "_responses", "_busy_since", "_running", "_shortest_s", "_waiting", "limit",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Flow:
         self._running = 0
         self._waiting: deque[Future[None]] = deque()
         self._shortest_s = (float("inf"), float("inf"))
-        self._answers = 0
+        self._responses = 0
         self._busy_since = float("-inf")
 
     @property
@@ -59,7 +59,7 @@ class Flow:
             self._running -= 1
             self._wake()
 
-    def answered(self, wait_s: float, body_s: float) -> None:
+    def responded(self, wait_s: float, body_s: float) -> None:
         """Learn from a response: seconds until it began, and until it had come."""
         shortest_s = self._shortest(wait_s)
         if wait_s > _LATE * shortest_s + _JITTER_S:
@@ -77,9 +77,9 @@ class Flow:
     def _shortest(self, wait_s: float) -> float:
         """Return the shortest wait that is remembered."""
         before, now = self._shortest_s
-        if self._answers % _REMEMBERED == 0:
+        if self._responses % _REMEMBERED == 0:
             before, now = now, wait_s
-        self._answers += 1
+        self._responses += 1
         self._shortest_s = before, min(now, wait_s)
         return min(self._shortest_s)
 
