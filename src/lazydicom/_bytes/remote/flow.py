@@ -29,7 +29,12 @@ class Flow:
     """The requests to one server."""
 
     __slots__ = (
-        "_responses", "_busy_since", "_running", "_shortest_s", "_waiting", "limit",
+        "_busy_since",
+        "_responses",
+        "_running",
+        "_shortest_s",
+        "_waiting",
+        "limit",
     )  # fmt: skip
 
     def __init__(self) -> None:
