@@ -40,6 +40,8 @@ __all__ = [
 
 _NOTES: ContextVar[list[str] | None] = ContextVar("_NOTES", default=None)
 _HELD: ContextVar[list[tuple[str, str]] | None] = ContextVar("_HELD", default=None)
+_LONGEST_NAME: Final = 5000
+"""Characters: no path of a system is longer, a name in an archive may be."""
 _PACKAGE: Final = __file__.removesuffix("errors.py")
 _OPENS_FOR_A_CALLER: Final = ("xarray", "pydicom")
 _USER_INFO = re.compile(r"(?<=://)[^/]*@")
@@ -317,6 +319,8 @@ def redact_url(url: str) -> str:
 
 def _printable(name: str) -> str:
     """Escape what a terminal or a log must not get: names come from anybody."""
+    if len(name) > _LONGEST_NAME:
+        name = f"{name[:500]}…{name[-500:]}"
     if name.isprintable():
         return name
     escaped = (one if one.isprintable() else ascii(one)[1:-1] for one in name)

@@ -273,7 +273,7 @@ bomb(
 )
 bomb(
     "dataset of a million elements",
-    lambda source: lazydicom.open_image(source).images[0].header.dataset,
+    lambda source: len(lazydicom.open_image(source).images[0].header.dataset),
     file(lambda: before(RISING)),
 )
 
@@ -792,6 +792,9 @@ def main(words: list[str]) -> None:
         outcome, seconds, mebibytes = measure(name)
         bad = seconds > 1 or mebibytes > 256 or outcome.startswith(("died", "killed"))
         late += bad
+        mark = " <<<" * bad
+        _say(f"| {name} | {seconds:.2f} | {mebibytes:.0f} | {outcome} |{mark}")
+    _say(f"{len(names)} bombs, {late} beyond 1 s or 256 MiB")
 
 
 if __name__ == "__main__":

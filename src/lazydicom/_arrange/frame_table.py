@@ -90,8 +90,7 @@ def tabulate(batches: Sequence[Batch], *, strict: bool = True) -> FrameTable:
     lengths = [image.number_of_planes for image in images]
     table = FrameTable(
         images,
-        np.repeat(np.arange(len(images)), lengths),
-        np.concatenate([np.arange(length) for length in lengths]),
+        *_places(lengths),
         terms_alone(stack_columns([part.frames for part in parts], counts)),
         terms_alone(
             with_derived(
@@ -104,6 +103,14 @@ def tabulate(batches: Sequence[Batch], *, strict: bool = True) -> FrameTable:
     _complete(table, "acquisition_time", "instance_time")
     complete_private(table)
     return table
+
+
+def _places(lengths: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Return image and number of each frame."""
+    if len(lengths) == 1:  # of millions of frames, for one: no memory but the numbers
+        return np.broadcast_to(np.int64(0), lengths[0]), np.arange(lengths[0])
+    numbers = [np.arange(length) for length in lengths]
+    return np.repeat(np.arange(len(lengths)), lengths), np.concatenate(numbers)
 
 
 class _Part(NamedTuple):

@@ -21,6 +21,8 @@ from lazydicom.errors import LimitError, SourceError
 BLOCK: Final = 512
 _READ: Final = 4 * BLOCK
 """A header, and the two of pax before it."""
+_NEAR: Final = 1 << 13
+"""Here a read takes as long as copying so many bytes."""
 _MOST_GUESSES: Final = 64
 _LONGEST_NAME: Final = 1 << 16
 """Bytes of a name, and of what else pax says of one file."""
@@ -223,7 +225,7 @@ class _Ahead:
 
     def _likely(self, offset: int) -> list[tuple[int, int]]:
         """Return where to read how much."""
-        if not self._far:
+        if not self._far and self._step > _NEAR:
             return [(offset, _READ)]
         if self._step <= FIRST_BLOCK:  # short files: all of them
             self._run = min(2 * self._run, MAX_BLOCK)

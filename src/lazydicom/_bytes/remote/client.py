@@ -32,6 +32,10 @@ _inherited: Final[list[Any]] = []
 """The event loop of fsspec in the process that forks."""
 
 
+_LOOK_S: Final = 0.5
+"""How often who waits looks whether somebody interrupts."""
+
+
 class Fetch(Protocol):
     """Fetches one range with one request, and checks the response."""
 
@@ -101,10 +105,21 @@ class RemoteClient:
                 out[:] = fetch_rest(self.filesystem, self.path, span, known)
 
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401
-        """Run on fsspec's event loop, which lives in a thread of its own."""
-        import fsspec.asyn  # deferred: 60 ms with its event loop, for files far away
+        """Run on fsspec's event loop, which lives in a thread of its own.
 
-        return fsspec.asyn.sync(self.filesystem.loop, lambda: work)
+        Who interrupts the wait ends the work: fsspec's own wait leaves it going on.
+        """
+        import asyncio
+        import concurrent.futures
+
+        future = asyncio.run_coroutine_threadsafe(work, self.filesystem.loop)
+        try:
+            while not future.done():  # a wait without end is deaf on some systems
+                concurrent.futures.wait((future,), timeout=_LOOK_S)
+            return future.result()
+        except BaseException:
+            future.cancel()
+            raise
 
     async def _ask_all(
         self, known: Version, pieces: Iterable[tuple[ByteRange, memoryview]]

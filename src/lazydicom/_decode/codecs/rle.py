@@ -16,6 +16,8 @@ from lazydicom._decode.samples import call_codec, to_rgb
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom.errors import DecodeError, UnsupportedError
 
+_ROOM: Final = 1 << 16
+"""Bytes of a segment that decode to nothing."""
 _HEADER: Final = struct.Struct("<16I")
 _MOST_SEGMENTS: Final = 15
 """The header has room for no more: colour of 64 bits would need 24."""
@@ -139,6 +141,12 @@ def _unpack_bits(
     What stands behind it is of no importance, as little as what its last run has too much;
     but runs that make another row or column are a plane of another image.
     """
+    longest = 2 * size + _ROOM
+    if len(segment) > longest:  # runs of one byte take two of them
+        length = len(segment.rstrip(b"\0"))
+        if length > longest:
+            raise DecodeError(f"An RLE segment of {length} bytes for {size}")
+        segment = segment[:longest]
     decoded, at = _runs(segment, 0, size)
     if len(decoded) < size:
         raise DecodeError(
