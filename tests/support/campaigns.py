@@ -47,6 +47,8 @@ if TYPE_CHECKING:
 Value: TypeAlias = Any
 LATE_S: Final = 2.0
 MOST_MIB: Final = 256
+SLICE_S: Final = float(os.environ.get("CAMPAIGN_SECONDS", "inf"))
+"""After so long no more tries are begun: go on with another seed."""
 BATCH: Final = 500
 """Tries of one child: what it leaks, or dies of, ends with it."""
 
@@ -68,7 +70,11 @@ def in_children(
     """Try things in children; return how often one was killed, late, large or foreign."""
     outcomes: Counter[str] = Counter()
     context = multiprocessing.get_context("fork")
+    end, begun = time.monotonic() + SLICE_S, 0
     for first in range(0, count, BATCH):
+        if time.monotonic() > end:
+            break
+        begun = min(first + BATCH, count)
         ours, theirs = context.Pipe(duplex=False)
         numbers = range(first, min(first + BATCH, count))
         child = context.Process(target=_tries, args=(tries, numbers, seed, theirs))
@@ -83,7 +89,7 @@ def in_children(
         if child.exitcode:
             outcomes[f"child ended by {child.exitcode} at or after {last}"] += 1
     bad = sum(n for outcome, n in outcomes.items() if outcome not in {"ours", "opened"})
-    say(f"{name}: {count} tries, seed {seed}: {dict(outcomes)}")
+    say(f"{name}: {begun} tries, seed {seed}: {dict(outcomes)}")
     return bad
 
 
