@@ -22,6 +22,7 @@ from lazydicom.errors import SourceChangedError, SourceError, source_error
 _CONTENT_RANGE: Final = re.compile(
     r"bytes[ =]\s*(\d+)\s*-\s*(\d+)\s*/\s*(\d+|\*)", re.IGNORECASE
 )
+_PACKINGS: Final = frozenset(("gzip", "deflate", "br", "zstd", "compress"))
 _TRY_AGAIN: Final = frozenset((408, 425, 429, 500, 502, 503, 504))
 _BUSY: Final = frozenset((429, 503))
 _VERSION_HEADERS: Final = ("x-goog-generation", "etag", "last-modified")
@@ -199,7 +200,8 @@ def _content_range(headers: Mapping[str, str]) -> tuple[int, int, str]:
     text = headers.get("content-range", "")
     match = _CONTENT_RANGE.fullmatch(text.strip())
     if match is None:
-        raise SourceError(f"Expected a Content-Range of bytes, got {text[:40]!r}")
+        found = "another one" if text else "none"
+        raise SourceError(f"Expected a Content-Range of bytes, got {found}")
     return int(match[1]), int(match[2]), match[3]
 
 
@@ -215,7 +217,8 @@ def _check_range(got: ByteRange, wanted: ByteRange) -> None:
 def _check_body_headers(headers: Mapping[str, str], length: int) -> None:
     encoding = headers.get("content-encoding", "identity")
     if encoding not in {"identity", "", "aws-chunked"}:
-        raise SourceError(f"Expected plain bytes, got Content-Encoding {encoding[:20]}")
+        known = encoding if encoding in _PACKINGS else "another"
+        raise SourceError(f"Expected plain bytes, got Content-Encoding {known}")
     declared = headers.get("content-length", "")
     if declared.isdigit() and int(declared) != length:
         error = TransientError if int(declared) < length else SourceError

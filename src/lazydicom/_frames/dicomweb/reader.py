@@ -202,7 +202,7 @@ def _checked(reader: WadoReader, frame: int, part: Part) -> memoryview:
     if part.transfer_syntax != reader.transfer_syntax.uid:
         message = (
             f"Expected a frame in {reader.transfer_syntax.uid}, "
-            f"the server sent {part.transfer_syntax or 'an unknown type'}"
+            f"the server sent {_named(part.transfer_syntax)}"
         )
         raise SourceError(message, url=reader.url, frame=frame)
     if not reader.transfer_syntax.native:
@@ -214,10 +214,15 @@ def _checked(reader: WadoReader, frame: int, part: Part) -> memoryview:
     return part.data[:length]
 
 
+def _named(uid: str) -> str:
+    """Return the UID of a transfer syntax of the standard; a server may send any text."""
+    return uid if uid in TRANSFER_SYNTAXES else "an unknown type"
+
+
 def _known_syntax(part: Part, url: str) -> TransferSyntax:
     syntax = TRANSFER_SYNTAXES.get(part.transfer_syntax)
     if syntax is None or syntax.codec == "video" or not syntax.little_endian:
-        message = f"Frames sent as {part.transfer_syntax or 'an unknown type'!r}"
+        message = f"Frames sent as {_named(part.transfer_syntax)}"
         raise UnsupportedError(message, url=url)
     return syntax
 
