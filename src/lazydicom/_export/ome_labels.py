@@ -7,6 +7,7 @@ by name. It must lie on the image voxel by voxel: nothing is resampled.
 import itertools
 import json
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
@@ -34,6 +35,18 @@ _SAME_SCALE: Final = 1e-3
 _TOLERANCE: Final = 0.1
 """Of a voxel, and at most as many units of the image as the next says."""
 _LARGEST: Final = 0.01
+_CODES: Final = {
+    "SCT": re.compile(r"\d{6,18}"),
+    "SRT": re.compile(r"[A-Z]-[0-9A-F]{4,6}"),
+    "SNM3": re.compile(r"[A-Z]-[0-9A-F]{4,6}"),
+    "DCM": re.compile(r"\d{6}"),
+    "FMA": re.compile(r"\d{1,6}"),
+    "RADLEX": re.compile(r"RID\d{1,6}"),
+    "UMLS": re.compile(r"C\d{7}"),
+    "NCIt": re.compile(r"C\d{1,6}"),
+    "UBERON": re.compile(r"\d{7}"),
+}
+"""What codes look like, by scheme (PS3.16 section 8)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -292,6 +305,12 @@ def _properties(value: int, segment: Any, *, texts: bool) -> dict[str, Any]:  # 
     }
     for name in ("category", "type", "anatomic_region"):
         code = getattr(segment, name)
-        if code is not None:
+        if code is not None and _is_code(code.scheme, code.value):
             properties[name.replace("_", "-")] = f"{code.scheme} {code.value}"
     return properties | {"label": segment.label} if texts else properties
+
+
+def _is_code(scheme: str, value: str) -> bool:
+    """Return whether a code is written as those of its scheme are: it may hold any text."""
+    pattern = _CODES.get(scheme)
+    return pattern is not None and pattern.fullmatch(value) is not None
