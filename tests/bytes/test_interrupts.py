@@ -25,6 +25,7 @@ def _interruptible() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_interruptible")
 @pytest.mark.parametrize("protocol", ["http", "dicomweb+http"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_ends_what_asks_a_silent_server(protocol: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         place = f"{protocol}://127.0.0.1:{listener.getsockname()[1]}"

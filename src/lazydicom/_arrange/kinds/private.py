@@ -25,6 +25,9 @@ _B_VALUES: Final = (
     "philips_b_value",
     "uih_b_value",
 )
+_PREFIXES: Final = ("ge_", "siemens_", "philips_", "uih_")
+_MAKERS: Final = ("siemens", "canon", "toshiba")
+"""Who writes more than elements of its own."""
 _GE_FLAG: Final = 1_000_000_000
 """GE adds it to b-values of some sequences."""
 _GE_KINDS: Final = ("MAGNITUDE", "PHASE", "REAL", "IMAGINARY")
@@ -54,15 +57,18 @@ def complete(table: FrameTable, name: str, other: Numbers) -> None:
 
 def complete_private(table: FrameTable) -> None:
     """Let what vendors say stand where the public attribute is absent."""
+    if not _is_of_a_vendor(table):
+        return
     _complete_from_csa(table)
     _complete_from_comments(table)
-    b_values = np.full((len(table), 1), np.nan)
-    for name in _B_VALUES:
+    b_values = np.full((len(table) if _has(table, *_B_VALUES) else 0, 1), np.nan)
+    for name in _B_VALUES if len(b_values) else ():
         column = table.numbers(name)
         flagged = column >= _GE_FLAG
         known = np.isfinite(column) & np.isnan(b_values)
         b_values[known] = np.where(flagged, column - _GE_FLAG, column)[known]
-    complete(table, "b_value", b_values)
+    if len(b_values):
+        complete(table, "b_value", b_values)
     for directions in (_siemens(table), _philips(table), _uih(table), _ge(table)):
         if directions is not None:
             complete(table, "diffusion_direction", directions)
@@ -70,23 +76,46 @@ def complete_private(table: FrameTable) -> None:
     _complete_scale(table)
 
 
+def _is_of_a_vendor(table: FrameTable) -> bool:
+    """Return whether there is anything to look for; millions of frames may have nothing."""
+    for name, column in (*table.instances.items(), *table.columns.items()):
+        own = name.startswith(_PREFIXES) and column.dtype.kind == "f"
+        if own and np.isfinite(column).any():
+            return True
+    makers = table.instances.get("manufacturer", np.zeros(0, np.str_))
+    return any(maker.lower().startswith(_MAKERS) for maker in set(makers.tolist()))
+
+
+def _has(table: FrameTable, *names: str) -> bool:
+    """Return whether there is a column of one of these names."""
+    return any(name in table.instances or name in table.columns for name in names)
+
+
 def _siemens(table: FrameTable) -> Numbers | None:
+    if not _has(table, "siemens_direction"):
+        return None
     return _none_for_zero(table.numbers("siemens_direction"))
 
 
 def _philips(table: FrameTable) -> Numbers | None:
+    if not _has(table, "philips_x"):
+        return None
     parts = [table.numbers(f"philips_{name}") for name in "xyz"]
     return _none_for_zero(np.concatenate(parts, axis=1))
 
 
 def _uih(table: FrameTable) -> Numbers | None:
     """Return directions that count along rows, columns and planes of the image."""
+    if not _has(table, "uih_direction"):
+        return None
     return _turned(table, _none_for_zero(table.numbers("uih_direction")))
 
 
 def _ge(table: FrameTable) -> Numbers | None:
     """Return directions that count along frequency, phase and planes."""
     names = ("ge_frequency", "ge_phase", "ge_slice")
+    if not _has(table, *names):
+        return None
     logical = _none_for_zero(
         np.concatenate([table.numbers(name) for name in names], axis=1)
     )
@@ -132,6 +161,8 @@ def _turned(table: FrameTable, directions: Numbers | None) -> Numbers | None:
 def _complete_from_csa(table: FrameTable) -> None:
     """Read the CSA headers of Siemens images whose private elements were lost."""
     lost = _are_made_by(table, "siemens")
+    if not lost.any():
+        return
     for name in ("b_value", "siemens_b_value"):
         lost &= np.isnan(table.numbers(name)[:, 0])
     if not _share_places(table, lost):
@@ -152,10 +183,13 @@ def _complete_from_csa(table: FrameTable) -> None:
 
 def _are_made_by(table: FrameTable, maker: str) -> NDArray[np.bool_]:
     """Return which frames are MR of a manufacturer."""
-    makers = np.char.lower(table.text("manufacturer"))
-    theirs: NDArray[np.bool_] = np.char.startswith(makers, maker)
-    theirs &= table.text("modality") == "MR"
-    return theirs
+    nothing = np.zeros(len(table.images), np.str_)
+    makers, modalities = (
+        table.instances.get(name, nothing) for name in ("manufacturer", "modality")
+    )
+    theirs = np.char.startswith(np.char.lower(makers.astype(np.str_)), maker)
+    of_images: NDArray[np.bool_] = theirs & (modalities == "MR")
+    return of_images[table.image]
 
 
 def _share_places(table: FrameTable, rows: NDArray[np.bool_]) -> bool:
@@ -172,6 +206,8 @@ def _share_places(table: FrameTable, rows: NDArray[np.bool_]) -> bool:
 def _complete_from_comments(table: FrameTable) -> None:
     """Read b-value and direction that Canon writes as text; the text is not kept."""
     theirs = _are_made_by(table, "canon") | _are_made_by(table, "toshiba")
+    if not theirs.any():
+        return
     theirs &= np.isnan(table.numbers("diffusion_direction")[:, 0])
     if not _share_places(table, theirs):
         return
@@ -195,6 +231,8 @@ def _complete_from_comments(table: FrameTable) -> None:
 
 def _complete_components(table: FrameTable) -> None:
     """Let what GE says stand where types of frames do not tell phase from magnitude."""
+    if not _has(table, "ge_image_kind"):
+        return
     kinds = table.numbers("ge_image_kind")[:, 0]
     if not np.isfinite(kinds).any():
         return

@@ -239,6 +239,10 @@ def _ask(url: str, request: Callable[[], Any]) -> Any:  # noqa: ANN401
     except (SourceError, *_ODD_JSON):
         if _here().fault is None:
             raise
+    except KeyboardInterrupt:  # a connection with half of a response on it
+        for _, client in _clients().values():
+            client._session.close()  # noqa: SLF001
+        raise
     fault: LazyDicomError | None = _here().fault
     if fault is not None:
         raise fault.locate(url=url) from None
