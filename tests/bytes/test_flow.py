@@ -80,12 +80,31 @@ def test_a_busy_server_gets_half_once_for_all_that_were_under_way() -> None:
     began = time.monotonic()
 
     for _ in range(10):
-        flow.refused(began)
+        flow.refused(began, busy=True)
 
     assert flow.limit == REQUESTS // 2
     for _ in range(10):
-        flow.refused(time.monotonic() + 1)
+        flow.refused(time.monotonic() + 1, busy=True)
     assert flow.limit == 2
+
+
+def test_a_server_that_is_busy_no_more_gets_as_many_as_before() -> None:
+    flow = Flow()
+    for _ in range(4):
+        flow.refused(time.monotonic() + 1, busy=True)
+
+    run_requests(flow, 100, lambda _: (0.01, 0.1))
+
+    assert flow.limit == REQUESTS
+
+
+def test_lost_connections_take_back_what_was_added() -> None:
+    flow = Flow()
+    run_requests(flow, 1000, lambda _: (0.1, 0.01))
+
+    for expected in (32, REQUESTS, REQUESTS):
+        flow.refused(time.monotonic() + 1, busy=False)
+        assert flow.limit == expected
 
 
 def test_who_gives_up_while_waiting_leaves_no_gap() -> None:
@@ -160,3 +179,16 @@ def test_small_requests_of_one_file_are_made_together() -> None:
 
         assert len(server.requests) == plan.requests == 60
         assert server.bytes_sent == plan.read_nbytes == 60 * 4 * 1024
+
+
+def test_requests_to_s3_do_not_wait_for_connections() -> None:
+    with RangeServer({"bucket/a": native(60)}) as server:
+        url, options = server.open_by("s3", "a")
+        array = lazydicom.open_image(url, storage_options=options)
+        part = array[:, 100:104, :]
+        client = client_module.remote_client(
+            client_module.RemotePlace(url), options
+        ).filesystem.s3
+
+    assert client.meta.config.max_pool_connections == MOST_REQUESTS
+    assert part.shape == (60, 4, 512)

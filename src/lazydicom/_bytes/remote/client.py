@@ -17,12 +17,13 @@ from urllib.parse import urlsplit
 
 from lazydicom._bytes.location import Version, chain, scheme
 from lazydicom._bytes.per_process import at_fork, per_process
+from lazydicom._bytes.ranges import MOST_REQUESTS
 from lazydicom._bytes.remote.azure import fetch_azure
 from lazydicom._bytes.remote.flow import Flow
 from lazydicom._bytes.remote.http import fetch_gcs, fetch_http, keep_to_origin
 from lazydicom._bytes.remote.options import check_options, error_of_client
 from lazydicom._bytes.remote.other import fetch_rest, open_rest
-from lazydicom._bytes.remote.response import BusyError, ask_again
+from lazydicom._bytes.remote.response import BusyError, TransientError, ask_again
 from lazydicom._bytes.remote.s3 import fetch_s3
 from lazydicom._bytes.source import MINIMUM_RATE, Buffer, ByteRange
 from lazydicom.errors import SourceError, source_error
@@ -153,8 +154,8 @@ class RemoteClient:
             rate = self.minimum_rate
             try:
                 version = await fetch(*args, stall_s=stall_s, minimum_rate=rate)
-            except BusyError:
-                flow.refused(began)
+            except TransientError as error:
+                flow.refused(began, busy=isinstance(error, BusyError))
                 raise
             flow.responded(headed - began, time.monotonic() - headed)
             return version
@@ -202,7 +203,7 @@ def remote_client(
     with located(url, action="open"):
         options = keep_to_origin(url, storage_options)
         if protocol in {"s3", "s3a"}:
-            options["config_kwargs"] = _one_try(options.get("config_kwargs") or {})
+            options["config_kwargs"] = _of_s3(options.get("config_kwargs") or {})
         filesystem, path = _url_to_fs(url, protocol, options)
     found = place.path or path
     return RemoteClient(filesystem, found, protocol, url, minimum_rate)
@@ -228,9 +229,13 @@ def _url_to_fs(url: str, protocol: str, options: Mapping[str, Any]) -> tuple[Any
         raise SourceError(f"No filesystem for {url.partition(':')[0]}:") from None
 
 
-def _one_try(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Switch off botocore's own tries, which go on for minutes."""
-    return {"retries": {"total_max_attempts": 1}, **given}
+def _of_s3(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Switch off botocore's own tries, which go on for minutes, and let all requests begin.
+
+    Ten connections are its default: others would wait for one, as if the server were silent.
+    """
+    ours = {"retries": {"total_max_attempts": 1}, "max_pool_connections": MOST_REQUESTS}
+    return {**ours, **given}
 
 
 def _remember_loop() -> None:

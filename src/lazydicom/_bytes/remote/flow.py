@@ -2,8 +2,9 @@
 
 One limit serves all files of a server. It grows by one with each response that took longer to
 begin than to come, as long as responses begin about as soon as they ever did; it shrinks by one
-where they begin later, and to a half where the server says that it is busy (additive increase,
-multiplicative decrease). All of it happens on the event loop, so nothing is locked.
+where they begin later, and to a half where the server says that it is busy, or connections are
+lost (additive increase, multiplicative decrease). All of it happens on the event loop: nothing is
+locked.
 """
 
 import time
@@ -69,15 +70,19 @@ class Flow:
         shortest_s = self._shortest(wait_s)
         if wait_s > _LATE * shortest_s + _JITTER_S:
             self.limit = max(self.limit - 1, min(self.limit, REQUESTS))
-        elif wait_s >= body_s and self._waiting:
+        elif self._waiting and (wait_s >= body_s or self.limit < REQUESTS):
             self.limit = min(self.limit + 1, MOST_REQUESTS)
             self._wake()
 
-    def refused(self, began: float) -> None:
-        """Learn that the server is busy; of several requests at once only the first tells."""
+    def refused(self, began: float, *, busy: bool) -> None:
+        """Learn of a fault: that the server is busy, or what may come of too many requests.
+
+        Of several requests at once only the first one tells.
+        """
         if began > self._busy_since:
             self._busy_since = time.monotonic()
-            self.limit = max(self.limit // 2, _LEAST)
+            least = _LEAST if busy else min(self.limit, REQUESTS)
+            self.limit = max(self.limit // 2, least)
 
     def _shortest(self, wait_s: float) -> float:
         """Return the shortest wait that is remembered."""
