@@ -3,8 +3,8 @@
 One limit serves all files of a server. It grows by one with each response that took longer to
 begin than to come, as long as responses begin about as soon as they ever did; it shrinks by one
 where they begin later, and to a half where the server says that it is busy, or connections are
-lost (additive increase, multiplicative decrease). All of it happens on the event loop: nothing is
-locked.
+lost (additive increase, multiplicative decrease). All of it happens on the event loop, so that
+nothing is locked.
 """
 
 import time
