@@ -21,7 +21,7 @@ import lazydicom
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from slide_files import Slide
@@ -143,13 +143,77 @@ def test_focal_planes_of_unknown_distance_are_counted_not_measured(
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_one_focal_plane_has_no_step_to_another(sparse: bool) -> None:
+def test_beside_one_focal_plane_positions_count_in_mm(sparse: bool) -> None:
     slide = make_slide(matrix=(9, 9), tile=(5, 5), sparse=sparse)
 
     (level,) = lazydicom.open_slide(_forget_distance(slide))
 
-    assert level.attrs["affine"][:3, 2].tolist() == [0, 0, 0]
+    affine = level.attrs["affine"]
+    pixel = np.linalg.inv(affine) @ [20, 40 - 3 * 0.001, 0.25, 1]
+    assert affine[:3, 2].tolist() == [0, 0, 1]
+    np.testing.assert_allclose(pixel, [3, 0, 0.25, 1], atol=1e-9)
     assert np.isnan(level.attrs["spacing"][0])
+
+
+def _with_groups(slide: Slide, heights: Sequence[float], tiles: int) -> Slide:
+    """Give the tiles of TILED_FULL functional groups, with heights in µm by plane."""
+    number = 0
+    for dataset in slide.datasets:
+        groups = []
+        for _ in range(int(dataset.NumberOfFrames)):
+            position, item = Dataset(), Dataset()
+            plane = number // tiles % len(heights)
+            position.ZOffsetInSlideCoordinateSystem = heights[plane]
+            item.PlanePositionSlideSequence = [position]
+            groups.append(item)
+            number += 1
+        dataset.PerFrameFunctionalGroupsSequence = groups
+    return slide
+
+
+@pytest.mark.parametrize("layout", [{}, {"cuts": (4, 9)}, {"paths": 2}])
+@pytest.mark.parametrize("heights", [(0, 1.5, 4), (8, 6, 2), (-3, -1, 1)])
+def test_heights_of_counted_planes_are_those_of_functional_groups(
+    layout: dict[str, Any], heights: tuple[float, ...]
+) -> None:
+    slide = make_slide(matrix=(9, 9), tile=(5, 5), planes=3, samples=1, **layout)
+    files = _forget_distance(_with_groups(slide, heights, tiles=4))
+
+    (level,) = lazydicom.open_slide(files)
+
+    z = level.coords["z"]
+    assert z.units == "mm"
+    np.testing.assert_allclose(z.values, np.array(sorted(heights)) / 1000)
+    truth = np.squeeze(slide.truth)
+    order = np.argsort(heights)
+    assert np.array_equal(truth.take(order, axis=truth.ndim - 3), level)
+    step = 0.002 if heights == (-3, -1, 1) else 0  # no one step leads to all planes
+    lowest = min(heights) / 1000
+    np.testing.assert_allclose(level.attrs["affine"][2, 2:], [step, lowest])
+    np.testing.assert_equal(level.attrs["spacing"][0] == 0.002, step > 0)
+
+
+@pytest.mark.parametrize("layout", [{}, {"cuts": (4, 9)}])
+def test_planes_that_lie_elsewhere_than_they_count_are_an_error(
+    layout: dict[str, Any],
+) -> None:
+    slide = make_slide(matrix=(9, 9), tile=(5, 5), planes=3, samples=1, **layout)
+    files = _with_groups(slide, (0, 2, 5), tiles=4).files
+    frame = 4 if layout else 8  # of the second part
+
+    message = rf"0\.004 mm, not 0\.005 mm.*frame {frame}"
+    with pytest.raises(InvalidDicomError, match=message):
+        lazydicom.open_slide(files)
+
+
+def test_a_tile_at_another_height_than_its_plane_is_an_error() -> None:
+    slide = make_slide(matrix=(9, 9), tile=(5, 5), planes=2, samples=1)
+    _with_groups(slide, (0, 3), tiles=4)
+    groups = slide.datasets[0].PerFrameFunctionalGroupsSequence
+    groups[6].PlanePositionSlideSequence[0].ZOffsetInSlideCoordinateSystem = 1
+
+    with pytest.raises(InvalidDicomError, match=r"0\.003 mm, not 0\.001 mm.*frame 6"):
+        lazydicom.open_slide(_forget_distance(slide))
 
 
 @pytest.mark.parametrize("frame", [0, 3])

@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._arrange.slides.background import background_of
 from lazydicom._arrange.slides.facts import SlideFacts
-from lazydicom._arrange.slides.tiles import PlacedTiles, join_parts, place_tiles
+from lazydicom._arrange.slides.tiles import (
+    SAME_HEIGHT,
+    PlacedTiles,
+    join_parts,
+    place_tiles,
+)
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
@@ -20,8 +25,6 @@ from lazydicom._header.elements import technical_attributes
 from lazydicom.errors import InvalidDicomError, warn
 
 Fill: TypeAlias = FillValue | Literal["auto"]
-_SAME_HEIGHT: Final = 1e-5
-"""Focal planes that differ less, in mm, are one."""
 _SAME_SIZE: Final = 0.01
 """Imaged volumes that differ by a smaller part are as large as the matrix."""
 
@@ -95,7 +98,7 @@ def _level(facts: Sequence[SlideFacts], choices: SlideChoices) -> _Level:
     }
     paths = [name for name in dict.fromkeys([*named, *sorted(used)]) if name in used]
     heights = _sorted_heights(np.concatenate([placed.z for placed in tiles]))
-    apart = np.diff(heights, prepend=-np.inf) > _SAME_HEIGHT
+    apart = np.diff(heights, prepend=-np.inf) > SAME_HEIGHT
     known = {placed.has_heights for placed in tiles}
     if len(known) > 1:
         text = "Some instances of a level say how far focal planes are apart, not all"
@@ -191,7 +194,7 @@ def _index(level: _Level, placed: PlacedTiles) -> tuple[NDArray[np.int64], ...]:
         level.paths.index(one) if one in level.paths else 0 for one in placed.paths
     ]
     path = np.array(places, np.int64)[placed.path]
-    nearest = np.searchsorted(level.heights + _SAME_HEIGHT, placed.z)
+    nearest = np.searchsorted(level.heights + SAME_HEIGHT, placed.z)
     z = np.minimum(nearest, len(level.heights) - 1)
     return path, z, placed.row, placed.column
 
@@ -266,7 +269,7 @@ def _geometry(level: _Level, finest: SlideFacts) -> dict[str, Any]:
         affine = np.eye(4)
         affine[:3, 0] = np.multiply(facts.orientation[:3], facts.spacing[1])
         affine[:3, 1] = np.multiply(facts.orientation[3:], facts.spacing[0])
-        affine[2, 2] = distance
+        affine[2, 2] = 1.0 if len(level.heights) == 1 else distance
         lowest = level.heights[0] if level.has_heights else facts.origin[2]
         affine[:3, 3] = (*facts.origin[:2], lowest)
         attrs["affine"] = affine
@@ -274,10 +277,11 @@ def _geometry(level: _Level, finest: SlideFacts) -> dict[str, Any]:
 
 
 def _focal_distance(level: _Level) -> float:
-    """Return the way from a focal plane to the next in mm, 0 where nobody knows one."""
-    if len(level.heights) == 1 or not level.has_heights:
+    """Return the way from each focal plane to the next in mm, 0 where there is no one way."""
+    gaps = np.diff(level.heights)
+    if not gaps.size or not level.has_heights or np.ptp(gaps) > SAME_HEIGHT:
         return 0.0
-    return float(level.heights[1] - level.heights[0])
+    return float(gaps[0])
 
 
 def _warn_of_size(facts: SlideFacts) -> None:

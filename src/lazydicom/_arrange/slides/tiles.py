@@ -7,7 +7,7 @@ optical path by optical path. Others say where they are.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from lazydicom._arrange.slides.facts import SlideFacts
 from lazydicom._header.columns.functional_groups import has_frame_groups
 from lazydicom.errors import InvalidDicomError, warn
+
+SAME_HEIGHT: Final = 1e-5
+"""Focal planes that differ less, in mm, are one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,11 +126,12 @@ def _count_tiles(parts: Sequence[SlideFacts], fills: bool) -> _Places:  # noqa: 
     frames = sum(len(one.image) for one in parts)
     expected = down * across * planes * len(paths)
     if frames != expected and not (fills and first.concatenation):
-        _refuse(
-            first,
+        one, frame = _part_of(parts, min(frames, expected))
+        text = (
             f"Expected {expected} tiles: {down}×{across}, {planes} focal planes, "
-            f"{len(paths)} optical paths; found {frames}",
+            f"{len(paths)} optical paths; found {frames}"
         )
+        _refuse(one, text, frame=frame)  # the first that is missing, or too many
     order = np.concatenate(
         [np.arange(len(one.image)) + one.first_frame for one in parts]
         if first.concatenation
@@ -138,7 +142,7 @@ def _count_tiles(parts: Sequence[SlideFacts], fills: bool) -> _Places:  # noqa: 
     shape = (len(paths), planes, down, across)
     indices = np.unravel_index(order, shape)
     path, plane, row, column = (one.astype(np.int64) for one in indices)
-    z, known = _counted_heights(first, plane, planes)
+    z, known = _counted_heights(parts, plane, planes)
     places = _Places(row, column, path, paths, z, known)
     _compare_with_groups(parts, places)
     return places
@@ -154,19 +158,66 @@ def _focal_planes(parts: Sequence[SlideFacts], tiles: int) -> int:
 
 
 def _counted_heights(
-    facts: SlideFacts, plane: NDArray[np.int64], planes: int
+    parts: Sequence[SlideFacts], plane: NDArray[np.int64], planes: int
 ) -> tuple[NDArray[np.float64], bool]:
-    """Return heights in mm; numbers of planes where nobody tells their distance."""
-    start = facts.origin[2] if facts.origin else 0.0
+    """Return heights in mm; numbers of planes where nobody tells their distance.
+
+    Raises
+    ------
+    InvalidDicomError
+        If functional groups place a tile at another height than its plane.
+    """
+    first = parts[0]
+    start = first.origin[2] if first.origin else 0.0
     if planes == 1:
         return np.full(len(plane), start), True
-    if not facts.focal_distance:
-        text = (
-            "No element says how far focal planes are apart: z counts them, in no unit"
-        )
-        warn(text, url=facts.image.url)
-        return plane.astype(np.float64), False
-    return np.asarray(start + plane * facts.focal_distance, np.float64), True
+    if first.focal_distance:
+        counted = np.asarray(start + plane * first.focal_distance, np.float64)
+        _check_heights(parts, _told_heights(parts), counted)
+        return counted, True
+    told = _told_heights(parts)
+    if np.isfinite(told).all():
+        heights = np.zeros(planes)
+        heights[plane[::-1]] = told[::-1]  # that of the first tile of each plane
+        _check_heights(parts, told, heights[plane])
+        return heights[plane], True
+    text = "No element says how far focal planes are apart: z counts them, in no unit"
+    warn(text, url=first.image.url)
+    return plane.astype(np.float64), False
+
+
+def _told_heights(parts: Sequence[SlideFacts]) -> NDArray[np.float64]:
+    """Return Z Offset of each tile in mm, NaN where functional groups have none."""
+    told = []
+    for one in parts:
+        heights = np.full(len(one.image), np.nan)
+        if has_frame_groups(one.image.header):
+            column = one.columns().get("slide_z")
+            if column is not None:
+                heights = np.asarray(column[: len(heights), 0], np.float64) / 1000
+        told.append(heights)
+    return np.concatenate(told)
+
+
+def _check_heights(
+    parts: Sequence[SlideFacts], told: NDArray[np.float64], counted: NDArray[np.float64]
+) -> None:
+    wrong = np.flatnonzero(np.abs(told - counted) > SAME_HEIGHT)  # NaN: not told
+    if wrong.size:
+        number = int(wrong[0])
+        one, frame = _part_of(parts, number)
+        text = "TILED_FULL counts another focal plane than the functional groups"
+        found = f"{counted[number]:.6g} mm, not {told[number]:.6g} mm"
+        _refuse(one, f"{text}: {found}", frame=frame)
+
+
+def _part_of(parts: Sequence[SlideFacts], number: int) -> tuple[SlideFacts, int]:
+    """Return the part of which a tile is, or would be, and its frame there."""
+    for one in parts[:-1]:
+        if number < len(one.image):
+            return one, number
+        number -= len(one.image)
+    return parts[-1], number
 
 
 def _compare_with_groups(parts: Sequence[SlideFacts], counted: _Places) -> None:
