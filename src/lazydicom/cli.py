@@ -32,7 +32,8 @@ class _Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> object:
         with warnings.catch_warnings(record=True) as warned:
-            warnings.simplefilter("always", LazyDicomWarning)
+            # A slide may say the same of 100,000 tiles.
+            warnings.simplefilter("default", LazyDicomWarning)
             try:
                 return super().invoke(ctx)
             except (click.ClickException, click.exceptions.Exit, click.Abort):
@@ -44,8 +45,8 @@ class _Commands(click.Group):
                     raise
                 raise click.ClickException(_sentence(error)) from None
             finally:
-                for one in warned:
-                    click.echo(f"Warning: {_one_line(str(one.message))}", err=True)
+                for text in dict.fromkeys(str(one.message) for one in warned):
+                    click.echo(f"Warning: {_one_line(text)}", err=True)
 
 
 @click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})

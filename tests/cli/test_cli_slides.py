@@ -8,7 +8,9 @@ import imagecodecs
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from slide_files import make_slide
+from pydicom.encaps import encapsulate
+from pydicom.uid import UID
+from slide_files import as_bytes, make_slide
 
 from lazydicom.cli import main
 
@@ -74,3 +76,19 @@ def test_export_keeps_tiles_where_it_is_asked_to(folder: Path, tmp_path: Path) -
     assert "--keep-tiles needs --ome" in wrong.output
     assert native.exit_code == 0, native.output
     assert "kept as they are in 0 of 2 levels" in native.output
+
+
+def test_what_is_odd_about_all_tiles_is_said_once(tmp_path: Path) -> None:
+    (dataset,) = make_slide(matrix=(40, 40), tile=(8, 8)).datasets
+    tile = np.full((8, 8, 3), 99, np.uint8)
+    dataset.PixelData = encapsulate([bytes(imagecodecs.jpeg8_encode(tile))] * 25)
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    dataset.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.4.50")  # RGB, it says
+    (tmp_path / "a.dcm").write_bytes(as_bytes(dataset))
+
+    result = CliRunner().invoke(
+        main, ["export", "--ome", str(tmp_path / "a.dcm"), str(tmp_path / "a.zarr")]
+    )
+
+    assert result.exit_code == 0, result.output
+    assert result.output.count("is marked as YCbCr") == 1
