@@ -150,7 +150,7 @@ def _matrix(image: DicomImage) -> tuple[int, int]:
         return pixel.rows, pixel.columns
     if not rows or not columns:
         message = f"Expected a total pixel matrix, found {rows or 0}×{columns or 0}"
-        raise InvalidDicomError(message, url=image.url)
+        raise InvalidDicomError(message, url=image.url, frame=0)
     return rows, columns
 
 

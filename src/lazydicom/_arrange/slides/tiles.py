@@ -86,9 +86,12 @@ def _check_parts(parts: Sequence[SlideFacts], *, fills: bool) -> None:
     for before, one in pairwise(parts):
         if one.first_frame < before.first_frame + len(before.image):
             text = f"Frame {one.first_frame} of a concatenation stands in two parts: "
-            _refuse(one, f"{text}{before.name} and this")
+            _refuse(one, f"{text}{before.name} and this", frame=0)
         if (one.tile, one.matrix) != (first.tile, first.matrix):
             _refuse(one, f"Expected tiles as in {first.name}, found other ones")
+        if one.is_full != first.is_full:
+            text = f"Expected tiles organized as in {first.name}: one is TILED_FULL"
+            _refuse(one, f"{text}, one is not", frame=0)
     if not first.concatenation or fills:
         return
     expected = 0
@@ -97,7 +100,7 @@ def _check_parts(parts: Sequence[SlideFacts], *, fills: bool) -> None:
             text = (
                 f"Expected frame {expected} of a concatenation, found {one.first_frame}"
             )
-            _refuse(one, text)
+            _refuse(one, text, frame=0)
         expected += len(one.image)
     if first.parts is not None and first.parts != len(parts):
         _refuse(
@@ -173,41 +176,44 @@ def _counted_heights(
         return np.full(len(plane), start), True
     if first.focal_distance:
         counted = np.asarray(start + plane * first.focal_distance, np.float64)
-        _check_heights(parts, _told_heights(parts), counted)
+        _check_heights(parts, _group_heights(parts), counted)
         return counted, True
-    told = _told_heights(parts)
-    if np.isfinite(told).all():
+    declared = _group_heights(parts)
+    if np.isfinite(declared).all():
         heights = np.zeros(planes)
-        heights[plane[::-1]] = told[::-1]  # that of the first tile of each plane
-        _check_heights(parts, told, heights[plane])
+        heights[plane[::-1]] = declared[::-1]  # that of the first tile of each plane
+        _check_heights(parts, declared, heights[plane])
         return heights[plane], True
     text = "No element says how far focal planes are apart: z counts them, in no unit"
     warn(text, url=first.image.url)
     return plane.astype(np.float64), False
 
 
-def _told_heights(parts: Sequence[SlideFacts]) -> NDArray[np.float64]:
+def _group_heights(parts: Sequence[SlideFacts]) -> NDArray[np.float64]:
     """Return Z Offset of each tile in mm, NaN where functional groups have none."""
-    told = []
+    declared = []
     for one in parts:
         heights = np.full(len(one.image), np.nan)
         if has_frame_groups(one.image.header):
             column = one.columns().get("slide_z")
             if column is not None:
                 heights = np.asarray(column[: len(heights), 0], np.float64) / 1000
-        told.append(heights)
-    return np.concatenate(told)
+        declared.append(heights)
+    return np.concatenate(declared)
 
 
 def _check_heights(
-    parts: Sequence[SlideFacts], told: NDArray[np.float64], counted: NDArray[np.float64]
+    parts: Sequence[SlideFacts],
+    declared: NDArray[np.float64],
+    counted: NDArray[np.float64],
 ) -> None:
-    wrong = np.flatnonzero(np.abs(told - counted) > SAME_HEIGHT)  # NaN: not told
+    far = np.abs(declared - counted) > SAME_HEIGHT  # NaN, not declared, is never far
+    wrong = np.flatnonzero(far)
     if wrong.size:
         number = int(wrong[0])
         one, frame = _part_of(parts, number)
         text = "TILED_FULL counts another focal plane than the functional groups"
-        found = f"{counted[number]:.6g} mm, not {told[number]:.6g} mm"
+        found = f"{counted[number]:.6g} mm, not {declared[number]:.6g} mm"
         _refuse(one, f"{text}: {found}", frame=frame)
 
 
@@ -250,6 +256,10 @@ def _compare_with_groups(parts: Sequence[SlideFacts], counted: _Places) -> None:
                 text = f"TILED_FULL counts another {name} than the functional groups"
                 if declared.dtype.kind == "f":
                     text += f": {expected[name][frame]}, not {declared[frame]:.0f}"
+                else:  # numbers: identifiers are free text
+                    numbers = {path: k for k, path in enumerate(counted.paths)}
+                    other = numbers.get(str(declared[frame]), "an unknown one")
+                    text += f": path {numbers[str(expected[name][frame])]}, not {other}"
                 _refuse(one, text, frame=frame)
 
 
