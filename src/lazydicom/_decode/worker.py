@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import fields
 from mmap import mmap
 from multiprocessing.connection import Connection
 from typing import Any, Final
@@ -53,15 +54,21 @@ def _decode(memory: mmap, request: dict[str, Any]) -> dict[str, Any]:
     return {"error": None, "message": "", "odd": odd}
 
 
-def _format_of(fields: dict[str, Any]) -> FrameFormat:
+def _format_of(values: dict[str, Any]) -> FrameFormat:
     return FrameFormat(
-        **fields
+        **values
         | {
-            "pixel": ImagePixel(**fields["pixel"]),
-            "transfer_syntax": TransferSyntax(**fields["transfer_syntax"]),
+            "pixel": ImagePixel(**values["pixel"]),
+            "transfer_syntax": _syntax_of(values["transfer_syntax"]),
             "isolation": "none",
         }
     )
+
+
+def _syntax_of(values: dict[str, Any]) -> TransferSyntax:
+    """Return a transfer syntax by what it is made of; some of its fields follow from others."""
+    made_of = (one.name for one in fields(TransferSyntax) if one.init)
+    return TransferSyntax(**{name: values[name] for name in made_of})
 
 
 def _limit() -> None:
