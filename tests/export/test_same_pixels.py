@@ -11,7 +11,7 @@ import pytest
 from codec_files import codec_file
 from codec_frames import CASES, KINDS, RLE_LOSSLESS, SYNTAXES
 from kinds_of_files import FILES
-from real_files import _transfer_syntax, files_of, real_file
+from real_files import files_of, real_file, transfer_syntax_of
 from routes import COPIES_AND_VIEWS, REFERENCES, fingerprint
 
 import lazydicom
@@ -39,7 +39,7 @@ def sample() -> list[str]:
     small = {n: path for n, path in found.items() if path.stat().st_size < _LARGEST}
     by_syntax = defaultdict(list)
     for name in sorted(small, key=lambda name: small[name].stat().st_size):
-        by_syntax[_transfer_syntax(small[name])].append(name)
+        by_syntax[transfer_syntax_of(name)].append(name)
     return [
         name
         for names in by_syntax.values()

@@ -39,13 +39,13 @@ def sequences(count: int, vr: str, form: dict[str, bool]) -> bytes:
     )
 
 
-def bombs(form: dict[str, bool]) -> dict[str, bytes]:
+def bombs(form: dict[str, bool], count: int = COUNT) -> dict[str, bytes]:
     """Make elements and items in great number, written in one of the forms."""
     big: Any = {"big_endian": form.get("big_endian", False)}
     same = element_header(0x00291000, "LO", 0, **form)
     rising = b"".join(
         element_header(0x00291000 + (k // 0xE000 << 17) + k % 0xE000, "LO", 0, **form)
-        for k in range(2 * COUNT)
+        for k in range(2 * count)
     )
     item_end = element_header(0xFFFEE00D, "", 0, implicit=True, **big)
 
@@ -57,7 +57,7 @@ def bombs(form: dict[str, bool]) -> dict[str, bytes]:
     def in_sequence(tag: int, items: bytes, *, delimited: bool = False) -> bytes:
         return element(tag, "SQ", items, undefined=delimited, **form)
 
-    few = COUNT // 20
+    few = count // 20
     own = b"".join(
         item(
             element_header(0x00291000 + k % 251, "LO", 0, **form)
@@ -67,29 +67,29 @@ def bombs(form: dict[str, bool]) -> dict[str, bytes]:
         )
         for k in range(few)
     )
-    longs = element_header(0x00291000, "OB", 0, **form) * COUNT
+    longs = element_header(0x00291000, "OB", 0, **form) * count
     return {
         "elements": rising,
-        "elements of one tag": same * COUNT,
+        "elements of one tag": same * count,
         "elements of a VR that nobody knows": rising.replace(b"LO", b"ZZ"),
         "elements of an illegal VR": rising.replace(b"LO", b"??"),
-        "elements in an item": undefined(0x00281050, same * COUNT),
+        "elements in an item": undefined(0x00281050, same * count),
         "elements of long VRs in an item": undefined(0x00281050, longs),
-        "empty items": in_sequence(0x00291010, item(**big) * COUNT, delimited=True),
+        "empty items": in_sequence(0x00291010, item(**big) * count, delimited=True),
         "delimited items": in_sequence(
-            0x00291010, item(undefined=True, **big) * COUNT, delimited=True
+            0x00291010, item(undefined=True, **big) * count, delimited=True
         ),
         "unlike items": in_sequence(0x00291010, own, delimited=True),
         "empty sequences": sequences(few, "SQ", form),
         "empty sequences in an item": undefined(0x00281050, sequences(few, "SQ", form)),
-        "empty items per frame": in_sequence(PER_FRAME, item(**big) * COUNT),
+        "empty items per frame": in_sequence(PER_FRAME, item(**big) * count),
         "delimited items per frame": in_sequence(
-            PER_FRAME, item(undefined=True, **big) * COUNT, delimited=True
+            PER_FRAME, item(undefined=True, **big) * count, delimited=True
         ),
         "elements in one item per frame": in_sequence(
-            PER_FRAME, item(same * COUNT, **big)
+            PER_FRAME, item(same * count, **big)
         ),
-        "elements in one delimited item": undefined(PER_FRAME, same * COUNT),
+        "elements in one delimited item": undefined(PER_FRAME, same * count),
         "unlike items per frame": in_sequence(PER_FRAME, own, delimited=True),
         "sequences in one item per frame": undefined(
             PER_FRAME, sequences(few, "SQ", form)
@@ -103,7 +103,7 @@ FORMS: Final[dict[str, tuple[str, dict[str, bool]]]] = {
     "implicit": (IMPLICIT_LITTLE, {"implicit": True}),
     "big endian": (EXPLICIT_BIG, {"big_endian": True}),
 }
-KINDS: Final = list(bombs({}))
+KINDS: Final = list(bombs({}, count=20))
 FEW: Final = (
     "elements",
     "delimited items per frame",

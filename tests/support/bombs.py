@@ -19,6 +19,7 @@ import time
 import warnings
 import zipfile
 import zlib
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -170,20 +171,25 @@ def text_item(length: int) -> bytes:
     return item(content)
 
 
+@cache
+def rising() -> bytes:
+    """Write many elements without a value, whose tags rise."""
+    return b"".join(
+        element_header(0x00291000 + (k // 0xE000 << 17) + k % 0xE000, "LO", 0)
+        for k in range(200_000)
+    )
+
+
 EMPTY: Final = item()
 HALF: Final = item(undefined=True)
-RISING: Final = b"".join(
-    element_header(0x00291000 + (k // 0xE000 << 17) + k % 0xE000, "LO", 0)
-    for k in range(200_000)
-)
 SAME: Final = element_header(0x00291000, "LO", 0)
 
-bomb("elements at the top", look, file(lambda: before(RISING + SAME * MILLION)))
+bomb("elements at the top", look, file(lambda: before(rising() + SAME * MILLION)))
 bomb("elements of one tag", look, file(lambda: before(SAME * MILLION)))
 bomb(
     "elements of unknown VR",
     look,
-    file(lambda: before(RISING.replace(b"LO", b"ZZ") + SAME * MILLION)),
+    file(lambda: before(rising().replace(b"LO", b"ZZ") + SAME * MILLION)),
 )
 bomb(
     "elements in an item",
@@ -274,7 +280,7 @@ bomb(
 bomb(
     "dataset of a million elements",
     lambda source: len(lazydicom.open_image(source).images[0].header.dataset),
-    file(lambda: before(RISING)),
+    file(lambda: before(rising())),
 )
 
 # --- native pixels ------------------------------------------------------------

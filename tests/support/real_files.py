@@ -36,25 +36,21 @@ ROOTS: Final = {
 }
 
 
-@cache
 def files_of(*transfer_syntaxes: str) -> dict[str, Path]:
     """Find the files that are declared to be in these syntaxes, by a short name."""
     return {
-        f"{root}/{path.relative_to(folder)}": path
-        for root, folder in ROOTS.items()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and _transfer_syntax(path) in transfer_syntaxes
+        name: real_file(name)
+        for name in names_of_all()
+        if transfer_syntax_of(name) in transfer_syntaxes
     }
 
 
-@cache
 def files_of_classes(*sop_classes: str) -> dict[str, Path]:
     """Find the files of these SOP classes, by a short name."""
     return {
-        f"{root}/{path.relative_to(folder)}": path
-        for root, folder in ROOTS.items()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file() and _meta(path, "MediaStorageSOPClassUID") in sop_classes
+        name: real_file(name)
+        for name in names_of_all()
+        if _meta_of_all()[name].get("MediaStorageSOPClassUID") in sop_classes
     }
 
 
@@ -77,6 +73,7 @@ def first_of_each_series(names: Iterable[str]) -> Iterator[str]:
             yield name
 
 
+@cache
 def names_of_all() -> list[str]:
     """Return the short name of every file, whatever it is."""
     return [
@@ -93,12 +90,20 @@ def real_file(name: str) -> Path:
     return ROOTS[root] / rest
 
 
-def _transfer_syntax(path: Path) -> str | None:
-    return _meta(path, "TransferSyntaxUID")
+def transfer_syntax_of(name: str) -> str | None:
+    return _meta_of_all()[name].get("TransferSyntaxUID")
 
 
-def _meta(path: Path, keyword: str) -> str | None:
+@cache
+def _meta_of_all() -> dict[str, dict[str, str]]:
+    """Read File Meta of every file, once."""
+    return {name: _meta(real_file(name)) for name in names_of_all()}
+
+
+def _meta(path: Path) -> dict[str, str]:
+    keywords = ("TransferSyntaxUID", "MediaStorageSOPClassUID")
     try:
-        return str(read_file_meta_info(path).get(keyword))
+        meta = read_file_meta_info(path)
     except (InvalidDicomError, EOFError):
-        return None
+        return {}
+    return {keyword: str(meta.get(keyword)) for keyword in keywords}

@@ -3,8 +3,8 @@
 A fresh interpreter spends two seconds on it. For tests of what a process of its own does to
 files, memory and signals; what is loaded, and when, is seen in a fresh one alone.
 
->>> run("import sys; print(sys.argv[1], lazydicom.__name__)", "a")
-'a lazydicom\n'
+>>> run("import sys; print(sys.argv[1], lazydicom.__name__)", "a").strip()
+'a lazydicom'
 """
 
 from __future__ import annotations
