@@ -1,5 +1,6 @@
 """What the segments are: the items of Segment Sequence (PS3.3 section C.8.20.4)."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -75,8 +76,8 @@ def read_segments(image: DicomImage) -> tuple[Segment, ...]:
         message = "Expected a Segment Sequence, found none"
         raise InvalidDicomError(message, url=image.url, tag=tags.SEGMENT_SEQUENCE)
     segments = [_segment(item, image) for item in items]
-    numbers = [segment.number for segment in segments]
-    twice = sorted({number for number in numbers if numbers.count(number) > 1})
+    counts = Counter(segment.number for segment in segments)
+    twice = sorted(number for number, count in counts.items() if count > 1)
     if twice:
         message = f"Segment {twice[0]} is described twice"
         raise InvalidDicomError(message, url=image.url, tag=tags.SEGMENT_SEQUENCE)

@@ -284,7 +284,10 @@ def _same_matrix(array: DicomArray, like: FrameArray, url: str) -> DicomArray:
     """Take the array as it is where both are planes of one size in one slide."""
     if not all("spacing" in one.attrs for one in (array, like)):
         whose = "like=" if "affine" in array.attrs else "the segmentation"
-        message = f"Nothing tells where {whose} lies, or how large its pixels are"
+        message = (
+            f"Nothing tells where {whose} lies, or how large its pixels are; open_series"
+            " and open_slide give images that say so"
+        )
         raise InvalidDicomError(message, url=url)
     sizes = [
         tuple(one.shape[one.dims.index(name)] for name in "yx") for one in (array, like)
