@@ -219,10 +219,11 @@ def test_a_segment_takes_half_of_the_time(
 ) -> None:
     """Guards 0.5 × of highdicom's time, the first time too."""
     place = middle(seg)
-    theirs = peer[0].get_volume(segment_numbers=[place + 1])
     start = time.perf_counter()
+    theirs = peer[0].get_volume(segment_numbers=[place + 1])
+    between = time.perf_counter()
     ours = seg[place]
-    first = time.perf_counter() - start
+    stop = time.perf_counter()
     assert np.array_equal(ours, case.truth == place + 1)
     assert np.array_equal(ours, theirs.array[::-1, ..., 0])  # it counts downwards
     del ours, theirs
@@ -235,9 +236,11 @@ def test_a_segment_takes_half_of_the_time(
         rounds=7,
     )
 
-    times = best | {"first": first}
-    report("one of 104 segments, BINARY", times, ours="seg[segment]")
-    assert first <= 0.5 * best["highdicom"]
+    first = {"seg[segment]": stop - between, "highdicom": between - start}
+    report("one of 104 segments, BINARY", best, ours="seg[segment]")
+    report("one of 104 segments, the first time", first, ours="seg[segment]")
+    assert best["seg[segment]"] <= 0.5 * best["highdicom"]
+    assert first["seg[segment]"] <= 0.5 * first["highdicom"]
 
 
 def test_all_segments_on_the_ct_take_seven_tenths_of_the_time(
