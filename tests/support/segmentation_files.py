@@ -145,6 +145,13 @@ def write_segmentation(
     return seg
 
 
+def write_binary(path: Path, **options: Any) -> Path:  # noqa: ANN401 (of highdicom)
+    """Write the segments of `make_segments` on the planes of `make_ct`."""
+    pixels = last(make_segments()).astype(np.uint8)
+    write_segmentation(path, make_ct(), pixels, "BINARY", **options)
+    return path
+
+
 def last(masks: NDArray[Any]) -> NDArray[Any]:
     """Put the axis of segments last, as highdicom wants it."""
     return np.moveaxis(masks, 0, -1)
