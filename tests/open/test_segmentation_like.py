@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pydicom
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydicom.uid import UID
 from segmentation_files import (
     AXIAL,
@@ -284,3 +286,38 @@ def test_planes_whose_distance_nobody_tells_find_no_place(tmp_path: Path) -> Non
 
     with pytest.raises(InvalidDicomError, match="Nothing tells how far"):
         lazydicom.open_segmentation(tmp_path / "a.dcm", like=unknown)
+
+
+# --- any part -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module", params=["BINARY", "LABELMAP"])
+def tilted(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, lazydicom.DicomArray]:
+    folder = tmp_path_factory.mktemp("tilted")
+    planes = make_ct(orientation=TILTED)
+    pixels = last(TRUTH) if request.param == "BINARY" else label_map(TRUTH, NUMBERS)
+    write_segmentation(folder / "a.dcm", planes, pixels.astype(np.uint8), request.param)
+    return folder / "a.dcm", lazydicom.open_series(write_ct(folder / "ct", planes))
+
+
+def slices(length: int) -> st.SearchStrategy[slice]:
+    ends = st.none() | st.integers(-length, length)
+    steps = st.sampled_from([1, -1, 2, -2, 3])
+    return st.builds(slice, ends, ends, steps).filter(lambda s: range(length)[s])
+
+
+@settings(max_examples=25)
+@given(z=slices(SHAPE[0]), y=slices(SHAPE[1]), x=slices(SHAPE[2]))
+def test_any_part_of_an_image_has_its_segments(
+    tilted: tuple[Path, lazydicom.DicomArray], z: slice, y: slice, x: slice
+) -> None:
+    path, ct = tilted
+    part = ct.isel(z=z, y=y, x=x)
+
+    seg = lazydicom.open_segmentation(path, like=part)
+    again = lazydicom.open_segmentation(path, like=part.isel(z=slice(None, None, -1)))
+
+    np.testing.assert_array_equal(seg[...], TRUTH[:, z, y, x])
+    np.testing.assert_array_equal(again[...], TRUTH[:, z, y, x][:, ::-1])
