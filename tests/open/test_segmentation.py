@@ -184,6 +184,30 @@ def test_first_and_last_are_by_number_under_any_threads_and_chunks(
     np.testing.assert_array_equal(values, expected[key])
 
 
+@pytest.mark.parametrize("value", [1, 2, 255])
+@pytest.mark.parametrize("overlap", [True, False])
+def test_segments_of_bytes_become_a_label_map(
+    tmp_path: Path, value: int, overlap: bool
+) -> None:
+    masks = OVERLAPPING if overlap else TRUTH
+    pixels = last(masks).astype(np.float32)
+    write_segmentation(tmp_path / "a.dcm", make_ct(), pixels, "FRACTIONAL")
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    dataset.SegmentationType = "BINARY"  # as nobody should write them
+    values = np.frombuffer(dataset.PixelData, np.uint8)
+    dataset.PixelData = np.where(values > 0, value, 0).astype(np.uint8).tobytes()
+    dataset.save_as(tmp_path / "a.dcm")
+    path, both = tmp_path / "a.dcm", "last" if overlap else "error"
+
+    labels = lazydicom.open_segmentation(path, combine="labelmap", on_overlap=both)  # type: ignore[arg-type]
+
+    np.testing.assert_array_equal(labels[...], label_map(masks, NUMBERS))
+    np.testing.assert_array_equal(labels[2, 1:5], labels[...][2, 1:5])
+    if overlap:
+        with pytest.raises(InvalidDicomError, match="both hold the voxel"):
+            lazydicom.open_segmentation(path, combine="labelmap")[...]
+
+
 def test_fractions_have_no_label_map(tmp_path: Path) -> None:
     write_segmentation(
         tmp_path / "a.dcm", make_ct(), last(TRUTH).astype(np.float32), "FRACTIONAL"

@@ -188,13 +188,19 @@ class LabelMap(NumpyLike):
         whole = source.grid.is_stack_of_frames and is_whole(plane, source.shape[2:])
         if whole and not any(is_distant(image.reader) for image in source.images):
             for segment in segments:
-                yield segment, source[segment, z].view(np.bool_)
+                yield segment, self._as_mask(source[segment, z])
             return
         at_once = max(_MOST_AT_ONCE // max(math.prod(map(len, plane)), 1), 1)
         for start in range(0, len(segments), at_once):
             some = segments[start : start + at_once]
             masks = source.read(_key(some, z, plane), threads=1)[:, 0]
-            yield from zip(some, masks.view(np.bool_), strict=True)
+            yield from zip(some, self._as_mask(masks), strict=True)
+
+    def _as_mask(self, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """Return where values are not 0; bits are 0 or 1, bytes of odd files may be more."""
+        if all(image.format.pixel.bits_allocated == 1 for image in self.images):
+            return values.view(np.bool_)
+        return values.astype(np.bool_)
 
     def _overlap(self, z: int, plane: tuple[Positions, ...]) -> InvalidDicomError:
         """Return an error that names two segments and the voxel that both hold."""
