@@ -193,8 +193,8 @@ def segment_table(array: FrameArray) -> tuple[Segment, ...]:
     described = read_segments(array.images[0])
     column = array.frames.numbers("segment_number")[:, 0]
     counted = [
-        replace(segment, frames=int((column == segment.number).sum()))
-        for segment in described
+        replace(item.read(), frames=int((column == item.number).sum()))
+        for item in described
     ]
     shown = array.coords.get("segment")
     if shown is None:

@@ -63,8 +63,53 @@ class Segment:
         return any(code is not None and code[:2] == _BACKGROUND for code in codes)
 
 
-def read_segments(image: DicomImage) -> tuple[Segment, ...]:
-    """Read what an instance says of its segments, by number.
+@dataclass(frozen=True, slots=True)
+class SegmentItem:
+    """An item of Segment Sequence: of what opening does not need nothing is parsed."""
+
+    number: int
+    item: "Dataset" = field(repr=False)
+
+    @property
+    def label(self) -> str:
+        """Free text."""
+        return _text(self.item, "SegmentLabel")
+
+    @property
+    def rgb(self) -> tuple[int, int, int] | None:
+        """Recommended colour in sRGB, ``None`` where the file recommends none."""
+        cielab = _cielab(self.item)
+        return None if cielab is None else rgb_of(cielab)
+
+    @property
+    def is_background(self) -> bool:
+        """Whether the segment says of itself that it is what lies around the others."""
+        return self.read().is_background
+
+    def read(self) -> Segment:
+        """Read everything that the item says."""
+        item = self.item
+        kind = item.get("SegmentedPropertyTypeCodeSequence") or ()
+        region = item.get("AnatomicRegionSequence") or ()
+        return Segment(
+            number=self.number,
+            label=self.label,
+            description=_text(item, "SegmentDescription"),
+            category=_first(_codes(item, "SegmentedPropertyCategoryCodeSequence")),
+            type=_first(_codes(item, "SegmentedPropertyTypeCodeSequence")),
+            type_modifiers=_inner(kind, "SegmentedPropertyTypeModifierCodeSequence"),
+            anatomic_region=_first(_codes(item, "AnatomicRegionSequence")),
+            anatomic_region_modifiers=_inner(region, "AnatomicRegionModifierSequence"),
+            algorithm_type=_text(item, "SegmentAlgorithmType"),
+            algorithm_name=_text(item, "SegmentAlgorithmName"),
+            tracking_id=_text(item, "TrackingID"),
+            tracking_uid=_text(item, "TrackingUID"),
+            cielab=_cielab(item),
+        )
+
+
+def read_segments(image: DicomImage) -> tuple[SegmentItem, ...]:
+    """Read the items that describe the segments of an instance, by number.
 
     Raises
     ------
@@ -75,7 +120,7 @@ def read_segments(image: DicomImage) -> tuple[Segment, ...]:
     if not items:
         message = "Expected a Segment Sequence, found none"
         raise InvalidDicomError(message, url=image.url, tag=tags.SEGMENT_SEQUENCE)
-    segments = [_segment(item, image) for item in items]
+    segments = [SegmentItem(_number(item, image), item) for item in items]
     counts = Counter(segment.number for segment in segments)
     twice = sorted(number for number, count in counts.items() if count > 1)
     if twice:
@@ -84,29 +129,12 @@ def read_segments(image: DicomImage) -> tuple[Segment, ...]:
     return tuple(sorted(segments, key=lambda segment: segment.number))
 
 
-def _segment(item: "Dataset", image: DicomImage) -> Segment:
+def _number(item: "Dataset", image: DicomImage) -> int:
     number = item.get("SegmentNumber")
     if not isinstance(number, int):
         message = "A segment has no Segment Number"
         raise InvalidDicomError(message, url=image.url, tag=tags.SEGMENT_SEQUENCE)
-    category = _codes(item, "SegmentedPropertyCategoryCodeSequence")
-    kind = item.get("SegmentedPropertyTypeCodeSequence") or ()
-    region = item.get("AnatomicRegionSequence") or ()
-    return Segment(
-        number=int(number),
-        label=_text(item, "SegmentLabel"),
-        description=_text(item, "SegmentDescription"),
-        category=_first(category),
-        type=_first(_codes(item, "SegmentedPropertyTypeCodeSequence")),
-        type_modifiers=_inner(kind, "SegmentedPropertyTypeModifierCodeSequence"),
-        anatomic_region=_first(_codes(item, "AnatomicRegionSequence")),
-        anatomic_region_modifiers=_inner(region, "AnatomicRegionModifierSequence"),
-        algorithm_type=_text(item, "SegmentAlgorithmType"),
-        algorithm_name=_text(item, "SegmentAlgorithmName"),
-        tracking_id=_text(item, "TrackingID"),
-        tracking_uid=_text(item, "TrackingUID"),
-        cielab=_cielab(item),
-    )
+    return int(number)
 
 
 def _text(item: "Dataset", keyword: str) -> str:

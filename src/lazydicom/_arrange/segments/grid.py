@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.frame_table import tabulate_images
-from lazydicom._arrange.segments.description import Segment
+from lazydicom._arrange.segments.description import SegmentItem
 from lazydicom._arrange.segments.planes import FramePlaces, place_frames
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
@@ -20,14 +20,14 @@ from lazydicom.errors import InvalidDicomError
 _KEPT: Final = ("sop_class_uid", "modality", "bits_stored", "lossy_image_compression")
 
 
-def arrange_segments(table: FrameTable, segments: Sequence[Segment]) -> DicomArray:
+def arrange_segments(table: FrameTable, segments: Sequence[SegmentItem]) -> DicomArray:
     """Put frames of segments on a grid: (segment, z, y, x).
 
     Parameters
     ----------
     table : FrameTable
         Of all instances, in the order of their frames.
-    segments : sequence of Segment
+    segments : sequence of SegmentItem
         All that are described, by number.
 
     Raises

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.segments.description import Segment
+from lazydicom._arrange.segments.description import SegmentItem
 from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import ComputedArray, FrameFunction
 from lazydicom._array.coordinate import Coordinate
@@ -21,7 +21,7 @@ Names: TypeAlias = Sequence[int | str] | int | str | None
 """Numbers or labels of segments; ``None``: all."""
 
 
-def background(table: FrameTable, described: Sequence[Segment]) -> int:
+def background(table: FrameTable, described: Sequence[SegmentItem]) -> int:
     """Return the value of what is no segment."""
     padding = table.instances["padding_value"][0, 0]
     if np.isfinite(padding):
@@ -29,7 +29,7 @@ def background(table: FrameTable, described: Sequence[Segment]) -> int:
     return next((s.number for s in described if s.is_background), 0)
 
 
-def _chosen(described: Sequence[Segment], segments: Names) -> list[int]:
+def _chosen(described: Sequence[SegmentItem], segments: Names) -> list[int]:
     """Return the places of the segments that are asked for.
 
     Raises
@@ -57,7 +57,7 @@ def _chosen(described: Sequence[Segment], segments: Names) -> list[int]:
 
 def choose(
     array: DicomArray,
-    described: Sequence[Segment],
+    described: Sequence[SegmentItem],
     segments: Names,
     *,
     labels: bool,
@@ -74,7 +74,7 @@ def choose(
     )
 
 
-def _coords(described: Sequence[Segment], *, labels: bool) -> dict[str, Coordinate]:
+def _coords(described: Sequence[SegmentItem], *, labels: bool) -> dict[str, Coordinate]:
     numbers = np.array([segment.number for segment in described], np.int64)
     coords = {"segment": Coordinate(("segment",), numbers)}
     if labels:
@@ -115,7 +115,7 @@ def _to_unit(
 
 def of_label_map(
     array: DicomArray,
-    described: Sequence[Segment],
+    described: Sequence[SegmentItem],
     segments: Names,
     *,
     combine: bool,
