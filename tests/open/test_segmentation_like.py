@@ -288,6 +288,36 @@ def test_planes_whose_distance_nobody_tells_find_no_place(tmp_path: Path) -> Non
         lazydicom.open_segmentation(tmp_path / "a.dcm", like=unknown)
 
 
+@pytest.mark.parametrize("plane", [0, 3, 5])
+def test_one_plane_of_an_image_has_its_segments(tmp_path: Path, plane: int) -> None:
+    path = write_binary(tmp_path / "a.dcm")
+    alone = lazydicom.open_series([make_ct()[plane]])
+    part = lazydicom.open_series(make_ct()).isel(z=slice(plane, plane + 1))
+
+    for like in (alone, part):
+        seg = lazydicom.open_segmentation(path, like=like)
+
+        np.testing.assert_array_equal(seg[...], TRUTH[:, plane : plane + 1])
+
+
+@pytest.mark.parametrize("beside", [1.0, -0.02, 2.5])
+def test_one_plane_beside_one_plane_is_an_error(tmp_path: Path, beside: float) -> None:
+    """Nothing tells the distance of planes, so that another plane is no next one."""
+    pixels = last(TRUTH[:, :1]).astype(np.uint8)
+    write_segmentation(tmp_path / "a.dcm", make_ct()[:1], pixels, "BINARY")
+    dataset = pydicom.dcmread(tmp_path / "a.dcm")
+    (shared,) = dataset.SharedFunctionalGroupsSequence
+    if "SpacingBetweenSlices" in shared.PixelMeasuresSequence[0]:
+        del shared.PixelMeasuresSequence[0].SpacingBetweenSlices
+    dataset.save_as(tmp_path / "a.dcm")
+    other = make_ct(origin=(-20.0, -15.0, 100.0 + beside))[:1]
+
+    with pytest.raises(InvalidDicomError, match=f"{abs(beside):.3f} mm beside"):
+        lazydicom.open_segmentation(
+            tmp_path / "a.dcm", like=lazydicom.open_series(other)
+        )
+
+
 # --- any part -----------------------------------------------------------------
 
 

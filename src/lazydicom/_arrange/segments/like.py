@@ -61,6 +61,8 @@ def lay_on(array: DicomArray, like: FrameArray, *, tolerance_mm: float) -> Dicom
         return _same_matrix(array, like, url)
     steps = [_step(like, k, ours, theirs) for k in range(3)]
     theirs[:3, :3] /= steps  # as it was before positions were left out
+    if not _knows_distance(like):
+        theirs[:3, 2] = ours[:3, 2] if _knows_distance(array) else 0
     signs = [_direction(ours, theirs, k, url) for k in (0, 1)]
     for one, affine in ((array, ours), (like, theirs)):
         _check_distance(one, affine, url)
@@ -114,6 +116,13 @@ def _check_distance(array: FrameArray, affine: NDArray[np.float64], url: str) ->
             f"Nothing tells how far {count} planes are apart: none finds its place"
         )
         raise _misfit(message, url)
+
+
+def _knows_distance(array: FrameArray) -> bool:
+    """Return whether the distance of planes is known: of a single one it may be none."""
+    single = "z" not in array.dims or array.shape[array.dims.index("z")] == 1
+    spacing = array.attrs.get("spacing", [np.nan])
+    return not single or bool(np.isfinite(spacing[0]))
 
 
 def _compare_references(array: DicomArray, like: FrameArray, url: str) -> None:
