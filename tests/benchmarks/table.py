@@ -1,8 +1,9 @@
-"""Time all works of `probes.py`, and write docs/benchmarks.md and docs/benchmarks.json.
+"""Run benchmarks, and write their table into docs/performance.md and docs/benchmarks.json.
 
-    python tests/benchmarks/table.py [FOLDER FOR THE TABLES]
+    python tests/benchmarks/table.py [ARGUMENTS OF PYTEST]
 
-Run it on a quiet machine: the load is written beside the figures.
+Rows that are measured again replace the older ones of the same name; others stay. Run it on
+a quiet machine: the load is written beside the figures.
 """
 
 from __future__ import annotations
@@ -10,57 +11,76 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any, Final
 
-import numpy as np
-from probes import best_seconds, make_files, works
-
-
-def conditions() -> dict[str, object]:
-    """Return what the figures hold for."""
-    names = ("lazydicom", "numpy", "imagecodecs", "pydicom", "dask", "xarray")
-    return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "cores": os.cpu_count(),
-        "load": round(os.getloadavg()[0], 1),
-        "python": platform.python_version(),
-        "versions": {name: version(name) for name in names},
-    }
+REPOSITORY: Final = Path(__file__).parents[2]
+TABLE: Final = REPOSITORY / "docs" / "benchmarks.json"
+PAGE: Final = REPOSITORY / "docs" / "performance.md"
+BEGIN: Final = "<!-- table: written by tests/benchmarks/table.py -->"
+END: Final = "<!-- end of table -->"
+Row = dict[str, Any]
 
 
-def floor_s(nbytes: int) -> float:
-    """Return the seconds of copying so many bytes in memory, as a measure of the machine."""
-    values = np.ones(nbytes, np.uint8)
-    out = np.empty_like(values)
-    return best_seconds(lambda: np.copyto(out, values))
+def conditions() -> str:
+    """Return what the figures hold for, in words."""
+    names = ("numpy", "imagecodecs", "pydicom", "dask", "xarray", "zarr")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    cores, load = os.cpu_count(), os.getloadavg()[0]
+    date = datetime.now(UTC).date().isoformat()
+    python = platform.python_version()
+    return f"{date}, Python {python}, {cores} cores, load {load:.1f}, {versions}"
 
 
-def main() -> None:
-    """Write both tables."""
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else "docs")
+def measure(arguments: list[str]) -> tuple[int, list[Row]]:
+    """Run benchmarks, and return the exit code of pytest and their rows."""
     with tempfile.TemporaryDirectory() as folder:
-        files = Path(folder) / "files"
-        make_files(files)
-        times = {name: best_seconds(work) for name, work in works(files).items()}
-    times["copying 105 MB in memory, for comparison"] = floor_s(104_857_600)
-    facts = conditions()
-    document = {"conditions": facts, "seconds": times}
-    (target / "benchmarks.json").write_text(json.dumps(document, indent=1) + "\n")
+        rows = Path(folder) / "rows"
+        rows.touch()
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-m", "benchmark", "-s", *arguments],
+            check=False,
+            cwd=REPOSITORY,
+            env={**os.environ, "LAZYDICOM_BENCHMARKS": str(rows)},
+        )
+        lines = rows.read_text("utf-8").splitlines()
+    return done.returncode, [json.loads(line) for line in lines]
+
+
+def in_words(row: Row) -> str:
+    """Return a row of the markdown table."""
+    others = ", ".join(f"{name} {x:.1f} ×" for name, x in row["others"].items())
+    times = f"{row['ours_s'] * 1e3:,.2f} ms | {row['ratio']:.2f} × {row['floor']}"
+    bar = f"{row['bar']:g} ×" + (f" ({row['why']})" if row["why"] else "")
+    return f"| {row['what']} | {times} | {bar} | {others} |"
+
+
+def main() -> int:
+    """Measure, merge and write."""
+    code, rows = measure(sys.argv[1:] or ["tests/benchmarks"])
+    known: dict[str, Row] = {}
+    if TABLE.exists():
+        known = {row["what"]: row for row in json.loads(TABLE.read_text("utf-8"))}
+    for row in rows:
+        known[row["what"]] = row | {"conditions": conditions()}
+    TABLE.write_text(json.dumps(list(known.values()), indent=1) + "\n", "utf-8")
     lines = [
-        "| work | best time |",
-        "|---|---|",
-        *(f"| {name} | {seconds * 1e6:,.0f} µs |" for name, seconds in times.items()),
-        "",
-        "Python {python}, {cores} cores, load {load}, {date}: `nox -s bench`.".format(
-            **facts
-        ),
+        "| what | ours | of the floor | bar | others, of ours |",
+        "|---|---|---|---|---|",
+        *map(in_words, known.values()),
     ]
-    (target / "benchmarks.md").write_text("# Benchmarks\n\n" + "\n".join(lines) + "\n")
+    places = sorted({row["conditions"] for row in known.values()})
+    table = "\n".join([*lines, "", *(f"Measured {place}.  " for place in places)])
+    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    _, _, after = rest.partition(END)
+    PAGE.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", "utf-8")
+    return code
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -5,10 +5,13 @@ A shared machine slows both, so rounds alternate and the best of each counts.
 
 from __future__ import annotations
 
+import json
+import os
 import resource
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,6 +43,50 @@ def report(title: str, best: dict[str, float], *, ours: str) -> None:
     for name, seconds in best.items():
         ratio = seconds / best[ours]
         say(f"  {name:<40} {seconds * 1e3:10.2f} ms   {ratio:7.2f} x ours")
+
+
+def hold(
+    title: str,
+    best: dict[str, float],
+    *,
+    floor: str,
+    limit: float,
+    ours: str = "ours",
+    why: str = "",
+) -> None:
+    """Report times, note them for the table, and fail where ours is beyond the bar.
+
+    Parameters
+    ----------
+    title : str
+        What is done, for a reader of ``docs/performance.md``.
+    best : dict of float
+        Seconds by way: ours, the floor, and peers.
+    floor : str
+        The way that ours is measured against.
+    limit : float
+        The bar: how many times as long as the floor ours may take.
+    ours : str
+        Our way.
+    why : str
+        What keeps ours above the bar that was wished for, if something does.
+    """
+    report(title, best, ours=ours)
+    ratio = best[ours] / best[floor]
+    peers = {n: t / best[ours] for n, t in best.items() if n not in {ours, floor}}
+    row = {
+        "what": title,
+        "ours_s": best[ours],
+        "floor": floor,
+        "ratio": ratio,
+        "bar": limit,
+        "others": peers,
+        "why": why,
+    }
+    if file := os.environ.get("LAZYDICOM_BENCHMARKS"):
+        with Path(file).open("a", encoding="utf-8") as rows:
+            rows.write(json.dumps(row) + "\n")
+    assert ratio <= limit, f"{title}: {ratio:.2f} x {floor}, the bar is {limit}"
 
 
 def say(line: str) -> None:

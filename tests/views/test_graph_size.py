@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 import pytest
 from dask.base import optimize
-from dicom_files import make_encapsulated
+from dicom_files import make_encapsulated, make_native
 from enhanced_files import write_enhanced
 
 import lazydicom
@@ -69,3 +69,30 @@ def test_labels_and_numbers_of_each_frame_do_not_travel_with_each_task(
 
         assert sum(len(pickle.dumps(task)) for task in values.dask.values()) <= MOST
         assert values.sum().compute() == 0
+
+
+@pytest.mark.parametrize("frames_per_chunk", [1, 3])
+def test_a_graph_of_many_small_chunks_carries_their_lengths_alone(
+    tmp_path: Path, frames_per_chunk: int
+) -> None:
+    frames = 200_000
+    path = tmp_path / "small.dcm"
+    path.write_bytes(
+        make_native(
+            pixel_bytes=np.arange(frames, dtype="<u4").tobytes(),
+            number_of_frames=frames,
+            rows=2,
+            columns=2,
+            bits_allocated=8,
+        )
+    )
+    array = lazydicom.open_image(path)
+    values = lazydicom.to_dask(array, frames_per_chunk=frames_per_chunk)
+
+    pickled = pickle.dumps(values.dask)
+    again = pickle.loads(pickle.dumps(values))
+
+    assert len(pickled) <= 2.1 * frames / frames_per_chunk + 10_000
+    assert again.name == values.name
+    assert np.array_equal(again[123_456:123_460].compute(), array[123_456:123_460])
+    assert np.array_equal(again[-1].compute(), array[-1])

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 import dask.array as da
 import numpy as np
+from dask.blockwise import Blockwise
+from dask.layers import ArraySliceDep
 
 from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction
 from lazydicom._array.label_map import LabelMap
@@ -56,6 +58,14 @@ class ChunkReader:
         return self.array.__dask_tokenize__()
 
 
+class ChunkSlices(ArraySliceDep):  # type: ignore[misc]
+    """What each chunk covers: it pickles as the lengths, not as the starts too."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle as lengths: of a million chunks they take 2 MB, and the starts 5 MB."""
+        return (ChunkSlices, (self.chunks,))
+
+
 def to_dask(
     array: FrameArray, frames_per_chunk: int | Literal["auto"] = "auto"
 ) -> da.Array:
@@ -94,7 +104,7 @@ def to_dask(
     check_lazy(array, "to_dask")
     meta: NDArray[Any] = np.empty((0,) * array.ndim, array.dtype)
     reader = ChunkReader(_without_labels(array))
-    return da.from_array(  # type: ignore[no-any-return]
+    values: da.Array = da.from_array(
         reader,
         chunks=aligned_chunks(array, frames_per_chunk),
         asarray=False,
@@ -102,6 +112,8 @@ def to_dask(
         inline_array=_is_small(array),
         meta=meta,
     )
+    _pickle_lengths_alone(values)
+    return values
 
 
 def is_dask_array(values: object) -> bool:
@@ -130,6 +142,15 @@ def map_frames(values: da.Array, function: FrameFunction) -> da.Array:
         dtype=function.dtype,
         meta=np.empty((0,) * (values.ndim + len(samples)), function.dtype),
     )
+
+
+def _pickle_lengths_alone(values: da.Array) -> None:
+    for layer in values.dask.layers.values():
+        if isinstance(layer, Blockwise):
+            layer.io_deps = {
+                name: ChunkSlices(one.chunks) if type(one) is ArraySliceDep else one
+                for name, one in layer.io_deps.items()
+            }
 
 
 def _without_labels(array: FrameArray) -> FrameArray:
