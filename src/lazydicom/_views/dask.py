@@ -58,7 +58,7 @@ class ChunkReader:
         return self.array.__dask_tokenize__()
 
 
-class ChunkSlices(ArraySliceDep):  # type: ignore[misc]
+class ChunkSlices(ArraySliceDep):
     """What each chunk covers: it pickles as the lengths, not as the starts too."""
 
     def __reduce__(self) -> tuple[object, ...]:
