@@ -7,6 +7,7 @@ undefined length; the layout then proves it, byte for byte, or the walker tells.
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -75,12 +76,14 @@ def read_items(items: SequenceItems) -> Iterator[SequenceItemBatch]:
     """
     guess = _Guess(items.framing)
     layouts: list[Layout] = []
-    at, room, misses = items.start, _FIRST_BLOCK, 0
+    at, room, misses, batch = items.start, _FIRST_BLOCK, 0, _FIRST_BATCH
     while at < items.stop:
         block = _read_block(items, at, min(room, items.stop - at))
-        batch, before = _FIRST_BATCH, at
+        before = at
         while len((batch_of_items := guess.items(block, at, batch)).starts):
+            first = not layouts
             ready, good = _follow(items, block, layouts, batch_of_items)
+            guess.by_border &= first or good > 0
             if good:
                 yield ready
                 at = int(batch_of_items.ends[good - 1])
@@ -196,9 +199,18 @@ class _Guess:
     framing: Framing
     lengths: list[int] = field(default_factory=list)
     """Of items of undefined length, the last one first."""
+    by_border: bool = True
+    """Whether what looks like the border of two items was one so far. It is none where
+    items hold sequences of several items; then lengths are better guesses."""
 
     def items(self, block: _Block, start: int, most: int) -> _Found:
         """Find up to `most` items in a row that lie in the block as a whole."""
+        borders = self._borders(block, start, most)
+        if borders:
+            ends = np.array(borders, np.int64)
+            return _Found(
+                np.array([start, *borders[:-1]], np.int64), ends, closed=False
+            )
         marks = _MARKS[self.framing.little_endian]
         item, length_of = marks.item, marks.length.unpack_from
         buffer, at = block.buffer, start - block.offset
@@ -222,6 +234,15 @@ class _Guess:
         ends = start + np.cumsum(np.repeat(np.array(sizes, np.int64), counts))
         starts = np.concatenate(([np.int64(start)], ends[:-1])) if count else ends
         return _Found(starts, ends, closed)
+
+    def _borders(self, block: _Block, start: int, most: int) -> list[int]:
+        """Return where items of undefined length end by what stands between them."""
+        marks, at = _MARKS[self.framing.little_endian], start - block.offset
+        head = block.buffer[at : at + 8]
+        if not self.by_border or head != marks.undefined_item:
+            return []
+        borders = marks.plain_border.finditer(block.buffer, at + 8, block.length)
+        return [block.offset + one.start() + 8 for one in islice(borders, most)]
 
     def learn(self, length: int) -> None:
         """Remember how long an item is."""
@@ -267,6 +288,10 @@ class _Marks(NamedTuple):
     """What may stand behind an item."""
     border: re.Pattern[bytes]
     """An item delimiter that an item follows."""
+    plain_border: re.Pattern[bytes]
+    """The same, where the delimiter has no length, as it should: it is found sooner."""
+    undefined_item: bytes
+    """How an item of undefined length begins."""
     length: Struct
 
 
@@ -278,7 +303,16 @@ def _marks(order: str) -> _Marks:
     border = re.escape(item_end) + rb".{4}(?=" + re.escape(item) + rb")"
     pattern = re.compile(border, re.DOTALL)
     follows = (item, sequence_end)
-    return _Marks(item, item_end, sequence_end, follows, pattern, Struct(order + "I"))
+    return _Marks(
+        item=item,
+        item_end=item_end,
+        sequence_end=sequence_end,
+        follows=follows,
+        border=pattern,
+        plain_border=re.compile(re.escape(item_end + bytes(4) + item), re.DOTALL),
+        undefined_item=item + b"\xff" * 4,
+        length=Struct(order + "I"),
+    )
 
 
 _MARKS: Final = {True: _marks("<"), False: _marks(">")}
