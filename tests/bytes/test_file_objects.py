@@ -319,3 +319,10 @@ def test_other_packers_are_no_dicom(tmp_path: Path, pack: Any) -> None:  # noqa:
 
     with pytest.raises(LazyDicomError):
         lazydicom.open_image(tmp_path / "a.dcm")
+
+
+def test_a_gzip_file_of_many_members_of_nothing_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.dcm.gz").write_bytes(gzip.compress(b"", mtime=0) * 5000)
+
+    with pytest.raises(LimitError, match=r"1001 members and 0 bytes.*a\.dcm\.gz"):
+        lazydicom.open_image(tmp_path / "a.dcm.gz")

@@ -4,7 +4,7 @@ Frame Increment Pointer names the vectors; each counts from 1. Reconstructed sli
 the patient (section C.8.4.15): the sign of Spacing Between Slices is their direction.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -165,13 +165,26 @@ def _of_index(facts: NDArray[Any], index: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def _items(item: "Dataset", keyword: str) -> "list[Dataset]":
-    return list(item.get(keyword) or [])
+    """Return the items of a sequence; what has its tag may be none."""
+    items = item.get(keyword)
+    if not isinstance(items, Sequence):
+        return []
+    return [one for one in items if hasattr(one, "get")]
 
 
 def _number(item: "Dataset", keyword: str) -> float:
-    value = item.get(keyword)
-    return float("nan") if value in {None, ""} else float(value)
+    """Return a number, NaN where there is none."""
+    return _float(item.get(keyword))
 
 
 def _numbers(item: "Dataset", keyword: str) -> NDArray[np.float64]:
-    return np.array([float(one) for one in item.get(keyword) or []])
+    values = item.get(keyword)
+    several = isinstance(values, Sequence) and not isinstance(values, str | bytes)
+    return np.array([_float(one) for one in values] if several else [])
+
+
+def _float(value: object) -> float:
+    try:
+        return float(str(value))
+    except ValueError:  # empty, text, or several
+        return float("nan")

@@ -172,7 +172,10 @@ def _cielab(item: "Dataset") -> tuple[float, float, float] | None:
     values = item.get("RecommendedDisplayCIELabValue")
     if values is None or isinstance(values, int) or len(values) != 3:
         return None
-    lightness, a, b = (float(value) / 65535 for value in values)
+    try:
+        lightness, a, b = (float(value) / 65535 for value in values)
+    except (TypeError, ValueError):  # text where numbers belong
+        return None
     return (lightness * 100, a * 255 - 128, b * 255 - 128)
 
 

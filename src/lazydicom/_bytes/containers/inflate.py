@@ -34,6 +34,9 @@ MAX_INFLATED: Final = 1 << 36
 """64 GiB."""
 MAX_RATIO: Final = 250
 """Zeros deflate 1030 : 1, medical images 2 to 50 : 1."""
+_FEW_MEMBERS: Final = 1000
+_LEAST_MEMBER: Final = 256
+"""Bytes on average: a member of a gzip file costs as much time as a kilobyte."""
 _RATIO_FREE: Final = 1 << 26
 """Up to 64 MiB no ratio is dangerous."""
 _BLOCK: Final = 1 << 18
@@ -214,6 +217,7 @@ def _inflate(source: ByteSource, start: int) -> Iterator[bytes]:
 def _gunzip(source: ByteSource, start: int) -> Iterator[bytes]:
     """Unpack members until the file ends, or nothing but zeros follows."""
     stream, begun = zlib.decompressobj(zlib.MAX_WBITS | 16), True
+    members, unpacked = 1, 0
     try:
         for read in _blocks(source, start):
             block = bytes(read)
@@ -222,9 +226,17 @@ def _gunzip(source: ByteSource, start: int) -> Iterator[bytes]:
                     block = block.lstrip(b"\0")
                     begun = bool(block)
                     stream = zlib.decompressobj(zlib.MAX_WBITS | 16)
+                    members += 1
+                    if members > _FEW_MEMBERS and unpacked < _LEAST_MEMBER * members:
+                        message = (
+                            f"A gzip file of {members} members and {unpacked} bytes"
+                        )
+                        raise LimitError(message, url=source.url, offset=start)
                 if block:
                     begun = True
-                    yield stream.decompress(block, _BLOCK)
+                    part = stream.decompress(block, _BLOCK)
+                    unpacked += len(part)
+                    yield part
                     block = stream.unused_data or stream.unconsumed_tail
     except zlib.error as error:
         message = f"The gzip file does not unpack: {error}"

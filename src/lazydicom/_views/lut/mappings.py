@@ -164,5 +164,8 @@ def _limit(item: "Dataset", keyword: str) -> float:
 
 
 def _number(item: "Dataset", keyword: str) -> float:
-    value = item.get(keyword)
-    return float("nan") if value is None or value == "" else float(value)
+    """Return a number, NaN where there is none: text, or several."""
+    try:
+        return float(str(item.get(keyword)))
+    except ValueError:
+        return float("nan")

@@ -1,5 +1,6 @@
 """The header of a JPEG or JPEG-LS codestream (ISO/IEC 10918-1 annex B, 14495-1 annex C)."""
 
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from lazydicom._bytes.source import BytesLike
@@ -15,6 +16,8 @@ LOSSLESS: Final = frozenset((SOF_LOSSLESS, SOF_JPEG_LS))
 FIRST_BYTES: Final = (b"\xff\xd8\xff",)
 """SOI and the next marker."""
 
+_MOST_SEGMENTS: Final = 4096
+"""A profile of the largest size takes 255 of them."""
 _MOST_HEADERS: Final = 2048
 """Bytes that nearly every header has at most; the codestream need not be copied."""
 _SOI: Final = b"\xff\xd8"
@@ -92,9 +95,8 @@ def _read_header(data: bytes) -> _Seen:
         raise DecodeError(f"Expected SOI (FFD8), found {_print(data[:2])}")
     frame, process, components = None, 0, b""
     jfif, adobe = False, None
-    at, code, largest, interval = 2, 0, 0, 0
-    while code != _SOS:
-        at, code, end = _segment(data, at)
+    at = end = largest = interval = 0
+    for at, code, end in _segments(data):
         if code in _FRAME_HEADERS:
             if frame is not None:
                 raise DecodeError("Expected one frame header (SOF), found two")
@@ -110,7 +112,6 @@ def _read_header(data: bytes) -> _Seen:
             largest = int.from_bytes(data[at + 5 : at + 7], "big")
         elif code == _DRI:
             interval = int.from_bytes(data[at + 4 : end], "big")
-        scan, at = at, end
     if frame is None:
         raise DecodeError("Expected a frame header (SOF) before the first scan")
     header = JpegHeader(
@@ -119,12 +120,23 @@ def _read_header(data: bytes) -> _Seen:
         component_ids=components[::3],
         jfif=jfif,
         adobe_transform=adobe,
-        scan=scan,
+        scan=at,
         largest=largest,
         sampling=components[1::3],
         restart_interval=interval,
     )
-    return _Seen(data[:at], header)
+    return _Seen(data[:end], header)
+
+
+def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield where each marker segment begins, its code and where it ends, up to SOS."""
+    end = 2
+    for _ in range(_MOST_SEGMENTS):
+        at, code, end = _segment(data, end)
+        yield at, code, end
+        if code == _SOS:
+            return
+    raise DecodeError(f"More than {_MOST_SEGMENTS} segments before a JPEG scan")
 
 
 def _segment(data: bytes, at: int) -> tuple[int, int, int]:
