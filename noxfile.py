@@ -40,7 +40,7 @@ def heavy(session: nox.Session) -> None:
 
 @nox.session
 def bench(session: nox.Session) -> None:
-    """Measure ratios side by side on a quiet machine; write docs/benchmarks.md."""
+    """Measure ratios on a quiet machine; write their table into docs/performance.md."""
     session.run("python", "tests/benchmarks/table.py", *session.posargs)
 
 

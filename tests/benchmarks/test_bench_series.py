@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pydicom
 import pytest
 from enhanced_files import write_enhanced
 from range_server import RangeServer
-from ratios import best_seconds, report
+from ratios import best_seconds, hold, report
 from series_files import write_volume
 from tools import require_shared_data
 
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 pytestmark = pytest.mark.benchmark
+
+POSITION: Final = b"\x20\x00\x32\x00DS"
+"""The tag and the VR of ImagePositionPatient."""
 
 
 def write_ct(folder: Path, *, planes: int, size: int) -> None:
@@ -75,10 +79,34 @@ def test_500_files_become_a_volume_4_times_faster_than_with_pydicom(
         datasets = sorted_datasets(tmp_path, pixels=True)
         return np.stack([one.pixel_array for one in datasets])
 
-    best = best_seconds({"lazydicom": volume, "pydicom": stacked}, rounds=4)
+    def by_hand() -> NDArray[np.uint16]:
+        """Find the position in each header, sort, and read the end of each file in place."""
+        places = []
+        for entry in os.scandir(tmp_path):
+            descriptor = os.open(entry.path, os.O_RDONLY)
+            head = os.pread(descriptor, 1 << 13, 0)
+            os.close(descriptor)
+            start = head.index(POSITION) + 8
+            text = head[start : start + head[start - 2]]
+            places.append((float(text.split(b"\\")[2].strip(b" \0")), entry.path))
+        out = np.empty((500, 512, 512), np.uint16)
+        for plane, (_, path) in zip(out, sorted(places), strict=True):
+            descriptor = os.open(path, os.O_RDONLY)
+            length = os.fstat(descriptor).st_size
+            os.preadv(descriptor, [plane.data.cast("B")], length - plane.nbytes)
+            os.close(descriptor)
+        return out
 
-    report("read 500 CT files", best, ours="lazydicom")
-    assert best["pydicom"] >= 4 * best["lazydicom"]
+    assert np.array_equal(volume(), by_hand())
+    best = best_seconds(
+        {"ours": volume, "a scan and preadv by hand": by_hand, "pydicom": stacked},
+        rounds=4,
+    )
+
+    assert best["pydicom"] >= 4 * best["ours"]
+    title = "np.asarray(open_series(500 CT files of 512²))"
+    why = "1.3 wished: all attributes of 500 headers are read and compared"
+    hold(title, best, floor="a scan and preadv by hand", limit=2.2, why=why)
 
 
 @pytest.mark.parametrize(("frames", "limit_s"), [(10_000, 0.3), (100_000, 3.0)])
