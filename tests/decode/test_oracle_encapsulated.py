@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 import pytest
+from oracle_plugins import JPEG, ORACLES
 from pydicom import dcmread
 from real_files import files_of, real_file
 from tools import require_program, require_shared_data
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from pydicom import Dataset
 
-JPEG: Final = "1.2.840.10008.1.2.4."
 FILES: Final = files_of(
     *(uid for uid, syntax in TRANSFER_SYNTAXES.items() if not syntax.native)
 )
@@ -45,15 +45,6 @@ KNOWN_GAPS: Final = DCMTK_KNOWS | {
     "shared/02_segmentation/liver_deflate.dcm": "deflated frames",
 }
 """Files that we read and pydicom 3.0.2 does not; each is proven below."""
-
-ORACLES: Final = {
-    "1.2.840.10008.1.2.5": ("pydicom",),
-    **{f"{JPEG}{tail}": ("gdcm", "pillow") for tail in (50, 51)},
-    **{f"{JPEG}{tail}": ("gdcm",) for tail in (57, 70)},
-    **{f"{JPEG}{tail}": ("pyjpegls",) for tail in (80, 81)},
-    **{f"{JPEG}{tail}": ("pylibjpeg",) for tail in (90, 91, 201, 202, 203)},
-}
-"""Plugins of pydicom by name, whatever else is installed: pylibjpeg-openjpeg, not -libjpeg."""
 
 LOSSY: Final = ("50", "51", "53", "55")
 """JPEG decoders differ by one: in rounding, and where YCbCr becomes RGB."""
