@@ -127,7 +127,6 @@ def test_a_map_that_was_asked_for_is_lent_and_others_lend_nothing(path: Path) ->
     with lend(mapped) as lent:
         assert lent is not None
         lent.load([ByteRange(0, 10)])
-        lent.forget(ByteRange(0, 10))
         assert bytes(lent.memory) == BYTES
     with lend(MemorySource(BYTES)) as lent:
         assert lent is None

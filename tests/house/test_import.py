@@ -39,7 +39,7 @@ UNUSED: Final = (
     "platformdirs",
     "concurrent.futures",
 )
-"""What a frame of a local file does not need: 60 to 100 ms of a process."""
+"""What a frame of a local file does not need."""
 OPTIONAL: Final = ("rich", "click", "dicomweb_client", "pandas", "pyarrow", "highdicom")
 
 LOADED: Final = "import json, sys; print(json.dumps(sorted(sys.modules)))"

@@ -100,10 +100,6 @@ class LentMemory(Protocol):
         """Bring bytes into memory; where that fails, it is an `OSError`."""
         ...
 
-    def forget(self, span: ByteRange) -> None:
-        """Let go of memory that is not needed any more."""
-        ...
-
 
 def lend(source: ByteSource) -> AbstractContextManager[LentMemory | None]:
     """Lend a file as memory, ``None`` where only reads are safe or possible.

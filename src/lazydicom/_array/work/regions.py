@@ -138,20 +138,36 @@ def _is_worth_a_map(places: _Places, length: int) -> bool:
 def _copy(
     source: ByteSource, places: _Places, planes: NDArray[Any], region: Region
 ) -> bool:
-    """Copy out of a map, where the source lends one; return whether it does."""
+    """Copy out of a map, where the source lends one; return whether it does.
+
+    A lease lasts for one stretch: whoever waits for it does so for 45 s at the most.
+    """
     near = places.are_near(region.length)
     distance = abs(places.step or 0) if near else region.length
+    stretches = places.cut(max(_MAPPED_BYTES // distance, 1))
+    return all(
+        _copy_stretch(source, some, planes[rows], region, near=near)
+        for rows, some in stretches
+    )
+
+
+def _copy_stretch(
+    source: ByteSource,
+    places: _Places,
+    planes: NDArray[Any],
+    region: Region,
+    *,
+    near: bool,
+) -> bool:
     with lend(source) as lent, suppress(OSError):  # a read will tell why
         if lent is None:
             return False
-        for rows, some in places.cut(max(_MAPPED_BYTES // distance, 1)):
-            if near:
-                lent.load([some.span(region.length)])
-            else:
-                offsets = some.offsets.tolist()
-                lent.load([ByteRange(offset, region.length) for offset in offsets])
-            _put(region, lent.memory, some, planes[rows])
-            lent.forget(some.span(region.length))
+        if near:
+            lent.load([places.span(region.length)])
+        else:
+            offsets = places.offsets.tolist()
+            lent.load([ByteRange(offset, region.length) for offset in offsets])
+        _put(region, lent.memory, places, planes)
         return True
     return False
 

@@ -27,8 +27,6 @@ _FILE_SYSTEMS: Final = frozenset(
     ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "tmpfs")
 )
 _MOUNTS: Final = Path("/proc/self/mountinfo")
-_DONT_NEED: Final = 4
-"""`MADV_DONTNEED`, which Windows has no name for."""
 _POPULATE_READ: Final = 22
 """`MADV_POPULATE_READ` of Linux 5.14, which Python has no name for."""
 
@@ -49,13 +47,6 @@ class LeasedMemory:
         for start, length in spans:
             into_page = start % PAGESIZE
             advise(_POPULATE_READ, start - into_page, length + into_page)
-
-    def forget(self, span: ByteRange) -> None:
-        """Let go of memory that is not needed any more."""
-        if self._map is not None:
-            into_page = span.offset % PAGESIZE
-            length = span.length + into_page
-            self._map.madvise(_DONT_NEED, span.offset - into_page, length)
 
 
 def take_lease(descriptor: int) -> bool:
