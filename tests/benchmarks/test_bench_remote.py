@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import fsspec
 import numpy as np
 import pytest
-from ratios import best_seconds, report
+from ratios import best_seconds, hold
 from remote_files import FRAME, native
 from series_files import write_volume
 from test_bench_slides import TILE, write_slide
@@ -152,15 +152,13 @@ def works(server: Server, files: dict[str, bytes]) -> dict[str, tuple[Any, Any]]
 
 
 MISSED: Final = {
-    (
-        5,
-        "for frame in array",
-    ): 1.6,  # frames come in order, a copy is made of each block
-    (5, "open 500 files"): 3.0,  # a core parses them meanwhile
-    (5, "pixels of 500 files"): 1.7,  # a thread per file
-    (5, "open a slide, first tile"): 1.6,
+    (5, "for frame in array"): (1.6, "frames come in order, into memory that is new"),
+    (5, "open 500 files"): (3.0, "a core parses them meanwhile"),
+    (5, "pixels of 500 files"): (1.7, "a thread per file"),
+    (5, "open a slide, first tile"): (1.6, "a core parses the header meanwhile"),
 }
-"""Bars that do not hold, and what does."""
+"""Where 1.15 does not hold: what does, and why."""
+FLOOR: Final = "by hand, 16 at once"
 
 
 @pytest.mark.parametrize("latency_ms", [5, 20, 100])
@@ -168,17 +166,19 @@ def test_distant_work_takes_little_more_than_its_requests(
     server: Server, files: dict[str, bytes], latency_ms: int
 ) -> None:
     server.wait(latency_ms / 1000)
-    ratios = {}
+    measured = {}
     for name, (ours, spans) in works(server, files).items():
         ways: dict[str, Callable[[], object]] = {"ours": ours}
         if "tile" in name:
-            ways["by hand, 16 at once"] = partial(one_by_one, spans)
+            ways[FLOOR] = partial(one_by_one, spans)
         else:
-            ways["by hand, 16 at once"] = partial(by_hand, spans, 16)
+            ways[FLOOR] = partial(by_hand, spans, 16)
             ways["by hand, 64 at once"] = partial(by_hand, spans, 64)
-        best = best_seconds(ways, rounds=3)
-        report(f"{latency_ms} ms: {name}", best, ours="ours")
-        ratios[name] = best["ours"] / best["by hand, 16 at once"]
+        measured[name] = best_seconds(ways, rounds=3)
 
-    for name, ratio in ratios.items():
-        assert ratio <= MISSED.get((latency_ms, name), 1.15)
+    for name, best in measured.items():
+        limit, why = MISSED.get((latency_ms, name), (1.15, ""))
+        if why:
+            why = f"1.15 wished: {why}"
+        title = f"{name}, {latency_ms} ms away"
+        hold(title, best, floor=FLOOR, limit=limit, why=why)

@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 import zarr
 from enhanced_files import write_enhanced
-from ratios import best_seconds, report
+from ratios import best_seconds, hold
 from zarr.codecs import Crc32cCodec, ZstdCodec
 
 import lazydicom
@@ -111,19 +111,24 @@ def write_by_zarr(
 
 
 def measure(
-    title: str, out: Path, ways: dict[str, Callable[[], Any]], floor: str
-) -> float:
-    """Give the ratio of ours to the floor."""
+    title: str,
+    out: Path,
+    ways: dict[str, Callable[[], Any]],
+    *,
+    limit: float,
+    why: str = "",
+) -> None:
+    """Compare ours with the way behind it."""
+    floor = list(ways)[1]
     best = best_seconds({n: afresh(out, way) for n, way in ways.items()}, rounds=5)
-    report(title, best, ours="ours")
-    return best["ours"] / best[floor]
+    hold(title, best, floor=floor, limit=limit, why=why)
 
 
 def test_shards_cost_little_more_than_a_copy(gigabyte: Path, out: Path) -> None:
     array, pixels = lazydicom.open_image(gigabyte), memory_map(gigabyte)
     options: dict[str, Any] = {"chunks": 1, "compressors": "none", "workers": THREADS}
 
-    ratio = measure(
+    measure(
         "1 GB, shards of 100 frames, uncompressed with crc32c",
         out,
         {
@@ -135,17 +140,16 @@ def test_shards_cost_little_more_than_a_copy(gigabyte: Path, out: Path) -> None:
                 pixels, out, [Crc32cCodec()], 100
             ),
         },
-        "cp",
+        limit=2.5,
+        why="1.3 wished: cp copies once, inside the kernel",
     )
-
-    assert ratio <= 2.5
 
 
 def test_frames_cost_little_more_than_raw_files(gigabyte: Path, out: Path) -> None:
     array, pixels = lazydicom.open_image(gigabyte), memory_map(gigabyte)
     options: dict[str, Any] = {"chunks": 1, "compressors": "none", "workers": THREADS}
 
-    ratio = measure(
+    measure(
         "1 GB, a chunk per frame, uncompressed with crc32c",
         out,
         {
@@ -155,17 +159,15 @@ def test_frames_cost_little_more_than_raw_files(gigabyte: Path, out: Path) -> No
                 pixels, out, [Crc32cCodec()]
             ),
         },
-        "raw files",
+        limit=1.6,
     )
-
-    assert ratio <= 1.6
 
 
 def test_zstd_costs_little_more_than_encoding(gigabyte: Path, out: Path) -> None:
     array, pixels = lazydicom.open_image(gigabyte), memory_map(gigabyte)
     encode = numcodecs.Zstd(0).encode
 
-    ratio = measure(
+    measure(
         "1 GB, a chunk per frame, zstd with crc32c",
         out,
         {
@@ -175,7 +177,6 @@ def test_zstd_costs_little_more_than_encoding(gigabyte: Path, out: Path) -> None
                 pixels, out, [ZstdCodec(), Crc32cCodec()]
             ),
         },
-        "encoding and raw files",
+        limit=1.5,
+        why="1.0 wished, which is what it is on a quiet disk",
     )
-
-    assert ratio <= 1.5
