@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 from contextlib import suppress
 from random import Random
@@ -302,3 +303,30 @@ def test_a_claim_of_a_large_index_of_a_shard_costs_nothing(array: DicomArray) ->
     report = lazydicom.verify(MemoryStore(store))
 
     assert not report.ok
+
+
+@pytest.mark.parametrize("kind", ["folder", "file", "staging"])
+def test_an_unfinished_export_with_a_link_in_it_is_not_continued(
+    kind: str, array: DicomArray, tmp_path: Path
+) -> None:
+    def stop(*_: int) -> None:
+        raise KeyboardInterrupt
+
+    place, outside = tmp_path / "x.zarr", tmp_path / "outside"
+    with suppress(KeyboardInterrupt):
+        lazydicom.to_zarr(array, place, chunks=1, workers=1, progress=stop)
+    staging = tmp_path / "x.zarr.partial"
+    outside.mkdir()
+    link = {"folder": staging / "c/5/0", "file": staging / "c/5/0/0"}.get(kind)
+    if link is None:
+        staging.rename(tmp_path / "moved")
+        staging.symlink_to(tmp_path / "moved")
+    else:
+        shutil.rmtree(staging / "c/5", ignore_errors=True)
+        link.parent.mkdir(parents=True)
+        link.symlink_to(outside if kind == "folder" else outside / "written")
+
+    with pytest.raises(ExportError, match="A link stands"):
+        lazydicom.to_zarr(array, place, chunks=1, resume=True)
+
+    assert not any(outside.iterdir())

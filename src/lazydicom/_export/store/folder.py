@@ -10,6 +10,8 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
+from lazydicom.errors import ExportError
+
 Part: TypeAlias = bytes | memoryview | NDArray[Any]
 Write: TypeAlias = Callable[[Sequence[Part]], None]
 
@@ -175,6 +177,32 @@ class LocalFolder:
 
     def _file(self, key: str) -> Path:
         return Path(self.path, key)
+
+
+def refuse_links(folder: Folder) -> None:
+    """Refuse to go on with what somebody else made: a link would be written through.
+
+    Raises
+    ------
+    ExportError
+        If a link stands in a folder of this machine, or for it.
+    """
+    waiting = [folder.path] if isinstance(folder, LocalFolder) else []
+    if any(map(os.path.islink, waiting)):
+        raise ExportError("A link stands for an unfinished export", url=folder.url)
+    while waiting:
+        with (
+            suppress(NotADirectoryError, FileNotFoundError),
+            os.scandir(waiting.pop()) as files,
+        ):
+            for file in files:
+                if file.is_symlink():
+                    message = (
+                        "A link stands in an unfinished export; overwrite=True helps"
+                    )
+                    raise ExportError(message, url=folder.url)
+                if file.is_dir(follow_symlinks=False):
+                    waiting.append(file.path)
 
 
 @contextmanager

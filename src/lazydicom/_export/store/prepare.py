@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._export.store.folder import Folder
+from lazydicom._export.store.folder import Folder, refuse_links
 from lazydicom._export.store.layout import ZarrLayout
 from lazydicom._export.store.manifest import (
     MANIFEST,
@@ -45,6 +45,7 @@ def prepare(
     unfinished = _unfinished(target, journal) if look else None
     if unfinished is not None and not _was_replaced(published, unfinished.plan, plan):
         _check_same_plan(unfinished.plan, plan, target)
+        refuse_links(target.staging)
         return Known(unfinished.records)
     if published is not None and resume:
         finished = _finished_before(published, plan, target)
