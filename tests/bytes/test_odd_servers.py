@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import http.server
 import socket
 import threading
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from aiohttp.connector import Connection
 from dicom_files import make_native
 from range_server import RangeServer
 
@@ -181,6 +183,14 @@ def test_a_body_that_comes_drop_by_drop_ends(
 
         with pytest.raises(SourceError, match=r"less than 100000 bytes/s"):
             lazydicom.open_image(where, options, minimum_rate=100_000)
+
+        assert not connections_held(server.port)
+
+
+def connections_held(port: int) -> list[Connection]:
+    """Return connections that a body which was not read to its end keeps."""
+    made = [one for one in gc.get_objects() if isinstance(one, Connection)]
+    return [one for one in made if one._key.port == port and one._protocol is not None]
 
 
 @pytest.mark.parametrize("minimum_rate", [0, 500])

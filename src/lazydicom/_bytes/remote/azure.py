@@ -1,5 +1,6 @@
 """Ranges of Azure blobs, through the client of adlfs, each response checked."""
 
+from contextlib import closing
 from typing import Any
 
 from lazydicom._bytes.location import Version
@@ -31,11 +32,14 @@ async def fetch_azure(
     try:
         async with client:
             response, body = await _download(client, version_id, span, known, stall_s)
-            version = check_response(
-                response.status_code, response.headers, span, known
-            )
-            length = min(span.length, version.size - span.offset)
-            await collect(body, buffer(length), minimum_rate=minimum_rate)
+            with closing(
+                response.internal_response
+            ):  # one that was not read to its end
+                version = check_response(
+                    response.status_code, response.headers, span, known
+                )
+                length = min(span.length, version.size - span.offset)
+                await collect(body, buffer(length), minimum_rate=minimum_rate)
     except HttpResponseError as error:
         refused: Any = error.response
         if error.status_code and refused is not None:
