@@ -349,28 +349,20 @@ class _SequenceItemPatterns:
             self.learning = step.stop - self._steps[0].start <= _LARGEST_ITEM
 
     def skip(self, lookahead: Lookahead, position: int) -> int:
-        """_Step over the items at `position` that match; called between two items."""
+        """Step over the items at `position` that match; called between two items."""
         self._learn(lookahead)
-        for end in self._matches(lookahead, position):
-            position = end
-        return position
-
-    def _matches(self, lookahead: Lookahead, position: int) -> Iterator[int]:
-        """Return the end of each item in turn."""
-        patterns, buffer, base = self._patterns, lookahead.buffer, lookahead.base
-        searching = bool(patterns)
-        while searching:
-            searching = False
-            for rank, pattern in enumerate(patterns):
-                match = pattern.match(buffer, position - base)
-                if match is None:
-                    continue
-                if rank:
-                    patterns.insert(0, patterns.pop(rank))
-                position = base + match.end()
-                searching = True
-                yield position
-                break
+        patterns, buffer = self._patterns, lookahead.buffer
+        at = position - lookahead.base
+        while True:
+            for rank in range(len(patterns)):
+                match = patterns[rank].match(buffer, at)
+                if match is not None:
+                    break
+            else:
+                return lookahead.base + at
+            if rank:
+                patterns.insert(0, patterns.pop(rank))
+            at = match.end()
 
     def _learn(self, lookahead: Lookahead) -> None:
         """Make a pattern of the item that was just walked; a lone item needs none."""
