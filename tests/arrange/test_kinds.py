@@ -12,8 +12,10 @@ from written_series import (
     NM,
     RT_DOSE,
     US,
+    at,
     corner,
     dataset,
+    enhanced,
     sequence,
     write,
 )
@@ -24,6 +26,9 @@ from lazydicom.errors import InvalidDicomError
 if TYPE_CHECKING:
     from pathlib import Path
 
+IVOCT, OPT, TOMOSYNTHESIS, RT_IMAGE = (
+    f"1.2.840.10008.5.1.4.1.1.{x}" for x in ("14.1", "77.1.5.4", "13.1.3", "481.1")
+)
 XA, XRF, VL_ENDOSCOPIC = (
     f"1.2.840.10008.5.1.4.1.1.{x}" for x in ("12.1", "12.2", "77.1.1.1")
 )
@@ -339,3 +344,94 @@ def test_a_dose_comes_in_gray(
     np.testing.assert_allclose(scaled[:, 0, 0], values * scaling)
     stored = lazydicom.to_xarray(array, mask_and_scale=False)
     assert stored.attrs["scale_factor"] == scaling
+
+
+@pytest.mark.parametrize("times", [1, 3])
+@pytest.mark.parametrize("step", [2.0, 0.1])
+def test_pullbacks_have_locations_and_times(
+    tmp_path: Path, times: int, step: float
+) -> None:
+    places = [(t, k) for k in range(4) for t in range(times)]
+    frames = [
+        dataset(
+            FrameContentSequence=sequence(
+                FrameAcquisitionDateTime=f"2020010112{t:02d}00.{k}"
+            ),
+            IntravascularFrameContentSequence=sequence(
+                IntravascularLongitudinalDistance=step * k
+            ),
+        )
+        for t, k in places
+    ]
+    shared = dataset(PixelMeasuresSequence=sequence(PixelSpacing=[1, 1]))
+    more: Any = {"SharedFunctionalGroupsSequence": Sequence([shared])}
+    enhanced(tmp_path, IVOCT, frames, Modality="IVOCT", **more)
+
+    array = lazydicom.open_series(tmp_path)
+
+    expected = np.array([places.index((t, k)) for t, k in np.ndindex(times, 4)])
+    assert array.dims[:-2] == (("time", "location") if times > 1 else ("location",))
+    assert array.coords["location"].values == pytest.approx(step * np.arange(4))
+    assert np.asarray(array)[..., 0, 0].ravel().tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("times", [2, 5])
+def test_repeated_scans_of_a_retina_are_times(tmp_path: Path, times: int) -> None:
+    frames = [
+        dataset(
+            PlanePositionSequence=at(0.25 * k),
+            FrameContentSequence=sequence(
+                FrameAcquisitionDateTime=f"202001011200{t:02d}.{k}"
+            ),
+        )
+        for k in range(3)
+        for t in range(times)
+    ]
+    enhanced(tmp_path, OPT, frames, Modality="OPT")
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert array.dims == ("time", "z", "y", "x")
+    assert corner(array) == np.arange(3 * times).reshape(3, times).T.tolist()
+    assert array.coords["z"].values.tolist() == [0, 0.25, 0.5]
+
+
+def test_a_synthesised_view_is_no_plane_of_a_tomosynthesis(tmp_path: Path) -> None:
+    words = ["ORIGINAL", "PRIMARY", "TOMOSYNTHESIS", "NONE"]
+    frames = [
+        dataset(
+            PlanePositionSequence=at(k),
+            XRay3DFrameTypeSequence=sequence(FrameType=words),
+        )
+        for k in range(3)
+    ]
+    view = ["DERIVED", "PRIMARY", "TOMOSYNTHESIS", "GENERATED_2D"]
+    frames.append(
+        dataset(
+            PlanePositionSequence=at(0),
+            XRay3DFrameTypeSequence=sequence(FrameType=view),
+        )
+    )
+    enhanced(tmp_path, TOMOSYNTHESIS, frames, Modality="MG")
+
+    with pytest.raises(InvalidDicomError, match="component"):
+        lazydicom.open_series(tmp_path)
+    pieces = list(lazydicom.open_study(tmp_path).values())
+
+    assert sorted(piece.shape[-3] for piece in pieces) == [1, 3]
+    values = [np.asarray(piece)[..., 0, 0].ravel().tolist() for piece in pieces]
+    assert sorted(values) == [[0, 1, 2], [3]]
+
+
+def test_images_of_a_linac_have_angles_and_pixels_in_mm(tmp_path: Path) -> None:
+    for k in range(3):
+        more: Any = {"GantryAngle": 90 * k, "ImagePlanePixelSpacing": [0.5, 0.25]}
+        write(tmp_path, RT_IMAGE, k, Modality="RTIMAGE", InstanceNumber=k + 1, **more)
+
+    array = lazydicom.open_series(tmp_path)
+
+    angles = array.coords["gantry_angle"]
+    assert (angles.dims, angles.units) == (("frame",), "deg")
+    assert angles.values.tolist() == [0, 90, 180]
+    assert array.coords["y"].values.tolist() == [0, 0.5, 1, 1.5]
+    assert array.coords["x"].values.tolist() == [0, 0.25, 0.5, 0.75, 1]

@@ -511,3 +511,14 @@ def test_windows_that_differ_from_tile_to_tile_are_refused() -> None:
 
     with pytest.raises(UnsupportedError, match="Tiles of one plane that differ"):
         lazydicom.apply_modality_lut(level)
+
+
+def test_confocal_pyramids_are_tiled_like_slides() -> None:
+    slide = make_slide(matrix=(50, 70), tile=(16, 24))
+    for one in slide.datasets:
+        one.SOPClassUID = "1.2.840.10008.5.1.4.1.1.77.1.9"
+        one.file_meta.MediaStorageSOPClassUID = one.SOPClassUID
+
+    (level,) = lazydicom.open_slide(slide.files)
+
+    np.testing.assert_array_equal(np.asarray(level), slide.truth[0, 0])

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from pydicom._uid_dict import UID_dictionary
 from pydicom.sequence import Sequence
 from written_series import AXIAL, at, corner, dataset, enhanced, sequence, write
 
@@ -123,6 +124,21 @@ def _pulled_back(folder: Path, sop_class: str, modality: str) -> None:
     enhanced(folder, sop_class, frames, Modality=modality, **more)
 
 
+def _confocal(folder: Path, sop_class: str, modality: str) -> None:
+    frames = [
+        dataset(
+            PlanePositionSlideSequence=sequence(
+                XOffsetInSlideCoordinateSystem=1.0,
+                YOffsetInSlideCoordinateSystem=1.0,
+                ZOffsetInSlideCoordinateSystem=float(z),
+            )
+        )
+        for z in SHUFFLED
+    ]
+    nothing: Any = {"SharedFunctionalGroupsSequence": Sequence([dataset()])}
+    enhanced(folder, sop_class, frames, Modality=modality, **nothing)
+
+
 Row = tuple[str, "Callable[[Path, str, str], None]", str, str, list[float] | None]
 ROWS: Final[dict[str, Row]] = {
     "3.1": ("US", _cine, "time", "s", TIMES),
@@ -161,10 +177,51 @@ ROWS: Final[dict[str, Row]] = {
     "77.1.5.2": ("OP", _cine, "time", "s", TIMES),
     "77.1.5.4": ("OPT", _volume, "z", "mm", HEIGHTS),
     "77.1.5.8": ("OPT", _volume, "z", "mm", HEIGHTS),
+    "66.8": ("SEG", _segments, "z", "mm", HEIGHTS),
+    "77.1.5.5": ("OP", _cine, "time", "s", TIMES),
+    "77.1.5.6": ("OP", _cine, "time", "s", TIMES),
+    "77.1.8": ("CFM", _confocal, "depth", "um", HEIGHTS),
+    "481.23": ("RTIMAGE", _dated, "time", "s", TIMES),
+    "481.24": ("RTIMAGE", _dated, "time", "s", TIMES),
     "481.1": ("RTIMAGE", _cine, "time", "s", TIMES),
     "481.2": ("RTDOSE", _dose, "z", "mm", HEIGHTS),
 }
 """By the end of the UID: modality, writer, axis of the frames, its unit, its values."""
+
+
+SLIDES: Final = ("77.1.6", "77.1.9")
+SINGLE_FRAME: Final = (
+    "1", "1.1", "1.1.1", "1.2", "1.2.1", "1.3", "1.3.1", "2", "4", "6.1", "7", "128",
+    "77.1.1", "77.1.2", "77.1.3", "77.1.4", "77.1.5.7", "77.1.7", "81.1", "82.1",
+)  # fmt: skip
+"""Images whose IOD has no Multi-frame module (PS3.3 table A.1-1)."""
+NO_IMAGES: Final = (
+    "4.2", "9.", "11.", "66", "66.1", "66.2", "66.3", "66.5", "66.6", "67", "68.",
+    "77.1.5.3", "78.", "79.", "80.", "88.", "90.", "91.", "104.", "131", "200.", "201.",
+    *(f"481.{k}" for k in (*range(3, 23), 25)),
+)  # fmt: skip
+"""Spectra, waveforms, states, registrations, surfaces, reports, plans, records."""
+
+
+def _is_image(end: str) -> bool:
+    ends = [one for one in NO_IMAGES if one.endswith(".")]
+    return end not in NO_IMAGES and not end.startswith(tuple(ends))
+
+
+def test_no_storage_class_of_images_is_left_out() -> None:
+    names = {uid: row for uid, row in UID_dictionary.items() if uid.startswith(ROOT)}
+    kept = [
+        uid.removeprefix(ROOT)
+        for uid, (name, kind, _, retired, *_) in names.items()
+        if kind == "SOP Class" and "Storage" in name and not retired
+    ]
+    of_others = ("501.", "601.")  # security and industry, not PS3.4 annex B
+
+    images = {end for end in kept if _is_image(end) and not end.startswith(of_others)}
+
+    assert images - set(SINGLE_FRAME) - set(SLIDES) <= set(ROWS)
+    newer = {"66.7", "66.8"}  # than this pydicom
+    assert set(ROWS) - images <= newer
 
 
 @pytest.mark.parametrize("end", ROWS)
@@ -177,7 +234,7 @@ def test_frames_of_every_class_have_the_axis_of_the_table(
     array = lazydicom.open_series(tmp_path)
 
     assert array.dims == (axis, "y", "x")
-    shuffled = make in {_volume, _segments, _ultrasound, _pulled_back}
+    shuffled = make in {_volume, _segments, _ultrasound, _pulled_back, _confocal}
     assert corner(array) == ([1, 3, 0, 2] if shuffled else [0, 1, 2, 3])
     if values is not None:
         assert array.coords[axis].units == units
@@ -189,5 +246,5 @@ def test_the_page_lists_the_classes_that_are_tried() -> None:
         r"^\| [^|]+ \| `([0-9.]+)` \| `(\w+)`", PAGE.read_text(), re.MULTILINE
     )
 
-    elsewhere = {"77.1.6": "y"}  # whole slides: test_slides.py
+    elsewhere = dict.fromkeys(SLIDES, "y")  # whole slides: test_slides.py
     assert dict(rows) == {end: row[2] for end, row in ROWS.items()} | elsewhere

@@ -112,6 +112,10 @@ FRAME_ATTRIBUTES: Final = {
             (tags.CT_IMAGE_FRAME_TYPE_SEQUENCE, tags.FRAME_TYPE),
             (tags.PET_FRAME_TYPE_SEQUENCE, tags.FRAME_TYPE),
             (tags.XA_XRF_FRAME_CHARACTERISTICS_SEQUENCE, tags.FRAME_TYPE),
+            (tags.X_RAY_3D_FRAME_TYPE_SEQUENCE, tags.FRAME_TYPE),
+            (tags.US_IMAGE_DESCRIPTION_SEQUENCE, tags.FRAME_TYPE),
+            (tags.INTRAVASCULAR_OCT_FRAME_TYPE_SEQUENCE, tags.FRAME_TYPE),
+            (tags.PARAMETRIC_MAP_FRAME_TYPE_SEQUENCE, tags.FRAME_TYPE),
         ),
         "CS",
         0,
@@ -215,6 +219,7 @@ FRAME_ATTRIBUTES: Final = {
         1,
         (tags.NOMINAL_PERCENTAGE_OF_RESPIRATORY_PHASE, "FL"),
     ),
+    "gantry_angle": FrameAttribute((), "DS", 1, (tags.GANTRY_ANGLE, "DS")),
     "exposure": FrameAttribute((), "IS", 1, (tags.EXPOSURE, "IS")),
     "x_ray_tube_current": FrameAttribute((), "IS", 1, (tags.X_RAY_TUBE_CURRENT, "IS")),
     "longitudinal_distance": FrameAttribute(

@@ -15,6 +15,7 @@ _COMPONENTS: Final = frozenset(
         "ADC", "FA", "TRACEW", "W", "F", "IP", "OP", "WATER", "FAT", "IN_PHASE",
         "OUT_PHASE", "AXIAL", "LOCALIZER", "PRIMARY", "SECONDARY", "ORIGINAL",
         "DERIVED", "DIFFUSION", "NONE", "FIELD_MAP", "VELOCITY MAP",
+        "GENERATED_2D", "TOMO_PROJ", "TOMOSYNTHESIS",
     )
 )  # fmt: skip
 """Words for kinds of images that may be shown; others might be anybody's free text."""

@@ -83,7 +83,8 @@ def find_axes(table: FrameTable, planes: Codes) -> list[Axis]:
 
 def named_axes(table: FrameTable) -> list[Axis]:
     """Return the axes that frames without positions name, if they are a full grid of them."""
-    naming = (*COUNTED_AXES, "longitudinal_distance", "dimension_index_values")
+    by_value = ("longitudinal_distance", "slide_z", "dimension_index_values")
+    naming = (*COUNTED_AXES, *by_value)
     if not any(name in table.columns for name in naming):
         return []
     planes = np.zeros(len(table), np.int64)

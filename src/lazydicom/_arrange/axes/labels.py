@@ -72,6 +72,7 @@ _VARYING: Final = {
     "kvp": "kV",
     "x_ray_tube_current": "mA",
     "exposure": "mAs",
+    "gantry_angle": "deg",
     "b_value": "s/mm2",
     "positioner_primary_angle": "deg",
     "positioner_secondary_angle": "deg",
@@ -132,6 +133,9 @@ def pixel_labels(table: FrameTable) -> tuple[dict[str, Coordinate], dict[str, An
     )
     names = ("image_position_patient", "image_orientation_patient")
     attrs = {name: attributes[name] for name in names if name in attributes}
+    if not has_spacing(spacings).all():
+        get = table.images[table.image[0]].header.elements.get
+        spacings = np.array([get(tags.IMAGE_PLANE_PIXEL_SPACING, "DS")], np.float64)
     if not has_spacing(spacings).all() or (spacings != spacings[0]).any():
         return {}, attrs
     attrs["pixel_spacing"] = spacings[0].tolist()

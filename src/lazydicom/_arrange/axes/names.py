@@ -10,6 +10,7 @@ VALUE_AXES: Final = {
     "respiratory_phase": ("respiratory_phase", "%"),
     "segment": ("segment_number", ""),
     "location": ("longitudinal_distance", "mm"),
+    "depth": ("slide_z", "um"),
 }
 """Axes whose coordinate is a column: its name, and its unit."""
 COUNTED_AXES: Final = {
@@ -49,5 +50,6 @@ AXIS_ORDER: Final = (
     "segment",
     "dimension",
     "location",
+    "depth",
 )
 """From the slowest axis to the fastest; then come z, y, x."""
