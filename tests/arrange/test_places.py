@@ -220,3 +220,77 @@ def test_rows_and_columns_are_at_right_angles(tmp_path: Path, degrees: int) -> N
 
     with pytest.raises(InvalidDicomError, match="degrees apart, expected 90"):
         lazydicom.open_series(tmp_path)
+
+
+@pytest.mark.parametrize("told", ["number", "pause"])
+@pytest.mark.parametrize("passes", [2, 3, 5])
+@pytest.mark.parametrize("start", [22.5, 24.0])
+def test_passes_that_begin_between_planes_are_volumes(
+    tmp_path: Path, told: str, passes: int, start: float
+) -> None:
+    for a in range(passes):
+        for k in range(6):
+            more: Any = {"AcquisitionNumber": a + 1} if told == "number" else {}
+            clock = f"12{a:02d}{k:02d}"
+            more |= {"AcquisitionDate": DAY, "AcquisitionTime": clock}
+            place = (0, 0, 5.0 * k + start * a)
+            plane(tmp_path, 10 * a + k, place, sop_class=CT, **more)
+
+    with pytest.raises(InvalidDicomError, match=f"of {passes} volumes by"):
+        lazydicom.open_series(tmp_path)
+    pieces = [corner(piece) for piece in lazydicom.open_study(tmp_path).values()]
+
+    assert pieces == [[10 * a + k for k in range(6)] for a in range(passes)]
+
+
+@pytest.mark.parametrize("passes", [2, 3, 4])
+@pytest.mark.parametrize("shared", [1, 3])
+def test_passes_that_share_planes_are_volumes(
+    tmp_path: Path, passes: int, shared: int
+) -> None:
+    for a in range(passes):
+        for k in range(6):
+            place = (0, 0, 5.0 * (k + (6 - shared) * a))
+            number: Any = {"AcquisitionNumber": a + 1}
+            plane(tmp_path, 10 * a + k, place, sop_class=CT, **number)
+
+    with pytest.raises(InvalidDicomError, match=f"of {passes} volumes by Acquisition"):
+        lazydicom.open_series(tmp_path)
+    pieces = [corner(piece) for piece in lazydicom.open_study(tmp_path).values()]
+
+    assert pieces == [[10 * a + k for k in range(6)] for a in range(passes)]
+
+
+@pytest.mark.parametrize("lost", [(0, 2), (1, 1), (1, 3)])
+@pytest.mark.parametrize("sideways", [0.0, 40.0])
+def test_stacks_stay_apart_where_planes_are_lost(
+    tmp_path: Path, lost: tuple[int, int], sideways: float
+) -> None:
+    for s in range(2):
+        for k in range(5):
+            if (s, k) != lost:
+                place = (0.0, sideways * s, 3.0 * k + 7 * s)
+                stack: Any = {"StackID": str(s + 1)}
+                plane(tmp_path, 10 * s + k, place, **stack)
+
+    with pytest.raises(InvalidDicomError, match="2 volumes by Stack ID"):
+        lazydicom.open_series(tmp_path)
+    pieces = [corner(piece) for piece in lazydicom.open_study(tmp_path).values()]
+
+    assert sum(map(len, pieces)) == 9
+    assert all(len({value // 10 for value in piece}) == 1 for piece in pieces)
+
+
+@pytest.mark.parametrize("times", [2, 4])
+def test_fields_of_view_keep_their_times(tmp_path: Path, times: int) -> None:
+    for t in range(times):
+        for s in range(2):
+            for k in range(3):
+                place = (-80.0 + 100 * s, 0.0, 3.0 * k)
+                clock: Any = {"AcquisitionTime": f"1200{10 * t + 5 * s:02d}"}
+                plane(tmp_path, 100 * s + 10 * t + k, place, **clock)
+
+    pieces = [corner(piece) for piece in lazydicom.open_study(tmp_path).values()]
+
+    volumes = np.add.outer(10 * np.arange(times), np.arange(3))
+    assert sorted(pieces) == [volumes.tolist(), (100 + volumes).tolist()]

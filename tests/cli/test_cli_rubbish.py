@@ -11,6 +11,7 @@ import pytest
 from command_line import run
 from dicom_files import element, make_native
 from series_files import write_instance, write_volume
+from written_series import plane
 
 import lazydicom
 
@@ -106,3 +107,29 @@ def test_several_arguments_are_one_study(tmp_path: Path) -> None:
 
 def test_no_argument_is_a_usage_error() -> None:
     assert run("info").exit_code == 2
+
+
+def test_info_succeeds_where_something_opens_and_fails_where_nothing_does(
+    tmp_path: Path,
+) -> None:
+    for name in ("good", "bad", "empty"):
+        (tmp_path / name).mkdir()
+    path = plane(tmp_path / "good", 1, (0, 0, 0))
+    (tmp_path / "bad" / "a.txt").write_text("hello")
+    cut = tmp_path / "cut.dcm"
+    cut.write_bytes(path.read_bytes()[:-10])
+    good, bad, empty = (str(tmp_path / name) for name in ("good", "bad", "empty"))
+
+    for arguments, code in [
+        ([good], 0),
+        ([str(path)], 0),
+        ([good, bad], 0),
+        ([good, str(tmp_path / "none")], 0),
+        ([good, str(cut)], 0),
+        ([bad], 1),
+        ([empty], 1),
+        ([str(tmp_path / "none")], 1),
+        ([str(cut)], 1),
+        ([], 2),
+    ]:
+        assert run("info", *arguments).exit_code == code, arguments

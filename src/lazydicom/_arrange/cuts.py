@@ -24,15 +24,25 @@ _KEYS: Final = {
     "stack_id": "Stack ID",
     "acquisition_number": "Acquisition Number",
     "temporal_position": "Temporal Position",
+    "acquisition_time": "a pause of Acquisition Time",
 }
 _HALF: Final = 0.5
+_PAUSE: Final = 5
+"""Times the usual interval between frames."""
 
 
 def header_cut(placed: PlacedFrames, place: Place) -> Fault | None:
-    """Return the cut into volumes that are regular by themselves, each by its number."""
+    """Return the cut into volumes that are regular by themselves, each by its number.
+
+    Planes of a stack that are lost leave it a stack.
+    """
+    several = bool(placed.axes) or placed.planes.fields.max() > 0
     for column, name in _KEYS.items():
+        if column == "acquisition_time" and several:
+            continue  # volumes have pauses, too
         codes = _codes(placed.table, column)
-        parts = _regular_parts(placed.table, codes, place)
+        holes = column == "stack_id"
+        parts = _regular_parts(placed.table, codes, place, may_lack=holes)
         if parts:
             text = f"Frames are of {len(parts)} volumes by {name}: "
             firsts = np.unique(codes, return_index=True)[1]
@@ -44,10 +54,12 @@ def header_cut(placed: PlacedFrames, place: Place) -> Fault | None:
 def overlapping_acquisitions(placed: PlacedFrames, place: Place) -> Fault | None:
     """Find acquisitions that share some planes, as passes do; volumes share them all."""
     codes = _codes(placed.table, "acquisition_number")
-    if codes.max() != 1:
+    count = int(codes.max()) + 1
+    if not 1 < count <= _MOST_PARTS:
         return None
-    first, second = (set(placed.planes.index[codes == k].tolist()) for k in range(2))
-    if first <= second or second <= first:
+    planes = [set(placed.planes.index[codes == k].tolist()) for k in range(count)]
+    planes.sort(key=min)
+    if any(one <= other or other <= one for one, other in pairwise(planes)):
         return None
     return header_cut(placed, place)
 
@@ -89,28 +101,46 @@ def place_moved(placed: PlacedFrames, place: Place, pixel_mm: float) -> Planes |
 
 
 def _codes(table: FrameTable, column: str) -> Codes:
+    if column == "acquisition_time":
+        return _between_pauses(table.numbers(column)[:, 0])
     text = column == "stack_id"
     return coded(table.text(column) if text else table.numbers(column))
 
 
+def _between_pauses(seconds: NDArray[np.float64]) -> Codes:
+    """Return the number of the scan of each frame: a pause is far longer than others."""
+    codes = np.zeros(len(seconds), np.int64)
+    if len(seconds) < 2 or not np.isfinite(seconds).all():
+        return codes
+    order = np.argsort(seconds, kind="stable")
+    steps = np.diff(seconds[order])
+    pause = _PAUSE * float(np.quantile(steps, 0.5, method="lower"))
+    codes[order] = np.concatenate([[0], np.cumsum((steps > pause) & (steps > 1))])
+    return codes
+
+
 def _regular_parts(
-    table: FrameTable, codes: Codes, place: Place
+    table: FrameTable, codes: Codes, place: Place, *, may_lack: bool = False
 ) -> list[PlacedFrames] | None:
-    """Return the parts, ``None`` unless there are several and each is a regular volume."""
+    """Return the parts, ``None`` unless there are several and each is a regular volume.
+
+    One that `may_lack` planes is regular but for them.
+    """
     count = int(codes.max()) + 1
     if not 1 < count <= _MOST_PARTS:
         return None
-    parts = list(_placed_parts(table, codes, place))
+    parts = list(_placed_parts(table, codes, place, may_lack=may_lack))
     return parts if len(parts) == count else None
 
 
 def _placed_parts(
-    table: FrameTable, codes: Codes, place: Place
+    table: FrameTable, codes: Codes, place: Place, *, may_lack: bool
 ) -> Iterator[PlacedFrames]:
     """Yield the parts up to the first that is no regular volume."""
     for code in range(int(codes.max()) + 1):
         part = place(table.take(np.flatnonzero(codes == code)))
-        if len(part.planes.z) < _FEWEST or next(faults_of(part), None) is not None:
+        faults = (f for f in faults_of(part) if not (may_lack and f.can_be_filled))
+        if len(part.planes.z) < _FEWEST or next(faults, None) is not None:
             return
         yield part
 
