@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,7 +22,7 @@ from written_series import (
 )
 
 import lazydicom
-from lazydicom.errors import InvalidDicomError
+from lazydicom.errors import InvalidDicomError, LazyDicomWarning
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -435,3 +436,80 @@ def test_images_of_a_linac_have_angles_and_pixels_in_mm(tmp_path: Path) -> None:
     assert angles.values.tolist() == [0, 90, 180]
     assert array.coords["y"].values.tolist() == [0, 0.5, 1, 1.5]
     assert array.coords["x"].values.tolist() == [0, 0.25, 0.5, 0.75, 1]
+
+
+VECTORS: dict[str, tuple[int, str]] = {
+    "energy_window": (0x00540010, "EnergyWindowVector"),
+    "detector": (0x00540020, "DetectorVector"),
+    "phase": (0x00540030, "PhaseVector"),
+    "rotation": (0x00540050, "RotationVector"),
+    "rr_interval": (0x00540060, "RRIntervalVector"),
+    "time_slot": (0x00540070, "TimeSlotVector"),
+    "slice": (0x00540080, "SliceVector"),
+    "angular_view": (0x00540090, "AngularViewVector"),
+    "time_slice": (0x00540100, "TimeSliceVector"),
+}
+
+
+def _nuclear(folder: Path, vectors: dict[str, list[int]], **more: Any) -> None:  # noqa: ANN401
+    frames = max(map(len, vectors.values()))
+    pointer = [VECTORS[name][0] for name in vectors]
+    own = {VECTORS[name][1]: values for name, values in vectors.items()}
+    own |= {"FrameIncrementPointer": pointer, **more}
+    write(folder, NM, range(frames), frames=frames, Modality="NM", **own)
+
+
+@pytest.mark.parametrize(
+    "names", list(itertools.combinations(VECTORS, 3)), ids="-".join
+)
+def test_any_three_vectors_of_nm_are_three_axes(
+    tmp_path: Path, names: tuple[str, ...]
+) -> None:
+    grid = list(np.ndindex(2, 2, 3))
+    vectors = {name: [g[k] + 1 for g in grid] for k, name in enumerate(names)}
+    _nuclear(tmp_path, vectors)
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert set(array.dims) == {*names, "y", "x"}
+    order = [array.dims.index(name) for name in names]
+    values = np.asarray(array)[..., 0, 0].transpose(order)
+    assert values.ravel().tolist() == list(range(12))
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [([1, 1, 1, 2, 2], [1, 2, 3, 1, 2]), ([1, 1, 1, 2, 2, 2], [1, 2, 3, 1, 2, 2])],
+    ids=["unbalanced", "doubled"],
+)
+def test_vectors_that_make_no_grid_are_coordinates(
+    tmp_path: Path, first: list[int], second: list[int]
+) -> None:
+    _nuclear(tmp_path, {"phase": first, "time_slice": second})
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert array.dims == ("frame", "y", "x")
+    assert corner(array) == list(range(len(first)))
+    assert array.coords["phase"].values.tolist() == first
+    assert array.coords["time_slice"].values.tolist() == second
+
+
+def test_a_vector_of_another_length_is_left_out_with_a_warning(tmp_path: Path) -> None:
+    _nuclear(tmp_path, {"energy_window": [1, 1, 2], "detector": [1, 2, 1, 2]})
+
+    with pytest.warns(LazyDicomWarning, match="energy window, found 3"):
+        array = lazydicom.open_series(tmp_path)
+
+    assert array.dims == ("frame", "y", "x")
+    assert array.coords["detector"].values.tolist() == [1, 2, 1, 2]
+
+
+def test_vectors_that_no_pointer_names_are_axes(tmp_path: Path) -> None:
+    vectors = {"energy_window": [1, 1, 2, 2], "detector": [1, 2, 1, 2]}
+    _nuclear(tmp_path, vectors, FrameIncrementPointer=None)
+
+    array = lazydicom.open_series(tmp_path)
+
+    assert array.dims == ("energy_window", "detector", "y", "x")
+    assert corner(array) == [[0, 1], [2, 3]]

@@ -89,7 +89,10 @@ def named_axes(table: FrameTable) -> list[Axis]:
         return []
     planes = np.zeros(len(table), np.int64)
     axes = find_axes(table, planes)
-    return axes if _fullness(axes, planes) == 1 else []
+    places = combine(planes, *(axis.codes for axis in axes))
+    told = all(determined(places, coded(table.numbers(name))) for name in COUNTED_AXES)
+    counted = any(_kind(axis.name) == "repeat" for axis in axes)
+    return axes if told and not counted and _fullness(axes, planes) == 1 else []
 
 
 def _find(table: FrameTable, planes: Codes, *, balanced: bool) -> list[Axis]:

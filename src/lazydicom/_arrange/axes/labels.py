@@ -315,8 +315,9 @@ def varying_labels(
     """Return coordinates of the columns in which frames differ."""
     coords = {
         name: spread(table.numbers(name)[:, 0], places, dims, units)
-        for name, units in _VARYING.items()
-        if name not in dims and _varies(table.numbers(name))
+        for name, units in {**_VARYING, **dict.fromkeys(COUNTED_AXES, "")}.items()
+        if name not in dims and (name != "slice" or "z" not in dims)
+        if _varies(table.numbers(name))
     }
     seconds = table.numbers("acquisition_time")[:, 0]
     if np.isfinite(seconds).all() and np.ptp(seconds) > 0:

@@ -14,6 +14,7 @@ from lazydicom._arrange.kinds.pointer import pointed_tags
 from lazydicom._header import tags
 from lazydicom._header.columns.column import Columns
 from lazydicom._header.header import Header, read_sequence
+from lazydicom.errors import warn
 
 if TYPE_CHECKING:
     from pydicom import Dataset
@@ -59,11 +60,16 @@ def nuclear_columns(header: Header, frames: int) -> Columns:
 
 
 def _vectors(header: Header, frames: int) -> Iterator[tuple[str, NDArray[np.float64]]]:
-    """Yield the vectors that are named and have a value per frame."""
-    for tag in pointed_tags(header, VECTORS):
+    """Yield the vectors that are named, all where none is, and have a value per frame."""
+    pointed = pointed_tags(header, VECTORS)
+    for tag in pointed or VECTORS:
         values = np.array(header.elements.get(tag, "US"), np.float64)
         if len(values) == frames:
             yield VECTORS[tag], values
+        elif pointed:
+            name = VECTORS[tag].replace("_", " ")
+            message = f"Expected {frames} values in the vector of {name}, found "
+            warn(f"{message}{len(values)}: it is left out", url=header.url)
 
 
 def _energies(header: Header, windows: NDArray[np.float64]) -> Columns:
