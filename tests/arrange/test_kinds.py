@@ -454,7 +454,7 @@ VECTORS: dict[str, tuple[int, str]] = {
 def _nuclear(folder: Path, vectors: dict[str, list[int]], **more: Any) -> None:  # noqa: ANN401
     frames = max(map(len, vectors.values()))
     pointer = [VECTORS[name][0] for name in vectors]
-    own = {VECTORS[name][1]: values for name, values in vectors.items()}
+    own: Any = {VECTORS[name][1]: values for name, values in vectors.items()}
     own |= {"FrameIncrementPointer": pointer, **more}
     write(folder, NM, range(frames), frames=frames, Modality="NM", **own)
 

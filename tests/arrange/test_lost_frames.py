@@ -25,7 +25,7 @@ DELAYS: Final[dict[str, Delay]] = {
     "none": lambda _k, _planes: 0.0,
     "at the start": lambda k, _planes: 0.05 * k,
     "spread": lambda k, planes: 1.4 * k / planes,
-    "interleaved": lambda k, planes: 1.2 * (k // 2 + k % 2 * (planes + 1) / 2) / planes,
+    "interleaved": lambda k, planes: 1.0 * (k // 2 + k % 2 * (planes + 1) / 2) / planes,
     "backwards": lambda k, planes: 1.4 * (planes - 1 - k) / planes,
 }
 LOST: Final = {
@@ -160,3 +160,54 @@ def test_whatever_is_lost_no_volume_mixes_times(
     for place in lost:
         expected[place] = 999
     assert corner(array) == expected.tolist()
+
+
+@pytest.mark.parametrize("stopped", [1, 3, 5])
+@pytest.mark.parametrize("times", [3, 5])
+def test_a_scan_that_was_stopped_lacks_its_last_frames(
+    tmp_path: Path, stopped: int, times: int
+) -> None:
+    for t, k in np.ndindex(times, 6):
+        if t < times - 1 or k < stopped:
+            clock: Any = {"AcquisitionTime": _clock(3 * t + 0.5 * k)}
+            plane(tmp_path, 10 * t + k, (0, 0, 3.0 * k), **clock)
+
+    with pytest.warns(LazyDicomWarning, match=f"{6 - stopped} of {6 * times} frames"):
+        array = lazydicom.open_series(tmp_path, on_gap="fill", fill_value=999)
+
+    expected = np.add.outer(10 * np.arange(times), np.arange(6))
+    expected[-1, stopped:] = 999
+    assert corner(array) == expected.tolist()
+
+
+@pytest.mark.parametrize("times", [4, 6])
+def test_instance_numbers_alone_tell_what_each_plane_lacks(
+    tmp_path: Path, times: int
+) -> None:
+    lost = {(1, 0), (2, 1), (0, 2)}
+    for t, k in np.ndindex(times, 3):
+        if (t, k) not in lost:
+            number: Any = {"InstanceNumber": 1 + 3 * t + k}
+            plane(tmp_path, 10 * t + k, (0, 0, 3.0 * k), **number)
+
+    with pytest.raises(InvalidDicomError, match=f"3 of {3 * times} frames are missing"):
+        lazydicom.open_series(tmp_path)
+
+
+@pytest.mark.parametrize("lost", [(1, 2), (0, 0), (2, 3)])
+def test_volumes_that_moved_may_lack_a_frame(
+    tmp_path: Path, lost: tuple[int, int]
+) -> None:
+    for t, k in np.ndindex(3, 4):
+        if (t, k) != lost:
+            place = (0.1 * t, 0.05 * t, 3.0 * k + 0.07 * t)
+            more: Any = {"AcquisitionNumber": t + 1, "AcquisitionTime": _clock(2 * t)}
+            plane(tmp_path, 10 * t + k, place, **more)
+
+    with pytest.raises(InvalidDicomError, match=f"1 of 12 frames.*time {lost[0]}"):
+        lazydicom.open_series(tmp_path)
+    pieces = [corner(piece) for piece in lazydicom.open_study(tmp_path).values()]
+
+    for piece in pieces:
+        volumes = np.atleast_2d(piece) // 10
+        assert (np.ptp(volumes, axis=1) == 0).all()

@@ -79,24 +79,26 @@ def shifted_acquisitions(placed: PlacedFrames, place: Place) -> Fault | None:
 def place_moved(placed: PlacedFrames, place: Place, pixel_mm: float) -> Planes | None:
     """Return the planes of volumes that are one but for a movement of less than a pixel.
 
-    A plane is then that of the same rank in each volume.
+    A plane is then that of the fullest volume which lies nearest.
     """
     for column in ("temporal_position", "acquisition_number"):
         codes = _codes(placed.table, column)
-        parts = _regular_parts(placed.table, codes, place)
-        if not parts or len({len(part.planes.z) for part in parts}) > 1:
+        parts = _regular_parts(placed.table, codes, place, may_lack=True)
+        if not parts:
             continue
-        first = parts[0]
-        gap = float(np.diff(first.planes.z).min())
-        moves = [part.planes.positions - first.planes.positions for part in parts]
-        far = max(float(np.abs(move).max()) for move in moves)
+        fullest = max(parts, key=lambda part: len(part.planes.z)).planes
+        gap = float(np.diff(fullest.z).min())
+        index = np.empty(len(codes), np.int64)
+        far = 0.0
+        for k, part in enumerate(parts):
+            nearest = np.abs(part.planes.z[:, None] - fullest.z).argmin(axis=1)
+            moves = part.planes.positions - fullest.positions[nearest]
+            far = max(far, float(np.abs(moves).max()))
+            index[codes == k] = nearest[part.planes.index]
         if far >= min(pixel_mm, _HALF * gap):
             continue
-        index = np.empty(len(codes), np.int64)
-        for k, part in enumerate(parts):
-            index[codes == k] = part.planes.index
         fields = np.zeros(len(index), np.int64)
-        return Planes(index, first.planes.positions, first.planes.z, fields)
+        return Planes(index, fullest.positions, fullest.z, fields)
     return None
 
 

@@ -143,7 +143,8 @@ def _find_faults(placed: PlacedFrames) -> tuple[PlacedFrames, list[Fault]]:
         return placed, faults if passes is None else [passes]
     planes = place_moved(placed, _place, _pixel_mm(placed.table))
     if planes is not None:
-        return _with_planes(placed.table, planes), []
+        moved = _with_planes(placed.table, planes)
+        return moved, list(faults_of(moved))
     cut = header_cut(placed, _place)
     if cut is None:
         return placed, faults

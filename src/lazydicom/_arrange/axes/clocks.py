@@ -56,7 +56,8 @@ def steps_are_lost(cells: Codes, values: Numbers, ranks: Codes) -> bool:
     times = np.empty((int(cells.max()) + 1, size))
     times[cells, ranks] = values
     intervals = np.diff(times, axis=1)
-    relative = intervals / np.median(intervals, axis=1, keepdims=True)
+    usual = np.quantile(intervals, 0.5, axis=1, keepdims=True, method="lower")
+    relative = intervals / usual
     longest, shortest = relative.max(axis=0), relative.min(axis=0)
     return bool(((longest >= _LOST) & (longest - shortest > _LOST - 1)).any())
 
@@ -83,7 +84,7 @@ def ticks(cells: Codes, values: Numbers, *, steady: float = STEADY) -> Codes | N
     ]
     known = [codes for codes in grids if codes is not None]
     if known:
-        return min(known, key=lambda codes: int(codes.max()))
+        return min(known, key=_fewest_then_stopped)
     return _counted(cells, (values - _firsts(cells, values)[cells]) / interval, steady)
 
 
@@ -161,6 +162,11 @@ def _delays_of_pairs(cells: Codes, values: Numbers, apart: float) -> Numbers:
         nearest = best[np.abs(differences[best]).argmin()]
         delays[cell] = differences[first[nearest] : last[nearest]].mean()
     return delays
+
+
+def _fewest_then_stopped(codes: Codes) -> tuple[int, int]:
+    """Prefer few ticks; then a scan that was stopped to one that began in the middle."""
+    return int(codes.max()), -int((codes == 0).sum())
 
 
 def _counted(cells: Codes, steps: Numbers, steady: float) -> Codes | None:
