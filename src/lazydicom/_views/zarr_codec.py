@@ -291,5 +291,5 @@ def _read_only() -> UnsupportedError:
 
 try:  # an entry point names it, and imagecodecs may have registered its own
     get_codec_class(JPEG_NAME)
-except KeyError:
+except (KeyError, ValueError):  # zarr 3.1, and 3.4
     register_codec(JPEG_NAME, JpegCodec)
