@@ -342,6 +342,7 @@ def altered(
         {"swapped_pairs": 1},
         {"proven": None},
         {"version": {}},
+        {"version": [[], {}]},
         {"size": 600},
         {"ends": None},
         {"ends": [0, 1]},

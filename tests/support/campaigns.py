@@ -619,7 +619,7 @@ def kills(count: int, seed: int) -> int:
             .astype(np.uint16)
         )
         (folder / "a.dcm").write_bytes(make_native(pixels))
-        address = stack.enter_context(scheduler(folder))
+        address = stack.enter_context(scheduler())
         stack.enter_context(worker(address, folder / "first"))
         client = stack.enter_context(Client(address, set_as_default=False))  # type: ignore[no-untyped-call]
         for number in range(count):

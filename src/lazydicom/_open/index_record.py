@@ -256,7 +256,7 @@ def from_record(
     saved = IndexRecord(
         name=record["name"],
         size=record["size"],
-        version=tuple(record["version"]),
+        version=_version(record["version"]),
         node=None if record["node"] is None else _node(record["node"]),
         ends=_ends(record["ends"]),
         pixel=_pixel(record["pixel"]),
@@ -278,6 +278,12 @@ def _check_kinds(values: Mapping[str, Any], kinds: Mapping[str, type]) -> None:
     for name, kind in kinds.items():
         if type(values[name]) is not kind:
             raise TypeError(name)
+
+
+def _version(values: list[Any]) -> tuple[int | str, ...]:
+    if any(type(one) not in {int, str} for one in values):
+        raise TypeError("version")
+    return tuple(values)
 
 
 def _node(values: list[Any]) -> Node:
