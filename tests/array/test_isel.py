@@ -15,6 +15,7 @@ from tiled_arrays import tiled_array
 from tools import require_shared_data
 
 import lazydicom
+from lazydicom._array.coordinate import Coordinate, crop_coordinates
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -196,3 +197,16 @@ def test_a_part_that_is_none_is_refused(
 
     with pytest.raises(error, match=message):
         array.isel(**keys)
+
+
+@pytest.mark.parametrize("last", [slice(None, None, -2), slice(1, 3), slice(3, 1)])
+def test_a_coordinate_of_two_axes_is_cut_along_both(last: slice) -> None:
+    values = np.arange(12).reshape(3, 4)
+    seconds = {"acquired": Coordinate(("time", "z"), values, "s")}
+
+    cropped = crop_coordinates(
+        seconds, {"time": range(2, -1, -1), "z": range(4)[last], "y": range(5)}
+    )
+
+    assert np.array_equal(cropped["acquired"].values, values[::-1, last])
+    assert cropped["acquired"].dims == ("time", "z")

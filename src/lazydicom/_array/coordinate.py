@@ -91,5 +91,10 @@ def _first_and_step(key: int | range | None) -> tuple[int, int]:
     return key[0], key.step if len(key) > 1 else 1
 
 
-def _index(key: int | range | slice) -> Any:  # noqa: ANN401 (NumPy's)
-    return np.asarray(key, np.intp) if isinstance(key, range) else key
+def _index(key: int | range | slice) -> int | slice:
+    if not isinstance(key, range):
+        return key
+    if not key:
+        return slice(0)  # what counts down from before the first one starts at -1
+    stop = key.stop  # two slices cut each its own axis; two arrays would be paired
+    return slice(key.start, None if stop < 0 else stop, key.step)
