@@ -50,7 +50,7 @@ from lazydicom._arrange.geometry import (
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable, FrameTableLoader
-from lazydicom._array.grid import HOLE, FrameGrid
+from lazydicom._array.grid import HOLE, FrameGrid, empty_places
 from lazydicom._array.image import DicomImage
 from lazydicom.errors import InvalidDicomError, warn
 
@@ -234,7 +234,7 @@ def _on_grid(placed: PlacedFrames, choices: Choices) -> DicomArray:
     assert stack is not None, "uneven gaps were cut or refused"
     dims = (*(axis.name for axis in axes), "z")
     shape = (*(axis.length for axis in axes), int(stack.slots[-1]) + 1)
-    places = np.full(shape, HOLE, np.int64)
+    places = empty_places(shape, url=table.images[0].url)
     slot = stack.slots[placed.planes.index]
     places[(*(axis.codes for axis in axes), slot)] = np.arange(len(table))
     frame_shape = table.images[0].plane_shape
@@ -284,7 +284,8 @@ def _without_geometry(table: FrameTable, choices: Choices) -> DicomArray:
     if not axes:
         return _line_up(table, choices)
     dims = tuple(axis.name for axis in axes)
-    places = np.full(tuple(axis.length for axis in axes), HOLE, np.int64)
+    shape = [axis.length for axis in axes]
+    places = empty_places(shape, url=table.images[0].url)
     places[tuple(axis.codes for axis in axes)] = np.arange(len(table))
     coords, attrs = frame_labels(table, places, dims, source=choices.source)
     for axis in axes:

@@ -14,14 +14,32 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._bytes.cached import cached
+from lazydicom.errors import LimitError
 
 HOLE: Final = -1
 """No frame stands here."""
 NOT_READ: Final = -2
 """A frame may stand here, nobody asks for it."""
+MAX_PLACES: Final = 1 << 24
+"""16,777,216: no object is known with a tenth of that, and a few bytes claim more."""
 
 AxisCrop: TypeAlias = int | range
 """Positions of an axis that an array has; an integer: the axis is gone."""
+
+
+def empty_places(shape: Sequence[int], *, url: str) -> NDArray[np.int64]:
+    """Return a grid of holes, to put frames into.
+
+    Raises
+    ------
+    LimitError
+        If it has more than `MAX_PLACES`: positions, sizes and counts are mere claims.
+    """
+    count = math.prod(map(int, shape))
+    if count > MAX_PLACES:
+        message = f"Expected at most {MAX_PLACES} places of frames, found {count}"
+        raise LimitError(message, url=url)
+    return np.full(tuple(shape), HOLE, np.int64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from lazydicom._arrange.segments.planes import FramePlaces, place_frames
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable, FrameTableLoader
-from lazydicom._array.grid import HOLE, FrameGrid
+from lazydicom._array.grid import FrameGrid, empty_places
 from lazydicom._header.elements import technical_attributes
 from lazydicom.errors import InvalidDicomError
 
@@ -94,6 +94,7 @@ def _put(
     at: tuple[NDArray[np.int64], ...] = (index, places.z)
     if places.tile is not None:
         shape, at = (*shape, *places.tiles), (*at, *places.tile)
+    numbers = empty_places(shape, url=table.images[0].url)
     flat = np.ravel_multi_index(at, shape)
     order = np.argsort(flat, kind="stable")
     twice = np.flatnonzero(np.diff(flat[order]) == 0)
@@ -102,9 +103,8 @@ def _put(
         image = table.images[table.image[second]]
         message = f"Frame has the segment and the place of frame {table.frame[first]}"
         raise InvalidDicomError(message, url=image.url, frame=int(table.frame[second]))
-    numbers = np.full(int(np.prod(shape)), HOLE, np.int64)
-    numbers[flat] = table.grid_numbers
-    return numbers.reshape(shape)
+    numbers.reshape(-1)[flat] = table.grid_numbers
+    return numbers
 
 
 def _array(

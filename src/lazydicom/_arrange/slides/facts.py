@@ -12,8 +12,10 @@ from lazydicom._header.columns.functional_groups import functional_group_columns
 from lazydicom._header.columns.sequences import sequence_values
 from lazydicom._header.header import Header
 from lazydicom._header.values import decode_as
-from lazydicom.errors import InvalidDicomError, redact_url
+from lazydicom.errors import InvalidDicomError, LimitError, redact_url
 
+_LONGEST_SIDE: Final = 1 << 23
+"""8,388,608 pixels: two metres of a quarter of a micrometre."""
 _KIND: Final = 2
 """Place of the kind of image among the values of Image Type."""
 
@@ -91,6 +93,8 @@ def read_facts(image: DicomImage) -> SlideFacts:
     ------
     InvalidDicomError
         If it has no matrix, or one without pixels.
+    LimitError
+        If its matrix is longer than any slide.
     """
     header = image.header
     full = _text(header, tags.DIMENSION_ORGANIZATION_TYPE, "CS") == "TILED_FULL"
@@ -151,6 +155,11 @@ def _matrix(image: DicomImage) -> tuple[int, int]:
     if not rows or not columns:
         message = f"Expected a total pixel matrix, found {rows or 0}×{columns or 0}"
         raise InvalidDicomError(message, url=image.url, frame=0)
+    if max(rows, columns) > _LONGEST_SIDE:
+        text = (
+            f"Expected at most {_LONGEST_SIDE} pixels along a side of the total pixel"
+        )
+        raise LimitError(f"{text} matrix, found {rows}×{columns}", url=image.url)
     return rows, columns
 
 

@@ -20,7 +20,7 @@ from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
 from lazydicom._array.frame_table import FrameTableLoader
-from lazydicom._array.grid import HOLE, FrameGrid, Tiles
+from lazydicom._array.grid import HOLE, FrameGrid, Tiles, empty_places
 from lazydicom._header.elements import technical_attributes
 from lazydicom.errors import InvalidDicomError, warn
 
@@ -162,10 +162,12 @@ def _numbers(level: _Level) -> NDArray[np.int64]:
     ------
     InvalidDicomError
         If two tiles stand at one place.
+    LimitError
+        If the matrix claims more places than any slide has.
     """
     down, across = level.first.tiles
     shape = (len(level.paths), len(level.heights), down, across)
-    numbers = np.full(shape, HOLE, np.int64)
+    numbers = empty_places(shape, url=level.first.image.url)
     flat = numbers.reshape(-1)
     sources: list[tuple[SlideFacts, int]] = []
     for placed in level.tiles:
@@ -176,7 +178,7 @@ def _numbers(level: _Level) -> NDArray[np.int64]:
             sources.append((one, firsts[-1]))
             firsts.append(firsts[-1] + len(one.image))
         own = np.array(firsts)[placed.part] + placed.frame
-        counts = np.bincount(place, minlength=flat.size)
+        counts = np.bincount(place)
         if counts.max() > 1:
             again = np.flatnonzero(place == counts.argmax())[:2]
             _refuse_twice(sources, own[again].tolist(), int(place[again[0]]), shape)
