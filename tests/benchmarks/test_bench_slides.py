@@ -160,7 +160,7 @@ def test_a_region_inside_tiles_costs_its_tiles(
     alone = best_seconds(
         {"1 thread": one, "floor": floor}, rounds=15, clock=time.thread_time
     )
-    best = best_seconds({"2 threads": two, "floor": floor}, rounds=15)
+    best = best_seconds({"2 threads": two, "floor": floor}, rounds=60)
 
     report("1024² pixels, not aligned: the work of one thread", alone, ours="1 thread")
     report("1024² pixels, not aligned", best, ours="2 threads")
