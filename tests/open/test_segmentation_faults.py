@@ -263,3 +263,43 @@ def test_two_segmentations_are_not_one(tmp_path: Path) -> None:
 
     with pytest.raises(InvalidDicomError, match="Expected one segmentation, found 2"):
         lazydicom.open_segmentation(paths)
+
+
+def label_map_file(path: Path, change: Callable[[Any], object]) -> Path:
+    """Write a label map of 8 bits that was changed."""
+    labels = label_map(TRUTH, NUMBERS).astype(np.uint8)
+    write_segmentation(path, make_ct(), labels, "LABELMAP")
+    dataset = pydicom.dcmread(path)
+    change(dataset)
+    dataset.save_as(path)
+    return path
+
+
+@pytest.mark.parametrize("on_unknown", ["error", "keep"])
+@pytest.mark.parametrize("number", [256, 257, 300, 65_535])
+def test_a_segment_that_no_stored_value_can_be_is_no_other_segment(
+    tmp_path: Path,
+    number: int,
+    on_unknown: Any,  # noqa: ANN401
+) -> None:
+    def renumber(dataset: Any) -> None:  # noqa: ANN401
+        dataset.SegmentSequence[-1].SegmentNumber = number
+
+    path = label_map_file(tmp_path / "a.dcm", renumber)
+
+    with pytest.raises(InvalidDicomError, match=f"Segment {number} is beyond"):
+        lazydicom.open_segmentation(path, on_unknown=on_unknown)
+
+
+@pytest.mark.parametrize("padding", [256, 20_035])
+def test_padding_that_no_stored_value_can_be_is_no_background(
+    tmp_path: Path, padding: int
+) -> None:
+    path = label_map_file(
+        tmp_path / "a.dcm", lambda d: d.add_new("PixelPaddingValue", "US", padding)
+    )
+
+    with pytest.warns(LazyDicomWarning, match="Padding Value is beyond"):
+        labels = lazydicom.open_segmentation(path, combine="labelmap")
+
+    assert np.array_equal(np.asarray(labels), label_map(TRUTH, NUMBERS))

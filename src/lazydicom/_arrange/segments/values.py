@@ -22,10 +22,27 @@ Names: TypeAlias = Sequence[int | str] | int | str | None
 
 
 def background(table: FrameTable, described: Sequence[SegmentItem]) -> int:
-    """Return the value of what is no segment."""
+    """Return the value of what is no segment.
+
+    Raises
+    ------
+    InvalidDicomError
+        If a segment has a number that no stored value can be.
+    """
+    image = table.images[0]
+    bits = 8 * image.format.pixel.dtype.itemsize
+    beyond = [s.number for s in described if s.number >> bits]
+    if beyond:
+        message = f"Segment {beyond[0]} is beyond the stored values, of {bits} bits"
+        raise InvalidDicomError(message, url=image.url)
     padding = table.instances["padding_value"][0, 0]
-    if np.isfinite(padding):
+    if 0 <= padding < 1 << bits:
         return int(padding)
+    if np.isfinite(padding):
+        text = (
+            f"Pixel Padding Value is beyond the stored values, of {bits} bits: ignored"
+        )
+        warn(text, url=image.url)
     return next((s.number for s in described if s.is_background), 0)
 
 
