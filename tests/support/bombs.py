@@ -428,6 +428,12 @@ def resized(data: bytes, marker: bytes, at: int, code: str, *values: int) -> byt
     return bytes(changed)
 
 
+def tiled(kind: str, tile: int) -> bytes:
+    """Let a small JPEG 2000 codestream claim 16000² pixels, in tiles of one size."""
+    claim = (16000, 16000, 0, 0, tile, tile)
+    return resized(encoded(kind, (8, 8)), b"\xff\x51", 6, ">IIIIII", *claim)
+
+
 def lossless(rows: int, columns: int, interval: int) -> bytes:
     restart = struct.pack(">BBHH", 0xFF, 0xDD, 4, interval)
     return jpeg(0xC3, rows, columns, b"\0" * 200, restart)
@@ -482,42 +488,18 @@ bomb(
 bomb(
     "JPEG 2000, large frame",
     open_all,
-    file(
-        lambda: coded(
-            resized(
-                encoded("jpeg2k", (8, 8)), b"\xff\x51", 6, ">IIIIII",
-                16000, 16000, 0, 0, 16000, 16000,
-            ),
-            JPEG_2000,
-        )
-    ),
-)  # fmt: skip
+    file(lambda: coded(tiled("jpeg2k", 16000), JPEG_2000)),
+)
 bomb(
     "JPEG 2000, a tile for each pixel",
     open_all,
-    file(
-        lambda: coded(
-            resized(
-                encoded("jpeg2k", (8, 8)), b"\xff\x51", 6, ">IIIIII",
-                16000, 16000, 0, 0, 1, 1,
-            ),
-            JPEG_2000,
-        )
-    ),
-)  # fmt: skip
+    file(lambda: coded(tiled("jpeg2k", 1), JPEG_2000)),
+)
 bomb(
     "HTJ2K, large frame",
     open_all,
-    file(
-        lambda: coded(
-            resized(
-                encoded("htj2k", (8, 8)), b"\xff\x51", 6, ">IIIIII",
-                16000, 16000, 0, 0, 16000, 16000,
-            ),
-            HTJ2K,
-        )
-    ),
-)  # fmt: skip
+    file(lambda: coded(tiled("htj2k", 16000), HTJ2K)),
+)
 bomb(
     "RLE, large frame",
     open_all,

@@ -5,6 +5,7 @@ packed bits, several fragments per frame), references name this one. It holds th
 the frames and calls the decoder that `DicomArray` itself calls.
 """
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from dataclasses import fields as dataclass_fields
@@ -184,26 +185,19 @@ class FramesCodec(Codec):  # type: ignore[misc]
         return ndarray_copy(self.chunk.decode(data), out)
 
 
-@dataclass(frozen=True)
-class ZarrFramesCodec(ArrayBytesCodec):
-    """The codec for Zarr v3: Icechunk and virtual stores."""
+class _ReadCodec(ArrayBytesCodec):
+    """A codec of Zarr v3 that reads alone; every chunk has a length of its own."""
 
-    chunk: ChunkFormat
     is_fixed_size = False
 
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read from ``zarr.json``."""
-        return cls(chunk_format(data["configuration"]))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Write as ``zarr.json`` has it."""
-        return {"name": CODEC_NAME, "configuration": self.chunk.to_json()}
-
     def compute_encoded_size(self, input_byte_length: int, chunk_spec: object) -> int:
-        """Refuse: every frame has a length of its own."""
+        """Refuse: every chunk has a length of its own."""
         del input_byte_length, chunk_spec
         raise _read_only()
+
+    @abstractmethod
+    def _values(self, data: bytes) -> NDArray[Any]:
+        """Decode a chunk."""
 
     async def _decode_single(self, chunk_data: Buffer, chunk_spec: Any) -> NDBuffer:  # noqa: ANN401
         import asyncio
@@ -211,8 +205,7 @@ class ZarrFramesCodec(ArrayBytesCodec):
         return await asyncio.to_thread(self._decode_sync, chunk_data, chunk_spec)
 
     def _decode_sync(self, chunk_data: Buffer, chunk_spec: Any) -> NDBuffer:  # noqa: ANN401
-        data = memoryview(chunk_data.to_bytes())
-        values = self.chunk.decode(data).reshape(chunk_spec.shape)
+        values = self._values(chunk_data.to_bytes()).reshape(chunk_spec.shape)
         buffer: NDBuffer = chunk_spec.prototype.nd_buffer.from_numpy_array(values)
         return buffer
 
@@ -225,7 +218,26 @@ class ZarrFramesCodec(ArrayBytesCodec):
 
 
 @dataclass(frozen=True)
-class JpegCodec(ArrayBytesCodec):
+class ZarrFramesCodec(_ReadCodec):
+    """The codec for Zarr v3: Icechunk and virtual stores."""
+
+    chunk: ChunkFormat
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read from ``zarr.json``."""
+        return cls(chunk_format(data["configuration"]))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Write as ``zarr.json`` has it."""
+        return {"name": CODEC_NAME, "configuration": self.chunk.to_json()}
+
+    def _values(self, data: bytes) -> NDArray[Any]:
+        return self.chunk.decode(memoryview(data))
+
+
+@dataclass(frozen=True)
+class JpegCodec(_ReadCodec):
     """The JPEG codec of Zarr v3, named and configured as imagecodecs does it.
 
     A chunk is one codestream. What its components are is said in ``zarr.json``, never left to
@@ -238,7 +250,6 @@ class JpegCodec(ArrayBytesCodec):
     """What the components of the codestream are, ``None`` for intensities."""
     colorspace_data: str | None = None
     """What they become."""
-    is_fixed_size = False
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -261,28 +272,8 @@ class JpegCodec(ArrayBytesCodec):
         config = {name: value for name, value in named.items() if value}
         return {"name": JPEG_NAME, **({"configuration": config} if config else {})}
 
-    def compute_encoded_size(self, input_byte_length: int, chunk_spec: object) -> int:
-        """Refuse: every codestream has a length of its own."""
-        del input_byte_length, chunk_spec
-        raise _read_only()
-
-    async def _decode_single(self, chunk_data: Buffer, chunk_spec: Any) -> NDBuffer:  # noqa: ANN401
-        import asyncio
-
-        return await asyncio.to_thread(self._decode_sync, chunk_data, chunk_spec)
-
-    def _decode_sync(self, chunk_data: Buffer, chunk_spec: Any) -> NDBuffer:  # noqa: ANN401
-        spaces = (self.colorspace_jpeg, self.colorspace_data)
-        values = decode_told(chunk_data.to_bytes(), *spaces).reshape(chunk_spec.shape)
-        buffer: NDBuffer = chunk_spec.prototype.nd_buffer.from_numpy_array(values)
-        return buffer
-
-    async def _encode_single(self, chunk_data: NDBuffer, chunk_spec: Any) -> Buffer:  # noqa: ANN401
-        return self._encode_sync(chunk_data, chunk_spec)
-
-    def _encode_sync(self, chunk_data: NDBuffer, chunk_spec: object) -> Buffer:
-        del chunk_data, chunk_spec
-        raise _read_only()
+    def _values(self, data: bytes) -> NDArray[Any]:
+        return decode_told(data, self.colorspace_jpeg, self.colorspace_data)
 
 
 def _read_only() -> UnsupportedError:
