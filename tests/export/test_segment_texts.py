@@ -6,13 +6,11 @@ import logging
 import pickle
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
 from segmentation_files import (
-    label_map,
-    last,
     make_ct,
     make_segments,
+    stored_as,
     write_segmentation,
 )
 
@@ -27,9 +25,9 @@ CANARIES = (b"Label ", b"tracking ")
 @pytest.fixture(params=["BINARY", "LABELMAP"])
 def path(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
     truth = make_segments()
-    pixels = last(truth) if request.param == "BINARY" else label_map(truth, (1, 2, 3))
+    pixels = stored_as(request.param, truth)
     made = tmp_path / "seg.dcm"
-    write_segmentation(made, make_ct(), pixels.astype(np.uint8), request.param)
+    write_segmentation(made, make_ct(), pixels, request.param)
     assert all(canary in made.read_bytes() for canary in CANARIES)
     return made
 

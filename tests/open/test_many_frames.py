@@ -7,7 +7,7 @@ from dicom_elements import DEFLATED, EXPLICIT_LITTLE
 from dicom_files import make_native
 
 import lazydicom
-from lazydicom._open.instance import MAX_FRAMES
+from lazydicom._array.grid import MAX_PLACES
 from lazydicom.errors import LimitError
 
 
@@ -15,7 +15,7 @@ from lazydicom.errors import LimitError
 def test_more_frames_than_a_grid_is_made_for_are_refused(
     syntax: str, bits: int
 ) -> None:
-    frames = MAX_FRAMES + 1
+    frames = MAX_PLACES + 1
     pixels = bytes((frames * bits + 15) // 16 * 2)
     file = make_native(
         rows=1,
@@ -28,7 +28,7 @@ def test_more_frames_than_a_grid_is_made_for_are_refused(
 
     tracemalloc.start()
     with pytest.raises(
-        LimitError, match=f"at most {MAX_FRAMES} frames, found {frames}"
+        LimitError, match=f"at most {MAX_PLACES} frames, found {frames}"
     ):
         lazydicom.open_image(file)
     _, peak = tracemalloc.get_traced_memory()

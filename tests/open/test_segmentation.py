@@ -17,6 +17,7 @@ from segmentation_files import (
     last,
     make_ct,
     make_segments,
+    stored_as,
     write_binary,
     write_segmentation,
 )
@@ -225,8 +226,8 @@ def test_fractions_have_no_label_map(tmp_path: Path) -> None:
 def test_segments_are_chosen_by_number_or_label(
     tmp_path: Path, kind: str, segments: list[int | str]
 ) -> None:
-    pixels = last(TRUTH) if kind == "BINARY" else label_map(TRUTH, NUMBERS)
-    write_segmentation(tmp_path / "a.dcm", make_ct(), pixels.astype(np.uint8), kind)
+    pixels = stored_as(kind, TRUTH)
+    write_segmentation(tmp_path / "a.dcm", make_ct(), pixels, kind)
 
     seg = lazydicom.open_segmentation(
         tmp_path / "a.dcm", segments=segments, labels=True
@@ -280,8 +281,8 @@ def test_every_view_and_copy_has_the_same_labels(
 ) -> None:
     import zarr
 
-    pixels = last(TRUTH) if kind == "BINARY" else label_map(TRUTH, NUMBERS)
-    write_segmentation(tmp_path / "a.dcm", make_ct(), pixels.astype(np.uint8), kind)
+    pixels = stored_as(kind, TRUTH)
+    write_segmentation(tmp_path / "a.dcm", make_ct(), pixels, kind)
     seg: Any = lazydicom.open_segmentation(tmp_path / "a.dcm", combine=combine)
     expected: NDArray[Any] = np.asarray(seg)
 

@@ -21,6 +21,7 @@ from segmentation_files import (
     last,
     make_ct,
     make_segments,
+    stored_as,
     write_binary,
     write_ct,
     write_segmentation,
@@ -46,8 +47,8 @@ def test_it_lies_on_its_image_in_any_order_and_in_part(
     tmp_path: Path, kind: str, orientation: tuple[float, ...]
 ) -> None:
     planes = make_ct(orientation=orientation)
-    pixels = last(TRUTH) if kind == "BINARY" else label_map(TRUTH, NUMBERS)
-    write_segmentation(tmp_path / "a.dcm", planes, pixels.astype(np.uint8), kind)
+    pixels = stored_as(kind, TRUTH)
+    write_segmentation(tmp_path / "a.dcm", planes, pixels, kind)
     ct = lazydicom.open_series(write_ct(tmp_path / "ct", planes))
     part = {"z": slice(4, 1, -1), "y": slice(1, 8), "x": slice(None, None, -1)}
 
@@ -251,9 +252,7 @@ SLIDE_TRUTH[:, :, 16:32, 16:48] = False  # whole tiles are empty
 def test_tiles_of_segments_lie_on_a_level_of_their_slide(
     tmp_path: Path, slide: Path, kind: str, organization: str
 ) -> None:
-    pixels = (
-        label_map(SLIDE_TRUTH, NUMBERS) if kind == "LABELMAP" else last(SLIDE_TRUTH)
-    )
+    pixels = stored_as(kind, SLIDE_TRUTH)
     full = organization == "TILED_FULL"
     write_segmentation(
         tmp_path / "a.dcm",
@@ -327,8 +326,8 @@ def tilted(
 ) -> tuple[Path, lazydicom.DicomArray]:
     folder = tmp_path_factory.mktemp("tilted")
     planes = make_ct(orientation=TILTED)
-    pixels = last(TRUTH) if request.param == "BINARY" else label_map(TRUTH, NUMBERS)
-    write_segmentation(folder / "a.dcm", planes, pixels.astype(np.uint8), request.param)
+    pixels = stored_as(request.param, TRUTH)
+    write_segmentation(folder / "a.dcm", planes, pixels, request.param)
     return folder / "a.dcm", lazydicom.open_series(write_ct(folder / "ct", planes))
 
 

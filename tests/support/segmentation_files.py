@@ -164,6 +164,14 @@ def label_map(masks: NDArray[np.bool_], numbers: Sequence[int]) -> NDArray[np.in
     return labels
 
 
+def stored_as(
+    kind: str, masks: NDArray[Any], numbers: Sequence[int] = (1, 2, 3)
+) -> NDArray[np.uint8]:
+    """Return the masks as highdicom takes them for a kind of segmentation."""
+    pixels = label_map(masks, numbers) if kind == "LABELMAP" else last(masks)
+    return pixels.astype(np.uint8)
+
+
 def write_ct(folder: Path, planes: Sequence[Dataset]) -> Path:
     """Write a series whose names run against its planes."""
     folder.mkdir()

@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import xarray as xr
 from segmentation_files import (
-    label_map,
-    last,
     make_ct,
     make_segments,
+    stored_as,
     write_ct,
     write_segmentation,
 )
@@ -31,9 +30,7 @@ TRUTH = make_segments()
 def path(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    pixels = last(TRUTH).astype(np.uint8)
-    if request.param == "LABELMAP":
-        pixels = label_map(TRUTH, (1, 2, 3)).astype(np.uint8)
+    pixels = stored_as(request.param, TRUTH)
     made = tmp_path_factory.mktemp("segments") / "a.dcm"
     write_segmentation(made, make_ct(), pixels, request.param)
     return made

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, TypedDict, get_args
 
+from lazydicom._array.grid import MAX_PLACES
 from lazydicom._array.image import DicomImage
 from lazydicom._array.work.cache import FrameCache
 from lazydicom._bytes.local.source import LocalAccess
@@ -46,9 +47,6 @@ _CHOICES: Final = {
 _WORDS: Final = {name: get_args(choices) for name, choices in _CHOICES.items()}
 """`get_args` takes a microsecond, and every file has all of them."""
 _NUMBERS: Final = ("frame_cache_bytes", "max_frame_bytes", "minimum_rate")
-MAX_FRAMES: Final = 1 << 24
-"""16,777,216: no object is known with a tenth of that, and a few kilobytes of deflated
-zeros claim more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -325,8 +323,8 @@ def _check_size(header: Header, max_frame_bytes: int) -> None:
 
 def _check_count(header: Header, frames: int) -> None:
     """Refuse more frames than a grid is made for: it takes 8 bytes for each."""
-    if frames > MAX_FRAMES:
-        message = f"Expected at most {MAX_FRAMES} frames, found {frames}"
+    if frames > MAX_PLACES:
+        message = f"Expected at most {MAX_PLACES} frames, found {frames}"
         raise LimitError(message, url=header.url, offset=header.pixel_data.start)
 
 

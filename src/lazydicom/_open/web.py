@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final
+from typing import Any
 
+from lazydicom._array.grid import MAX_PLACES
 from lazydicom._array.image import DicomImage
 from lazydicom._decode.format import check_color, check_size
 from lazydicom._frames.dicomweb.reader import open_dicomweb
@@ -12,9 +13,6 @@ from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom._open.instance import OpenOptions
 from lazydicom.errors import LimitError, SourceChangedError, redact_url
-
-_MOST_FRAMES: Final = 1 << 24
-"""A server may claim any number, and there is no size of a file to compare it with."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -88,8 +86,8 @@ def _check_claims(url: str, max_frame_bytes: int, pixel: ImagePixel) -> None:
         check_size(pixel.frame_nbytes, max_frame_bytes)
     except LimitError as error:
         raise error.locate(url=url) from None
-    if pixel.number_of_frames > _MOST_FRAMES:
+    if pixel.number_of_frames > MAX_PLACES:  # no size of a file bounds it
         message = (
-            f"Expected {_MOST_FRAMES} frames at most, found {pixel.number_of_frames}"
+            f"Expected {MAX_PLACES} frames at most, found {pixel.number_of_frames}"
         )
         raise LimitError(message, url=url)
