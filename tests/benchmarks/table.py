@@ -2,8 +2,8 @@
 
     python tests/benchmarks/table.py [ARGUMENTS OF PYTEST]
 
-Rows that are measured again replace the older ones of the same name; others stay. Run it on
-a quiet machine: the load is written beside the figures.
+The rows of a file that is measured again replace its older ones; others stay. Run it on a
+quiet machine: the load of the minutes before is written beside the figures.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def conditions() -> str:
     """Return what the figures hold for, in words."""
     names = ("numpy", "imagecodecs", "pydicom", "dask", "xarray", "zarr")
     versions = ", ".join(f"{name} {version(name)}" for name in names)
-    cores, load = os.cpu_count(), os.getloadavg()[0]
+    cores, load = os.cpu_count(), os.getloadavg()[1]
     date = datetime.now(UTC).date().isoformat()
     python = platform.python_version()
     return f"{date}, Python {python}, {cores} cores, load {load:.1f}, {versions}"
@@ -62,24 +62,34 @@ def in_words(row: Row) -> str:
 
 def main() -> int:
     """Measure, merge and write."""
+    before = conditions()  # the load afterwards is that of the benchmarks
     code, rows = measure(sys.argv[1:] or ["tests/benchmarks"])
-    known: dict[str, Row] = {}
-    if TABLE.exists():
-        known = {row["what"]: row for row in json.loads(TABLE.read_text("utf-8"))}
+    known = json.loads(TABLE.read_text("utf-8")) if TABLE.exists() else []
+    again = {row["area"] for row in rows}
+    rows = [row | {"conditions": before} for row in rows]
+    rows += [row for row in known if row["area"] not in again]
+    rows.sort(key=lambda row: row["area"])
+    TABLE.write_text(json.dumps(rows, indent=1) + "\n", "utf-8")
+    head, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
+    _, _, tail = rest.partition(END)
+    table = tables(rows)
+    PAGE.write_text(f"{head}{BEGIN}\n\n{table}\n\n{END}{tail}", "utf-8")
+    return code
+
+
+def tables(rows: list[Row]) -> str:
+    """Return one table of all rows, those of an area together."""
+    areas: dict[str, list[str]] = {}
     for row in rows:
-        known[row["what"]] = row | {"conditions": conditions()}
-    TABLE.write_text(json.dumps(list(known.values()), indent=1) + "\n", "utf-8")
+        areas.setdefault(row["area"], []).append(in_words(row))
     lines = [
         "| what | ours | of the floor | bar | others, of ours |",
         "|---|---|---|---|---|",
-        *map(in_words, known.values()),
     ]
-    places = sorted({row["conditions"] for row in known.values()})
-    table = "\n".join([*lines, "", *(f"Measured {place}.  " for place in places)])
-    before, _, rest = PAGE.read_text("utf-8").partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{after}", "utf-8")
-    return code
+    for area, words in areas.items():
+        lines += [f"| **{area}** | | | | |", *words]
+    places = sorted({row["conditions"] for row in rows})
+    return "\n".join([*lines, "", *(f"Measured {place}.  " for place in places)])
 
 
 if __name__ == "__main__":

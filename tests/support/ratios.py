@@ -1,6 +1,7 @@
 """Ratios of two ways of doing the same thing, measured side by side in one run.
 
-A shared machine slows both, so rounds alternate and the best of each counts.
+A shared machine slows both, so rounds alternate, and a ratio is the median of those of the
+rounds: one lucky round of the floor, or one unlucky one of ours, decides nothing.
 """
 
 from __future__ import annotations
@@ -12,10 +13,26 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+
+
+class Seconds(dict[str, float]):
+    """The best time of each way, and of those that were timed in turn all rounds."""
+
+    def __init__(self, rounds: Mapping[str, Sequence[float]]) -> None:
+        super().__init__({name: min(times) for name, times in rounds.items()})
+        self.rounds = rounds
+
+    def ratio(self, way: str, floor: str) -> float:
+        """Return the median of the ratios of the rounds, or that of two best times."""
+        if way in self.rounds and floor in self.rounds:
+            pairs = zip(self.rounds[way], self.rounds[floor], strict=True)
+            return median(mine / theirs for mine, theirs in pairs)
+        return self[way] / self[floor]
 
 
 def best_seconds(
@@ -23,31 +40,37 @@ def best_seconds(
     *,
     rounds: int,
     clock: Callable[[], float] = time.perf_counter,
-) -> dict[str, float]:
-    """Time each way in turn, `rounds` times; give the best time of each.
+) -> Seconds:
+    """Time each way in turn, `rounds` times; return the best time of each, and all.
 
     ``clock=time.thread_time`` counts the work of one thread, whoever else is busy.
     """
-    best = dict.fromkeys(ways, float("inf"))
+    times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
             start = clock()
             way()
-            best[name] = min(best[name], clock() - start)
-    return best
+            times[name].append(clock() - start)
+    return Seconds(times)
 
 
-def report(title: str, best: dict[str, float], *, ours: str) -> None:
+def report(title: str, best: Mapping[str, float], *, ours: str) -> None:
     """Print times and ratios to ours."""
     say(title)
     for name, seconds in best.items():
-        ratio = seconds / best[ours]
+        ratio = _ratio(best, name, ours)
         say(f"  {name:<40} {seconds * 1e3:10.2f} ms   {ratio:7.2f} x ours")
+
+
+def _ratio(best: Mapping[str, float], way: str, floor: str) -> float:
+    return (
+        best.ratio(way, floor) if isinstance(best, Seconds) else best[way] / best[floor]
+    )
 
 
 def hold(
     title: str,
-    best: dict[str, float],
+    best: Mapping[str, float],
     *,
     floor: str,
     limit: float,
@@ -60,8 +83,8 @@ def hold(
     ----------
     title : str
         What is done, for a reader of ``docs/performance.md``.
-    best : dict of float
-        Seconds by way: ours, the floor, and peers.
+    best : mapping of float
+        Seconds by way: ours, the floor, and peers; of all rounds where `Seconds`.
     floor : str
         The way that ours is measured against.
     limit : float
@@ -72,9 +95,10 @@ def hold(
         What keeps ours above the bar that was wished for, if something does.
     """
     report(title, best, ours=ours)
-    ratio = best[ours] / best[floor]
-    peers = {n: t / best[ours] for n, t in best.items() if n not in {ours, floor}}
+    ratio = _ratio(best, ours, floor)
+    peers = {n: _ratio(best, n, ours) for n in best if n not in {ours, floor}}
     row = {
+        "area": _area(),
         "what": title,
         "ours_s": best[ours],
         "floor": floor,
@@ -87,6 +111,11 @@ def hold(
         with Path(file).open("a", encoding="utf-8") as rows:
             rows.write(json.dumps(row) + "\n")
     assert ratio <= limit, f"{title}: {ratio:.2f} x {floor}, the bar is {limit}"
+
+
+def _area() -> str:
+    """Return what the running file of benchmarks is about: ``slides``."""
+    return Path(os.environ["PYTEST_CURRENT_TEST"].split("::")[0]).stem.split("_")[-1]
 
 
 def say(line: str) -> None:
