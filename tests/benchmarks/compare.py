@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+FILES: Final = Path(__file__).with_name("probe_files.py")
 PROBES: Final = Path(__file__).with_name("probes.py")
 REPOSITORY: Final = Path(__file__).parents[2]
 LEAST_MOVE: Final = 0.05
@@ -75,6 +76,7 @@ def main() -> int:
             stack.enter_context(checkout(commit, folder / name))
             for commit, name in ((before, "before"), (after, "after"))
         ]
+        subprocess.run([sys.executable, str(FILES), str(folder / "files")], check=True)
         for number in range(rounds):
             order = sides if number % 2 == 0 else sides[::-1]
             times = [time_all(side, folder / "files") for side in order]

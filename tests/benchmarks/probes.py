@@ -2,96 +2,114 @@
 
     python tests/benchmarks/probes.py FOLDER
 
-makes the files where the folder is new, does each work some times, and prints the best
-seconds of each as JSON. The library is the one that Python finds first, so two commits are
+does each work some times with the files of `probe_files.py`, and prints the best seconds of
+each as JSON. The library is the one that Python finds first, so two commits are
 compared by two values of PYTHONPATH.
 """
 
 from __future__ import annotations
 
 import json
+import pickle
 import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "support"))
-
-import imagecodecs
 import numpy as np
-from dicom_files import make_native
-from encapsulated_files import make_encapsulated
-from series_files import write_volume
 
 import lazydicom
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-UIDS: Final = {
-    "jpeg": "1.2.840.10008.1.2.4.50",
-    "jls": "1.2.840.10008.1.2.4.80",
-    "j2k": "1.2.840.10008.1.2.4.90",
-}
 LEAST_S: Final = 0.15
 """Each work is repeated for so long, and its best time counts."""
 
 
-def make_files(folder: Path) -> None:
-    """Write what the works read."""
-    folder.mkdir(parents=True)
-    random = np.random.default_rng(0)
-    small = random.integers(0, 4096, (4000, 64, 64), np.uint16)
-    large = random.integers(0, 4096, (200, 512, 512), np.uint16)
-    (folder / "small.dcm").write_bytes(make_native(small))
-    (folder / "large.dcm").write_bytes(make_native(large))
-    smooth = np.add.outer(np.arange(256), np.arange(256)).astype(np.uint16) * 7
-    streams = {
-        "jpeg": imagecodecs.jpeg8_encode((smooth >> 4).astype(np.uint8)),
-        "jls": imagecodecs.jpegls_encode(smooth),
-        "j2k": imagecodecs.jpeg2k_encode(smooth, codecformat="j2k"),
-    }
-    for name, stream in streams.items():
-        file = make_encapsulated(
-            [bytes(stream)] * 300,
-            rows=256,
-            columns=256,
-            bits_allocated=8 if name == "jpeg" else 16,
-            transfer_syntax=UIDS[name],
-        )
-        (folder / f"{name}.dcm").write_bytes(file)
-    (folder / "series").mkdir()
-    write_volume(folder / "series", planes=400)
-
-
 def works(folder: Path) -> dict[str, Callable[[], Any]]:
     """Return what is timed, by name."""
+    return {**reading(folder), **opening(folder), **using(folder)}
+
+
+def opening(folder: Path) -> dict[str, Callable[[], Any]]:
+    """Return what opens files."""
+
+    def opener(name: str) -> Callable[[], Any]:
+        return lambda: lazydicom.open_image(folder / name)
+
+    return {
+        "open_image, native": opener("small.dcm"),
+        "open_image, 100 frames of JPEG": opener("encoded/JPEG.dcm"),
+        "open_image, a basic table of 20,000": opener("basic.dcm"),
+        "open_image, 20,000 fragments, and the last": lambda: (
+            lazydicom.open_image(folder / "empty.dcm").images[0].index.offsets[-1]
+        ),
+        "open_image, 5,000 groups": opener("groups-False.dcm"),
+        "open_image, 5,000 groups of undefined length": opener("groups-True.dcm"),
+        "open_series, 400 files": lambda: lazydicom.open_series(folder / "series"),
+        "open_study, 400 files": lambda: lazydicom.open_study(folder / "series"),
+    }
+
+
+def reading(folder: Path) -> dict[str, Callable[[], Any]]:
+    """Return what reads frames."""
     small = lazydicom.open_image(folder / "small.dcm")
     large = lazydicom.open_image(folder / "large.dcm")
-    out = np.empty(large.shape, large.dtype)
-    encoded = {n: lazydicom.open_image(folder / f"{n}.dcm") for n in UIDS}
+    planar = lazydicom.open_image(folder / "planar.dcm")
+    mapped = lazydicom.open_image(folder / "large.dcm", local="mmap")
     series = lazydicom.open_series(folder / "series")
-    chunked = lazydicom.to_dask(large)
+    out = np.empty(large.shape, large.dtype)
+
+    def decoder(path: Path) -> Callable[[], Any]:
+        array = lazydicom.open_image(path)
+        memory = np.empty(array.shape, array.dtype)
+        return lambda: array.read(..., out=memory, threads=1)
+
     return {
-        "open_image, native": lambda: lazydicom.open_image(folder / "small.dcm"),
-        "open_image, with an offset table": lambda: lazydicom.open_image(
-            folder / "jpeg.dcm"
-        ),
         "array[k], 64² native": lambda: small[77],
         "array[k:k+8], 64² native": lambda: small[80:88],
         "array[k, a:b, c:d], 64² native": lambda: small[77, 10:20, 10:20],
         "array[k], 512² native": lambda: large[77],
+        "array[k], 512² planar RGB": lambda: planar[7],
         "array.read(..., out=), 105 MB native": lambda: large.read(..., out=out),
         "for frame in array, 105 MB native": lambda: [None for _ in large],
+        "array[k].sum(), a map": lambda: np.sum(mapped[77]),
         "a pixel over 4,000 frames": lambda: small[:, 30, 30],
-        "array[k], JPEG": lambda: encoded["jpeg"][77],
-        "array[k], JPEG-LS": lambda: encoded["jls"][77],
-        "array[:20], JPEG 2000": lambda: encoded["j2k"][:20],
-        "open_series, 400 files": lambda: lazydicom.open_series(folder / "series"),
         "np.asarray(series), 400 files": lambda: np.asarray(series),
+        **{
+            f"read(..., out=), {path.stem}": decoder(path)
+            for path in sorted((folder / "encoded").iterdir())
+        },
+    }
+
+
+def using(folder: Path) -> dict[str, Callable[[], Any]]:
+    """Return what makes other objects of an array."""
+    small = lazydicom.open_image(folder / "small.dcm")
+    large = lazydicom.open_image(folder / "large.dcm")
+    jpeg = lazydicom.open_image(folder / "encoded" / "JPEG.dcm")
+    series = lazydicom.open_series(folder / "series")
+    chunked, target = lazydicom.to_dask(large), folder / "out.zarr"
+    references = folder / "references.json"
+
+    def copy(**options: Any) -> Callable[[], Any]:  # noqa: ANN401
+        return lambda: lazydicom.to_zarr(large, target, overwrite=True, **options)
+
+    return {
         "to_xarray(series)": lambda: lazydicom.to_xarray(series),
+        "apply_modality_lut(series[0])": lambda: lazydicom.apply_modality_lut(series)[
+            0
+        ],
         "to_dask(array)": lambda: lazydicom.to_dask(small),
         "to_dask(array).mean()": lambda: chunked.mean().compute(scheduler="threads"),
+        "to_references(JPEG)": lambda: lazydicom.to_references(
+            jpeg, references, overwrite=True
+        ),
+        "to_zarr, a chunk per frame, 105 MB": copy(chunks=1, compressors="none"),
+        "to_zarr, shards, 105 MB": copy(chunks=1, shards=50, compressors="none"),
+        "to_zarr, zstd, 105 MB": copy(chunks=1),
+        "pickle": lambda: pickle.loads(pickle.dumps(small)),
     }
 
 
@@ -110,10 +128,8 @@ def best_seconds(work: Callable[[], Any]) -> float:
 
 def main() -> None:
     """Time everything once."""
-    folder = Path(sys.argv[1])
-    if not folder.exists():
-        make_files(folder)
-    times = {name: best_seconds(work) for name, work in works(folder).items()}
+    every = works(Path(sys.argv[1]))
+    times = {name: best_seconds(work) for name, work in every.items()}
     print(json.dumps(times))  # noqa: T201
 
 
