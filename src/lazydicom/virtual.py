@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lazydicom._arrange.stack import stack_frames
 from lazydicom._array.array import DicomArray
 from lazydicom._bytes.location import Version
 from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource, check_span
 from lazydicom._decode.format import Color
 from lazydicom._header.header import read_header
-from lazydicom._open.instance import open_instance, open_options
+from lazydicom._open.instance import open_instance, open_options, stack_frames
 from lazydicom._views.references.plan import ChunkReferences, plan_references
 from lazydicom._views.references.urls import source_facts
 from lazydicom._views.zarr_codec import CODEC_NAME

@@ -21,10 +21,10 @@ from index_expressions import index_expressions
 from traced_memory import traced
 
 import lazydicom
-from lazydicom._arrange.stack import stack_frames
 from lazydicom._array.array import DicomArray
 from lazydicom._array.grid import FrameGrid, stack_grid
 from lazydicom._array.selection import as_slice
+from lazydicom._open.instance import stack_frames
 
 if TYPE_CHECKING:
     from pathlib import Path

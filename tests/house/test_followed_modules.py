@@ -18,9 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ONE_FRAME: Final = 9
-OPEN_IMAGE: Final = 18
-OPEN_SERIES: Final = 33
-TO_ZARR: Final = 30
+OPEN_IMAGE: Final = 15
+OPEN_SERIES: Final = 32
+TO_ZARR: Final = 29
 
 
 def native_file(folder: Path) -> Path:

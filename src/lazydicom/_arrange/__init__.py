@@ -2,6 +2,6 @@
 
 It opens no file and reads no pixel: it gets images and columns.
 
-For others: `stack.stack_frames`, `series.arrange`, `frame_table.tabulate_images`.
-Read `stack.py` first.
+For others: `series.arrange`, `frame_table.tabulate_images`.
+Read `series.py` first.
 """

@@ -23,8 +23,7 @@ from lazydicom._decode.frame import decode_frame
 from lazydicom._decode.native import finish_in_place, frame_of_bits
 from lazydicom._decode.samples import codec_threads, is_worth_threads
 from lazydicom._frames.fragment_stream import StreamRead
-from lazydicom._frames.index import FrameIndex
-from lazydicom._frames.native import NativeReader
+from lazydicom._frames.index import FrameIndex, NativeReader
 from lazydicom._frames.reader import (
     FrameReader,
     batches,

@@ -105,11 +105,16 @@ def check_color(format_: FrameFormat, *, url: str, offset: int | None) -> None:
 def check_size(frame_nbytes: int, max_frame_bytes: int) -> None:
     """Refuse a frame that would take more memory than allowed."""
     if frame_nbytes > max_frame_bytes:
-        raise LimitError(
-            f"Expected at most {max_frame_bytes} bytes per frame (max_frame_bytes),"
-            f" found {frame_nbytes}; open it with max_frame_bytes={frame_nbytes} or more"
-            " if you trust the file"
-        )
+        raise too_large(frame_nbytes, max_frame_bytes)
+
+
+def too_large(frame_nbytes: int, max_frame_bytes: int) -> LimitError:
+    """Return the error of a frame that would take more memory than allowed."""
+    return LimitError(
+        f"Expected at most {max_frame_bytes} bytes per frame (max_frame_bytes),"
+        f" found {frame_nbytes}; open it with max_frame_bytes={frame_nbytes} or more"
+        " if you trust the file"
+    )
 
 
 def memory_for(

@@ -26,8 +26,9 @@ from lazydicom._frames.fragments import (
     walk_fragments,
 )
 from lazydicom._frames.grouping import group_fragments, last_is_complete
-from lazydicom._frames.index import FrameIndex, OnExtraFrames, index_edges
+from lazydicom._frames.index import FrameIndex, index_edges
 from lazydicom._frames.offset_tables import index_basic, index_extended, index_tiff
+from lazydicom._frames.tolerance import OnExtraFrames
 from lazydicom._header import tags
 from lazydicom._header.header import Header
 from lazydicom._header.pydicom import DatasetElements

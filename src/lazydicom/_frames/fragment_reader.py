@@ -26,7 +26,8 @@ from lazydicom._frames.fragments import (
     ITEM_WORDS,
     FragmentArea,
 )
-from lazydicom._frames.index import FrameIndex, OnExtraFrames, spans_of
+from lazydicom._frames.index import FrameIndex, spans_of
+from lazydicom._frames.tolerance import OnExtraFrames
 from lazydicom._header import tags
 from lazydicom._header.header import Header
 from lazydicom.errors import InvalidDicomError, format_tag, warn

@@ -1,39 +1,28 @@
 """Where every frame lies: offset and length in bytes (PS3.5 section 8.1.1, annex A.4).
 
-Native frames are a start and a stride, encapsulated ones a column of edges. Columns of native
-offsets are made where somebody asks for them: a header may declare a thousand million frames.
+Native frames are a start and a stride, so they are indexed and read here; encapsulated ones
+are a column of edges, which others find. Columns of native offsets are made where somebody
+asks for them: a header may declare a thousand million frames.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._bytes.source import ByteRange
+from lazydicom._bytes.ranges import read_many
+from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource
+from lazydicom._decode.format import FrameFormat
+from lazydicom._frames.tolerance import Tolerance, pad_source, tolerated_frames
+from lazydicom._header.header import Header
+from lazydicom._header.walker import UNDEFINED
 from lazydicom.errors import InvalidDicomError
 
 Origin: TypeAlias = Literal["native", "basic", "extended", "tiff", "scanned"]
-OnExtraFrames: TypeAlias = Literal["warn", "keep"]
-"""What to do with frames behind the declared ones."""
-FramePadding: TypeAlias = Literal["auto", "none", "byte", "word"]
-"""To what each native frame is padded by itself; ``"auto"``: as its length tells."""
-
 _FEW: Final = 4
 """NumPy takes its time before the first number."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """What a caller lets a file get wrong."""
-
-    allow_truncated: bool = False
-    """Take the complete frames where fewer are stored than declared."""
-    on_extra_frames: OnExtraFrames = "warn"
-    frame_padding: FramePadding = "auto"
-    fill_truncated: float | None = None
-    """What stands for the values that the last native frame lacks."""
 
 
 class NativeStride(NamedTuple):
@@ -195,3 +184,111 @@ def check_frames(frames: Sequence[int], count: int, *, url: str) -> None:
         wrong = next(frame for frame in frames if not 0 <= frame < count)
         message = f"Expected a frame below {count}, asked for {wrong}"
         raise InvalidDicomError(message, url=url, frame=wrong)
+
+
+def open_native(
+    header: Header, *, swapped_pairs: bool, lends: bool, tolerance: Tolerance
+) -> "NativeReader":
+    """Index the frames of native Pixel Data, and read them.
+
+    Parameters
+    ----------
+    header : Header
+        Of a native file.
+    swapped_pairs : bool
+        Bytes lie in pairs, so that a frame spans whole ones.
+    lends : bool
+        Whether the caller asked for views of the file.
+    tolerance : Tolerance
+        What the file may get wrong.
+
+    Raises
+    ------
+    InvalidDicomError
+        If fewer bytes are stored than the declared frames need.
+    """
+    index = native_index(header, swapped_pairs=swapped_pairs, tolerance=tolerance)
+    source, last = header.source, index.span(len(index) - 1)
+    if last.stop > source.size():
+        source = pad_source(header, last, tolerance.fill_truncated or 0)
+    return NativeReader(source, index, lends=lends)
+
+
+def native_index(
+    header: Header, *, swapped_pairs: bool, tolerance: Tolerance
+) -> FrameIndex:
+    """Index the frames of native Pixel Data, checked against the bytes that are there.
+
+    Raises
+    ------
+    InvalidDicomError
+        If fewer bytes are stored than the declared frames need.
+    """
+    pixel, unit = header.image_pixel, 2 if swapped_pairs else 1
+    frames, bits = pixel.number_of_frames, pixel.frame_bits
+    stored = _stored_bytes(header) // unit * unit
+    if not _is_as_declared(header, stored, unit=unit, tolerance=tolerance):
+        frames, bits = tolerated_frames(header, stored, unit=unit, tolerance=tolerance)
+    return index_native(header.pixel_data.offset, frames, bits, 8 * unit)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NativeReader:
+    """Frames as byte ranges of one file."""
+
+    source: ByteSource
+    index: FrameIndex
+    lends: bool = False
+    """Whether the caller asked for views of the file."""
+
+    @property
+    def url(self) -> str:
+        """Name of the file."""
+        return self.source.url
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        return len(self.index)
+
+    def version(self) -> tuple[object, ...]:
+        """Return what tells this version of the file from any other."""
+        return self.source.identity()
+
+    def spans(self, frames: Sequence[int]) -> list[ByteRange]:
+        """Return the byte ranges of some frames."""
+        return spans_of(self.index, frames, url=self.url)
+
+    def read(self, frames: Sequence[int]) -> list[BytesLike]:
+        """Read the bytes of some frames, neighbours with one request."""
+        return read_many(self.source, self.spans(frames))
+
+
+def with_padding(format_: FrameFormat, index: FrameIndex | None) -> FrameFormat:
+    """Return the format of frames, which may be padded one by one."""
+    stride = None if index is None else index.stride
+    if stride is None or stride.frame_bits == format_.pixel.frame_bits:
+        return format_
+    return replace(format_, padded=True)
+
+
+def _stored_bytes(header: Header) -> int:
+    element = header.pixel_data
+    if element.length == UNDEFINED:
+        message = (
+            f"Native Pixel Data of undefined length ({header.transfer_syntax.name})"
+        )
+        raise InvalidDicomError(
+            message, url=header.url, offset=element.start, tag=element.tag
+        )
+    return min(element.length, header.source.size() - element.offset)
+
+
+def _is_as_declared(
+    header: Header, stored: int, *, unit: int, tolerance: Tolerance
+) -> bool:
+    """Return whether Pixel Data is just as long as frames that follow each other."""
+    pixel, length = header.image_pixel, header.pixel_data.length
+    needed = -(-pixel.frame_bits * pixel.number_of_frames // (8 * unit)) * unit
+    exact = stored in {needed, needed + needed % 2} and length <= stored + 1
+    follow = not pixel.subsampled and tolerance.frame_padding in {"auto", "none"}
+    return exact and follow

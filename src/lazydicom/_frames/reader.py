@@ -13,8 +13,7 @@ from lazydicom._bytes.ranges import BATCH, MAX_BLOCK
 from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource
 from lazydicom._frames.fragment_reader import FragmentReader
 from lazydicom._frames.fragment_stream import FragmentStream
-from lazydicom._frames.index import FrameIndex
-from lazydicom._frames.native import NativeReader
+from lazydicom._frames.index import FrameIndex, NativeReader
 from lazydicom._frames.partial_reader import PartialReader
 
 FileReader: TypeAlias = NativeReader | FragmentReader

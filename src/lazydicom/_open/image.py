@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
-from lazydicom._arrange.stack import stack_frames
 from lazydicom._array.array import DicomArray
 from lazydicom._bytes.listing import is_list
 from lazydicom._bytes.local.source import LocalAccess
@@ -14,11 +13,16 @@ from lazydicom._bytes.open import File, is_file, open_source
 from lazydicom._bytes.source import MINIMUM_RATE, ByteSource
 from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
 from lazydicom._frames.dicomweb.client import SCHEME
-from lazydicom._frames.index import FramePadding, OnExtraFrames
+from lazydicom._frames.tolerance import FramePadding, OnExtraFrames
 from lazydicom._header.header import Header, header_of_dataset, read_header
 from lazydicom._header.pydicom import is_dataset
 from lazydicom._open.indexed import open_indexed
-from lazydicom._open.instance import OpenOptions, open_instance, open_options
+from lazydicom._open.instance import (
+    OpenOptions,
+    open_instance,
+    open_options,
+    stack_frames,
+)
 from lazydicom._open.web import open_web_instance
 from lazydicom.errors import SourceError
 

@@ -19,8 +19,13 @@ from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.encapsulated import EncapsulatedIndex
 from lazydicom._frames.fragment_reader import FragmentReader
 from lazydicom._frames.fragments import FragmentArea
-from lazydicom._frames.index import FrameIndex, NativeStride, index_edges, index_native
-from lazydicom._frames.native import NativeReader
+from lazydicom._frames.index import (
+    FrameIndex,
+    NativeReader,
+    NativeStride,
+    index_edges,
+    index_native,
+)
 from lazydicom._frames.reader import FrameReader, fragment_reader, frame_index
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import PIXEL_TAGS, ImagePixel, make_image_pixel

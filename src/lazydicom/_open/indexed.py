@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lazydicom._arrange.stack import stack_frames
 from lazydicom._array.array import DicomArray
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.containers.member import Member
@@ -16,7 +15,7 @@ from lazydicom._bytes.location import Url
 from lazydicom._bytes.open import name_of, open_source
 from lazydicom._bytes.source import ByteSource
 from lazydicom._decode.format import check_color, check_size
-from lazydicom._frames.native import with_padding
+from lazydicom._frames.index import with_padding
 from lazydicom._header.elements import technical_attributes
 from lazydicom._header.header import read_header
 from lazydicom._open.index_file import (
@@ -33,7 +32,7 @@ from lazydicom._open.index_record import (
     save_instance,
     saved_reader,
 )
-from lazydicom._open.instance import OpenOptions, open_instance
+from lazydicom._open.instance import OpenOptions, open_instance, stack_frames
 from lazydicom.errors import (
     ExportError,
     InvalidDicomError,

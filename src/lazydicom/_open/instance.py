@@ -1,7 +1,7 @@
 """One instance, opened as its caller wants it.
 
 The options of all openers are one frozen value, checked once; with it, a header becomes the
-image whose frames it describes.
+image whose frames it describes, and the image a stack of them.
 """
 
 import os
@@ -9,7 +9,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Final, TypedDict, get_args
 
-from lazydicom._array.grid import MAX_PLACES
+from lazydicom._arrange.frame_table import tabulate_images
+from lazydicom._array.array import DicomArray
+from lazydicom._array.frame_table import FrameTableLoader
+from lazydicom._array.grid import MAX_PLACES, stack_grid
 from lazydicom._array.image import DicomImage
 from lazydicom._array.work.cache import FrameCache
 from lazydicom._bytes.local.source import LocalAccess
@@ -22,13 +25,14 @@ from lazydicom._decode.format import (
     FrameFormat,
     Isolation,
     check_color,
-    check_size,
+    too_large,
 )
 from lazydicom._frames.fragment_reader import open_fragments
-from lazydicom._frames.index import FramePadding, OnExtraFrames, Tolerance
-from lazydicom._frames.native import open_native, with_padding
+from lazydicom._frames.index import open_native, with_padding
 from lazydicom._frames.partial_reader import open_partial
 from lazydicom._frames.reader import FrameReader
+from lazydicom._frames.tolerance import FramePadding, OnExtraFrames, Tolerance
+from lazydicom._header.elements import technical_attributes
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, ImagePixel, make_image_pixel
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
@@ -128,9 +132,8 @@ class OpenOptions:
         """
         if self.photometric_interpretation is None:
             return pixel
-        attributes = asdict(pixel) | {
-            "photometric_interpretation": self.photometric_interpretation
-        }
+        given = {"photometric_interpretation": self.photometric_interpretation}
+        attributes = asdict(pixel) | given
         return make_image_pixel(attributes, pixel_keyword=pixel.pixel_keyword)
 
     @property
@@ -167,9 +170,8 @@ class OpenOptions:
 
     def frame_cache(self) -> FrameCache | None:
         """Return an empty cache for the frames of one instance, if one is asked for."""
-        return (
-            FrameCache(self.frame_cache_bytes) if self.frame_cache_bytes > 0 else None
-        )
+        size = self.frame_cache_bytes
+        return FrameCache(size) if size > 0 else None
 
 
 class SourceOptions(TypedDict):
@@ -299,11 +301,9 @@ def open_instance(
     header = load_header()
     if options.photometric_interpretation is not None:
         header = replace(header, image_pixel=options.overruled(header.image_pixel))
-    format_ = options.frame_format(
-        header.image_pixel,
-        header.transfer_syntax,
-        swapped_pairs=_swapped_pairs(header),
-    )
+    pixel, syntax = header.image_pixel, header.transfer_syntax
+    pairs = _swapped_pairs(header)
+    format_ = options.frame_format(pixel, syntax, swapped_pairs=pairs)
     _check_size(header, options.max_frame_bytes)
     reader, format_ = _frame_reader(header, format_, options)
     _check_count(header, len(reader))
@@ -314,11 +314,11 @@ def open_instance(
 
 def _check_size(header: Header, max_frame_bytes: int) -> None:
     """Refuse frames that would take more memory than allowed, before any is asked for."""
-    try:
-        check_size(header.image_pixel.frame_nbytes, max_frame_bytes)
-    except LimitError as error:
+    nbytes = header.image_pixel.frame_nbytes
+    if nbytes > max_frame_bytes:
+        error = too_large(nbytes, max_frame_bytes)
         error.tag = IMAGE_PIXEL_TAGS["rows"][0]
-        raise error.locate(url=header.url, offset=header.pixel_data.start) from None
+        raise error.locate(url=header.url, offset=header.pixel_data.start)
 
 
 def _check_count(header: Header, frames: int) -> None:
@@ -343,21 +343,56 @@ def _frame_reader(
     header: Header, format_: FrameFormat, options: OpenOptions
 ) -> tuple[FrameReader, FrameFormat]:
     """Return the reader of the frames, and their format: native ones may be padded."""
-    if not header.transfer_syntax.native:
-        partial = open_partial(header) if options.keeps_declared else None
-        if partial is not None:
-            return partial, format_
-        whole = open_fragments(
+    if header.transfer_syntax.native:
+        reader = open_native(
             header,
-            allow_truncated=options.allow_truncated,
-            on_extra_frames=options.on_extra_frames,
+            swapped_pairs=format_.swapped_pairs,
+            lends=options.lends,
+            tolerance=options.tolerance,
         )
-        return whole, format_
-    reader = open_native(
+        if format_.pixel.samples_per_pixel > 1:
+            check_color(format_, url=header.url, offset=header.pixel_data.start)
+        return reader, with_padding(format_, reader.index)
+    partial = open_partial(header) if options.keeps_declared else None
+    if partial is not None:
+        return partial, format_
+    whole = open_fragments(
         header,
-        swapped_pairs=format_.swapped_pairs,
-        lends=options.lends,
-        tolerance=options.tolerance,
+        allow_truncated=options.allow_truncated,
+        on_extra_frames=options.on_extra_frames,
     )
-    check_color(format_, url=header.url, offset=header.pixel_data.start)
-    return reader, with_padding(format_, reader.index)
+    return whole, format_
+
+
+def stack_frames(
+    image: DicomImage, attributes: Mapping[str, object] | None = None
+) -> DicomArray:
+    """Stack the frames of one instance along the axis ``frame``.
+
+    Technical attributes that are known already need no header.
+    """
+    if attributes is None:
+        attributes = technical_attributes(image.header.elements, url=image.url)
+        attributes |= _overruled(image, attributes)
+    attrs, pixel = dict(attributes), image.format.pixel
+    if pixel.samples_per_pixel > 1 and image.format.converts_to_rgb:
+        attrs["photometric_interpretation"] = "RGB"
+    dims = ("frame", "y", "x", "sample")[: 1 + len(pixel.frame_shape)]
+    frames = FrameTableLoader((image,), tabulate_images)
+    grid = stack_grid(len(image))
+    return DicomArray((image,), grid, dims, attrs=attrs, load_frames=frames)
+
+
+def _overruled(
+    image: DicomImage, attributes: Mapping[str, object]
+) -> dict[str, object]:
+    """Return what the caller said against the file, and what the file declares."""
+    names: dict[str, object] = {}
+    if image.format.photometric_given:
+        name = "photometric_interpretation"
+        names[f"declared_{name}"] = attributes.get(name, "")
+        names[name] = image.format.pixel.photometric_interpretation
+    if declared := image.header.meta.declared:
+        names["declared_transfer_syntax"] = declared
+        names["transfer_syntax"] = image.format.transfer_syntax.uid
+    return names

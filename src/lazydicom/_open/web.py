@@ -7,7 +7,7 @@ from typing import Any
 
 from lazydicom._array.grid import MAX_PLACES
 from lazydicom._array.image import DicomImage
-from lazydicom._decode.format import check_color, check_size
+from lazydicom._decode.format import check_color, too_large
 from lazydicom._frames.dicomweb.reader import open_dicomweb
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import ImagePixel
@@ -82,10 +82,8 @@ def open_web_instance(
 
 def _check_claims(url: str, max_frame_bytes: int, pixel: ImagePixel) -> None:
     """Refuse what nobody has, before a frame is asked for."""
-    try:
-        check_size(pixel.frame_nbytes, max_frame_bytes)
-    except LimitError as error:
-        raise error.locate(url=url) from None
+    if pixel.frame_nbytes > max_frame_bytes:
+        raise too_large(pixel.frame_nbytes, max_frame_bytes).locate(url=url)
     if pixel.number_of_frames > MAX_PLACES:  # no size of a file bounds it
         message = (
             f"Expected {MAX_PLACES} frames at most, found {pixel.number_of_frames}"

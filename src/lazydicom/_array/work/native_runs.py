@@ -10,7 +10,7 @@ from lazydicom._array.work.parallel import Fetch, Job
 from lazydicom._bytes.ranges import MAX_BLOCK
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import finish_in_place
-from lazydicom._frames.native import NativeReader
+from lazydicom._frames.index import NativeReader
 from lazydicom._frames.reader import read_native_runs, together
 from lazydicom.errors import LazyDicomError
 

@@ -16,8 +16,7 @@ from lazydicom._arrange.uih_grid import GRID
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.containers.heads import File, is_plain_source, read_head
 from lazydicom._bytes.source import ByteRange, ByteSource, open_lookahead
-from lazydicom._frames.index import FrameIndex
-from lazydicom._frames.native import NativeReader
+from lazydicom._frames.index import FrameIndex, NativeReader
 from lazydicom._frames.reader import native_reader
 from lazydicom._header import tags
 from lazydicom._header.attributes import (

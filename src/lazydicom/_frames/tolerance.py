@@ -1,13 +1,14 @@
-"""How many frames native Pixel Data really holds, and where (PS3.5 section 8.1.1).
+"""What files get wrong about their frames, and how many native ones there are all the same.
 
-Frames follow each other without gaps; some writers pad each to a whole byte (1-bit pixels) or
-word (8-bit pixels, odd lengths). A caller may let a value stand for what the last one lacks.
+Native frames follow each other without gaps (PS3.5 section 8.1.1); some writers pad each to a
+whole byte (1-bit pixels) or word (8-bit pixels, odd lengths). A caller may let a value stand
+for what the last one lacks.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from dataclasses import dataclass
+from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
@@ -19,19 +20,14 @@ from lazydicom._bytes.source import (
     check_span,
     is_distant,
 )
-from lazydicom._decode.format import FrameFormat
-from lazydicom._frames.index import (
-    FrameIndex,
-    FramePadding,
-    OnExtraFrames,
-    Tolerance,
-    index_native,
-    spans_of,
-)
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import ImagePixel, contradicts_pairs
-from lazydicom._header.walker import UNDEFINED
 from lazydicom.errors import InvalidDicomError, UnsupportedError, warn
+
+OnExtraFrames: TypeAlias = Literal["warn", "keep"]
+"""What to do with frames behind the declared ones."""
+FramePadding: TypeAlias = Literal["auto", "none", "byte", "word"]
+"""To what each native frame is padded by itself; ``"auto"``: as its length tells."""
 
 _FILL: Final = (
     "fill_truncated=value lets a value of yours stand for what the last one lacks"
@@ -43,19 +39,31 @@ _FEW: Final = 16
 """Frames of a distant file whose padding is looked at."""
 
 
-def open_native(
-    header: Header, *, swapped_pairs: bool, lends: bool, tolerance: Tolerance
-) -> "NativeReader":
-    """Index the frames of native Pixel Data, and read them.
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """What a caller lets a file get wrong."""
+
+    allow_truncated: bool = False
+    """Take the complete frames where fewer are stored than declared."""
+    on_extra_frames: OnExtraFrames = "warn"
+    frame_padding: FramePadding = "auto"
+    fill_truncated: float | None = None
+    """What stands for the values that the last native frame lacks."""
+
+
+def tolerated_frames(
+    header: Header, stored: int, *, unit: int, tolerance: Tolerance
+) -> tuple[int, int]:
+    """Return how many frames are taken, and how many bits each takes with its padding.
 
     Parameters
     ----------
     header : Header
-        Of a native file.
-    swapped_pairs : bool
-        Bytes lie in pairs, so that a frame spans whole ones.
-    lends : bool
-        Whether the caller asked for views of the file.
+        Of a native file whose length is another than that of its frames.
+    stored : int
+        Bytes of Pixel Data that are there.
+    unit : int
+        Bytes that a frame spans whole ones of.
     tolerance : Tolerance
         What the file may get wrong.
 
@@ -64,84 +72,20 @@ def open_native(
     InvalidDicomError
         If fewer bytes are stored than the declared frames need.
     """
-    index = native_index(header, swapped_pairs=swapped_pairs, tolerance=tolerance)
-    source, last = header.source, index.span(len(index) - 1)
-    if last.stop > source.size():
-        source = pad_source(header, last, tolerance.fill_truncated or 0)
-    return NativeReader(source, index, lends=lends)
-
-
-def native_index(
-    header: Header, *, swapped_pairs: bool, tolerance: Tolerance
-) -> FrameIndex:
-    """Index the frames of native Pixel Data, checked against the bytes that are there.
-
-    Raises
-    ------
-    InvalidDicomError
-        If fewer bytes are stored than the declared frames need.
-    """
     pixel, declared = header.image_pixel, header.image_pixel.number_of_frames
-    unit = 2 if swapped_pairs else 1
-    stored = _stored_bytes(header) // unit * unit
     if pixel.subsampled:
         _check_subsampling(header, stored)
-    bits = padded_bits(header, stored, unit=unit, padding=tolerance.frame_padding)
+    bits = _padded_bits(header, stored, unit=unit, padding=tolerance.frame_padding)
     needed = -(-bits * declared // (8 * unit)) * unit
-    frames, truncated = declared, tolerance.allow_truncated
     if stored < needed:
-        frames = _complete_frames(header, stored, bits, tolerance)
-    elif header.pixel_data.length > stored + 1 and not truncated:
+        return _complete_frames(header, stored, bits, tolerance), bits
+    if header.pixel_data.length > stored + 1 and not tolerance.allow_truncated:
         raise _invalid(header, "The file ends inside Pixel Data", stored)
-    elif stored > needed + needed % 2:
-        whole = stored * 8 // bits
-        keep = tolerance.on_extra_frames
-        _say_excess(header, pixel, whole, stored - needed, keep=keep)
-        frames = whole if keep == "keep" else declared
-    return index_native(header.pixel_data.offset, frames, bits, 8 * unit)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class NativeReader:
-    """Frames as byte ranges of one file."""
-
-    source: ByteSource
-    index: FrameIndex
-    lends: bool = False
-    """Whether the caller asked for views of the file."""
-
-    @property
-    def url(self) -> str:
-        """Name of the file."""
-        return self.source.url
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        return len(self.index)
-
-    def version(self) -> tuple[object, ...]:
-        """Return what tells this version of the file from any other."""
-        return self.source.identity()
-
-    def spans(self, frames: Sequence[int]) -> list[ByteRange]:
-        """Return the byte ranges of some frames."""
-        return spans_of(self.index, frames, url=self.url)
-
-    def read(self, frames: Sequence[int]) -> list[BytesLike]:
-        """Read the bytes of some frames, neighbours with one request."""
-        return read_many(self.source, self.spans(frames))
-
-
-def _stored_bytes(header: Header) -> int:
-    element = header.pixel_data
-    if element.length == UNDEFINED:
-        message = (
-            f"Native Pixel Data of undefined length ({header.transfer_syntax.name})"
-        )
-        raise InvalidDicomError(
-            message, url=header.url, offset=element.start, tag=element.tag
-        )
-    return min(element.length, header.source.size() - element.offset)
+    if stored <= needed + needed % 2:
+        return declared, bits
+    whole, keep = stored * 8 // bits, tolerance.on_extra_frames
+    _say_excess(header, pixel, whole, stored - needed, keep=keep)
+    return whole if keep == "keep" else declared, bits
 
 
 def _complete_frames(
@@ -199,7 +143,7 @@ def _say_excess(
     warn(text, url=header.url)
 
 
-def padded_bits(
+def _padded_bits(
     header: Header, stored: int, *, unit: int, padding: FramePadding
 ) -> int:
     """Return how many bits each frame takes, its own padding included.
@@ -256,14 +200,6 @@ def _paddings(header: Header, begin: int, step: int) -> Iterator[BytesLike]:
         some = places[first : first + _AT_ONCE]
         spans = [ByteRange(place, step - begin) for place in some]
         yield from read_many(header.source, spans)
-
-
-def with_padding(format_: FrameFormat, index: FrameIndex | None) -> FrameFormat:
-    """Return the format of frames, which may be padded one by one."""
-    stride = None if index is None else index.stride
-    if stride is None or stride.frame_bits == format_.pixel.frame_bits:
-        return format_
-    return replace(format_, padded=True)
 
 
 def pad_source(header: Header, last: ByteRange, value: float) -> "PaddedSource":
