@@ -37,7 +37,8 @@ from lazydicom._bytes.local.source import open_local
 from lazydicom._bytes.source import MemorySource
 from lazydicom._frames.fragment_reader import open_fragments
 from lazydicom._frames.reader import read_frame
-from lazydicom._header.header import header_of_dataset, read_header
+from lazydicom._header.dataset import header_of_dataset
+from lazydicom._header.header import read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning, UnsupportedError
 
 if TYPE_CHECKING:

@@ -30,8 +30,9 @@ from lazydicom._bytes.open import open_source
 from lazydicom._header.attributes import FRAME_ATTRIBUTES, TEXT
 from lazydicom._header.columns.column import seconds_of
 from lazydicom._header.columns.functional_groups import functional_group_columns
+from lazydicom._header.dataset import header_of_dataset
 from lazydicom._header.elements import has_functional_groups
-from lazydicom._header.header import header_of_dataset, read_header
+from lazydicom._header.header import read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomError
 
 if TYPE_CHECKING:

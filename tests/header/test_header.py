@@ -27,7 +27,8 @@ from real_files import NATIVE, files_of
 
 import lazydicom
 from lazydicom._bytes.open import open_source
-from lazydicom._header.header import header_of_dataset, read_header
+from lazydicom._header.dataset import header_of_dataset
+from lazydicom._header.header import read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomError, UnsupportedError
 
 if TYPE_CHECKING:

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ONE_FRAME: Final = 9
-OPEN_IMAGE: Final = 15
-OPEN_SERIES: Final = 32
+OPEN_IMAGE: Final = 14
+OPEN_SERIES: Final = 31
 TO_ZARR: Final = 29
 
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._header.columns.vendors import SIEMENS_CSA
-from lazydicom._header.elements import Elements, private_tag
+from lazydicom._header.elements import private_tag
+from lazydicom._header.values import Elements
 
 Csa: TypeAlias = dict[str, NDArray[np.float64]]
 

@@ -20,7 +20,8 @@ from lazydicom._array.grid import Parts
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
 from lazydicom._header.columns.vendors import SIEMENS_SLICE_TIMES
-from lazydicom._header.elements import Elements, private_tag
+from lazydicom._header.elements import private_tag
+from lazydicom._header.values import Elements
 from lazydicom.errors import InvalidDicomError, warn
 
 _NEARLY: Final = 0.01

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from lazydicom._header import tags
 from lazydicom._header.columns.column import seconds_of
-from lazydicom._header.elements import Elements
-from lazydicom._header.header import Header, read_sequence
+from lazydicom._header.dataset import read_sequence
+from lazydicom._header.header import Header
+from lazydicom._header.values import Elements
 
 GRID: Final = "VFRAME"
 """What Image Type says."""

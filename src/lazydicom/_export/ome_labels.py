@@ -26,7 +26,7 @@ from lazydicom._export.store.folder import Folder
 from lazydicom._export.store.layout import METADATA
 from lazydicom._export.store.target import Target, errors_named, open_target
 from lazydicom._header import tags
-from lazydicom._header.header import read_sequence
+from lazydicom._header.dataset import read_sequence
 from lazydicom._open.segmentation import segment_table
 from lazydicom.errors import ExportError, UnsupportedError
 

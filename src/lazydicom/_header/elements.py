@@ -1,23 +1,31 @@
-"""The top-level elements of a file: where they lie, and the values of short ones.
+"""The top-level elements of a file: where they lie, which stand twice, and short values.
 
 A pydicom `Dataset` can be asked for the same, so everything above asks for nothing else.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from math import isnan
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
-from lazydicom._bytes.source import FIRST_BLOCK, Block, ByteSource, Lookahead
+from lazydicom._bytes.source import (
+    FIRST_BLOCK,
+    Block,
+    ByteRange,
+    ByteSource,
+    Lookahead,
+    ReadableFile,
+)
 from lazydicom._header import tags
-from lazydicom._header.file_meta import FileMeta
 from lazydicom._header.image_pixel import (
     IMAGE_PIXEL_TAGS,
     PIXEL_TAGS,
     Attributes,
+    ImagePixel,
+    decisive_tags,
     make_image_pixel,
 )
-from lazydicom._header.values import TECHNICAL_ATTRIBUTES, Values, decode_as, is_term
+from lazydicom._header.transfer_syntax import FileMeta
+from lazydicom._header.values import Elements, Values, decode_as
 from lazydicom._header.walker import (
     UNDEFINED,
     Element,
@@ -26,7 +34,13 @@ from lazydicom._header.walker import (
     read_element,
     walk,
 )
-from lazydicom.errors import InvalidDicomError, LazyDicomError, LimitError, warn
+from lazydicom.errors import (
+    InvalidDicomError,
+    LazyDicomError,
+    LimitError,
+    format_tag,
+    warn,
+)
 
 LONGEST_HEADER: Final = 12
 """Tag, VR, two bytes of nothing and a length of 32 bits."""
@@ -39,6 +53,9 @@ _IN_BLOCK: Final = 0xFF
 _GROUP: Final = 16
 """Bits of an element number."""
 _MOST_REPEATED: Final = 1000
+_COMPARED: Final = 1 << 20
+"""Bytes of two long values that are read at once."""
+_MOST_SHOWN: Final = 5
 _LARGEST_TWIN: Final = 1 << 20
 """Longer values are not compared."""
 _FUNCTIONAL_GROUPS: Final = frozenset(
@@ -57,26 +74,6 @@ class PrivateElement(NamedTuple):
     """As if its block was the first one."""
     vr: str
     width: int = 1
-
-
-class Elements(Protocol):
-    """What is asked of the top level of a data set."""
-
-    def get(self, tag: int, vr: str) -> Values:
-        """Decode a value; no values where the element is absent or empty."""
-        ...
-
-    def read(self, tag: int) -> bytes | None:
-        """Read the bytes of a value, ``None`` where the element is absent."""
-        ...
-
-    def holds(self, tag: int) -> bool:
-        """Return whether an element is there, empty or not."""
-        ...
-
-    def position(self, tag: int) -> int | None:
-        """Return the byte at which an element begins."""
-        ...
 
 
 class Repetition(NamedTuple):
@@ -254,6 +251,39 @@ def _note_repetition(
         repeated[one.tag] = Repetition(start, alike)
 
 
+def check_repeated(elements: FileElements, pixel: ImagePixel) -> None:
+    """Warn of elements that stand twice; where two of them disagree, the first holds.
+
+    Raises
+    ------
+    InvalidDicomError
+        If decoding depends on it.
+    """
+    url, repeated = elements.source.url, elements.repeated
+    for tag, repetition in repeated.items():
+        if not repetition.alike and tag in decisive_tags(pixel):
+            message = "Element stands twice, with different values"
+            raise InvalidDicomError(message, url=url, offset=repetition.start, tag=tag)
+    unlike = [tag for tag, repetition in repeated.items() if not repetition.alike]
+    shown = ", ".join(map(format_tag, unlike[:_MOST_SHOWN]))
+    if unlike:
+        warn(f"Elements stand twice, the first is taken: {shown}", url=url)
+    elif repeated:
+        shown = ", ".join(map(format_tag, list(repeated)[:_MOST_SHOWN]))
+        warn(f"Elements stand twice, with the same value: {shown}", url=url)
+
+
+def same_values(source: ReadableFile, one: Element, other: Element) -> bool:
+    """Compare two values block by block."""
+    blocks = range(0, one.length, _COMPARED)
+    return all(
+        source.read(ByteRange(one.offset + start, size))
+        == source.read(ByteRange(other.offset + start, size))
+        for start in blocks
+        for size in [min(_COMPARED, one.length - start)]
+    )
+
+
 def image_pixel_attributes(elements: Elements) -> Attributes:
     """Collect the attributes of the Image Pixel module as plain values."""
     attributes: dict[str, int | str | None] = {}
@@ -264,26 +294,6 @@ def image_pixel_attributes(elements: Elements) -> Attributes:
     if attributes["number_of_frames"] is None:
         empty = elements.read(IMAGE_PIXEL_TAGS["number_of_frames"][0]) is not None
         attributes["number_of_frames"] = 0 if empty else None
-    return attributes
-
-
-def technical_attributes(elements: Elements, *, url: str) -> dict[str, object]:
-    """Collect the technical attributes that stand at the top level.
-
-    One that cannot be read is left out with a warning: no pixel depends on it. Text that is
-    none of the terms of the standard is left out, too: it may name a patient.
-    """
-    attributes: dict[str, object] = {}
-    for name, (tag, vr) in TECHNICAL_ATTRIBUTES.items():
-        try:
-            values = elements.get(tag, vr)
-        except InvalidDicomError as error:
-            warn(f"{name} is left out. {error.message}", url=url)
-            continue
-        if any(isinstance(value, float) and isnan(value) for value in values):
-            warn(f"{name} is left out. It lacks a value", url=url)
-        elif values and all(is_term(name, str(value)) for value in values):
-            attributes[name] = values[0] if len(values) == 1 else list(values)
     return attributes
 
 
@@ -312,8 +322,7 @@ def _look_ahead(
         pixel = make_image_pixel(attributes, pixel_keyword=PIXEL_TAGS[tags.PIXEL_DATA])
     except LazyDicomError:
         return None  # whoever asks for the Image Pixel module hears of it
-    length = (pixel.frame_bits * pixel.number_of_frames + 7) // 8
-    length += length % 2
+    length = pixel.native_nbytes
     start = lookahead.size - length - (8 if meta.framing.implicit_vr else 12)
     if not after <= start < after + length:
         return None

@@ -1,7 +1,9 @@
-"""The header of a file: its elements, the Image Pixel module, and where pixels begin.
+"""The header of a file: how it is encoded, its elements, and where pixels begin.
 
-Nothing below the top level is looked at, and Pixel Data is found, not read. The pydicom
-`Dataset` is made only when somebody asks for it.
+The standard's preamble, prefix and File Meta Information come first (PS3.10 section 7.1); old
+files lack any of them, and some writers lie in them. What the first data element looks like
+decides. Nothing below the top level is looked at, and Pixel Data is found, not read. The
+pydicom `Dataset` is made only when somebody asks for it.
 """
 
 from collections.abc import Iterator
@@ -15,35 +17,38 @@ from lazydicom._bytes.source import (
     ByteRange,
     ByteSource,
     Lookahead,
-    MemorySource,
-    ReadableFile,
     open_lookahead,
 )
 from lazydicom._header import tags
 from lazydicom._header.elements import (
     LONGEST_HEADER,
-    Elements,
     FileElements,
+    check_repeated,
     image_pixel_attributes,
     read_elements,
+    same_values,
     with_trailing_attributes,
 )
-from lazydicom._header.file_meta import FileMeta, read_file_meta, shown_uid
 from lazydicom._header.image_pixel import (
-    IMAGE_PIXEL_TAGS,
     PIXEL_TAGS,
     ImagePixel,
     make_image_pixel,
     oddities,
 )
 from lazydicom._header.pydicom import (
-    DATASET_URL,
     DatasetElements,
     only_ours,
     parse_data_set,
-    transfer_syntax_uid,
 )
-from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
+from lazydicom._header.transfer_syntax import (
+    EXPLICIT_BIG,
+    EXPLICIT_LITTLE,
+    IMPLICIT_LITTLE,
+    TRANSFER_SYNTAXES,
+    FileMeta,
+    TransferSyntax,
+)
+from lazydicom._header.values import Elements, decode_values, shown_uid
 from lazydicom._header.walker import (
     UNDEFINED,
     Element,
@@ -55,21 +60,20 @@ from lazydicom._header.walker import (
 from lazydicom.errors import (
     InvalidDicomError,
     LazyDicomError,
+    LimitError,
     UnsupportedError,
-    format_tag,
     warn,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from pydicom import DataElement, Dataset
 
-
+_PREAMBLE: Final = 128
+_PREFIX: Final = b"DICM"
+_SHORTEST: Final = 8
+_MOST_ELEMENTS: Final = 1000
 _SIZES: Final = (tags.ROWS, tags.COLUMNS, tags.BITS_ALLOCATED)
 """Without them there is no image."""
-_BLOCK: Final = 1 << 20
-_MOST_SHOWN: Final = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,60 +147,76 @@ def read_header(
         return _read_data_set(inflated, lookahead, meta, tables=False)
 
 
-def header_of_dataset(
-    dataset: "Dataset", given: TransferSyntax | None = None
-) -> Header:
-    """Return the header of a `Dataset` in memory; its pixels are not copied.
+def read_file_meta(
+    lookahead: Lookahead, given: TransferSyntax | None = None
+) -> FileMeta:
+    """Read the File Meta Information, or conclude from the data set what it would say.
+
+    `given` is what the caller says of the pixels, whatever the file declares.
 
     Raises
     ------
     InvalidDicomError
-        If it holds no pixels, or twice, or an element contradicts the standard.
+        If this is no DICOM file.
+    UnsupportedError
+        If the transfer syntax is not known.
+    LimitError
+        If there are more elements of group 0002 than anybody writes.
     """
-    uid = transfer_syntax_uid(dataset)
-    syntax = _known_syntax(uid) if given is None else given
-    elements = DatasetElements(dataset)
-    pixel_tags = [tag for tag in PIXEL_TAGS if tag in dataset]
-    if len(pixel_tags) != 1:
-        message = (
-            f"Expected one element of pixels in the Dataset, found {len(pixel_tags)}"
-        )
-        raise InvalidDicomError(message, tag=tags.PIXEL_DATA)
-    with only_ours("pydicom cannot parse pixels", url=DATASET_URL, tag=pixel_tags[0]):
-        vr = "" if syntax.implicit_vr else str(dataset[pixel_tags[0]].VR)
-        pixels = memoryview(elements.pixels(pixel_tags[0]))
-    source = MemorySource(pixels, url=DATASET_URL)
-    pixel_data = Element(pixel_tags[0], vr, 0, 0, source.size())
-    framing = Framing(syntax.little_endian, syntax.implicit_vr)
-    meta = FileMeta(syntax, framing, 0, 0, declared="" if given is None else uid)
-    pixel = _image_pixel(elements, pixel_data, syntax, source.url)
-    return Header(source, meta, elements, pixel_data, pixel)
-
-
-def read_sequence(header: Header, tag: int) -> "Sequence[Dataset]":
-    """Read the items of one sequence of the top level; none where it is absent."""
-    elements, framing = header.elements, header.meta.framing
-    if isinstance(elements, DatasetElements):
-        with only_ours("pydicom cannot parse a sequence", url=header.url, tag=tag):
-            return elements.dataset[tag].value if tag in elements.dataset else ()
-    assert isinstance(elements, FileElements)
-    element = elements.find(tag)
-    if element is None:
-        return ()
-    with open_lookahead(header.source) as lookahead:
-        end = end_of(lookahead, element, framing, header.pixel_data.start)
-    data = header.source.read(ByteRange(element.start, end - element.start))
-    dataset = parse_data_set(b"", bytes(data), framing, url=header.url)
-    with only_ours("pydicom cannot parse a sequence", url=header.url, tag=tag):
-        items: Sequence[Dataset] = dataset[tag].value
-    return items
-
-
-def _known_syntax(uid: str) -> TransferSyntax:
-    if uid not in TRANSFER_SYNTAXES:
+    meta_start = _find_start(lookahead)
+    uid, start = _read_group_2(lookahead, meta_start)
+    written = _native_syntax_at(lookahead, start)
+    if uid is None:
+        warn("No transfer syntax in the File Meta Information", url=lookahead.url)
+        uid = written or EXPLICIT_LITTLE
+    if given is not None:
+        form = TRANSFER_SYNTAXES[written] if written else given
+        framing = Framing(form.little_endian, form.implicit_vr)
+        return FileMeta(given, framing, start, meta_start, declared=uid)
+    syntax = TRANSFER_SYNTAXES.get(uid)
+    if syntax is None:
         message = f"Transfer syntax {shown_uid(uid)} is not known"
-        raise UnsupportedError(message, tag=tags.TRANSFER_SYNTAX_UID)
-    return TRANSFER_SYNTAXES[uid]
+        tag = tags.TRANSFER_SYNTAX_UID
+        raise UnsupportedError(message, url=lookahead.url, offset=start, tag=tag)
+    if written is None or syntax.deflated:
+        framing = Framing(syntax.little_endian, syntax.implicit_vr)
+        return FileMeta(syntax, framing, start, meta_start)
+    syntax, framing = _as_written(lookahead, syntax, TRANSFER_SYNTAXES[written])
+    return FileMeta(syntax, framing, start, meta_start)
+
+
+def find_data_set(lookahead: Lookahead) -> tuple[int, Framing]:
+    """Return where the data set begins and how it is written, whatever the syntax is.
+
+    Raises
+    ------
+    InvalidDicomError
+        If this is no DICOM file.
+    """
+    start = _read_group_2(lookahead, _find_start(lookahead))[1]
+    syntax = TRANSFER_SYNTAXES[_native_syntax_at(lookahead, start) or EXPLICIT_LITTLE]
+    return start, Framing(syntax.little_endian, syntax.implicit_vr)
+
+
+def image_pixel_of(
+    elements: Elements, pixel_data: Element, syntax: TransferSyntax, url: str
+) -> ImagePixel:
+    """Make the Image Pixel value; errors name the element and its byte."""
+    try:
+        attributes = image_pixel_attributes(elements)
+        pixel = make_image_pixel(
+            attributes,
+            pixel_keyword=PIXEL_TAGS[pixel_data.tag],
+            native=syntax.native,
+            pixel_length=pixel_data.length,
+        )
+    except LazyDicomError as error:
+        at = elements.position(error.tag or 0)
+        offset = pixel_data.start if at is None else at
+        raise error.locate(url=url, offset=offset) from None
+    for oddity in oddities(attributes, pixel):
+        warn(oddity, url=url)
+    return pixel
 
 
 def _read_data_set(
@@ -207,10 +227,10 @@ def _read_data_set(
     if not all(map(elements.holds, _SIZES)):
         elements = _with_trailing(elements, lookahead, pixel_data)
     syntax = meta.transfer_syntax
-    pixel = _image_pixel(elements, pixel_data, syntax, source.url)
+    pixel = image_pixel_of(elements, pixel_data, syntax, source.url)
     pixel_data = _unwrapped(pixel_data, pixel, lookahead, syntax)
     _check_after(lookahead, pixel_data, meta.framing)
-    _check_repeated(elements, pixel)
+    check_repeated(elements, pixel)
     return Header(source, meta, elements, pixel_data, pixel)
 
 
@@ -241,8 +261,7 @@ def _unwrapped(
     pixel_data: Element, pixel: ImagePixel, lookahead: Lookahead, syntax: TransferSyntax
 ) -> Element:
     """Return native pixels of more than 4 GiB with the length that 32 bits cannot hold."""
-    length = (pixel.frame_bits * pixel.number_of_frames + 7) // 8
-    length += length % 2
+    length = pixel.native_nbytes
     wrapped = length > UNDEFINED and pixel_data.length == length & UNDEFINED
     if not wrapped or not syntax.native or pixel_data.offset + length > lookahead.size:
         return pixel_data
@@ -261,72 +280,11 @@ def _check_after(lookahead: Lookahead, pixel_data: Element, framing: Framing) ->
         return
     if following[:2] == pixel_data[:2] and following.length == pixel_data.length:
         end_of_value(lookahead, following, lookahead.size)
-        if _same_values(lookahead.source, pixel_data, following):
+        if same_values(lookahead.source, pixel_data, following):
             warn("Pixel Data stands twice, the same both times", url=lookahead.url)
             return
     message = "A second element of pixels"
     raise InvalidDicomError(message, url=lookahead.url, offset=end, tag=following.tag)
-
-
-def _same_values(source: ReadableFile, one: Element, other: Element) -> bool:
-    """Compare two values block by block."""
-    blocks = range(0, one.length, _BLOCK)
-    return all(
-        source.read(ByteRange(one.offset + start, size))
-        == source.read(ByteRange(other.offset + start, size))
-        for start in blocks
-        for size in [min(_BLOCK, one.length - start)]
-    )
-
-
-def _check_repeated(elements: FileElements, pixel: ImagePixel) -> None:
-    """Warn of elements that stand twice; where two of them disagree, the first holds.
-
-    Raises
-    ------
-    InvalidDicomError
-        If decoding depends on it.
-    """
-    url, repeated = elements.source.url, elements.repeated
-    for tag, repetition in repeated.items():
-        if not repetition.alike and tag in _decisive(pixel):
-            message = "Element stands twice, with different values"
-            raise InvalidDicomError(message, url=url, offset=repetition.start, tag=tag)
-    unlike = [tag for tag, repetition in repeated.items() if not repetition.alike]
-    shown = ", ".join(map(format_tag, unlike[:_MOST_SHOWN]))
-    if unlike:
-        warn(f"Elements stand twice, the first is taken: {shown}", url=url)
-    elif repeated:
-        shown = ", ".join(map(format_tag, list(repeated)[:_MOST_SHOWN]))
-        warn(f"Elements stand twice, with the same value: {shown}", url=url)
-
-
-def _decisive(pixel: ImagePixel) -> set[int]:
-    """Return the elements that decoding depends on."""
-    gray = pixel.samples_per_pixel == 1
-    needless = {"high_bit", *(("planar_configuration",) if gray else ())}
-    return {tag for name, (tag, _) in IMAGE_PIXEL_TAGS.items() if name not in needless}
-
-
-def _image_pixel(
-    elements: Elements, pixel_data: Element, syntax: TransferSyntax, url: str
-) -> ImagePixel:
-    """Make the Image Pixel value; errors name the element and its byte."""
-    try:
-        attributes = image_pixel_attributes(elements)
-        pixel = make_image_pixel(
-            attributes,
-            pixel_keyword=PIXEL_TAGS[pixel_data.tag],
-            native=syntax.native,
-            pixel_length=pixel_data.length,
-        )
-    except LazyDicomError as error:
-        at = elements.position(error.tag or 0)
-        offset = pixel_data.start if at is None else at
-        raise error.locate(url=url, offset=offset) from None
-    for oddity in oddities(attributes, pixel):
-        warn(oddity, url=url)
-    return pixel
 
 
 def _read_dataset(header: Header) -> "Dataset":
@@ -365,3 +323,76 @@ def _read_trailing(header: Header) -> bytes:
         except LazyDicomError:
             return b""
     return bytes(source.read(ByteRange(end, size - end)))
+
+
+def _find_start(lookahead: Lookahead) -> int:
+    """Return the first data element: after the prefix, or at once where there is none."""
+    start = _PREAMBLE + len(_PREFIX)
+    if (
+        lookahead.size >= start
+        and lookahead.bytes_at(_PREAMBLE, len(_PREFIX)) == _PREFIX
+    ):
+        return start
+    if lookahead.size >= _SHORTEST:
+        group = lookahead.bytes_at(0, 2)
+        if group in {b"\x02\x00", b"\x08\x00", b"\x00\x08"}:
+            return 0
+    message = "Expected prefix 'DICM' or a data element: this is no DICOM file"
+    raise InvalidDicomError(message, url=lookahead.url, offset=0)
+
+
+def _read_group_2(lookahead: Lookahead, start: int) -> tuple[str | None, int]:
+    """Read elements as long as they are of group 0002; its length element may be wrong.
+
+    A second File Meta Information may stand in the data set; the first one counts.
+    """
+    uid: str | None = None
+    count = 0
+    while (
+        start + _SHORTEST <= lookahead.size
+        and lookahead.bytes_at(start, 2) == b"\x02\x00"
+    ):
+        count += 1
+        if count > _MOST_ELEMENTS:
+            message = f"More than {_MOST_ELEMENTS} elements of group 0002"
+            raise LimitError(message, url=lookahead.url, offset=start)
+        element = read_element(lookahead, start, Framing())
+        end = element.offset + element.length
+        if element.length == UNDEFINED or end > lookahead.size:
+            message = f"Value of {element.length} bytes runs over the end of the file"
+            raise InvalidDicomError(
+                message, url=lookahead.url, offset=start, tag=element.tag
+            )
+        if element.tag == tags.TRANSFER_SYNTAX_UID:
+            value = lookahead.bytes_at(element.offset, element.length)
+            again = "".join(str(part) for part in decode_values("UI", value)[:1])
+            if uid is not None and again not in {uid, ""}:
+                message = "Transfer Syntax UID stands twice, the first is taken"
+                warn(message, url=lookahead.url)
+            uid = uid or again or None
+        start = end
+    return uid, start
+
+
+def _native_syntax_at(lookahead: Lookahead, start: int) -> str | None:
+    """Return the native syntax that the first data element is written in."""
+    if start + _SHORTEST > lookahead.size:
+        return None
+    first = lookahead.bytes_at(start, _SHORTEST)
+    if not (first[4:6].isalpha() and first[4:6].isupper()):  # that is no VR
+        return IMPLICIT_LITTLE
+    return EXPLICIT_BIG if first[0] == 0 and first[1] != 0 else EXPLICIT_LITTLE
+
+
+def _as_written(
+    lookahead: Lookahead, declared: TransferSyntax, written: TransferSyntax
+) -> tuple[TransferSyntax, Framing]:
+    """Believe the data set where it contradicts the declared VR form or byte order."""
+    framing = Framing(written.little_endian, written.implicit_vr)
+    if framing == Framing(declared.little_endian, declared.implicit_vr):
+        return declared, framing
+    order = "little" if written.little_endian else "big"
+    form = "implicit VR" if written.implicit_vr else f"explicit VR, {order} endian"
+    warn(f"Data set is in {form}, {declared.name} declared", url=lookahead.url)
+    turned = written.little_endian != declared.little_endian
+    return (written if turned and declared.native else declared), framing

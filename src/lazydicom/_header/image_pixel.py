@@ -128,6 +128,12 @@ class ImagePixel:
         samples = 2 if self.subsampled else self.samples_per_pixel
         return self.rows * self.columns * samples * self.bits_allocated
 
+    @cached
+    def native_nbytes(self) -> int:
+        """Bytes of all native frames, one more where that is odd."""
+        length = (self.frame_bits * self.number_of_frames + 7) // 8
+        return length + length % 2
+
 
 def make_image_pixel(
     attributes: Attributes,
@@ -200,6 +206,13 @@ def oddities(attributes: Attributes, pixel: ImagePixel) -> list[str]:
         for name, keyword in _MAY_LACK.items()
         if attributes.get(name) is None and _matters(name, pixel)
     ]
+
+
+def decisive_tags(pixel: ImagePixel) -> set[int]:
+    """Return the elements that decoding depends on."""
+    gray = pixel.samples_per_pixel == 1
+    needless = {"high_bit", *(("planar_configuration",) if gray else ())}
+    return {tag for name, (tag, _) in IMAGE_PIXEL_TAGS.items() if name not in needless}
 
 
 def _matters(name: str, pixel: ImagePixel) -> bool:

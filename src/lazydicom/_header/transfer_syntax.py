@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from lazydicom._header.walker import Framing
+
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE: Final = "1.2.840.10008.1.2.1"
 DEFLATED_LITTLE: Final = "1.2.840.10008.1.2.1.99"
@@ -34,6 +36,20 @@ class TransferSyntax:
         little = self.little_endian and not self.big_endian_pixels
         object.__setattr__(self, "native", self.codec is None)
         object.__setattr__(self, "pixels_little_endian", little)
+
+
+@dataclass(frozen=True, slots=True)
+class FileMeta:
+    """How the data set is encoded and where it starts."""
+
+    transfer_syntax: TransferSyntax
+    framing: Framing
+    start: int
+    """First byte of the data set."""
+    meta_start: int
+    """First byte of the File Meta Information."""
+    declared: str = ""
+    """UID that the file gives, where the caller gives another one."""
 
 
 _NATIVE: Final = (

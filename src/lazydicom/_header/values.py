@@ -9,13 +9,14 @@ import math
 import re
 import struct
 from collections.abc import Callable, Mapping
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._header import tags
 from lazydicom._header.image_pixel import PHOTOMETRIC_INTERPRETATIONS
+from lazydicom.errors import InvalidDicomError, warn
 
 Values: TypeAlias = tuple[int | float | str, ...]
 
@@ -28,6 +29,7 @@ _NUMERIC: Final = _INTEGERS | {"DS", "FL", "FD"}
 _PADDING: Final = " \t\r\n\0"
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 """PS3.5 table 6.2-1, and a plus in front."""
+_UID: Final = re.compile(r"[0-9.]{1,64}")
 _SOP_CLASS: Final = re.compile(r"1\.2\.840\.10008\.5\.1\.4(\.[0-9]{1,3}){1,6}")
 _TERMS: Final = {
     "modality": (
@@ -193,6 +195,15 @@ _CONVERSIONS: Final[dict[str, Callable[[str], float | str]]] = {
 }
 
 
+def shown_uid(uid: str) -> str:
+    """Return a UID for a message; anything else is not quoted.
+
+    >>> shown_uid("1.2.3"), shown_uid("DOE^JOHN")
+    ("'1.2.3'", 'that is no UID')
+    """
+    return repr(uid) if _UID.fullmatch(uid) else "that is no UID"
+
+
 def is_term(name: str, text: str) -> bool:
     """Return whether a text may be written down as an attribute of this name.
 
@@ -202,6 +213,46 @@ def is_term(name: str, text: str) -> bool:
     if name == "sop_class_uid":
         return _SOP_CLASS.fullmatch(text) is not None
     return name not in _SETS or text in _SETS[name]
+
+
+class Elements(Protocol):
+    """What is asked of the top level of a data set."""
+
+    def get(self, tag: int, vr: str) -> Values:
+        """Decode a value; no values where the element is absent or empty."""
+        ...
+
+    def read(self, tag: int) -> bytes | None:
+        """Read the bytes of a value, ``None`` where the element is absent."""
+        ...
+
+    def holds(self, tag: int) -> bool:
+        """Return whether an element is there, empty or not."""
+        ...
+
+    def position(self, tag: int) -> int | None:
+        """Return the byte at which an element begins."""
+        ...
+
+
+def technical_attributes(elements: Elements, *, url: str) -> dict[str, object]:
+    """Collect the technical attributes that stand at the top level.
+
+    One that cannot be read is left out with a warning: no pixel depends on it. Text that is
+    none of the terms of the standard is left out, too: it may name a patient.
+    """
+    attributes: dict[str, object] = {}
+    for name, (tag, vr) in TECHNICAL_ATTRIBUTES.items():
+        try:
+            values = elements.get(tag, vr)
+        except InvalidDicomError as error:
+            warn(f"{name} is left out. {error.message}", url=url)
+            continue
+        if any(isinstance(value, float) and math.isnan(value) for value in values):
+            warn(f"{name} is left out. It lacks a value", url=url)
+        elif values and all(is_term(name, str(value)) for value in values):
+            attributes[name] = values[0] if len(values) == 1 else list(values)
+    return attributes
 
 
 def terms_alone(columns: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -14,7 +14,8 @@ from lazydicom._bytes.source import MINIMUM_RATE, ByteSource
 from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
 from lazydicom._frames.dicomweb.client import SCHEME
 from lazydicom._frames.tolerance import FramePadding, OnExtraFrames
-from lazydicom._header.header import Header, header_of_dataset, read_header
+from lazydicom._header.dataset import header_of_dataset
+from lazydicom._header.header import Header, read_header
 from lazydicom._header.pydicom import is_dataset
 from lazydicom._open.indexed import open_indexed
 from lazydicom._open.instance import (

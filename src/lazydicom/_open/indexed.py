@@ -16,8 +16,8 @@ from lazydicom._bytes.open import name_of, open_source
 from lazydicom._bytes.source import ByteSource
 from lazydicom._decode.format import check_color, check_size
 from lazydicom._frames.index import with_padding
-from lazydicom._header.elements import technical_attributes
 from lazydicom._header.header import read_header
+from lazydicom._header.values import technical_attributes
 from lazydicom._open.index_file import (
     cached_index,
     may_be_replaced,

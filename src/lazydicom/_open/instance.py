@@ -32,11 +32,10 @@ from lazydicom._frames.index import open_native, with_padding
 from lazydicom._frames.partial_reader import open_partial
 from lazydicom._frames.reader import FrameReader
 from lazydicom._frames.tolerance import FramePadding, OnExtraFrames, Tolerance
-from lazydicom._header.elements import technical_attributes
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, ImagePixel, make_image_pixel
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
-from lazydicom._header.values import is_term
+from lazydicom._header.values import is_term, technical_attributes
 from lazydicom.errors import LimitError
 
 _CHOICES: Final = {

@@ -34,7 +34,7 @@ from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
 from lazydicom._header.columns.dimensions import PREFIX
-from lazydicom._header.elements import technical_attributes
+from lazydicom._header.values import technical_attributes
 
 _PER_FRAME: Final = (
     "image_position_patient",

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from lazydicom._arrange.kinds.pointer import pointed_tags
 from lazydicom._header import tags
 from lazydicom._header.columns.column import Columns
-from lazydicom._header.elements import Elements
 from lazydicom._header.header import Header
+from lazydicom._header.values import Elements
 
 _NAMES: Final = {
     tags.FRAME_TIME_VECTOR: "Frame Time Vector",

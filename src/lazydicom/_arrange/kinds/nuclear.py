@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from lazydicom._arrange.kinds.pointer import pointed_tags
 from lazydicom._header import tags
 from lazydicom._header.columns.column import Columns
-from lazydicom._header.header import Header, read_sequence
+from lazydicom._header.dataset import read_sequence
+from lazydicom._header.header import Header
 from lazydicom.errors import warn
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import numpy as np
 
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
-from lazydicom._header.header import read_sequence
+from lazydicom._header.dataset import read_sequence
 from lazydicom.errors import InvalidDicomError
 
 if TYPE_CHECKING:

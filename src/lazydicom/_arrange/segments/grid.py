@@ -14,7 +14,7 @@ from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable, FrameTableLoader
 from lazydicom._array.grid import FrameGrid, empty_places
-from lazydicom._header.elements import technical_attributes
+from lazydicom._header.values import technical_attributes
 from lazydicom.errors import InvalidDicomError
 
 _KEPT: Final = ("sop_class_uid", "modality", "bits_stored", "lossy_image_compression")

@@ -21,7 +21,7 @@ from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
 from lazydicom._array.frame_table import FrameTableLoader
 from lazydicom._array.grid import HOLE, FrameGrid, Tiles, empty_places
-from lazydicom._header.elements import technical_attributes
+from lazydicom._header.values import technical_attributes
 from lazydicom.errors import InvalidDicomError, warn
 
 Fill: TypeAlias = FillValue | Literal["auto"]

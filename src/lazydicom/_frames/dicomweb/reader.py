@@ -24,7 +24,6 @@ from lazydicom._frames.dicomweb.multipart import Part
 from lazydicom._frames.index import check_frames
 from lazydicom._header import tags
 from lazydicom._header.elements import image_pixel_attributes
-from lazydicom._header.file_meta import FileMeta
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import ImagePixel, make_image_pixel, oddities
 from lazydicom._header.pydicom import (
@@ -36,6 +35,7 @@ from lazydicom._header.pydicom import (
 from lazydicom._header.transfer_syntax import (
     EXPLICIT_BIG,
     TRANSFER_SYNTAXES,
+    FileMeta,
     TransferSyntax,
 )
 from lazydicom._header.walker import Element, Framing

@@ -9,7 +9,7 @@ from lazydicom._header import tags
 from lazydicom._header.columns.column import text_column
 from lazydicom._header.columns.items import SequenceItems, read_items
 from lazydicom._header.columns.layout import wanted_tree
-from lazydicom._header.file_meta import read_file_meta
+from lazydicom._header.header import read_file_meta
 from lazydicom._header.walker import UNDEFINED, read_element, walk
 from lazydicom.errors import InvalidDicomError
 

@@ -23,10 +23,13 @@ from lazydicom._header.columns.column import (
 from lazydicom._header.columns.items import SequenceItemBatch, SequenceItems, read_items
 from lazydicom._header.columns.layout import wanted_tree
 from lazydicom._header.elements import FileElements, read_elements
-from lazydicom._header.file_meta import FileMeta
 from lazydicom._header.header import Header
 from lazydicom._header.pydicom import DatasetElements
-from lazydicom._header.transfer_syntax import EXPLICIT_LITTLE, TRANSFER_SYNTAXES
+from lazydicom._header.transfer_syntax import (
+    EXPLICIT_LITTLE,
+    TRANSFER_SYNTAXES,
+    FileMeta,
+)
 from lazydicom._header.walker import (
     UNDEFINED,
     Element,

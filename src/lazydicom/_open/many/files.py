@@ -25,7 +25,8 @@ from lazydicom._bytes.open import open_source
 from lazydicom._bytes.ranges import MOST_REQUESTS, REQUESTS
 from lazydicom._header import tags
 from lazydicom._header.columns.dicomdir import is_dicomdir
-from lazydicom._header.header import header_of_dataset, read_header
+from lazydicom._header.dataset import header_of_dataset
+from lazydicom._header.header import read_header
 from lazydicom._header.pydicom import is_dataset
 from lazydicom._open.indexed import open_indexed
 from lazydicom._open.instance import OpenOptions, open_instance

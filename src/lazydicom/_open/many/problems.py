@@ -10,7 +10,8 @@ from typing import Final, Literal, NoReturn, TypeAlias
 from lazydicom._bytes.source import ByteRange, ByteSource, Lookahead, open_lookahead
 from lazydicom._header import tags
 from lazydicom._header.elements import FileElements, read_elements
-from lazydicom._header.file_meta import FileMeta, find_data_set, read_file_meta
+from lazydicom._header.header import find_data_set, read_file_meta
+from lazydicom._header.transfer_syntax import FileMeta
 from lazydicom._header.values import decode_values
 from lazydicom._header.walker import UNDEFINED, Framing, read_element, walk
 from lazydicom.errors import LazyDicomError, redact_url, warn

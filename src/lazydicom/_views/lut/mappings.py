@@ -15,8 +15,8 @@ from lazydicom._array.image import DicomImage
 from lazydicom._bytes.source import BytesLike
 from lazydicom._header import tags
 from lazydicom._header.columns.sequences import sequence_values
+from lazydicom._header.dataset import read_sequence
 from lazydicom._header.elements import FileElements, has_functional_groups
-from lazydicom._header.header import read_sequence
 from lazydicom._header.values import decode_values
 from lazydicom.errors import InvalidDicomError
 

@@ -11,7 +11,8 @@ from lazydicom._array.grid import HOLE, Tiles
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
 from lazydicom._header.attributes import FRAME_ATTRIBUTES, TEXT
-from lazydicom._header.header import Header, read_sequence
+from lazydicom._header.dataset import read_sequence
+from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom._header.pydicom import only_ours
 from lazydicom._views.lut.kernels import LookupTable, expand_segments

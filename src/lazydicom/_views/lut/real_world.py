@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lazydicom._array.computed import FrameArray, FrameFunction
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
-from lazydicom._header.header import read_sequence
+from lazydicom._header.dataset import read_sequence
 from lazydicom._views.lut.apply import apply_function, parameters_of
 from lazydicom._views.lut.mappings import SEQUENCE, frame_mappings
 from lazydicom._views.lut.parameters import on_grid
