@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tracemalloc
 import warnings
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -280,6 +281,38 @@ def test_more_fragments_than_memory_should_hold_are_refused(
 
     with pytest.raises(LimitError, match="More than 1000 fragments in <bytes>"):
         lazydicom.open_image(file)
+
+
+@pytest.mark.parametrize("writer", [False, True], ids=["leased", "being written"])
+@pytest.mark.parametrize(("count", "length"), [(2000, 1200), (40, 30_000)])
+@pytest.mark.parametrize("split", [None, 0, 3, 9, 38])
+@pytest.mark.parametrize("cut", [0, 4, 25_000])
+def test_a_table_is_followed_as_far_as_fragments_fit_it(
+    count: int,
+    length: int,
+    split: int | None,
+    cut: int,
+    tmp_path: Path,
+    *,
+    writer: bool,
+) -> None:
+    """One frame is two fragments; the file may end too early; the lease may be refused."""
+    frames = [jpeg(length, at) for at in range(count)]
+    parts = [[frame] for frame in frames]
+    if split is not None:
+        parts[split] = [frames[split][:600], frames[split][600:]]
+    items = [b"".join(map(item, some)) for some in parts]
+    offsets = np.cumsum([0, *map(len, items)])[:-1].astype("<u4")
+    value = item(offsets.tobytes()) + b"".join(items) + delimiter()
+    file = make_encapsulated(frames, value=value, transfer_syntax=JPEG)
+    file = file[: len(file) - cut]
+    path = tmp_path / "a.dcm"
+    path.write_bytes(file)
+
+    with path.open("r+b") if writer else nullcontext():  # nobody leases it meanwhile
+        by_position = walk(open_local(str(path)), allow_truncated=bool(cut))
+
+    assert by_position == walk(MemorySource(file), allow_truncated=bool(cut))
 
 
 def test_a_right_table_is_followed_in_one_step() -> None:

@@ -178,8 +178,16 @@ class SmallReads(ReadableFile, Protocol):
         """Read `length` bytes, fewer at the end of the file."""
         ...
 
+    def read_each(self, offsets: Sequence[int], length: int) -> bytes:
+        """Read `length` bytes from each offset on, one after the other."""
+        ...
+
     def fill(self, offset: int, out: memoryview) -> int:
         """Fill `out`, or its beginning at the end of the file; return its length."""
+        ...
+
+    def lend(self) -> AbstractContextManager[LentMemory | None]:
+        """Lend the file as memory, ``None`` where only reads are safe."""
         ...
 
 

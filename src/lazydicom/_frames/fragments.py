@@ -8,7 +8,7 @@ blocks of many where they are small.
 
 from array import array
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from struct import Struct
 from typing import Final, TypeAlias
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._bytes.source import (
+    ByteRange,
     BytesLike,
     Lookahead,
     ReadableFile,
@@ -44,6 +45,9 @@ _FEW: Final = 8
 _LOOK: Final = np.dtype(f"V{LOOK}")
 _FIRST_BLOCK: Final = 1 << 12
 _LARGEST_BLOCK: Final = 1 << 18
+_WORTH_A_MAP: Final = 1 << 20
+_LARGEST_MAP: Final = 1 << 26
+"""64 MiB: who waits for the lease does so for some ms."""
 _MOST_FRAGMENTS: Final = 1 << 27
 """128 million; each costs 32 bytes of memory while they are looked at."""
 
@@ -231,15 +235,47 @@ def _fetch_small(file: SmallReads) -> Fetch:
 def _follow_all(
     file: ReadableFile, stop: int, guess: NDArray[np.int64], edges: "array[int]"
 ) -> bytes:
-    """Walk over small fragments of a file that is kept open, as far as they lie as expected.
+    """Walk over the fragments of a file that is kept open, as far as they lie as expected.
 
     Return the looks.
     """
-    near = len(guess) >= _FEW and int(guess[-1] - guess[0]) <= _NEAR * len(guess)
-    if not reads_small(file) or not near or guess[0] != edges[-1] or guess[-1] > stop:
+    few = len(guess) < _FEW or guess[0] != edges[-1] or guess[-1] > stop
+    if few or not reads_small(file):
         return b""
-    looks, block = np.empty(len(guess) - 1, _LOOK), bytearray(_LARGEST_BLOCK)
-    every, start, places = _every_look(block), 0, guess - 8
+    near = int(guess[-1] - guess[0]) <= _NEAR * len(guess)
+    count, looks = _followed(_far_looks(file, guess[:_FEW] - 8), guess[:_FEW])
+    if count == _FEW - 1:
+        rest, look_at = guess[count:], _near_looks if near else _far_looks
+        more, others = _followed(look_at(file, rest - 8), rest)
+        count, looks = count + more, looks + others
+    edges.frombytes(guess[1 : count + 1].tobytes())
+    return looks
+
+
+def _followed(
+    looks: NDArray[np.void], expected: NDArray[np.int64]
+) -> tuple[int, bytes]:
+    """Return how many fragments reach exactly to the next one, and their looks."""
+    heads = looks.view("<u8").reshape(-1, 3)[:, 1]
+    count = _fitting(heads, expected[: len(looks) + 1])
+    return count, looks[:count].tobytes()
+
+
+def _far_looks(file: SmallReads, places: NDArray[np.int64]) -> NDArray[np.void]:
+    """Return what lies at some places but the last, each by a read of its own."""
+    return np.frombuffer(file.read_each(places[:-1].tolist(), LOOK), _LOOK)
+
+
+def _near_looks(file: SmallReads, places: NDArray[np.int64]) -> NDArray[np.void]:
+    """Return what lies at some places but the last, as far as the file goes."""
+    first, last = int(places[0]), int(places[-1])
+    if _WORTH_A_MAP <= last - first <= _LARGEST_MAP:
+        with file.lend() as lent, suppress(OSError):  # a read will tell why
+            if lent is not None:
+                lent.load([ByteRange(first, last - first)])
+                return _every_look(lent.memory)[places[:-1]]
+    looks, block = np.empty(len(places) - 1, _LOOK), bytearray(_LARGEST_BLOCK)
+    every, start = _every_look(block), 0
     while start < len(looks):
         base = int(places[start])
         room = file.fill(base, memoryview(block)) - LOOK
@@ -248,10 +284,7 @@ def _follow_all(
             break
         looks[start:end] = every[places[start:end] - base]
         start = end
-    heads = looks[:start].view("<u8").reshape(-1, 3)[:, 1]
-    count = _fitting(heads, guess[: start + 1])
-    edges.frombytes(guess[1 : count + 1].tobytes())
-    return looks[:count].tobytes()
+    return looks[:start]
 
 
 def _hop(file: ReadableFile, stop: int, edges: "array[int]") -> bytes:

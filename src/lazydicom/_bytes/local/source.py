@@ -223,6 +223,17 @@ class HeldFile:
         self._check(offset, length, len(data))
         return data
 
+    def read_each(self, offsets: Sequence[int], length: int) -> bytes:
+        """Read `length` bytes from each offset on, one after the other."""
+        data = read_each(self.descriptor, offsets, length)
+        if len(data) != length * len(offsets):
+            self._check(offsets[0], length * len(offsets), len(data))
+        return data
+
+    def lend(self) -> AbstractContextManager[LeasedMemory | None]:
+        """Lend the file as memory, where nobody can cut it meanwhile."""
+        return self.file.lend()
+
     def fill(self, offset: int, out: memoryview) -> int:
         """Fill `out`, or its beginning at the end of the file; return its length."""
         count = read_into(self.descriptor, out, offset)
