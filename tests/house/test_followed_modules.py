@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 ONE_FRAME: Final = 9
 OPEN_IMAGE: Final = 14
-OPEN_SERIES: Final = 31
+OPEN_SERIES: Final = 24
 TO_ZARR: Final = 29
 
 

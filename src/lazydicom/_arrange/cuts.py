@@ -7,10 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.axes.find import coded
 from lazydicom._arrange.faults import Fault, PlacedFrames, faults_of, name_frames
 from lazydicom._arrange.geometry import Planes
-from lazydicom._array.frame_table import FrameTable
+from lazydicom._array.frame_table import FrameTable, coded
 
 Codes = NDArray[np.int64]
 Place = Callable[[FrameTable], PlacedFrames]

@@ -1,7 +1,4 @@
-"""What keeps frames from being a full grid: which files to look at, how they could be cut.
-
-And what contradicts a full grid: planes of one volume that differ in what no axis tells.
-"""
+"""What keeps frames from being a full grid: which files to look at, how they could be cut."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,16 +7,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.axes.find import Axis, Codes, coded, combine, determined
-from lazydicom._arrange.concatenation import object_order
+from lazydicom._arrange.axes.find import Axis
 from lazydicom._arrange.geometry import Planes, Stack, even_runs, has_several_gaps
-from lazydicom._array.frame_table import FrameTable
+from lazydicom._array.frame_table import Codes, FrameTable
 from lazydicom.errors import redact_url
 
-_CUT: Final = "Choose on_gap='split'"
+CUT: Final = "Choose on_gap='split'"
 _ANY: Final = "Choose on_gap='fill' or 'split'"
-_TAKE_ONE: Final = "Take one of them, or on_gap='split'"
-_NAMED: Final = 5
+TAKE_ONE: Final = "Take one of them, or on_gap='split'"
+NAMED: Final = 5
 """Files that a message names."""
 
 
@@ -32,6 +28,8 @@ class PlacedFrames:
     stack: Stack | None
     """``None`` where planes lie at uneven distances."""
     axes: list[Axis]
+    segments: Codes | None
+    """Segment of each frame, ``None`` where the axes tell segments apart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,22 +48,22 @@ class Fault:
 
 def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
     """Return every reason why frames are no full grid."""
-    segments = mixed_segments(placed.table, placed.axes)
+    segments = placed.segments
     if segments is not None:  # a pixel of one means something else than of another
         firsts = np.unique(segments, return_index=True)[1]
         text = (
             f"Frames of several segments in one volume: {name_frames(placed, firsts)}"
         )
-        yield Fault(text, _CUT, segments, can_be_filled=False)
+        yield Fault(text, CUT, segments, can_be_filled=False)
     if placed.planes.fields.max():
         yield _side_by_side(placed)
     cells = np.stack([placed.planes.index, *(axis.codes for axis in placed.axes)])
-    occurrence, copies = _occurrences(cells)
+    occurrence, copies = occurrences(cells)
     if occurrence.max():
         names = name_frames(placed, np.flatnonzero(copies > 1))
         text = f"Several frames stand at one place: {names}"
         cut = _cut_of_copies(placed.table, cells, occurrence)
-        yield Fault(text, _TAKE_ONE, cut, can_be_filled=False)
+        yield Fault(text, TAKE_ONE, cut, can_be_filled=False)
     if placed.stack is None:
         yield _unevenness(placed)
     elif placed.stack.slots[-1] + 1 > len(placed.planes.z):
@@ -83,40 +81,6 @@ def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
         )
     if placed.axes and not occurrence.max():
         yield from _missing_frames(placed)
-
-
-def faults_without_places(table: FrameTable) -> Iterator[Fault]:
-    """Return why frames without positions are no array: copies, and several objects."""
-    copies = _repeated_instances(table)
-    if copies is not None:
-        yield copies
-    objects = object_order(table)[0][table.image]
-    sizes = np.bincount(objects)
-    of_stills = sizes[objects] == 1  # they make a stack
-    pieces = np.where(of_stills, -1, objects)
-    firsts, pieces = np.unique(pieces, return_index=True, return_inverse=True)[1:]
-    pieces = np.argsort(np.argsort(firsts))[pieces]  # in the order of Instance Number
-    if len(firsts) > 1:
-        urls = [redact_url(table.images[k].url) for k in table.image[np.sort(firsts)]]
-        more = f" and {len(urls) - _NAMED} more" if len(urls) > _NAMED else ""
-        text = "Instances of several frames without positions: "
-        text += ", ".join(urls[:_NAMED]) + more
-        yield Fault(text, _CUT, pieces, can_be_filled=False)
-
-
-def _repeated_instances(table: FrameTable) -> Fault | None:
-    """Find files of one instance, which is all that tells a copy without a position."""
-    uids, instance = np.unique(table.text("sop_instance_uid"), return_inverse=True)
-    unknown = uids[instance] == ""
-    instance[unknown] = len(uids) + table.image[unknown]
-    occurrence, copies = _occurrences(np.stack([instance, table.frame]))
-    if not occurrence.max():
-        return None
-    rows = np.flatnonzero((copies > 1) & (table.frame == 0))
-    urls = [redact_url(table.images[k].url) for k in table.image[rows[:_NAMED]]]
-    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
-    text = f"Several files hold one instance: {', '.join(urls)}{more}"
-    return Fault(text, _TAKE_ONE, occurrence, can_be_filled=False)
 
 
 def _cut_of_copies(
@@ -148,7 +112,7 @@ def _side_by_side(placed: PlacedFrames) -> Fault:
     positions = placed.table.numbers("position")[firsts].round(2).tolist()
     text = f"{len(firsts)} fields of view lie side by side, first at {positions}: "
     text += name_frames(placed, firsts)
-    return Fault(text, _CUT, fields, can_be_filled=False, is_of_places=True)
+    return Fault(text, CUT, fields, can_be_filled=False, is_of_places=True)
 
 
 def _unevenness(placed: PlacedFrames) -> Fault:
@@ -163,7 +127,7 @@ def _unevenness(placed: PlacedFrames) -> Fault:
         text = f"Planes do not lie on one line: {name_frames(placed, first)}"
         runs = np.arange(len(planes.z))
     cut = runs[planes.index]
-    return Fault(text, _CUT, cut, can_be_filled=False, is_of_places=True)
+    return Fault(text, CUT, cut, can_be_filled=False, is_of_places=True)
 
 
 def _missing_frames(placed: PlacedFrames) -> Iterator[Fault]:
@@ -179,7 +143,7 @@ def _missing_frames(placed: PlacedFrames) -> Iterator[Fault]:
         yield Fault(text, _ANY, cut, can_be_filled=True)
 
 
-def _occurrences(
+def occurrences(
     cells: NDArray[np.int64],
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Count, for each frame, the earlier ones in its cell, and all that are in it."""
@@ -198,12 +162,12 @@ def name_frames(placed: PlacedFrames, rows: NDArray[np.int64]) -> str:
     """Name frames by position and file."""
     table = placed.table
     names = []
-    for row in rows[:_NAMED].tolist():
+    for row in rows[:NAMED].tolist():
         image = table.images[table.image[row]]
         frame = f" frame {table.frame[row]}" if image.number_of_planes > 1 else ""
         z = placed.planes.z[placed.planes.index[row]]
         names.append(f"{redact_url(image.url)}{frame} (z = {z:.2f} mm)")
-    more = f" and {len(rows) - _NAMED} more" if len(rows) > _NAMED else ""
+    more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
     return ", ".join(names) + more
 
 
@@ -213,7 +177,7 @@ def _gaps(placed: PlacedFrames) -> str:
     gaps = np.diff(z)
     odd = np.flatnonzero(gaps > 1.1 * gaps.min())
     texts = []
-    for k in odd[:_NAMED].tolist():
+    for k in odd[:NAMED].tolist():
         below, above = (
             np.flatnonzero(placed.planes.index == plane)[:1] for plane in (k, k + 1)
         )
@@ -221,7 +185,7 @@ def _gaps(placed: PlacedFrames) -> str:
         texts.append(
             f"{text}{name_frames(placed, below)} and {name_frames(placed, above)}"
         )
-    more = f" and {len(odd) - _NAMED} more" if len(odd) > _NAMED else ""
+    more = f" and {len(odd) - NAMED} more" if len(odd) > NAMED else ""
     return "; ".join(texts) + more
 
 
@@ -233,42 +197,11 @@ def _missing(placed: PlacedFrames) -> str:
     there[(*(axis.codes for axis in axes), placed.planes.index)] = True
     empty = np.argwhere(~there)
     texts = []
-    for *codes, plane in empty[:_NAMED].tolist():
+    for *codes, plane in empty[:NAMED].tolist():
         at = [f"{axis.name} {code}" for axis, code in zip(axes, codes, strict=True)]
         texts.append(" ".join([*at, f"z = {placed.planes.z[plane]:.2f} mm"]))
-    more = f" and {len(empty) - _NAMED} more" if len(empty) > _NAMED else ""
+    more = f" and {len(empty) - NAMED} more" if len(empty) > NAMED else ""
     folder = redact_url(placed.table.images[0].url).rpartition("/")[0]
     return (
         ", ".join(texts) + more + (f" beside the files of {folder}" if folder else "")
     )
-
-
-def indices_contradict(table: FrameTable, planes: Codes) -> bool:
-    """Return whether one position in a stack means several planes, or the other way round."""
-    stacks = coded(table.text("stack_id"))
-    places = combine(stacks, coded(table.numbers("in_stack_position")))
-    known = bool(np.isfinite(table.numbers("in_stack_position")).all())
-    return known and not (determined(planes, places) and determined(places, planes))
-
-
-def mixed_segments(table: FrameTable, axes: list[Axis]) -> Codes | None:
-    """Return the segment of each frame, ``None`` where the axes tell segments apart."""
-    segments = coded(table.numbers("segment_number"))
-    volumes = _volumes(table, axes)
-    return None if determined(volumes, segments) else segments
-
-
-def mixed_kinds(table: FrameTable, axes: list[Axis]) -> list[str]:
-    """Name what differs between planes of one volume, and no axis tells apart."""
-    volumes = _volumes(table, axes)
-    kinds = {
-        name: coded(table.numbers(name))
-        for name in ("echo_time", "inversion_time", "b_value")
-    }
-    kinds["complex_component"] = coded(table.text("complex_component"))
-    return [n for n, codes in kinds.items() if not determined(volumes, codes)]
-
-
-def _volumes(table: FrameTable, axes: list[Axis]) -> Codes:
-    """Return each frame the number of its volume: its place on all axes."""
-    return combine(np.zeros(len(table), np.int64), *(axis.codes for axis in axes))

@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.kinds.dose import dose_scaling
-from lazydicom._arrange.kinds.private import complete, complete_private
+from lazydicom._arrange.kinds.private import complete_private
 from lazydicom._arrange.kinds.spread import frames_of
-from lazydicom._array.frame_table import FrameTable
+from lazydicom._arrange.siemens_mosaic import mosaic_as_tiles
+from lazydicom._arrange.uih_grid import GRID
+from lazydicom._array.frame_table import FrameTable, complete
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
 from lazydicom._header.attributes import (
@@ -51,6 +53,10 @@ _COMPUTED: Final = frozenset(
     for name in COMPUTED
     if (classic := FRAME_ATTRIBUTES[name].classic) is not None
 )
+_MAKERS: Final = ("siemens", "canon", "toshiba")
+"""Who writes more than private elements of its own."""
+_TILED: Final = frozenset(("MOSAIC", GRID))
+"""Words of Image Type of frames that hold several planes."""
 _HALF_A_DAY: Final = 43_200
 
 
@@ -60,6 +66,16 @@ class Batch(NamedTuple):
     images: Sequence[DicomImage]
     known: tuple[Columns, Columns] | None = None
     """Of single-frame images: columns of frames and of instances, a row per image."""
+
+
+def batch_of(images: Iterable[DicomImage]) -> Batch:
+    """Return images to tabulate, with mosaics knowing their planes."""
+    return Batch([mosaic_as_tiles(i) if _is_mosaic(i) else i for i in images])
+
+
+def _is_mosaic(image: DicomImage) -> bool:
+    words = image.header.elements.get(tags.IMAGE_TYPE, "CS")
+    return not _TILED.isdisjoint(words) and len(image) == 1
 
 
 def tabulate_images(images: tuple[DicomImage, ...]) -> FrameTable:
@@ -101,8 +117,19 @@ def tabulate(batches: Sequence[Batch], *, strict: bool = True) -> FrameTable:
         ),
     )
     _complete(table, "acquisition_time", "instance_time")
-    complete_private(table)
+    if _is_of_a_vendor(table):
+        complete_private(table)
     return table
+
+
+def _is_of_a_vendor(table: FrameTable) -> bool:
+    """Return whether there is anything to look for; millions of frames may have nothing."""
+    for name, column in (*table.instances.items(), *table.columns.items()):
+        own = name in VENDOR_ELEMENTS and column.dtype.kind == "f"
+        if own and np.isfinite(column).any():
+            return True
+    makers = table.instances.get("manufacturer", np.zeros(0, np.str_))
+    return any(maker.lower().startswith(_MAKERS) for maker in set(makers.tolist()))
 
 
 def _places(lengths: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

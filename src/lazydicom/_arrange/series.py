@@ -1,5 +1,6 @@
 """From the frames of a series to arrays: grouped, cut where allowed, placed on a grid."""
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias, get_args
@@ -7,18 +8,13 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.axes.find import (
-    find_axes,
-    intervals_contradict,
-    named_axes,
-)
+from lazydicom._arrange.axes.find import Axis, find_axes, intervals_contradict
 from lazydicom._arrange.axes.labels import (
     axis_labels,
     component_label,
     frame_labels,
     geometry_labels,
     moved_origins,
-    pixel_labels,
 )
 from lazydicom._arrange.concatenation import object_order
 from lazydicom._arrange.cuts import (
@@ -27,14 +23,7 @@ from lazydicom._arrange.cuts import (
     place_moved,
     shifted_acquisitions,
 )
-from lazydicom._arrange.faults import (
-    Fault,
-    PlacedFrames,
-    faults_of,
-    faults_without_places,
-    indices_contradict,
-    mixed_kinds,
-)
+from lazydicom._arrange.faults import Fault, PlacedFrames, faults_of
 from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._arrange.geometry import (
     Planes,
@@ -47,9 +36,17 @@ from lazydicom._arrange.geometry import (
     spans_plane,
     stack_planes,
 )
+from lazydicom._arrange.unplaced import faults_without_places, line_up
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
-from lazydicom._array.frame_table import FrameTable, FrameTableLoader
+from lazydicom._array.frame_table import (
+    Codes,
+    FrameTable,
+    FrameTableLoader,
+    coded,
+    combine,
+    determined,
+)
 from lazydicom._array.grid import HOLE, FrameGrid, empty_places
 from lazydicom._array.image import DicomImage
 from lazydicom.errors import InvalidDicomError, warn
@@ -104,7 +101,9 @@ def uniform_parts(table: FrameTable) -> list[FrameTable]:
 def _look(image: DicomImage) -> tuple[object, ...]:
     """Return what decoded frames of one array have in common."""
     format_, pixel = image.format, image.format.pixel
-    meaning = "RGB" if format_.converts_to_rgb else pixel.photometric_interpretation
+    meaning = pixel.photometric_interpretation
+    if pixel.samples_per_pixel > 1 and format_.converts_to_rgb:
+        meaning = "RGB"
     return (pixel.frame_shape, image.parts, pixel.dtype, meaning)
 
 
@@ -122,7 +121,7 @@ def arrange(table: FrameTable, choices: Choices) -> list[DicomArray]:
         pieces = _cut(table, faults_without_places(table), choices)
         if pieces is not None:
             return [array for piece in pieces for array in arrange(piece, choices)]
-        return [_without_geometry(table, choices)]
+        return [_array(table, *line_up(table, source=choices.source), fill_value=None)]
     placed, faults = _find_faults(_place(table))
     pieces = _cut(table, faults, choices)
     if pieces is not None:
@@ -135,9 +134,9 @@ def _find_faults(placed: PlacedFrames) -> tuple[PlacedFrames, list[Fault]]:
 
     Volumes that moved by a fraction of a pixel are put above each other.
     """
-    faults = list(faults_of(placed))
-    if not faults:
+    if _is_full(placed):
         return placed, _alternating_acquisitions(placed)
+    faults = list(faults_of(placed))
     if not any(fault.is_of_places for fault in faults):
         passes = overlapping_acquisitions(placed, _place)
         return placed, faults if passes is None else [passes]
@@ -150,6 +149,19 @@ def _find_faults(placed: PlacedFrames) -> tuple[PlacedFrames, list[Fault]]:
         return placed, faults
     fillable = all(fault.can_be_filled for fault in faults)
     return placed, [replace(cut, can_be_filled=fillable)]
+
+
+def _is_full(placed: PlacedFrames) -> bool:
+    """Return whether one frame stands at each place of an even grid."""
+    planes, stack, axes = placed.planes, placed.stack, placed.axes
+    if stack is None or placed.segments is not None or planes.fields.max():
+        return False
+    shape = (*(axis.length for axis in axes), int(stack.slots[-1]) + 1)
+    if math.prod(shape) != len(placed.table):
+        return False
+    codes = (*(axis.codes for axis in axes), stack.slots[planes.index])
+    counts = np.bincount(np.ravel_multi_index(codes, shape))
+    return int(counts.max()) == 1
 
 
 def _alternating_acquisitions(placed: PlacedFrames) -> list[Fault]:
@@ -208,7 +220,9 @@ def _place(table: FrameTable) -> PlacedFrames:
 def _with_planes(table: FrameTable, planes: Planes) -> PlacedFrames:
     normal = normal_of(table.numbers("orientation")[0])
     stack = stack_planes(planes, normal, _pixel_mm(table))
-    return PlacedFrames(table, planes, stack, find_axes(table, planes.index))
+    alone = np.bincount(planes.index).max() == 1
+    axes = [] if alone else find_axes(table, planes.index)
+    return PlacedFrames(table, planes, stack, axes, _mixed_segments(table, axes))
 
 
 def _cut(
@@ -261,7 +275,7 @@ def _on_grid(placed: PlacedFrames, choices: Choices) -> DicomArray:
 def _warn_of_contradictions(placed: PlacedFrames) -> None:
     """Warn where something says that frames lie elsewhere."""
     table = placed.table
-    if indices_contradict(table, placed.planes.index):
+    if _indices_contradict(table, placed.planes.index):
         message = "In-Stack Positions contradict positions in the patient, which hold"
         warn(message, url=table.images[0].url)
     for axis in placed.axes:
@@ -270,7 +284,7 @@ def _warn_of_contradictions(placed: PlacedFrames) -> None:
                 f"Planes do not keep step along {axis.name}: some may lack a frame"
             )
             warn(message, url=table.images[0].url)
-    for name in mixed_kinds(table, placed.axes):
+    for name in _mixed_kinds(table, placed.axes):
         warn(f"Planes of one volume differ in {name}", url=table.images[0].url)
     frames_of_reference = set(table.text("frame_of_reference_uid").tolist()) - {""}
     if len(frames_of_reference) > 1:
@@ -278,38 +292,35 @@ def _warn_of_contradictions(placed: PlacedFrames) -> None:
         warn(f"{message}{len(frames_of_reference)}", url=table.images[0].url)
 
 
-def _without_geometry(table: FrameTable, choices: Choices) -> DicomArray:
-    """Line up frames that no position orders, along the axes that they name."""
-    axes = named_axes(table)
-    if not axes:
-        return _line_up(table, choices)
-    dims = tuple(axis.name for axis in axes)
-    shape = [axis.length for axis in axes]
-    places = empty_places(shape, url=table.images[0].url)
-    places[tuple(axis.codes for axis in axes)] = np.arange(len(table))
-    coords, attrs = frame_labels(table, places, dims, source=choices.source)
-    for axis in axes:
-        coords |= axis_labels(axis, axes, table)
-    where, pixels = pixel_labels(table)
-    coords, attrs = coords | where, attrs | pixels
-    return _array(table, places, dims, coords, attrs, fill_value=None)
+def _indices_contradict(table: FrameTable, planes: Codes) -> bool:
+    """Return whether one position in a stack means several planes, or the other way round."""
+    stacks = coded(table.text("stack_id"))
+    places = combine(stacks, coded(table.numbers("in_stack_position")))
+    known = bool(np.isfinite(table.numbers("in_stack_position")).all())
+    return known and not (determined(planes, places) and determined(places, planes))
 
 
-def _line_up(table: FrameTable, choices: Choices) -> DicomArray:
-    """Line up frames in their order, along the time where one file tells it."""
-    seconds = table.numbers("acquisition_time")[:, 0]
-    cine = len(table.images) == 1 and (np.diff(seconds) > 0).all() and len(table) > 1
-    name = "time" if cine else "frame"
-    places = np.arange(len(table))
-    coords, attrs = frame_labels(table, places, (name,), source=choices.source)
-    coords.pop("acquisition_time", None)
-    where, pixels = pixel_labels(table)
-    coords, attrs = coords | where, attrs | pixels
-    if cine:
-        coords["time"] = Coordinate(("time",), seconds - seconds[0], "s")
-        source = str(table.text("time_source")[0])
-        attrs |= {"time_source": source} if source else {}
-    return _array(table, places, (name,), coords, attrs, fill_value=None)
+def _mixed_segments(table: FrameTable, axes: list[Axis]) -> Codes | None:
+    """Return the segment of each frame, ``None`` where the axes tell segments apart."""
+    segments = coded(table.numbers("segment_number"))
+    volumes = _volumes(table, axes)
+    return None if determined(volumes, segments) else segments
+
+
+def _mixed_kinds(table: FrameTable, axes: list[Axis]) -> list[str]:
+    """Name what differs between planes of one volume, and no axis tells apart."""
+    volumes = _volumes(table, axes)
+    kinds = {
+        name: coded(table.numbers(name))
+        for name in ("echo_time", "inversion_time", "b_value")
+    }
+    kinds["complex_component"] = coded(table.text("complex_component"))
+    return [n for n, codes in kinds.items() if not determined(volumes, codes)]
+
+
+def _volumes(table: FrameTable, axes: list[Axis]) -> Codes:
+    """Return each frame the number of its volume: its place on all axes."""
+    return combine(np.zeros(len(table), np.int64), *(axis.codes for axis in axes))
 
 
 def _array(

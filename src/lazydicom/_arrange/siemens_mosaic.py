@@ -1,4 +1,4 @@
-"""Which images are Siemens mosaics or grids of others, and where their tiles lie.
+"""Where the tiles of Siemens mosaics, and of grids of others, lie.
 
 Neither stands in the standard: the number of tiles and the direction of the planes are in
 private elements of Siemens, the CSA header and the protocol.
@@ -6,7 +6,6 @@ private elements of Siemens, the CSA header and the protocol.
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -29,9 +28,13 @@ _NEARLY: Final = 0.01
 _SLICES: Final = re.compile(rb"sSliceArray\.lSize\s*=\s*(0x[0-9a-fA-F]+|\d+)")
 
 
-def mosaics_as_tiles(images: Sequence[DicomImage]) -> list[DicomImage]:
-    """Return the images, with mosaics knowing their planes; others stay as they are."""
-    return [_as_tiles(image) if _is_mosaic(image) else image for image in images]
+def mosaic_as_tiles(image: DicomImage) -> DicomImage:
+    """Return a mosaic that knows its planes, as far as it tells their number."""
+    tiles = _number_of_tiles(image.header.elements)
+    if tiles is None:
+        warn("A mosaic that does not tell its number of tiles", url=image.url)
+        return image
+    return _with_planes(image, tiles)
 
 
 def tile_times(image: DicomImage) -> NDArray[np.float64] | None:
@@ -72,19 +75,6 @@ def tile_positions(image: DicomImage) -> NDArray[np.float64]:
     steps = np.arange(image.planes_per_frame)[:, None] * np.abs(distance) * normal
     positions: NDArray[np.float64] = position + right + down + steps
     return positions
-
-
-def _is_mosaic(image: DicomImage) -> bool:
-    words = image.header.elements.get(tags.IMAGE_TYPE, "CS")
-    return bool({"MOSAIC", GRID} & set(map(str, words))) and len(image) == 1
-
-
-def _as_tiles(image: DicomImage) -> DicomImage:
-    tiles = _number_of_tiles(image.header.elements)
-    if tiles is None:
-        warn("A mosaic that does not tell its number of tiles", url=image.url)
-        return image
-    return _with_planes(image, tiles)
 
 
 def _with_planes(image: DicomImage, planes: int) -> DicomImage:

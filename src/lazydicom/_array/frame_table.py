@@ -1,4 +1,4 @@
-"""The attributes of frames as columns, and their place beside an array.
+"""The attributes of frames as columns, what they have in common, their place beside an array.
 
 They are read once, at opening, and kept; they do not travel into tasks.
 """
@@ -6,7 +6,7 @@ They are read once, at opening, and kept; they do not travel into tasks.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,11 @@ from lazydicom._header.attributes import FRAME_ATTRIBUTES
 from lazydicom._header.columns.column import Columns, unreadable
 from lazydicom._header.values import is_shared
 from lazydicom.errors import InvalidDicomError
+
+Codes = NDArray[np.int64]
+"""A number for each frame: those of one number are alike."""
+_SIGNIFICANT: Final = 6
+"""Decimals by which numbers are told apart."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -126,6 +131,49 @@ class FrameTable:
         rows[own] = np.arange(len(own))
         wanted: NDArray[np.int64] = rows[numbers]  # a hole is the last: -1
         return wanted
+
+
+def complete(table: FrameTable, name: str, other: NDArray[np.float64]) -> None:
+    """Let other values stand where a frame has none of its own."""
+    if np.isnan(other).all():
+        return
+    column = table.numbers(name).copy()
+    if column.shape != other.shape:
+        column = np.full(other.shape, np.nan)
+    missing = np.isnan(column[:, 0])
+    column[missing] = other[missing]
+    table.columns[name] = column
+
+
+def coded(values: NDArray[Any]) -> Codes:
+    """Count the distinct rows in their order; no value is the first one."""
+    if values.dtype.kind == "f":
+        values = np.nan_to_num(np.round(values, _SIGNIFICANT), nan=-np.inf) + 0.0
+    axis = 0 if values.ndim == 2 else None
+    if values.ndim == 2 and values.shape[1] == 1:
+        values, axis = values[:, 0], None
+    codes = np.unique(values, axis=axis, return_inverse=True)[1]
+    return codes.reshape(-1).astype(np.int64)
+
+
+def in_turn(texts: NDArray[np.str_]) -> Codes:
+    """Count the distinct texts in the order in which they come."""
+    first, codes = np.unique(texts, return_index=True, return_inverse=True)[1:]
+    place = np.argsort(np.argsort(first))
+    return np.asarray(place[codes.reshape(-1)], np.int64)
+
+
+def combine(*codes: Codes) -> Codes:
+    """Count the distinct combinations."""
+    together = codes[0]
+    for one in codes[1:]:
+        together = coded((together * (int(one.max()) + 1) + one)[:, None])
+    return together
+
+
+def determined(cells: Codes, codes: Codes) -> bool:
+    """Return whether `codes` is the same for all frames of a cell."""
+    return int(combine(cells, codes).max()) == int(cells.max())
 
 
 def _taken(column: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:

@@ -1,12 +1,15 @@
-"""From a URL, a path, bytes or a member of a listing to a `ByteSource`."""
+"""From a URL, a path, bytes or a member of a listing to a `ByteSource`, or its first bytes."""
 
 import os
+import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard, get_args
 
 from lazydicom._bytes.containers.gzip import PACKED, unpacked
 from lazydicom._bytes.containers.member import Member
+from lazydicom._bytes.containers.slice import SliceSource
 from lazydicom._bytes.containers.tar import TarDirectory, read_tar
 from lazydicom._bytes.containers.zip import ZipDirectory, read_zip
 from lazydicom._bytes.file_object import (
@@ -16,7 +19,13 @@ from lazydicom._bytes.file_object import (
     open_file_object,
 )
 from lazydicom._bytes.local.mapped import map_file
-from lazydicom._bytes.local.source import LocalAccess, LocalSource, open_local
+from lazydicom._bytes.local.source import (
+    LocalAccess,
+    LocalSource,
+    open_local,
+    open_to_read,
+    read_into,
+)
 from lazydicom._bytes.location import (
     URL_TYPES,
     Location,
@@ -25,16 +34,18 @@ from lazydicom._bytes.location import (
     chain,
     scheme,
     version_for,
+    version_of_stat,
 )
 from lazydicom._bytes.remote.client import RemotePlace
 from lazydicom._bytes.remote.source import RemoteSource, open_remote
 from lazydicom._bytes.source import (
     FIRST_BLOCK,
     MINIMUM_RATE,
+    ByteRange,
     ByteSource,
     MemorySource,
 )
-from lazydicom.errors import UnsupportedError
+from lazydicom.errors import LazyDicomError, UnsupportedError
 
 File: TypeAlias = Url | Member
 Directory: TypeAlias = ZipDirectory | TarDirectory
@@ -224,3 +235,49 @@ def name_of(url: File) -> str:
     if is_placed(url):
         return filesystem_of(url)[0]
     return str(getattr(url, "name", "<file object>"))
+
+
+def is_near(file: File) -> bool:
+    """Return whether a file is local, or a member of a local zip file."""
+    if isinstance(file, Member):
+        container = file.container
+        whole = container.whole if isinstance(container, ZipDirectory) else None
+        return isinstance(whole, LocalSource)
+    return isinstance(file, str) and os.path.isabs(file)  # noqa: PTH117
+
+
+def is_plain_source(source: ByteSource) -> bool:
+    """Return whether bytes lie in a local file as they are."""
+    whole = source.whole if isinstance(source, SliceSource) else source
+    return isinstance(whole, LocalSource)
+
+
+def read_head(file: File, out: memoryview) -> ByteSource | None:
+    """Fill `out` with the first bytes; ``None`` where that is not as simple as that."""
+    if isinstance(file, Member):
+        with suppress(LazyDicomError):
+            source = file.container.open(file)
+            if is_plain_source(source):
+                length = min(out.nbytes, source.size())
+                out[:length] = source.read(ByteRange(0, length))
+                return source
+        return None
+    return _read_local_head(str(file), out)
+
+
+def _read_local_head(path: str, out: memoryview) -> LocalSource | None:
+    """Read without a look beforehand: a named pipe must not make it wait."""
+    try:
+        descriptor = open_to_read(path, wait=False)
+    except OSError:
+        return None
+    try:
+        now = os.fstat(descriptor)
+        if not stat.S_ISREG(now.st_mode):
+            return None
+        read_into(descriptor, out[: now.st_size], 0)
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+    return LocalSource(path, version_of_stat(now))

@@ -263,6 +263,11 @@ class NativeReader:
         return read_many(self.source, self.spans(frames))
 
 
+def native_reader(reader: object) -> NativeReader | None:
+    """Return the reader of native frames of a file, ``None`` of others."""
+    return reader if isinstance(reader, NativeReader) else None
+
+
 def with_padding(format_: FrameFormat, index: FrameIndex | None) -> FrameFormat:
     """Return the format of frames, which may be padded one by one."""
     stride = None if index is None else index.stride

@@ -167,11 +167,6 @@ def prove(reader: FrameReader) -> None:
         fragments.prove()
 
 
-def native_reader(reader: FrameReader) -> NativeReader | None:
-    """Return the reader of native frames of a file, ``None`` of others."""
-    return reader if isinstance(reader, NativeReader) else None
-
-
 def frame_index(reader: FrameReader) -> FrameIndex | None:
     """Return the byte range of every frame, ``None`` where frames are no such."""
     whole = file_reader(reader)

@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.frame_table import FrameTable
+from lazydicom._array.frame_table import Codes, FrameTable, coded, combine
 
 _COMPONENTS: Final = frozenset(
     (
@@ -19,6 +19,12 @@ _COMPONENTS: Final = frozenset(
     )
 )  # fmt: skip
 """Words for kinds of images that may be shown; others might be anybody's free text."""
+
+
+def component_codes(table: FrameTable) -> Codes:
+    """Return a code for each kind of image, by the words of their types."""
+    names = ("frame_type", "complex_component")
+    return combine(*(coded(table.text(name)) for name in names))
 
 
 def component_names(table: FrameTable, codes: NDArray[np.int64]) -> NDArray[Any]:

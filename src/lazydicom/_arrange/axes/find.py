@@ -6,7 +6,7 @@ be told apart. Times differ from plane to plane, so there the rank within each c
 """
 
 from collections.abc import Iterator
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,19 +18,22 @@ from lazydicom._arrange.axes.clocks import (
     ticks,
     time_of,
 )
-from lazydicom._arrange.axes.components import component_names
+from lazydicom._arrange.axes.components import component_codes, component_names
 from lazydicom._arrange.axes.dimensions import declared_axes
 from lazydicom._arrange.axes.names import AXIS_ORDER, COUNTED_AXES, VALUE_AXES
-from lazydicom._array.frame_table import FrameTable
-
-Codes = NDArray[np.int64]
+from lazydicom._array.frame_table import (
+    Codes,
+    FrameTable,
+    coded,
+    combine,
+    determined,
+    in_turn,
+)
 
 _FULL: Final = 0.5
 """A grid less full than this is none; holes leave it fuller."""
 _NEARLY_FULL: Final = 0.75
 """Values that are not as frequent as others make an axis only in a grid as full as this."""
-_SIGNIFICANT: Final = 6
-"""Decimals by which numbers are told apart."""
 
 CLOCKS: Final = (
     "acquisition_time",
@@ -70,8 +73,6 @@ def find_axes(table: FrameTable, planes: Codes) -> list[Axis]:
     are less frequent than others, as b = 0 among many directions, are an axis only if the
     grid is nearly full then; else ranks tell more.
     """
-    if np.bincount(planes).max() == 1:
-        return []
     axes = _find(table, planes, balanced=False)
     if not _is_nearly_full(axes, planes):
         balanced = _find(table, planes, balanced=True)
@@ -256,12 +257,6 @@ def _echo_numbers(table: FrameTable) -> Codes:
     return coded(table.numbers("echo_number")) * (not told)
 
 
-def component_codes(table: FrameTable) -> Codes:
-    """Return a code for each kind of image, by the words of their types."""
-    names = ("frame_type", "complex_component")
-    return combine(*(coded(table.text(name)) for name in names))
-
-
 def diffusion_codes(table: FrameTable) -> Codes:
     """Return a code for each diffusion weighting: b-value first, then direction."""
     columns = (
@@ -286,37 +281,6 @@ def intervals_contradict(axis: Axis, table: FrameTable, planes: Codes) -> bool:
     intervals = np.diff(times, axis=1)
     since_first = times - times[:, :1]
     return bool(np.ptp(since_first, axis=0).max() > intervals.min() / 2)
-
-
-def coded(values: NDArray[Any]) -> Codes:
-    """Count the distinct rows in their order; no value is the first one."""
-    if values.dtype.kind == "f":
-        values = np.nan_to_num(np.round(values, _SIGNIFICANT), nan=-np.inf) + 0.0
-    axis = 0 if values.ndim == 2 else None
-    if values.ndim == 2 and values.shape[1] == 1:
-        values, axis = values[:, 0], None
-    codes = np.unique(values, axis=axis, return_inverse=True)[1]
-    return codes.reshape(-1).astype(np.int64)
-
-
-def in_turn(texts: NDArray[np.str_]) -> Codes:
-    """Count the distinct texts in the order in which they come."""
-    first, codes = np.unique(texts, return_index=True, return_inverse=True)[1:]
-    place = np.argsort(np.argsort(first))
-    return np.asarray(place[codes.reshape(-1)], np.int64)
-
-
-def combine(*codes: Codes) -> Codes:
-    """Count the distinct combinations."""
-    together = codes[0]
-    for one in codes[1:]:
-        together = coded((together * (int(one.max()) + 1) + one)[:, None])
-    return together
-
-
-def determined(cells: Codes, codes: Codes) -> bool:
-    """Return whether `codes` is the same for all frames of a cell."""
-    return int(combine(cells, codes).max()) == int(cells.max())
 
 
 def _is_axis(

@@ -9,14 +9,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.axes.components import component_names
+from lazydicom._arrange.axes.components import component_codes, component_names
 from lazydicom._arrange.axes.dimensions import declared_labels
-from lazydicom._arrange.axes.find import (
-    Axis,
-    combine,
-    component_codes,
-    determined,
-)
+from lazydicom._arrange.axes.find import Axis
 from lazydicom._arrange.axes.names import COUNTED_AXES, VALUE_AXES
 from lazydicom._arrange.csa import csa_numbers
 from lazydicom._arrange.geometry import (
@@ -29,7 +24,7 @@ from lazydicom._arrange.geometry import (
     normal_of,
 )
 from lazydicom._array.coordinate import Coordinate
-from lazydicom._array.frame_table import FrameTable
+from lazydicom._array.frame_table import FrameTable, combine, determined
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
@@ -210,7 +205,7 @@ def frame_labels(
     kinds = np.unique(table.text("rescale_type"))
     if len(kinds) == 1 and kinds[0]:
         attrs["rescale_type"] = str(kinds[0])
-    if first.format.converts_to_rgb:
+    if first.format.pixel.samples_per_pixel > 1 and first.format.converts_to_rgb:
         attrs["photometric_interpretation"] = "RGB"
     if str(table.text("manufacturer")[0]).lower().startswith("siemens"):
         attrs |= phase_encoding(first)
@@ -282,8 +277,11 @@ def component_label(
     dims: tuple[str, ...],
 ) -> dict[str, Coordinate]:
     """Return the kind of each volume, where kinds differ and are no axis."""
+    words = (table.text("frame_type"), table.text("complex_component"))
+    if "component" in dims or all((one == one[0]).all() for one in words):
+        return {}
     codes = component_codes(table)
-    if "component" in dims or not is_of_volumes(codes, axes):
+    if not is_of_volumes(codes, axes):
         return {}
     names = component_names(table, codes)
     if names.dtype.kind != "U":

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lazydicom._arrange.csa import csa_numbers
 from lazydicom._arrange.geometry import spans_plane, unit_directions
-from lazydicom._array.frame_table import FrameTable
+from lazydicom._array.frame_table import FrameTable, complete
 from lazydicom._header import tags
 
 Numbers = NDArray[np.float64]
@@ -25,9 +25,6 @@ _B_VALUES: Final = (
     "philips_b_value",
     "uih_b_value",
 )
-_PREFIXES: Final = ("ge_", "siemens_", "philips_", "uih_")
-_MAKERS: Final = ("siemens", "canon", "toshiba")
-"""Who writes more than elements of its own."""
 _GE_FLAG: Final = 1_000_000_000
 """GE adds it to b-values of some sequences."""
 _GE_KINDS: Final = ("MAGNITUDE", "PHASE", "REAL", "IMAGINARY")
@@ -43,22 +40,8 @@ _CANON: Final = re.compile(r"b=([0-9.]+)\(([-0-9.]+),([-0-9.]+),([-0-9.]+)\)")
 _CSA_NAMES: Final = ("B_value", "DiffusionGradientDirection")
 
 
-def complete(table: FrameTable, name: str, other: Numbers) -> None:
-    """Let other values stand where a frame has none of its own."""
-    if np.isnan(other).all():
-        return
-    column = table.numbers(name).copy()
-    if column.shape != other.shape:
-        column = np.full(other.shape, np.nan)
-    missing = np.isnan(column[:, 0])
-    column[missing] = other[missing]
-    table.columns[name] = column
-
-
 def complete_private(table: FrameTable) -> None:
     """Let what vendors say stand where the public attribute is absent."""
-    if not _is_of_a_vendor(table):
-        return
     _complete_from_csa(table)
     _complete_from_comments(table)
     b_values = np.full((len(table) if _has(table, *_B_VALUES) else 0, 1), np.nan)
@@ -74,16 +57,6 @@ def complete_private(table: FrameTable) -> None:
             complete(table, "diffusion_direction", directions)
     _complete_components(table)
     _complete_scale(table)
-
-
-def _is_of_a_vendor(table: FrameTable) -> bool:
-    """Return whether there is anything to look for; millions of frames may have nothing."""
-    for name, column in (*table.instances.items(), *table.columns.items()):
-        own = name.startswith(_PREFIXES) and column.dtype.kind == "f"
-        if own and np.isfinite(column).any():
-            return True
-    makers = table.instances.get("manufacturer", np.zeros(0, np.str_))
-    return any(maker.lower().startswith(_MAKERS) for maker in set(makers.tolist()))
 
 
 def _has(table: FrameTable, *names: str) -> bool:

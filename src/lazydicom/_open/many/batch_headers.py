@@ -14,10 +14,9 @@ from numpy.typing import NDArray
 
 from lazydicom._arrange.uih_grid import GRID
 from lazydicom._array.image import DicomImage
-from lazydicom._bytes.containers.heads import File, is_plain_source, read_head
+from lazydicom._bytes.open import File, is_plain_source, read_head
 from lazydicom._bytes.source import ByteRange, ByteSource, open_lookahead
-from lazydicom._frames.index import FrameIndex, NativeReader
-from lazydicom._frames.reader import native_reader
+from lazydicom._frames.index import FrameIndex, NativeReader, native_reader
 from lazydicom._header import tags
 from lazydicom._header.attributes import (
     FRAME_ATTRIBUTES,
@@ -303,7 +302,9 @@ def _images(
     first: _First, heads: _Heads, places: Places, rows: NDArray[np.int64]
 ) -> Iterator[DicomImage]:
     """Make the images; their headers are read where somebody asks for them."""
-    stride = first.image.index.stride
+    native = native_reader(first.image.reader)
+    assert native is not None, "a first file is simple"
+    stride = native.index.stride
     assert stride is not None, "native"
     offsets = places.offsets[-1, rows] - rows * heads.width
     starts = offsets.tolist()

@@ -14,14 +14,12 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
-from lazydicom._arrange.frame_table import Batch, tabulate
-from lazydicom._arrange.siemens_mosaic import mosaics_as_tiles
+from lazydicom._arrange.frame_table import Batch, batch_of, tabulate
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
-from lazydicom._bytes.containers.heads import is_near
 from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
 from lazydicom._bytes.location import URL_TYPES, chain, is_local, local_path
-from lazydicom._bytes.open import open_source
+from lazydicom._bytes.open import is_near, open_source
 from lazydicom._bytes.ranges import MOST_REQUESTS, REQUESTS
 from lazydicom._header import tags
 from lazydicom._header.columns.dicomdir import is_dicomdir
@@ -82,7 +80,7 @@ def open_instances(
         open_instance(partial(header_of_dataset, d, options.given), options)
         for d in datasets
     ]
-    batches = [Batch(mosaics_as_tiles(images))] if images else []
+    batches = [batch_of(images)] if images else []
     if not names and datasets:
         return Opened(batches, [])
     opened = _open_files(names, storage_options, options)
@@ -126,7 +124,7 @@ def _open_files(
     images = [one for one in opened if isinstance(one, DicomImage)]
     problems += [one for one in opened if isinstance(one, Problem)]
     if images:
-        batches.append(Batch(mosaics_as_tiles(images)))
+        batches.append(batch_of(images))
     if not batches and not any(one.error for one in problems):
         message = f"None of {len(files)} files is an image"
         raise SourceError(message, url=_name_of(listed[0]) or None)
@@ -189,7 +187,7 @@ def _open_batches(
         if isinstance(first, Problem):
             problems.append(first)
             continue
-        batches.append(Batch(mosaics_as_tiles([first])))
+        batches.append(batch_of([first]))
         try:
             alike = list(open_batches(first, [file.file for file in left]))
         except ValueError:
