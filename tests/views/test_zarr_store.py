@@ -265,14 +265,40 @@ def test_names_and_sizes_cost_no_read_and_a_chunk_costs_one(
     assert counter.reads == 1
 
 
+@pytest.mark.parametrize(
+    ("part", "rows"),
+    [((0, 100), 1), ((250, 251), 1), ((500, 1500), 3), ((-72, -1), 1), ((7, 7), 0)],
+)
+@pytest.mark.parametrize("frames", [1, 3])
+def test_a_part_of_a_native_chunk_costs_its_rows(
+    part: tuple[int, int],
+    rows: int,
+    frames: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pixels = np.random.default_rng(0).integers(0, 4096, (6, 256, 256), np.uint16)
+    path = tmp_path / "a.dcm"
+    path.write_bytes(make_native(pixels))
+    array, counter = open_counted(monkeypatch, path)
+    store = ZarrStore(array, frames_per_chunk=frames)
+
+    data = get(store, "c/1/0/0", RangeByteRequest(*part))
+
+    assert data == pixels[frames : 2 * frames].tobytes()[slice(*part)]
+    assert counter.bytes_read <= rows * 512
+
+
 def test_chunks_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     store = ZarrStore(lazydicom.open_image(SEVEN), frames_per_chunk=1)
     together = threading.Barrier(7, timeout=20)
     read = store._read_chunk
 
-    def read_when_all_are_there(position: tuple[int, ...]) -> NDArray[np.uint8]:
+    def read_when_all_are_there(
+        position: tuple[int, ...], wanted: slice
+    ) -> NDArray[np.uint8]:
         together.wait()
-        return read(position)
+        return read(position, wanted)
 
     monkeypatch.setattr(store, "_read_chunk", read_when_all_are_there)
 

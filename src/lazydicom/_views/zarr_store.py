@@ -129,16 +129,16 @@ class ZarrStore(Store):
             If a frame of the chunk cannot be read or decoded.
         """
         await self._ensure_open()
-        data = self._objects.get(key)
-        position = None if data is not None else self._position(key)
-        if data is None and position is None:
-            return None
-        values = np.frombuffer(data or b"", np.uint8)
-        if position is not None:
-            loop, pool = asyncio.get_running_loop(), _pool()
-            values = await loop.run_in_executor(pool, self._read_chunk, position)
-        part = values[_part(byte_range, values.size)]
         buffer = (prototype or default_buffer_prototype()).buffer
+        if (data := self._objects.get(key)) is not None:
+            values = np.frombuffer(data, np.uint8)
+            return buffer.from_array_like(values[_part(byte_range, values.size)])
+        position = self._position(key)
+        if position is None:
+            return None
+        wanted = _part(byte_range, self._chunk_nbytes)
+        loop, pool = asyncio.get_running_loop(), _pool()
+        part = await loop.run_in_executor(pool, self._read_chunk, position, wanted)
         return buffer.from_array_like(part)
 
     async def get_partial_values(
@@ -166,7 +166,7 @@ class ZarrStore(Store):
             return len(self._objects[key])
         if self._position(key) is None:
             raise FileNotFoundError(key)
-        return math.prod(self._chunks) * self.array.dtype.itemsize
+        return self._chunk_nbytes
 
     async def set(self, key: str, value: Buffer) -> None:
         """Refuse."""
@@ -218,21 +218,37 @@ class ZarrStore(Store):
         inside = len(position) == len(counts) and all(map(int.__lt__, position, counts))
         return position if known and inside else None
 
-    def _read_chunk(self, position: Position) -> NDArray[np.uint8]:
-        """Decode the frames of a chunk; behind the end of the array it is padded."""
-        starts = [i * n for i, n in zip(position, self._chunks, strict=True)]
-        stops = map(sum, zip(starts, self._chunks, strict=True))
-        region = tuple(
-            slice(start, min(stop, length))
-            for start, stop, length in zip(starts, stops, self.array.shape, strict=True)
-        )
-        values = self.array.read(region, threads=1)
-        missing = [(0, n - m) for n, m in zip(self._chunks, values.shape, strict=True)]
+    @property
+    def _chunk_nbytes(self) -> int:
+        return math.prod(self._chunks) * self.array.dtype.itemsize
+
+    def _read_chunk(self, position: Position, wanted: slice) -> NDArray[np.uint8]:
+        """Return some bytes of a chunk: of native frames, only their rows are read.
+
+        Behind the end of the array a chunk is padded.
+        """
+        start, stop, _ = wanted.indices(self._chunk_nbytes)
+        if start >= stop:
+            return np.empty(0, np.uint8)
+        itemsize = self.array.dtype.itemsize
+        box, first = _box(self._chunks, start // itemsize, -(-stop // itemsize))
+        region, shape = [], []
+        for place, chunk, length, inside in zip(
+            position, self._chunks, self.array.shape, box, strict=True
+        ):
+            origin = place * chunk
+            low, high = (
+                min(origin + edge, length) for edge in (inside.start, inside.stop)
+            )
+            region.append(slice(low, high))
+            shape.append(inside.stop - inside.start)
+        values = self.array.read(tuple(region), threads=1)
+        missing = [(0, n - m) for n, m in zip(shape, values.shape, strict=True)]
         if any(after for _, after in missing):
             values = np.pad(values, missing)
         little = values.astype(values.dtype.newbyteorder("<"), order="C", copy=False)
         flat: NDArray[np.uint8] = little.reshape(-1).view(np.uint8)
-        return flat
+        return flat[start - first * itemsize : stop - first * itemsize]
 
     def _identity(self) -> tuple[object, ...]:
         return (self.array.identity(), tuple(sorted(self._objects.items())))
@@ -241,6 +257,27 @@ class ZarrStore(Store):
 def _is_count(word: str) -> bool:
     """Return whether a word is a number that an axis can have."""
     return word.isdecimal() and word.isascii() and len(word) <= _MOST_DIGITS
+
+
+def _box(shape: Position, start: int, stop: int) -> tuple[tuple[slice, ...], int]:
+    """Return the smallest box that holds the values from `start` to `stop`, in C order.
+
+    And the number of its first value: from that one on, its values follow each other.
+
+    >>> _box((2, 8, 8), 67, 70)
+    ((slice(1, 2, None), slice(0, 1, None), slice(3, 6, None)), 67)
+    >>> _box((2, 8, 8), 67, 80)
+    ((slice(1, 2, None), slice(0, 2, None), slice(0, 8, None)), 64)
+    """
+    box, first = [slice(0, length) for length in shape], 0
+    for axis in range(len(shape)):
+        step = math.prod(shape[axis + 1 :])
+        low, last = (start - first) // step, (stop - 1 - first) // step
+        box[axis] = slice(low, last + 1)
+        first += low * step
+        if low != last:
+            break
+    return tuple(box), first
 
 
 def _part(wanted: ByteRequest | None, length: int) -> slice:
