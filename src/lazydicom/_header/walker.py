@@ -339,6 +339,7 @@ class _SequenceItemPatterns:
         self._patterns: list[re.Pattern[bytes]] = []
         self._steps: list[_Step] = []
         self._walked = 0
+        self._longest = 0
         self.learning = True
         """Whether the item at hand can become a pattern."""
 
@@ -359,7 +360,15 @@ class _SequenceItemPatterns:
                 if match is not None:
                     break
             else:
-                return lookahead.base + at
+                position = lookahead.base + at
+                stop = position + self._longest
+                if not lookahead.stop < stop <= lookahead.size:
+                    return position
+                at = lookahead.seek(
+                    position, self._longest
+                )  # it was not here as a whole
+                buffer = lookahead.buffer
+                continue
             if rank:
                 patterns.insert(0, patterns.pop(rank))
             at = match.end()
@@ -379,6 +388,7 @@ class _SequenceItemPatterns:
         ):
             return
         self._patterns.insert(0, _pattern(lookahead, steps))
+        self._longest = max(self._longest, stop - start)
 
 
 def _pattern(lookahead: Lookahead, steps: list[_Step]) -> re.Pattern[bytes]:
