@@ -202,7 +202,7 @@ def test_on_another_machine_size_and_time_count(
     other = path.with_name("other.dcm")
     other.write_bytes(FILE)
     os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
-    monkeypatch.setattr(location, "_MACHINE", "another")
+    monkeypatch.setattr(location, "THIS_MACHINE", "another")
 
     other.replace(path)  # the same file, but other numbers, as in another mount
     travelled = pickle.loads(pickle.dumps(array))

@@ -17,10 +17,10 @@ import lazydicom
 if TYPE_CHECKING:
     from pathlib import Path
 
-ONE_FRAME: Final = 9
+ONE_FRAME: Final = 8
 OPEN_IMAGE: Final = 14
 OPEN_SERIES: Final = 24
-TO_ZARR: Final = 29
+TO_ZARR: Final = 25
 
 
 def native_file(folder: Path) -> Path:

@@ -76,7 +76,7 @@ def replace_as_copied(path: Path, place: int) -> None:
 
 @pytest.fixture
 def elsewhere(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    return lambda: monkeypatch.setattr(location, "_MACHINE", "another")
+    return lambda: monkeypatch.setattr(location, "THIS_MACHINE", "another")
 
 
 READS: Final[dict[str, Callable[[Any], object]]] = {

@@ -466,12 +466,12 @@ def _opened(how: str, path: Path) -> Callable[[], Value]:
     lazydicom.save_index(path, index)
 
     def read() -> Value:
-        here = location._MACHINE
-        location._MACHINE = "another" if how == "index elsewhere" else here  # type: ignore[misc]
+        here = location.THIS_MACHINE
+        location.THIS_MACHINE = "another" if how == "index elsewhere" else here  # type: ignore[misc]
         try:
             return np.asarray(lazydicom.open_image(path, index=index))
         finally:
-            location._MACHINE = here  # type: ignore[misc]
+            location.THIS_MACHINE = here  # type: ignore[misc]
 
     return read
 

@@ -30,10 +30,11 @@ from lazydicom._array.grid import (
     Tiles,
     chunk_lengths,
     crop_grid,
+    numbers_of,
 )
 from lazydicom._array.image import DicomImage
 from lazydicom._array.lazy_array import NumpyLike
-from lazydicom._array.pieces import numbers_of, pieces
+from lazydicom._array.pieces import pieces
 from lazydicom._array.selection import Selection, axis_keys, is_whole, select
 from lazydicom._array.show.html import array_html
 from lazydicom._array.work.parallel import available_cores, growing, read_ahead
@@ -314,8 +315,17 @@ class DicomArray(NumpyLike):
                 frame = frame_alone(self._row, int(number), threads)
                 return frame.reshape(selection.box_shape)
         zeros = self.fill_value in (0, 0.0)  # memory that nobody touches costs nothing
-        box = memory_for(selection.box_shape, self.images[0].format, zeros=zeros)
+        box = self._memory(selection.box_shape, zeros=zeros)
         return self._fill_box(selection, box, threads, zero=zeros)
+
+    def _memory(self, shape: tuple[int, ...], *, zeros: bool) -> NDArray[Any]:
+        """Return memory for values; where codecs write, as they like it."""
+        format_ = self.images[0].format
+        if zeros:
+            return np.zeros(shape, self.dtype)
+        if format_.transfer_syntax.native:
+            return np.empty(shape, self.dtype)
+        return memory_for(shape, format_)
 
     def _fill_box(
         self,

@@ -8,11 +8,12 @@ that lie side by side in one frame (mosaics of Siemens).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._array.selection import Selection, as_slice
 from lazydicom._bytes.cached import cached
 from lazydicom.errors import LimitError
 
@@ -137,6 +138,19 @@ class FrameGrid:
         return (_in_order, (self.numbers.shape, *more))
 
 
+class Chunked(Protocol):
+    """What is asked of an array to know how large chunks of it are."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        ...
+
+    def chunk_frames(self, frames: int) -> tuple[int, ...]:
+        """Return the lengths of a chunk of so many whole frames."""
+        ...
+
+
 def stack_grid(*shape: int) -> FrameGrid:
     """Let frames stand in their own order, the last axis varying fastest.
 
@@ -146,6 +160,27 @@ def stack_grid(*shape: int) -> FrameGrid:
     """
     count = math.prod(shape)
     return FrameGrid(np.arange(count, dtype=np.int64).reshape(shape))
+
+
+def numbers_of(grid: FrameGrid, selection: Selection) -> NDArray[np.int64]:
+    """Return the frame number at each grid position of the box.
+
+    `NOT_READ` stands where an expression with several lists asks for nothing.
+    """
+    axes = len(grid.shape)
+    if axes == 0:
+        return grid.numbers
+    if axes == 1:
+        one: NDArray[np.int64] = grid.numbers[as_slice(selection.positions[0])]
+        return one
+    outer = np.ix_(*(np.asarray(p, np.intp) for p in selection.positions[:axes]))
+    numbers: NDArray[np.int64] = grid.numbers[outer]
+    in_grid = selection.by_axis[:axes]
+    if sum(isinstance(key, np.ndarray) for key in in_grid) > 1:
+        wanted = np.zeros(numbers.shape, dtype=bool)
+        wanted[in_grid] = True
+        numbers = np.where(wanted, numbers, NOT_READ)
+    return numbers
 
 
 def _in_order(
@@ -171,6 +206,19 @@ def chunk_lengths(
         return plane
     *outer, last = grid.shape
     return (*(1 for _ in outer), min(frames, max(last, 1)), *plane)
+
+
+def chunk_nbytes(array: Chunked, frames: int = 1) -> int:
+    """Return the bytes of a chunk of so many frames."""
+    values = 1
+    for length in array.chunk_frames(frames):
+        values *= max(length, 1)
+    return values * array.dtype.itemsize
+
+
+def frames_within(array: Chunked, nbytes: int) -> int:
+    """Return how many frames a chunk of so many bytes holds, at least one."""
+    return max(nbytes // chunk_nbytes(array), 1)
 
 
 def _square(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.grid import Parts
-from lazydicom._array.pieces import frame_runs, places_of
+from lazydicom._array.pieces import places_of
 from lazydicom._array.work.cache import FrameCache
 from lazydicom._array.work.native_runs import native_fetches
 from lazydicom._array.work.parallel import Fetch, Job, available_cores
@@ -23,7 +23,7 @@ from lazydicom._decode.frame import decode_frame
 from lazydicom._decode.native import finish_in_place, frame_of_bits
 from lazydicom._decode.samples import codec_threads, is_worth_threads
 from lazydicom._frames.fragment_stream import StreamRead
-from lazydicom._frames.index import FrameIndex, NativeReader
+from lazydicom._frames.index import FrameIndex, NativeReader, frame_runs
 from lazydicom._frames.reader import (
     FrameReader,
     batches,
@@ -153,7 +153,8 @@ class DicomImage:
             return data.reshape(pixel.frame_shape)
         if self.format.is_bits:
             return frame_of_bits(self._read_many([number])[0], number, pixel)
-        out = memory_for(pixel.frame_shape, self.format)
+        shape, plain = pixel.frame_shape, self.format.in_place
+        out = np.empty(shape, pixel.dtype) if plain else memory_for(shape, self.format)
         self.decode_into(number, out)
         return out
 

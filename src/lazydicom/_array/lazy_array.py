@@ -123,19 +123,6 @@ def _is_lazy(values: object) -> TypeGuard[LazyArray]:
     return all(hasattr(values, name) for name in _TELLING)
 
 
-def chunk_nbytes(array: LazyArray, frames: int = 1) -> int:
-    """Return the bytes of a chunk of so many frames."""
-    values = 1
-    for length in array.chunk_frames(frames):
-        values *= max(length, 1)
-    return values * array.dtype.itemsize
-
-
-def frames_within(array: LazyArray, nbytes: int) -> int:
-    """Return how many frames a chunk of so many bytes holds, at least one."""
-    return max(nbytes // chunk_nbytes(array), 1)
-
-
 class NumpyLike:
     """What NumPy and dask ask of an array: it follows from shape, type, `read`, `identity`."""
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.grid import NOT_READ, FrameGrid, Parts, Tiles
+from lazydicom._array.grid import FrameGrid, Parts, Tiles, numbers_of
 from lazydicom._array.selection import Positions, Selection, as_slice
 
 
@@ -131,27 +131,6 @@ def pieces(
     )
 
 
-def numbers_of(grid: FrameGrid, selection: Selection) -> NDArray[np.int64]:
-    """Return the frame number at each grid position of the box.
-
-    `NOT_READ` stands where an expression with several lists asks for nothing.
-    """
-    axes = len(grid.shape)
-    if axes == 0:
-        return grid.numbers
-    if axes == 1:
-        one: NDArray[np.int64] = grid.numbers[as_slice(selection.positions[0])]
-        return one
-    outer = np.ix_(*(np.asarray(p, np.intp) for p in selection.positions[:axes]))
-    numbers: NDArray[np.int64] = grid.numbers[outer]
-    in_grid = selection.by_axis[:axes]
-    if sum(isinstance(key, np.ndarray) for key in in_grid) > 1:
-        wanted = np.zeros(numbers.shape, dtype=bool)
-        wanted[in_grid] = True
-        numbers = np.where(wanted, numbers, NOT_READ)
-    return numbers
-
-
 def _plane_positions(
     grid: FrameGrid, positions: tuple[Positions, ...]
 ) -> tuple[Positions, ...]:
@@ -249,16 +228,3 @@ def places_of(numbers: Sequence[int]) -> dict[int, list[int]]:
     for place, number in enumerate(numbers):
         places.setdefault(number, []).append(place)
     return places
-
-
-def frame_runs(numbers: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
-    """Cut a list of frame numbers where they do not follow each other.
-
-    >>> list(frame_runs(np.array([4, 5, 6, 2]), most=2))
-    [(0, 2), (2, 3), (3, 4)]
-    """
-    breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
-    edges = [0, *breaks.tolist(), len(numbers)]
-    for start, stop in pairwise(edges):
-        for block in range(start, stop, most):
-            yield block, min(block + most, stop)

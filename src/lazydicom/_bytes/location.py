@@ -191,12 +191,6 @@ class Version:
     """Of a local file. Not shown, since an export may go on on another machine."""
 
 
-def version_of_stat(now: os.stat_result) -> Version:
-    """Return the version of a local file."""
-    node = Node(_MACHINE, now.st_dev, now.st_ino, now.st_ctime_ns)
-    return Version(now.st_size, now.st_mtime_ns, node)
-
-
 def version_for(version: Version, on_change: OnChange) -> Version:
     """Return what later reads are compared with."""
     return Version(version.size, ANY) if on_change == "size" else version
@@ -239,20 +233,7 @@ def is_of_content(version: Version) -> bool:
 
 def is_here(node: Node) -> bool:
     """Return whether the numbers of a file mean something on this machine."""
-    return node.machine == _MACHINE
-
-
-def is_same_file(known: Version, now: os.stat_result) -> bool:
-    """Return whether a local file is the one that was opened; see `is_same`."""
-    node = known.node
-    if (
-        node is not None
-        and known.size == now.st_size
-        and known.tag == now.st_mtime_ns
-        and node == (_MACHINE, now.st_dev, now.st_ino, now.st_ctime_ns)
-    ):
-        return True  # as ever: each read asks
-    return is_same(known, version_of_stat(now))
+    return node.machine == THIS_MACHINE
 
 
 def _machine() -> str:
@@ -263,4 +244,4 @@ def _machine() -> str:
     )
 
 
-_MACHINE: Final = _machine()
+THIS_MACHINE: Final = _machine()

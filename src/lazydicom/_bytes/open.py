@@ -25,6 +25,7 @@ from lazydicom._bytes.local.source import (
     open_local,
     open_to_read,
     read_into,
+    version_of_stat,
 )
 from lazydicom._bytes.location import (
     URL_TYPES,
@@ -34,7 +35,6 @@ from lazydicom._bytes.location import (
     chain,
     scheme,
     version_for,
-    version_of_stat,
 )
 from lazydicom._bytes.remote.client import RemotePlace
 from lazydicom._bytes.remote.source import RemoteSource, open_remote

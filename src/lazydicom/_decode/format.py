@@ -117,16 +117,12 @@ def too_large(frame_nbytes: int, max_frame_bytes: int) -> LimitError:
     )
 
 
-def memory_for(
-    shape: tuple[int, ...], format_: FrameFormat, *, zeros: bool = False
-) -> NDArray[Any]:
+def memory_for(shape: tuple[int, ...], format_: FrameFormat) -> NDArray[Any]:
     """Return memory for decoded frames, as fast to write as there is.
 
     libjpeg-turbo writes the rows of colours past the cache where they begin at multiples of
     32 bytes; then a tile of 256² takes 30 % longer. NumPy gives such memory by chance.
     """
-    if zeros:
-        return np.zeros(shape, format_.pixel.dtype)
     pixel, dtype = format_.pixel, format_.pixel.dtype
     native = format_.transfer_syntax.native
     if native or pixel.samples_per_pixel == 1 or dtype.itemsize > 1:

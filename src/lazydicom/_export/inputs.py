@@ -134,6 +134,8 @@ def exported_array(values: object, taker: str) -> LazyArray:
     ValueError
         If it has no rows and columns, or nobody knows how many.
     """
+    if isinstance(values, DicomArray | ComputedArray):
+        return values
     dask, xarray = sys.modules.get("dask.array"), sys.modules.get("xarray")
     if dask is not None and isinstance(values, dask.Array):
         dims = (*(f"axis_{k}" for k in range(values.ndim - 2)), "y", "x")

@@ -246,7 +246,7 @@ def _report(
         shards=layout.shards,
         number_of_chunks=layout.number_of_chunks,
         kept_chunks=layout.number_of_chunks if known.finished else copy.kept_chunks,
-        nbytes=copy.array.nbytes,
+        nbytes=layout.nbytes,
         stored_nbytes=sum(one.length for chunks in records.values() for one in chunks),
         workers=workers,
         seconds=time.monotonic() - started,

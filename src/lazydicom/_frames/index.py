@@ -5,8 +5,9 @@ are a column of edges, which others find. Columns of native offsets are made whe
 asks for them: a header may declare a thousand million frames.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -162,6 +163,19 @@ def index_edges(edges: NDArray[np.int64], origin: Origin) -> FrameIndex:
     array([20, 30])
     """
     return FrameIndex(len(edges) - 1, origin, edges)
+
+
+def frame_runs(numbers: NDArray[np.int64], most: int) -> Iterator[tuple[int, int]]:
+    """Cut a list of frame numbers where they do not follow each other.
+
+    >>> list(frame_runs(np.array([4, 5, 6, 2]), most=2))
+    [(0, 2), (2, 3), (3, 4)]
+    """
+    breaks = np.flatnonzero(np.diff(numbers) != 1) + 1
+    edges = [0, *breaks.tolist(), len(numbers)]
+    for start, stop in pairwise(edges):
+        for block in range(start, stop, most):
+            yield block, min(block + most, stop)
 
 
 def spans_of(index: FrameIndex, frames: Sequence[int], *, url: str) -> list[ByteRange]:

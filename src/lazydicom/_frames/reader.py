@@ -8,7 +8,6 @@ from collections.abc import Iterator, Sequence
 from typing import Final, Protocol, TypeAlias
 
 from lazydicom._bytes import ranges
-from lazydicom._bytes import source as bytes_of
 from lazydicom._bytes.ranges import BATCH, MAX_BLOCK
 from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource
 from lazydicom._frames.fragment_reader import FragmentReader
@@ -81,7 +80,8 @@ def read_native_runs(
 
 def is_distant(reader: FrameReader) -> bool:
     """Return whether a read waits for a round trip, so that reads are made together."""
-    return reader.source is None or bytes_of.is_distant(reader.source)
+    source = reader.source
+    return source is None or hasattr(source, "read_many")  # as a `DistantSource`
 
 
 def is_lending(reader: FrameReader) -> bool:

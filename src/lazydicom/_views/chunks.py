@@ -6,8 +6,8 @@ import numpy as np
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import ComputedArray
-from lazydicom._array.grid import tile_blocks
-from lazydicom._array.lazy_array import LazyArray, frames_within
+from lazydicom._array.grid import frames_within, tile_blocks
+from lazydicom._array.lazy_array import LazyArray
 
 _CHUNK_BYTES: Final = 1 << 25
 """32 MiB: per-frame overhead falls from 40 to 2 microseconds, two chunks fit a cache."""

@@ -11,7 +11,8 @@ from zarr.storage import MemoryStore
 
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
-from lazydicom._array.lazy_array import LazyArray, frames_within
+from lazydicom._array.grid import frames_within
+from lazydicom._array.lazy_array import LazyArray
 from lazydicom._header.values import TECHNICAL_ATTRIBUTES
 
 METADATA: Final = "zarr.json"

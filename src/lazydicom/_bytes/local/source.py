@@ -13,13 +13,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+from lazydicom._bytes import location
 from lazydicom._bytes.local.leased import (
     LeasedMemory,
     give_back,
     map_leased,
     take_lease,
 )
-from lazydicom._bytes.location import Version, is_same_file, version_of_stat
+from lazydicom._bytes.location import Node, Version, is_same
 from lazydicom._bytes.source import ByteRange, BytesLike, check_span
 from lazydicom.errors import (
     InvalidDicomError,
@@ -267,6 +268,25 @@ def open_local(path: str) -> LocalSource:
     if not stat.S_ISREG(now.st_mode):
         raise SourceError("Expected a file", url=path)
     return LocalSource(path, version_of_stat(now))
+
+
+def version_of_stat(now: os.stat_result) -> Version:
+    """Return the version of a local file."""
+    node = Node(location.THIS_MACHINE, now.st_dev, now.st_ino, now.st_ctime_ns)
+    return Version(now.st_size, now.st_mtime_ns, node)
+
+
+def is_same_file(known: Version, now: os.stat_result) -> bool:
+    """Return whether a local file is the one that was opened; see `is_same`."""
+    node = known.node
+    if (
+        node is not None
+        and known.size == now.st_size
+        and known.tag == now.st_mtime_ns
+        and node == (location.THIS_MACHINE, now.st_dev, now.st_ino, now.st_ctime_ns)
+    ):
+        return True  # as ever: each read asks
+    return is_same(known, version_of_stat(now))
 
 
 def open_to_read(path: str, *, wait: bool = True) -> int:

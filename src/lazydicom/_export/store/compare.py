@@ -1,7 +1,6 @@
 """Comparing the objects of a store with its manifest, or with what it was made from."""
 
 import itertools
-import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +60,7 @@ class StoreCheck:
     @property
     def nbytes(self) -> int:
         """Bytes of all pixels, decoded."""
-        return math.prod(self.layout.shape) * self.layout.dtype.itemsize
+        return self.layout.nbytes
 
     @property
     def compared_with(self) -> tuple[str, ...]:

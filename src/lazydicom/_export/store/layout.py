@@ -104,6 +104,11 @@ class ZarrLayout:
         return 16 * math.prod(self.chunks_per_shard) + 4 if self.shards else 0
 
     @property
+    def nbytes(self) -> int:
+        """Bytes of all pixels, decoded."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    @property
     def chunk_nbytes(self) -> int:
         """Bytes of a whole decoded chunk."""
         return math.prod(self.chunks) * self.dtype.itemsize

@@ -140,7 +140,7 @@ class Copy:
         if fresh:
             self.journal.add(fresh)
         total = self.layout.number_of_chunks
-        self.progress(self._done, total, self.array.nbytes * self._done // total)
+        self.progress(self._done, total, self.layout.nbytes * self._done // total)
 
 
 def threads(workers: int) -> ThreadPoolExecutor:
