@@ -11,6 +11,7 @@ import dask.array as da
 import numpy as np
 import pytest
 from dicom_files import make_native
+from enhanced_files import write_enhanced
 from ratios import best_seconds, hold
 
 import lazydicom
@@ -30,8 +31,14 @@ LENGTH: Final = 512 * 512 * 2
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write 1.05 GB."""
     path = tmp_path_factory.mktemp("dask") / "gigabyte.dcm"
-    path.write_bytes(
-        make_native(np.random.default_rng(0).integers(0, 4096, SHAPE, np.uint16))
+    noise = np.random.default_rng(0).integers(0, 4096, SHAPE[1:], np.uint16)
+    write_enhanced(
+        path,
+        frame=lambda number: np.roll(noise, number),
+        undefined=False,
+        number_of_frames=SHAPE[0],
+        rows=SHAPE[1],
+        columns=SHAPE[2],
     )
     return path
 

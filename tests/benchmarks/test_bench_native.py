@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
 import dask.array as da
@@ -135,18 +136,22 @@ image = highdicom.imread(sys.argv[1], lazy_frame_retrieval=True)
 print(image.get_stored_frame(int(sys.argv[2]) + 1).sum())
 """,
 }
+PEERS: Final = ("pydicom", "highdicom")
 
 
 def test_first_random_frame_of_20_000_from_a_cold_start(tmp_path: Path) -> None:
     path = tmp_path / "enhanced.dcm"
     write_enhanced(path, undefined=True, number_of_frames=20_000, rows=64, columns=64)
 
-    best, sums = {}, set()
-    for name, code in FIRST_FRAME.items():
-        rounds = 3 if name == "ours" else 1
-        runs = [run_child(code, str(path), "12345") for _ in range(rounds)]
-        best[name] = min(seconds for seconds, _ in runs)
-        sums |= {printed for _, printed in runs}
+    def run(name: str) -> tuple[float, str]:
+        return run_child(FIRST_FRAME[name], str(path), "12345")
+
+    runs = [run("ours") for _ in range(3)]
+    best, sums = {"ours": min(runs)[0]}, {printed for _, printed in runs}
+    with ThreadPoolExecutor(2) as both:  # they take ten seconds each
+        for name, (seconds, printed) in zip(PEERS, both.map(run, PEERS), strict=True):
+            best[name] = seconds
+            sums.add(printed)
 
     assert len(sums) == 1
     assert best["highdicom"] >= 20 * best["ours"]

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.benchmark
 
 
 def volume(path: Path) -> DicomArray:
-    """Write 600 frames of 512 x 512 in 16 bits, smooth with noise as of a CT."""
+    """Write 300 frames of 512 x 512 in 16 bits, smooth with noise as of a CT."""
     rows, columns = np.mgrid[:512, :512]
     noise = np.random.default_rng(0).integers(0, 16, (512, 512))
     image = (1000 + 500 * np.sin(rows / 20) + 500 * np.cos(columns / 30)) + noise
@@ -31,7 +31,7 @@ def volume(path: Path) -> DicomArray:
         path,
         frame=lambda number: np.roll(image.astype(np.uint16), number),
         undefined=False,
-        number_of_frames=600,
+        number_of_frames=300,
         rows=512,
         columns=512,
     )
@@ -39,7 +39,7 @@ def volume(path: Path) -> DicomArray:
 
 
 def slide(path: Path) -> DicomArray:
-    write_slide(path, 32)
+    write_slide(path, 24)
     return lazydicom.open_slide(path)[0]
 
 

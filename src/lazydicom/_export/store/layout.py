@@ -176,10 +176,24 @@ class ZarrLayout:
         """Return the positions, among the chunks, whose frames are read together."""
         return _positions(*self._chunk_ranges(unit))
 
-    def chunks_in(self, slab: Position, position: Position) -> Iterator[Position]:
-        """Return the chunks of an object that a slab holds."""
-        ranges = self._chunk_ranges(position)[self.grid_axes :]
-        return (slab + plane for plane in _positions(*ranges))
+    def runs_of_slabs(self, unit: Position, most: int) -> Iterator[list[Position]]:
+        """Join up to so many slabs of a unit that follow each other in memory, too."""
+        axis = self.grid_axes - 1
+        joins = axis >= 0 and math.prod(self.chunks[:axis]) == 1
+        run: list[Position] = []
+        for slab in self.slabs_of(unit):
+            follows = bool(run) and slab == (*run[-1][:-1], run[-1][-1] + 1)
+            if run and not (joins and follows and len(run) < most):
+                yield run
+                run = []
+            run.append(slab)
+        yield run
+
+    def planes_of(self, position: Position) -> Iterator[tuple[Position, Region]]:
+        """Return which chunks of an object a slab holds: ends of positions, and places."""
+        axes = self.grid_axes
+        for behind in _positions(*self._chunk_ranges(position)[axes:]):
+            yield behind, self.region((*position[:axes], *behind))[axes:]
 
     def region(self, chunk: Position) -> Region:
         """Return what a chunk, or a slab, covers of the array."""
@@ -198,9 +212,10 @@ class ZarrLayout:
 
     def place_in_shard(self, chunk: Position) -> int:
         """Count the chunks that stand before one in the index of its shard."""
-        per_shard = self.chunks_per_shard
-        inner = [i % n for i, n in zip(chunk, per_shard, strict=True)]
-        return int(np.ravel_multi_index(inner, per_shard))
+        place = 0
+        for number, count in zip(chunk, self.chunks_per_shard, strict=True):
+            place = place * count + number % count
+        return place
 
     @property
     def chunks_per_shard(self) -> Position:

@@ -3,14 +3,16 @@
 One unit is written by one thread; no two threads ever write into the same object.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._array.array import DicomArray
 from lazydicom._array.lazy_array import LazyArray
 from lazydicom._export.store.chunk_codec import (
     ChunkEncoder,
@@ -19,9 +21,14 @@ from lazydicom._export.store.chunk_codec import (
     make_encoder,
     shard_index,
 )
-from lazydicom._export.store.folder import Folder, Write
-from lazydicom._export.store.layout import Position, ZarrLayout
+from lazydicom._export.store.folder import Folder, Part, Write
+from lazydicom._export.store.layout import Position, Region, ZarrLayout
 from lazydicom._export.store.manifest import ChunkRecord, Records
+from lazydicom._frames.reader import is_lending
+
+_AT_ONCE: Final = 1 << 20
+"""1 MiB of frames of a shard is read, encoded and written before the next: it stays in the
+cache, and the way to a small frame is gone once for many of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +70,53 @@ def _write_run(
     layout = encoder.layout
     first, *others = layout.slabs_of(run[0])
     if others or not layout.grid_axes:
-        slabs = (first, *others)
-        frames = ((slab, array.read(layout.region(slab), threads=1)) for slab in slabs)
-        return {run[0]: _write_shards(encoder, folder, run[0], frames)}
+        return {run[0]: _write_shards(array, encoder, folder, run[0])}
     values = array.read(layout.region_of_run(first, len(run)), threads=1)
-    axis = layout.grid_axes - 1
-    starts = range(layout.chunks[axis], values.shape[axis], layout.chunks[axis])
     records = {}
-    for unit, part in zip(run, np.split(values, starts, axis), strict=True):
+    for unit, part in zip(run, _slabs_in(values, layout), strict=True):
         slab = next(layout.slabs_of(unit))
         records[unit] = _write_chunks(encoder, folder, unit, (slab, part))
     return records
+
+
+def _read_slabs(
+    array: LazyArray, layout: ZarrLayout, unit: Position
+) -> Iterator[Iterator[tuple[Position, NDArray[Any]]]]:
+    """Yield the slabs of a unit, some at a time, until the next ones: all lie in one memory.
+
+    The first touch of fresh memory costs more than the copy into it, and two threads that
+    come by memory and let it go wait for each other.
+    """
+    memory = np.empty(0, np.uint8)
+    for run in layout.runs_of_slabs(unit, max(_AT_ONCE // layout.slab_nbytes, 1)):
+        region = layout.region_of_run(run[0], len(run)) if run[0] else ()
+        lengths = (part.stop - part.start for part in region)
+        shape = (*lengths, *layout.shape[len(region) :])
+        nbytes = math.prod(shape) * layout.dtype.itemsize
+        if _takes_memory(array):
+            memory = memory if memory.size >= nbytes else np.empty(nbytes, np.uint8)
+            out = memory[:nbytes].view(layout.dtype).reshape(shape)
+            values = array.read(region, out=out, threads=1)
+        else:
+            values = array.read(region, threads=1)
+        yield zip(run, _slabs_in(values, layout), strict=True)
+
+
+def _slabs_in(values: NDArray[Any], layout: ZarrLayout) -> list[NDArray[Any]]:
+    """Cut slabs that follow each other on the last axis of frames apart."""
+    if not layout.grid_axes:
+        return [values]
+    axis = layout.grid_axes - 1
+    before, length = (slice(None),) * axis, layout.chunks[axis]
+    starts = range(0, values.shape[axis], length)
+    return [values[(*before, slice(start, start + length))] for start in starts]
+
+
+def _takes_memory(array: LazyArray) -> TypeGuard[DicomArray]:
+    """Return whether an array reads into memory of ours; a map of the file needs none."""
+    return isinstance(array, DicomArray) and not any(
+        is_lending(image.reader) for image in array.images
+    )
 
 
 def _write_chunks(
@@ -87,18 +130,15 @@ def _write_chunks(
     records: Records = {}
     for position in layout.objects_of(unit):
         with folder.writing(layout.key(position)) as write:
-            writer = _ObjectWriter(encoder, write)
-            writer.add_from(*slab, position)
+            writer = _ObjectWriter(encoder, position, write)
+            writer.add_from(*slab)
             writer.finish()
         records[layout.key(position)] = writer.records
     return records
 
 
 def _write_shards(
-    encoder: ChunkEncoder,
-    folder: Folder,
-    unit: Position,
-    slabs: Iterable[tuple[Position, NDArray[Any]]],
+    array: LazyArray, encoder: ChunkEncoder, folder: Folder, unit: Position
 ) -> Records:
     """Write the objects of a unit side by side: each takes chunks of every slab."""
     layout = encoder.layout
@@ -106,13 +146,17 @@ def _write_shards(
         writers = {
             position: _ObjectWriter(
                 encoder,
+                position,
                 open_objects.enter_context(folder.writing(layout.key(position))),
             )
             for position in layout.objects_of(unit)
         }
-        for slab, frames in slabs:
-            for position, writer in writers.items():
-                writer.add_from(slab, frames, position)
+        for slabs in _read_slabs(array, layout, unit):
+            for slab, frames in slabs:
+                for writer in writers.values():
+                    writer.add_from(slab, frames)
+            for writer in writers.values():
+                writer.flush()
         for writer in writers.values():
             writer.finish()
     return {layout.key(at): writer.records for at, writer in writers.items()}
@@ -173,41 +217,44 @@ class _ObjectWriter:
     """The chunks of one object, written as they come, and the index of a shard."""
 
     encoder: ChunkEncoder
+    position: Position
     write: Write
     records: list[ChunkRecord] = field(default_factory=list)
+    _planes: list[tuple[Position, Region]] = field(init=False)
+    """What a slab holds of the object: the end of each chunk's position, and its place."""
     _spans: dict[int, tuple[int, int]] = field(default_factory=dict)
     _offset: int = 0
+    _waiting: list[Part] = field(default_factory=list)
 
-    def add_from(
-        self, slab: Position, frames: NDArray[Any], position: Position
-    ) -> None:
-        """Write what the frames of a slab hold of the object."""
-        layout = self.encoder.layout
-        for chunk in layout.chunks_in(slab, position):
-            values = _cut(frames, layout, chunk)
-            self._add(chunk, self.encoder.encode(values, chunk))
+    def __post_init__(self) -> None:
+        self._planes = list(self.encoder.layout.planes_of(self.position))
+
+    def add_from(self, slab: Position, frames: NDArray[Any]) -> None:
+        """Take what the frames of a slab hold of the object; they are needed until `flush`."""
+        for behind, region in self._planes:
+            key: tuple[Any, ...] = (..., *region)
+            chunk = slab + behind
+            self._add(chunk, self.encoder.encode(frames[key], chunk))
+
+    def flush(self) -> None:
+        """Write what waits."""
+        self.write(self._waiting)
+        self._waiting = []
 
     def finish(self) -> None:
-        layout = self.encoder.layout
-        if layout.shards:
-            self.write((shard_index(layout, self._spans),))
+        """Write the rest of the object."""
+        if self.encoder.layout.shards:
+            self._waiting.append(shard_index(self.encoder.layout, self._spans))
+        self.flush()
 
     def _add(self, chunk: Position, encoded: EncodedChunk) -> None:
-        self.write(encoded.parts)
+        self._waiting += encoded.parts
         self.records.append(encoded.record)
         layout = self.encoder.layout
         if layout.shards:
             length = encoded.record.length
             self._spans[layout.place_in_shard(chunk)] = (self._offset, length)
             self._offset += length
-
-
-def _cut(frames: NDArray[Any], layout: ZarrLayout, chunk: Position) -> NDArray[Any]:
-    """Cut a chunk out of the frames of its slab."""
-    plane = layout.region(chunk)[layout.grid_axes :]
-    key: tuple[Any, ...] = (..., *plane)
-    values: NDArray[Any] = frames[key]
-    return values
 
 
 def are_whole(
