@@ -37,7 +37,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return real(data, numthreads=numthreads, out=out)
 
     monkeypatch.setattr(imagecodecs, "jpeg2k_decode", decode)
-    monkeypatch.setattr(image_module, "available_cores", lambda: 4)
+    monkeypatch.setattr(image_module, "default_threads", lambda: 4)
     return numbers
 
 

@@ -37,7 +37,8 @@ from lazydicom._array.lazy_array import NumpyLike
 from lazydicom._array.pieces import pieces
 from lazydicom._array.selection import Selection, axis_keys, is_whole, select
 from lazydicom._array.show.html import array_html
-from lazydicom._array.work.parallel import available_cores, growing, read_ahead
+from lazydicom._array.work.cores import default_threads
+from lazydicom._array.work.parallel import growing, read_ahead
 from lazydicom._array.work.plan import ReadPlan, sum_plans
 from lazydicom._bytes.cached import cached
 from lazydicom._decode.format import memory_for
@@ -164,7 +165,7 @@ class DicomArray(NumpyLike):
         reads = starmap(
             self._block, growing(len(self), step, step * 8 if far else step)
         )
-        for block in read_ahead(reads, threads=available_cores(), waits=far):
+        for block in read_ahead(reads, threads=default_threads(), waits=far):
             yield from block
 
     def _block(self, start: int, length: int) -> "partial[NDArray[Any]]":
@@ -201,8 +202,8 @@ class DicomArray(NumpyLike):
             Frames are decoded straight into it where it is C-contiguous and `key` keeps
             their order. After an error its values mean nothing.
         threads : int, optional
-            Threads that read and decode; by default all cores. Use 1 inside a task of
-            a scheduler that has threads of its own.
+            Threads that read and decode; by default as many as cores are idle, and 1 in a
+            worker process of `multiprocessing`, dask or PyTorch.
 
         Returns
         -------

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from lazydicom._array.grid import Parts
 from lazydicom._array.pieces import places_of
 from lazydicom._array.work.cache import FrameCache
+from lazydicom._array.work.cores import default_threads
 from lazydicom._array.work.native_runs import native_fetches
-from lazydicom._array.work.parallel import Fetch, Job, available_cores
+from lazydicom._array.work.parallel import Fetch, Job
 from lazydicom._array.work.plan import ReadPlan, plan_of_groups
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.ranges import together as spans_together
@@ -393,7 +394,7 @@ def _threads_alone() -> int:
     """Return how many threads one frame may take: all cores, where no other is decoded.
 
     Threads of a pool, of dask or a server, have others beside them; the main thread that
-    asks for one frame has none.
+    asks for one frame has none, unless its process is a worker of others.
     """
     alone = threading.current_thread() is threading.main_thread()
-    return available_cores() if alone else 1
+    return default_threads() if alone else 1

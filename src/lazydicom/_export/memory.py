@@ -4,7 +4,7 @@ from typing import Final
 
 from lazydicom._array.grid import chunk_nbytes
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._array.work.parallel import available_cores
+from lazydicom._array.work.cores import available_cores
 from lazydicom._export.levels.bricks import Bricks
 from lazydicom._export.store.layout import RUN_NBYTES, ZarrLayout
 from lazydicom.errors import LimitError

@@ -16,7 +16,7 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._array.work.parallel import available_cores
+from lazydicom._array.work.cores import available_cores
 from lazydicom._export.inputs import (
     Exportable,
     check_kinds,

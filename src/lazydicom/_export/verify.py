@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any, Final
 
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._array.work.parallel import available_cores
+from lazydicom._array.work.cores import available_cores
 from lazydicom._export.inputs import (
     Exportable,
     check_kinds,

@@ -20,7 +20,9 @@ from zarr.abc.store import (
 from zarr.buffer import default_buffer_prototype
 
 from lazydicom._array.lazy_array import LazyArray, check_lazy
+from lazydicom._array.work.cores import default_threads
 from lazydicom._bytes.per_process import per_process
+from lazydicom._frames.reader import is_distant
 from lazydicom._views.zarr_metadata import (
     check_name,
     chunk_lengths,
@@ -31,7 +33,7 @@ from lazydicom._views.zarr_metadata import (
 Position: TypeAlias = tuple[int, ...]
 
 _THREADS: Final = 64
-"""Chunks under way at once at the most: over a network they wait, so cores say nothing.
+"""Distant chunks under way at once at the most: they wait, so cores say nothing.
 How many zarr really asks for says its option ``async.concurrency``."""
 
 _MOST_DIGITS: Final = 18
@@ -137,7 +139,7 @@ class ZarrStore(Store):
         if position is None:
             return None
         wanted = _part(byte_range, self._chunk_nbytes)
-        loop, pool = asyncio.get_running_loop(), _pool()
+        loop, pool = asyncio.get_running_loop(), self._pool()
         part = await loop.run_in_executor(pool, self._read_chunk, position, wanted)
         return buffer.from_array_like(part)
 
@@ -250,6 +252,11 @@ class ZarrStore(Store):
         flat: NDArray[np.uint8] = little.reshape(-1).view(np.uint8)
         return flat[start - first * itemsize : stop - first * itemsize]
 
+    def _pool(self) -> ThreadPoolExecutor:
+        """Return the threads that read: they wait for a network, or compute."""
+        waits = any(is_distant(image.reader) for image in self.array.images[:1])
+        return _waiting() if waits else _computing()
+
     def _identity(self) -> tuple[object, ...]:
         return (self.array.identity(), tuple(sorted(self._objects.items())))
 
@@ -295,6 +302,12 @@ def _part(wanted: ByteRequest | None, length: int) -> slice:
 
 
 @per_process
-def _pool() -> ThreadPoolExecutor:
+def _waiting() -> ThreadPoolExecutor:
     """Keep the pool outside: a store holds no handle."""
     return ThreadPoolExecutor(_THREADS, thread_name_prefix="lazydicom-zarr")
+
+
+@per_process
+def _computing() -> ThreadPoolExecutor:
+    """Keep as many threads as may compute, however many chunks zarr asks for at once."""
+    return ThreadPoolExecutor(default_threads(), thread_name_prefix="lazydicom-chunk")

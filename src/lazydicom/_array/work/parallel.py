@@ -1,11 +1,12 @@
 """Running independent jobs on all cores, or on one thread inside somebody else's task."""
 
-import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
+from lazydicom._array.work.cores import available_cores, cores, default_threads
 from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.ranges import MAX_BLOCK, MOST_REQUESTS, REQUESTS
 
@@ -33,7 +34,7 @@ def run(jobs: Iterable[Job | Fetch], *, threads: int | None, requests: int) -> N
         Independent of each other; fetches are begun in their order, and asked for as
         others end.
     threads : int, optional
-        Threads that compute, by default one per core.
+        Threads that compute, by default one per core that is idle.
     requests : int
         Fetches of blocks under way at once: they wait, so cores say nothing about their
         number. Of small ones as many as hold the same bytes, up to `MOST_REQUESTS`.
@@ -63,30 +64,43 @@ def _fetches(
 
 def _run_jobs(waiting: Sequence[Job], *, threads: int | None) -> None:
     """Work off a queue with helpers; to wake a thread for each job would cost more."""
-    if len(waiting) < 2 or threads == 1:
-        for job in waiting:
-            job()
+    if not waiting:
         return
-    queue = deque(waiting)
-    helpers = min(threads or available_cores(), len(queue)) - 1
-    pool = _computing()
-    running = [pool.submit(_work_off, queue) for _ in range(helpers)]
+    with cores().calling():
+        helpers = min(threads or default_threads(), len(waiting)) - 1
+        helpers = min(helpers, cores().idle)
+        if helpers < 1:
+            for job in waiting:
+                job()
+            return
+        _work_with(helpers, deque(waiting))
+
+
+def _work_with(helpers: int, queue: deque[Job]) -> None:
+    """Work off a queue on this thread and on others, as long as cores are idle for them."""
+    pool, help_with = _computing(), cores().help_with
+    work = partial(_work_off, queue)
+    running = [pool.submit(help_with, work) for _ in range(helpers)]
     try:
-        _work_off(queue)
+        _work_off(queue, _always)
     finally:
         begun = _let_end(running)
     for future in begun:
         future.result()
 
 
-def _work_off(queue: deque[Job]) -> None:
-    """Do jobs until none is left, or one fails."""
+def _work_off(queue: deque[Job], goes_on: Callable[[], bool]) -> None:
+    """Do jobs until none is left, one fails, or somebody else needs the core."""
     try:
-        while (job := _next(queue)) is not None:
+        while goes_on() and (job := _next(queue)) is not None:
             job()
     except BaseException:
         queue.clear()
         raise
+
+
+def _always() -> bool:
+    return True
 
 
 def _next(queue: deque[Job]) -> Job | None:
@@ -153,8 +167,13 @@ def read_ahead(
 ) -> Iterator[T]:
     """Return the results of jobs in order, with as many under way as there are threads.
 
-    Jobs that mostly wait for a network have threads of their own.
+    Jobs that mostly wait for a network have threads of their own. Of others none is ahead
+    where there is one thread: it is the caller's.
     """
+    if threads == 1 and not waits:
+        for job in jobs:
+            yield job()
+        return
     pool = _ahead() if waits else _computing()
     waiting: deque[Future[T]] = deque()
     try:
@@ -181,15 +200,6 @@ def growing(length: int, first: int, later: int) -> Iterator[tuple[int, int]]:
     while start < length:
         yield start, step
         start, step = start + step, later
-
-
-def available_cores() -> int:
-    """Count the cores that this process may use."""
-    return (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else (os.cpu_count() or 1)
-    )
 
 
 @per_process

@@ -1,0 +1,111 @@
+"""Who computes at the moment: no more threads of a process than cores, whoever asks.
+
+Who asks for frames decodes on its own thread, and threads of one pool help where cores are
+idle. Schedulers (dask, a server, an export) ask from as many threads as there are cores: then
+nobody helps, and helpers of an earlier caller leave after the frame that they are at.
+"""
+
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lazydicom._bytes.per_process import per_process
+
+
+class Cores:
+    """The threads of this process that compute."""
+
+    __slots__ = ("_callers", "_changed", "_counted", "_helpers", "_number")
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._callers = 0
+        self._helpers = 0
+        self._changed = threading.Condition()
+        self._counted = threading.local()
+
+    @property
+    def idle(self) -> int:
+        """Cores on which nobody computes."""
+        return max(self._number - self._callers - self._helpers, 0)
+
+    @contextmanager
+    def calling(self) -> Iterator[None]:
+        """Compute on the thread of the caller, once helpers have made room for it.
+
+        A job that reads in its turn is counted already.
+        """
+        if getattr(self._counted, "now", False):
+            yield
+            return
+        with self._changed:
+            self._callers += 1
+            self._changed.wait_for(self._has_room)
+        with self._counting():
+            try:
+                yield
+            finally:
+                with self._changed:
+                    self._callers -= 1
+
+    def help_with(self, work: Callable[[Callable[[], bool]], None]) -> None:
+        """Compute on a thread of the pool, if a core is idle.
+
+        Parameters
+        ----------
+        work : callable
+            Gets a function that returns whether to go on: not where a caller needs the core.
+        """
+        with self._changed:
+            if not self.idle:
+                return
+            self._helpers += 1
+        try:
+            with self._counting():
+                work(self._fits)
+        finally:
+            with self._changed:
+                self._helpers -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def _counting(self) -> Iterator[None]:
+        self._counted.now = True
+        try:
+            yield
+        finally:
+            self._counted.now = False
+
+    def _fits(self) -> bool:
+        return self._callers + self._helpers <= self._number
+
+    def _has_room(self) -> bool:
+        return not self._helpers or self._fits()
+
+
+@per_process
+def cores() -> Cores:
+    """Keep count of what this process computes."""
+    return Cores(available_cores())
+
+
+def available_cores() -> int:
+    """Count the cores that this process may use."""
+    return (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else (os.cpu_count() or 1)
+    )
+
+
+def default_threads() -> int:
+    """Return how many threads a read takes that says nothing of it.
+
+    A worker of `multiprocessing`, as those of dask, concurrent.futures and PyTorch are, has
+    others beside it.
+    """
+    loaded = sys.modules.get("multiprocessing.process")
+    is_worker = loaded is not None and loaded.parent_process() is not None
+    return 1 if is_worker else available_cores()
