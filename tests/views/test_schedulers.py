@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lazydicom import DicomArray
 
 JPEG_LS = "1.2.840.10008.1.2.4.80"
-FRAMES = np.random.default_rng(1).integers(0, 64, (24, 30, 40), np.uint8)
+FRAMES = np.random.default_rng(1).integers(0, 64, (24, 200, 300), np.uint8)
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def array(tmp_path: Path) -> DicomArray:
     encoded = [bytes(imagecodecs.jpegls_encode(frame)) for frame in FRAMES]
     path.write_bytes(
         make_encapsulated(
-            encoded, transfer_syntax=JPEG_LS, rows=30, columns=40, bits_allocated=8
+            encoded, transfer_syntax=JPEG_LS, rows=200, columns=300, bits_allocated=8
         )
     )
     return lazydicom.open_image(path)

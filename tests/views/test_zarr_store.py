@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import dask.array as da
+import fsspec
 import numpy as np
 import pytest
 import xarray as xr
@@ -289,8 +290,12 @@ def test_a_part_of_a_native_chunk_costs_its_rows(
     assert counter.bytes_read <= rows * 512
 
 
-def test_chunks_are_decoded_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    store = ZarrStore(lazydicom.open_image(SEVEN), frames_per_chunk=1)
+def test_chunks_of_a_distant_file_are_read_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fsspec.filesystem("memory").pipe_file("/seven.dcm", SEVEN)
+    array = lazydicom.open_image("memory://seven.dcm")
+    store = ZarrStore(array, frames_per_chunk=1)
     together = threading.Barrier(7, timeout=20)
     read = store._read_chunk
 

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, Final, TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,14 @@ from lazydicom._export.store.chunk_codec import (
     shard_index,
 )
 from lazydicom._export.store.folder import Folder, Part, Write
-from lazydicom._export.store.layout import Position, Region, ZarrLayout
+from lazydicom._export.store.layout import (
+    RUN_NBYTES,
+    Position,
+    Region,
+    ZarrLayout,
+)
 from lazydicom._export.store.manifest import ChunkRecord, Records
 from lazydicom._frames.reader import is_lending
-
-_AT_ONCE: Final = 1 << 20
-"""1 MiB of frames of a shard is read, encoded and written before the next: it stays in the
-cache, and the way to a small frame is gone once for many of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +89,7 @@ def _read_slabs(
     come by memory and let it go wait for each other.
     """
     memory = np.empty(0, np.uint8)
-    for run in layout.runs_of_slabs(unit, max(_AT_ONCE // layout.slab_nbytes, 1)):
+    for run in layout.runs_of_slabs(unit, max(RUN_NBYTES // layout.slab_nbytes, 1)):
         region = layout.region_of_run(run[0], len(run)) if run[0] else ()
         lengths = (part.stop - part.start for part in region)
         shape = (*lengths, *layout.shape[len(region) :])
