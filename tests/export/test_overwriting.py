@@ -15,7 +15,7 @@ import zarr
 from dicom_files import make_native
 
 import lazydicom
-from lazydicom._export.store import staged as staged_module
+from lazydicom._export.store import target as target_module
 from lazydicom.errors import ExportError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_a_store_is_always_there_while_it_is_replaced(
 def test_names_that_cannot_be_exchanged_are_moved(
     kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(staged_module, "_LINUX", False)
+    monkeypatch.setattr(target_module, "_LINUX", False)
     EXPORTS[kind](array_of(1), tmp_path / "a.zarr")
 
     EXPORTS[kind](array_of(2), tmp_path / "a.zarr", overwrite=True)

@@ -14,9 +14,9 @@ from dicom_files import make_native
 from zarr.storage import MemoryStore
 
 import lazydicom
-from lazydicom._export.store import lease as lease_module
+from lazydicom._export.store import in_place as in_place_module
 from lazydicom._export.store.folder import LEASE, LocalFolder
-from lazydicom._export.store.lease import only_export_into
+from lazydicom._export.store.in_place import only_export_into
 from lazydicom._export.store.object_folder import FsspecFolder, StoreFolder
 from lazydicom.errors import ExportError
 
@@ -127,7 +127,7 @@ def test_an_export_that_was_killed_is_known_at_once() -> None:
         check=True,
         text=True,
     ).stdout.strip()
-    token = f"{lease_module._MACHINE} {dead} 7".encode()
+    token = f"{in_place_module._MACHINE} {dead} 7".encode()
     folder.put(f"{LEASE}/dead", token)
 
     with only_export_into(folder):
@@ -138,7 +138,7 @@ def test_an_export_that_was_killed_is_known_at_once() -> None:
 def test_a_token_that_nobody_writes_is_no_export(
     token: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease_module, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(in_place_module, "_PATIENCE_S", 0.1)
     folder = FsspecFolder(f"memory://{uuid4().hex}/a")
     folder.put(f"{LEASE}/odd", token)
 
@@ -149,7 +149,7 @@ def test_a_token_that_nobody_writes_is_no_export(
 def test_an_export_of_another_machine_that_stands_still_is_taken_for_dead(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(lease_module, "_PATIENCE_S", 0.1)
+    monkeypatch.setattr(in_place_module, "_PATIENCE_S", 0.1)
     folder = FsspecFolder(f"memory://{uuid4().hex}/a")
     folder.put(f"{LEASE}/far", b"elsewhere 1 7")
 

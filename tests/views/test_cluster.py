@@ -20,6 +20,7 @@ from servers import free_port, moto, require_module, wait_for_port
 from zarr.storage import MemoryStore
 
 import lazydicom
+from lazydicom._export.store import cluster as cluster_module
 from lazydicom._export.store import run as run_module
 from lazydicom.errors import ExportError, LazyDicomWarning
 
@@ -285,7 +286,7 @@ def test_a_cluster_without_workers_is_an_error_that_resumes(
     require_module("distributed")
     from distributed import Client
 
-    monkeypatch.setattr(run_module, "_PATIENCE_S", 0.5)
+    monkeypatch.setattr(cluster_module, "_PATIENCE_S", 0.5)
     monkeypatch.setattr(run_module, "_LOOK_S", 0.2)
     array = lazydicom.open_image(f"{bucket.url}/native.dcm", bucket.storage_options)
     target, options = f"{bucket.url}/alone.zarr", bucket.storage_options

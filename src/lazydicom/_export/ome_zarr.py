@@ -30,7 +30,6 @@ from lazydicom._export.levels.level import Level
 from lazydicom._export.levels.one_pass import write_levels
 from lazydicom._export.levels.reduce import Method
 from lazydicom._export.levels.tiles import tile_codec
-from lazydicom._export.memory import plan_workers
 from lazydicom._export.ome_labels import LabelledImage, as_labels, open_labelled
 from lazydicom._export.ome_plan import (
     Pyramid,
@@ -39,16 +38,16 @@ from lazydicom._export.ome_plan import (
     plan_pyramid,
 )
 from lazydicom._export.store.folder import LocalFolder
+from lazydicom._export.store.in_place import is_being_deleted
 from lazydicom._export.store.layout import METADATA, ZarrLayout, plan_layout
 from lazydicom._export.store.manifest import MANIFEST
-from lazydicom._export.store.run import Progress, has_cluster
+from lazydicom._export.store.run import Progress, has_cluster, plan_workers
 from lazydicom._export.store.target import (
     StoreLike,
     Target,
     check_nothing_begun,
     check_replaceable,
     errors_named,
-    is_being_deleted,
     open_target,
 )
 from lazydicom._export.zarr import codecs_of, say_nothing, to_zarr
@@ -296,7 +295,8 @@ class _Writing:
             streams=targets[0].streams,
             workers=settings.workers,
             memory_limit=None,
-            bricks=bricks,
+            behind_nbytes=bricks.nbytes_behind,
+            each_nbytes=bricks.nbytes_of_worker,
         )
         progress = settings.progress or say_nothing
         write_levels(

@@ -13,8 +13,7 @@ from lazydicom._export.inputs import check_kinds, warn_of_burned_in_text
 from lazydicom._export.kerchunk import encode_json, encode_parquet
 from lazydicom._export.store.folder import Folder, LocalFolder
 from lazydicom._export.store.object_folder import FsspecFolder
-from lazydicom._export.store.staged import put_in_place
-from lazydicom._export.store.target import errors_named
+from lazydicom._export.store.target import errors_named, put_in_place
 from lazydicom._views.references.plan import plan_references
 from lazydicom._views.zarr_codec import CODEC_ID
 from lazydicom._views.zarr_metadata import check_name

@@ -22,10 +22,16 @@ from lazydicom._export.inputs import (
     source_labels,
     warn_of_burned_in_text,
 )
-from lazydicom._export.memory import plan_workers
 from lazydicom._export.store.layout import METADATA, Axes, ZarrLayout, plan_layout
-from lazydicom._export.store.prepare import Known, make_plan, prepare
-from lazydicom._export.store.run import Copy, Progress, find_cluster
+from lazydicom._export.store.manifest import make_plan
+from lazydicom._export.store.run import (
+    Copy,
+    Known,
+    Progress,
+    find_cluster,
+    plan_workers,
+    prepare,
+)
 from lazydicom._export.store.target import (
     StoreLike,
     Target,
@@ -34,7 +40,6 @@ from lazydicom._export.store.target import (
     open_target,
 )
 from lazydicom._views.zarr_metadata import group_objects
-from lazydicom.errors import redact_url
 
 _COMPRESSORS: Final[Mapping[str, Callable[[], list[BytesBytesCodec]]]] = {
     "zstd": lambda: [ZstdCodec(), Crc32cCodec()],
@@ -240,7 +245,7 @@ def _report(
     layout = copy.layout
     records = known.records if known.finished else copy.records
     return ExportReport(
-        url=redact_url(target.url),
+        url=target.name,
         shape=layout.shape,
         chunks=layout.chunks,
         shards=layout.shards,

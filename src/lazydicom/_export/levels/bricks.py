@@ -78,6 +78,11 @@ class Bricks:
         return sum(_nbytes(layout) for layout in self.behind)
 
     @property
+    def nbytes_of_worker(self) -> int:
+        """Bytes that each worker holds besides what it writes: sums are twice as wide."""
+        return 2 * self.slab_nbytes + self.nbytes
+
+    @property
     def slab_nbytes(self) -> int:
         """Bytes that are read at once."""
         return math.prod(self.slabs) * self.layouts[0].dtype.itemsize

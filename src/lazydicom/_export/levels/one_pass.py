@@ -27,10 +27,17 @@ from lazydicom._export.store.layout import (
     ZarrLayout,
     memory_store,
 )
-from lazydicom._export.store.manifest import ExportPlan, Records
+from lazydicom._export.store.manifest import ExportPlan, Records, make_plan
 from lazydicom._export.store.objects import WrittenUnit, are_whole
-from lazydicom._export.store.prepare import Known, make_plan, prepare
-from lazydicom._export.store.run import Copy, Job, Progress, finished, threads
+from lazydicom._export.store.run import (
+    Copy,
+    Job,
+    Known,
+    Progress,
+    finished,
+    prepare,
+    threads,
+)
 from lazydicom._export.store.target import Target
 
 _AHEAD: Final = 2

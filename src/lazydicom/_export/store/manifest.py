@@ -12,13 +12,16 @@ import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from hashlib import blake2b
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import google_crc32c
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._array.lazy_array import LazyArray
 from lazydicom._export.store.folder import Folder
+from lazydicom._export.store.layout import ZarrLayout
 from lazydicom._views.zarr_metadata import METADATA, structure
 from lazydicom.errors import ExportError
 
@@ -89,6 +92,34 @@ class Manifest:
         objects = {key: self.records[key] for key in sorted(self.records)}
         value = {**_head(self.plan), "objects": objects}
         return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def make_plan(
+    array: LazyArray, layout: ZarrLayout, labels: Mapping[str, bytes]
+) -> ExportPlan:
+    """Return what an export is going to write."""
+    source = blake2b(repr(array.identity()).encode(), digest_size=16)
+    return ExportPlan(
+        source=source.hexdigest(),
+        metadata=blake2b(layout.metadata, digest_size=16).hexdigest(),
+        frame_axes=layout.grid_axes,
+        frame_lengths=_frame_lengths(array),
+        shape=list(layout.shape),
+        dtype=layout.dtype.str,
+        chunks=list(layout.chunks),
+        shards=None if layout.shards is None else list(layout.shards),
+        name=layout.name,
+        labels={
+            key: label_checksum(key, data)
+            for key, data in {**labels, layout.metadata_key: layout.metadata}.items()
+        },
+    )
+
+
+def _frame_lengths(array: LazyArray) -> list[int]:
+    """Return what a frame covers of each axis that counts frames; empty where it is 1."""
+    lengths = list(array.chunk_frames(1)[: array.grid_axes])
+    return lengths if max(lengths, default=1) > 1 else []
 
 
 def decode_manifest(data: bytes, url: str) -> Manifest:

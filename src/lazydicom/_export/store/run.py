@@ -1,29 +1,23 @@
-"""Writing all units with several workers, and noting each as it comes.
+"""One export: what stands there already, then all units by several workers, each noted.
 
-Workers are threads of this process, or those of a dask cluster where there is one that can: a
-worker can where it reads the source and shares the place that is written with this process; a
-folder of another machine, or memory, is another place.
+Workers are threads of this process, as many as the memory allows, or those of a dask cluster
+where there is one that can (`cluster`).
 """
 
-import asyncio
 import sys
-import time
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import (
-    FIRST_COMPLETED,
-    CancelledError,
-    Executor,
-    ThreadPoolExecutor,
-    wait,
-)
+from concurrent.futures import FIRST_COMPLETED, Executor, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, Final, TypeAlias
-from uuid import uuid4
 
+from lazydicom._array.grid import chunk_nbytes
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._export.store.folder import Folder
+from lazydicom._array.work.cores import available_cores
+from lazydicom._export.store.cluster import Cluster, cluster_errors, tried_cluster
+from lazydicom._export.store.folder import Folder, refuse_links
+from lazydicom._export.store.in_place import is_being_deleted
 from lazydicom._export.store.layout import RUN_NBYTES, ZarrLayout
 from lazydicom._export.store.manifest import (
     MANIFEST,
@@ -32,10 +26,15 @@ from lazydicom._export.store.manifest import (
     Manifest,
     Records,
     count_chunks,
+    decode_manifest,
 )
 from lazydicom._export.store.objects import WrittenUnit, unit_records, write_units
-from lazydicom._frames.reader import read_frame
-from lazydicom.errors import ExportError, LazyDicomError, warn
+from lazydicom._export.store.target import (
+    Target,
+    check_nothing_begun,
+    check_replaceable,
+)
+from lazydicom.errors import ExportError, LimitError
 
 Progress: TypeAlias = Callable[[int, int, int], None]
 """Called with chunks done, chunks in all, bytes of pixels done."""
@@ -43,12 +42,84 @@ Job: TypeAlias = tuple[Any, ...]
 """A function and its arguments."""
 Units: TypeAlias = Generator[list[WrittenUnit]]
 
-_RETRIES: Final = 3
-"""Times that a task is begun anew when it fails or its worker dies."""
+_DEFAULT_LIMIT: Final = 256 << 20
+_FIXED: Final = 24 << 20
+"""Threads, their stacks and heaps, and what libraries allocate once."""
+_PER_CHUNK: Final = 300
+"""The record of a chunk, in memory and in the manifest."""
+_NETWORK_WORKERS: Final = 8
 _LOOK_S: Final = 2.0
 """How often is looked whether a cluster has workers, while nothing comes."""
-_PATIENCE_S: Final = 30.0
-"""For so long a cluster may have no worker: a new one may be on its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What stands there already."""
+
+    records: Records
+    finished: bool = False
+
+
+def prepare(
+    target: Target, plan: ExportPlan, journal: Journal, *, overwrite: bool, resume: bool
+) -> Known:
+    """Return what stands there already; nothing is deleted that nobody named."""
+    published = target.published()
+    staged_elsewhere = published is not target.staging
+    look = staged_elsewhere and not overwrite
+    if look and not resume:
+        check_nothing_begun(target)
+    unfinished = _unfinished(target, journal) if look else None
+    if unfinished is not None and not _was_replaced(published, unfinished.plan, plan):
+        _check_same_plan(unfinished.plan, plan, target)
+        refuse_links(target.staging)
+        return Known(unfinished.records)
+    if published is not None and resume:
+        finished = _finished_before(published, plan, target)
+        target.tidy()
+        return Known(finished.records, finished=True)
+    if published is not None:
+        check_replaceable(published, target, overwrite=overwrite)
+    target.discard()
+    return Known({})
+
+
+def _was_replaced(
+    published: Folder | None, staged: ExportPlan, plan: ExportPlan
+) -> bool:
+    """Return whether a crash left the store that this export has replaced already."""
+    manifest = None if published is None or staged == plan else published.get(MANIFEST)
+    return manifest is not None and decode_manifest(manifest, "").plan == plan
+
+
+def _finished_before(published: Folder, plan: ExportPlan, target: Target) -> Manifest:
+    manifest = published.get(MANIFEST)
+    if manifest is None:
+        check_replaceable(published, target, overwrite=True)
+        message = "A store stands here that is no export of lazydicom"
+        raise ExportError(message, url=target.url)
+    finished = decode_manifest(manifest, target.url)
+    _check_same_plan(finished.plan, plan, target)
+    return finished
+
+
+def _unfinished(target: Target, journal: Journal) -> Manifest | None:
+    """Read what an interrupted export left: its journal, or already the manifest."""
+    noted = journal.load()  # first of all, so that it is deleted with all its parts
+    manifest = target.staging.get(MANIFEST)
+    if manifest is None or is_being_deleted(target.staging):
+        return noted
+    return decode_manifest(manifest, target.staging.url)
+
+
+def _check_same_plan(standing: ExportPlan, plan: ExportPlan, target: Target) -> None:
+    if standing.source != plan.source:
+        what = "another source, or another version of it"
+    elif standing != plan:
+        what = "other chunks, shards, codecs or attributes"
+    else:
+        return
+    raise ExportError(f"The export that stands here has {what}", url=target.url)
 
 
 @dataclass(slots=True)
@@ -72,7 +143,7 @@ class Copy:
         plan: ExportPlan,
         known: Records,
         workers: int,
-        cluster: "Cluster | None" = None,
+        cluster: Cluster | None = None,
     ) -> None:
         """Write all units, then the manifest."""
         units = (
@@ -108,11 +179,9 @@ class Copy:
         with threads(workers) as executor:
             yield from finished(executor, self._jobs(self.array, known), 2 * workers)
 
-    def _written_there(
-        self, known: Records, workers: int, cluster: "Cluster"
-    ) -> "Units":
+    def _written_there(self, known: Records, workers: int, cluster: Cluster) -> "Units":
         """Yield what a cluster writes; what becomes of it is an error of ours."""
-        with _cluster_errors(self.folder.url), cluster.executor() as executor:
+        with cluster_errors(self.folder.url), cluster.executor() as executor:
             jobs = self._jobs(cluster.share(self.array), known)
             yield from finished(executor, jobs, 2 * workers, cluster.check)
 
@@ -143,6 +212,81 @@ class Copy:
         self.progress(self._done, total, self.layout.nbytes * self._done // total)
 
 
+def plan_workers(
+    array: LazyArray,
+    layout: ZarrLayout,
+    *,
+    streams: bool,
+    workers: int | None,
+    memory_limit: int | None,
+    behind_nbytes: int = 0,
+    each_nbytes: int = 0,
+) -> int:
+    """Choose the number of workers that fits.
+
+    Parameters
+    ----------
+    array : LazyArray
+        What is read.
+    layout : ZarrLayout
+        Where it goes.
+    streams : bool
+        Whether objects need no memory while they are written.
+    workers : int, optional
+        At most so many; by default the cores, and more for a network.
+    memory_limit : int, optional
+        Bytes; by default 256 MiB, or what one worker needs.
+    behind_nbytes : int
+        Bytes that are held besides, whoever works.
+    each_nbytes : int
+        Bytes that each worker holds besides.
+
+    Raises
+    ------
+    LimitError
+        If one worker needs more than `memory_limit`.
+    """
+    most = workers or (
+        available_cores() if streams else max(available_cores(), _NETWORK_WORKERS)
+    )
+    fixed = _FIXED + _PER_CHUNK * layout.number_of_chunks + behind_nbytes
+    each = _unit_nbytes(array, layout, streams=streams) + each_nbytes
+    limit = _DEFAULT_LIMIT if memory_limit is None else memory_limit
+    fits = (limit - fixed) // each
+    if fits < 1 and memory_limit is not None:
+        message = (
+            f"Writing chunks of {layout.chunks} takes {(fixed + each) >> 20} MiB, "
+            f"allowed are {memory_limit >> 20} MiB: choose smaller chunks or shards"
+        )
+        raise LimitError(message)
+    return max(min(most, fits), 1)
+
+
+def _unit_nbytes(array: LazyArray, layout: ZarrLayout, *, streams: bool) -> int:
+    """Bytes that one worker holds at most: two slabs, a frame in the making, a chunk.
+
+    Small units are read together: their run takes the place of the slabs.
+    """
+    frame = chunk_nbytes(array)
+    chunk = layout.chunk_nbytes
+    compressed = {codec["name"] for codec in layout.compressors} - {"crc32c"}
+    slabs = 2  # one is written while the next is read
+    held = max(slabs * layout.slab_nbytes, RUN_NBYTES if streams else 0)
+    held += frame * _frames_in_the_making(array)
+    held += chunk * (1 + 3 * bool(compressed)) + (4 << 20)
+    if not streams:
+        held += 2 * layout.unit_nbytes
+    return held
+
+
+def _frames_in_the_making(array: LazyArray) -> int:
+    """Count the frames' worth of memory that decoding one takes; J2K has 32 bits."""
+    if all(image.format.in_place for image in array.images):
+        return 0
+    native = all(image.format.transfer_syntax.native for image in array.images)
+    return 4 if native else 8
+
+
 def threads(workers: int) -> ThreadPoolExecutor:
     """Return so many threads that write."""
     return ThreadPoolExecutor(workers, thread_name_prefix="lazydicom-export")
@@ -170,74 +314,6 @@ def finished(
             future.cancel()
 
 
-@dataclass(slots=True)
-class Cluster:
-    """A dask client whose workers were tried."""
-
-    client: Any
-    """A ``distributed.Client``."""
-    _last_seen: float = field(default_factory=time.monotonic)
-    """When there was a worker."""
-
-    @property
-    def threads(self) -> int:
-        """Threads of all workers."""
-        return sum(self.client.nthreads().values())
-
-    def share(self, array: LazyArray) -> Any:  # noqa: ANN401 (a future of distributed)
-        """Make a task of an array: it goes to each worker once, and to new ones again."""
-        key = f"lazydicom-array-{uuid4().hex}"
-        return self.client.submit(_as_it_is, array, key=key, retries=_RETRIES)
-
-    def check(self) -> None:
-        """Raise where nobody is left to work.
-
-        Raises
-        ------
-        ExportError
-            If there has been no worker for a while.
-        """
-        if self.client.nthreads():
-            self._last_seen = time.monotonic()
-        elif time.monotonic() - self._last_seen > _PATIENCE_S:
-            message = "No worker of the dask cluster is left; resume=True continues"
-            raise ExportError(message)
-
-    def executor(self) -> Any:  # noqa: ANN401 (distributed has few types)
-        """Return an executor as those of `concurrent.futures`."""
-        return self.client.get_executor(pure=False, retries=_RETRIES)
-
-
-def _as_it_is(array: LazyArray) -> LazyArray:
-    return array
-
-
-@contextmanager
-def _cluster_errors(url: str) -> Iterator[None]:
-    """Make an error of ours of what becomes of workers, a scheduler or a connection.
-
-    Raises
-    ------
-    ExportError
-        What was written until then can be resumed.
-    """
-    try:
-        yield
-    except LazyDicomError as error:
-        error.locate(url=url)
-        raise
-    except _lost_errors() as error:
-        reason = type(error).__name__
-        message = f"The dask cluster failed ({reason}); resume=True continues"
-        raise ExportError(message, url=url) from error
-
-
-def _lost_errors() -> tuple[type[BaseException], ...]:
-    """Return what a client raises when workers, the scheduler or a connection are lost."""
-    killed = sys.modules["distributed"].KilledWorker
-    return (killed, CancelledError, asyncio.CancelledError, TimeoutError, RuntimeError)
-
-
 def has_cluster() -> bool:
     """Return whether there is a dask client, whatever its workers can."""
     return _current_client() is not None
@@ -246,20 +322,7 @@ def has_cluster() -> bool:
 def find_cluster(array: LazyArray, folder: Folder) -> Cluster | None:
     """Find the current dask client, if its workers can read here and write there."""
     client = _current_client()
-    if client is None or not array.images or not client.nthreads():
-        return None  # an array of dask is computed there by itself
-    token = f"lazydicom.probe-{uuid4().hex}"
-    keys = list(client.run(_probe, array, folder, token).values())
-    try:
-        shared = all(folder.get(key) == key.encode() for key in keys)
-    finally:
-        for key in filter(None, keys):
-            folder.delete(key)
-    if shared and all(keys):
-        return Cluster(client)
-    what = "write where this process does" if all(keys) else "read the file"
-    warn(f"Not all dask workers can {what}; it exports alone", url=array.images[0].url)
-    return None
+    return None if client is None else tried_cluster(client, array, folder)
 
 
 def _current_client() -> Any:  # noqa: ANN401
@@ -277,14 +340,3 @@ def _current_client() -> Any:  # noqa: ANN401
         return distributed.Client.current()
     except ValueError:
         return None
-
-
-def _probe(array: LazyArray, folder: Folder, token: str) -> str:
-    """Read a frame and write an object; give its name, or nothing."""
-    try:
-        read_frame(array.images[0].reader, 0)
-    except LazyDicomError:
-        return ""
-    key = f"{token}-{uuid4().hex}"
-    folder.put(key, key.encode())
-    return key

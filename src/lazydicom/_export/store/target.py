@@ -1,13 +1,19 @@
 """All or nothing: where an export is written, and the step that makes it a store.
 
-Stores of this machine are staged beside their place (`staged`). Other stores cannot rename:
-they get ``zarr.json`` last, and are no store before.
+Stores of this machine are staged in a folder beside their place, which is renamed when it is
+complete, or packed (`zipped`). Others cannot rename (`in_place`): they get ``zarr.json`` last,
+and are no store before. The lock of a local store is one of the operating system, on an empty
+file beside it: it goes with the process that holds it, however that ends.
 """
 
+import ctypes
 import os
+import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -15,19 +21,36 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore, ZipStore
 
 from lazydicom._bytes.location import is_local, local_path
-from lazydicom._export.store.folder import Folder
+from lazydicom._export.store.folder import CLOSE_ON_EXEC, Folder, LocalFolder
+from lazydicom._export.store.in_place import InPlaceTarget
 from lazydicom._export.store.layout import METADATA
-from lazydicom._export.store.lease import only_export_into
-from lazydicom._export.store.manifest import JOURNAL, MANIFEST
 from lazydicom._export.store.object_folder import FsspecFolder, open_store
-from lazydicom._export.store.staged import folder_target, open_zip_target, zip_target
+from lazydicom._export.store.zipped import (
+    open_folder,
+    pack_folder,
+    put_into,
+    zip_folder,
+)
 from lazydicom.errors import ExportError, LazyDicomError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
 
 StoreLike: TypeAlias = str | os.PathLike[str] | Store
 
-_BEGUN: Final = f"{JOURNAL}/000000"
-"""An export writes this one before all others, and deletes it after them."""
 _NODES: Final = (METADATA, ".zarray", ".zgroup")
+_STAGED: Final = ".partial"
+_REPLACED: Final = ".replaced"
+_FLOCK: Final = bool(fcntl)
+_LINUX: Final = sys.platform == "linux"
+_HERE: Final = -100
+"""AT_FDCWD of Linux: names count from the current folder."""
+_EXCHANGE: Final = 2
+"""RENAME_EXCHANGE of ``renameat2``."""
+_LOCK: Final = ".lazydicom-lock"
+"""Callers have locks of their own, which are often called ``.lock``."""
 
 
 class Target(Protocol):
@@ -36,6 +59,11 @@ class Target(Protocol):
     @property
     def url(self) -> str:
         """Name of the store."""
+        ...
+
+    @property
+    def name(self) -> str:
+        """What it is called where people read it: no secrets."""
         ...
 
     @property
@@ -83,7 +111,7 @@ def open_target(store: StoreLike, storage_options: Mapping[str, Any]) -> Target:
     if isinstance(store, LocalStore):
         store = str(store.root)
     elif isinstance(store, ZipStore):
-        return open_zip_target(store)
+        return _open_zip_target(store)
     elif isinstance(store, FsspecStore):
         return InPlaceTarget(_folder_of(store))
     elif isinstance(store, Store):
@@ -94,7 +122,7 @@ def open_target(store: StoreLike, storage_options: Mapping[str, Any]) -> Target:
             raise ExportError("A zip is written to a local path only", url=name)
         return InPlaceTarget(FsspecFolder(name.rstrip("/"), dict(storage_options)))
     path = local_path(name)
-    return zip_target(path) if path.endswith(".zip") else folder_target(path)
+    return _zip_target(path) if path.endswith(".zip") else _folder_target(path)
 
 
 def check_writable(store: StoreLike) -> None:
@@ -110,52 +138,70 @@ def check_writable(store: StoreLike) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class InPlaceTarget:
-    """A store that cannot rename: it is written where it will be."""
+class StagedTarget:
+    """A store of this machine, staged in a folder beside its place."""
 
-    staging: Folder
+    url: str
+    read: Callable[[], Folder | None]
+    """Returns what stands there already, ``None`` where nothing does."""
+    place: Callable[[LocalFolder], None]
+    """Makes the folder beside the store."""
+    streams: bool = True
 
     @property
-    def url(self) -> str:
-        """Name of the store."""
-        return self.staging.url
+    def name(self) -> str:
+        """The path."""
+        return self.url
 
     @property
-    def streams(self) -> bool:
-        """Whether the folder appends."""
-        return self.staging.appends
+    def staging(self) -> LocalFolder:
+        """The folder beside."""
+        return LocalFolder(self.url + _STAGED)
 
     def alone(self) -> AbstractContextManager[Callable[[], None]]:
-        """Show a token: such a store has no locks."""
-        return only_export_into(self.staging)
+        """Return what holds a lock beside it."""
+        return _only_export(self.url)
 
     def published(self) -> Folder | None:
-        """Return what is there, unless it is an unfinished export of ours."""
-        if self.staging.get(METADATA) is None and self._is_unfinished():
-            return None
-        return None if self.staging.is_empty() else self.staging
+        """Return what stands there already."""
+        return self.read()
 
     def discard(self) -> None:
-        """Delete everything: an unfinished export until all of it is gone."""
-        if not self.staging.is_empty():
-            self.staging.put(_BEGUN, b"")
-            self.staging.delete(METADATA)
-            self.staging.clear(last=_BEGUN)
+        """Delete the folder beside."""
+        self.staging.clear()
 
     def tidy(self) -> None:
-        """Nothing is beside."""
+        """Delete the folder beside, and a folder that was replaced."""
+        self.staging.clear()
+        if Path(self.url).is_dir():
+            shutil.rmtree(self.url + _REPLACED, ignore_errors=True)
 
     def publish(self, metadata: bytes) -> None:
-        """Write what makes it a store."""
+        """Make the folder beside the store."""
         self.staging.put(METADATA, metadata)
-
-    def _is_unfinished(self) -> bool:
-        return any(self.staging.size(key) is not None for key in (_BEGUN, MANIFEST))
+        self.place(self.staging)
 
 
-def is_being_deleted(folder: Folder) -> bool:
-    """Return whether a crash left a part of what an export was about to replace."""
-    return folder.size(_BEGUN) == 0
+def _folder_target(url: str) -> StagedTarget:
+    """Return a folder that will be renamed."""
+
+    def read() -> Folder | None:
+        folder = LocalFolder(url)
+        return None if folder.is_empty() else folder
+
+    return StagedTarget(url, read, lambda staging: put_in_place(staging.path, url))
+
+
+def _zip_target(url: str) -> StagedTarget:
+    """Return a zip file that will be packed."""
+    path = Path(url)
+    return StagedTarget(url, partial(zip_folder, path), partial(pack_folder, path))
+
+
+def _open_zip_target(store: ZipStore) -> StagedTarget:
+    """Return an open `ZipStore` of the caller."""
+    read, place = partial(open_folder, store), partial(put_into, store)
+    return StagedTarget(str(store.path), read, place, streams=False)  # objects whole
 
 
 def check_nothing_begun(target: Target) -> None:
@@ -215,3 +261,114 @@ def _folder_of(store: FsspecStore) -> FsspecFolder:
     filesystem = getattr(store.fs, "sync_fs", store.fs)  # zarr wraps what is not async
     options = {**filesystem.storage_options, "asynchronous": False}
     return FsspecFolder(filesystem.unstrip_protocol(store.path), options)
+
+
+@contextmanager
+def _only_export(url: str) -> Iterator[Callable[[], None]]:
+    """Keep the lock of a local store for the length of a block.
+
+    Raises
+    ------
+    ExportError
+        If another export holds it.
+    """
+    path = url + _LOCK
+    os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
+    if not _FLOCK:
+        with _lock_of_windows(path, url):
+            yield _held
+        return
+    descriptor = _take_lock(path, url)
+    try:
+        yield _held
+    finally:
+        with suppress(FileNotFoundError):
+            os.unlink(path)  # noqa: PTH108 (while it is held)
+        os.close(descriptor)
+
+
+def _held() -> None:
+    """Check nothing: the system keeps a lock."""
+
+
+def _take_lock(path: str, url: str) -> int:
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | CLOSE_ON_EXEC, 0o666)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(descriptor)
+            raise ExportError("Another export writes here", url=url) from None
+        except OSError:  # a file system without locks
+            return descriptor
+        if _is_still_there(descriptor, path):
+            return descriptor
+        os.close(descriptor)  # the one before us removed it meanwhile
+
+
+@contextmanager
+def _lock_of_windows(path: str, url: str) -> Iterator[None]:
+    """Hold a lock where there is no `fcntl`."""
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(path, timeout=0)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ExportError("Another export writes here", url=url) from None
+    try:
+        yield
+    finally:
+        lock.release()
+        with suppress(OSError):  # another export may have it already
+            os.unlink(path)  # noqa: PTH108
+
+
+def _is_still_there(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))  # noqa: PTH116
+    except FileNotFoundError:
+        return False
+
+
+def put_in_place(staged: str, place: str) -> None:
+    """Rename a folder to the name of one that it replaces, in one step where that can be."""
+    new, path, aside = Path(staged), Path(place), Path(place + _REPLACED)
+    shutil.rmtree(aside, ignore_errors=True)
+    if _exchanged(new, path):
+        new.rename(aside)
+    else:
+        _move_aside(path, aside)
+        new.replace(path)
+    _sync_folder(path.parent)
+    shutil.rmtree(aside, ignore_errors=True)
+
+
+def _exchanged(first: Path, second: Path) -> bool:
+    """Exchange two names at once, so that there is always a whole store; Linux can.
+
+    Where it cannot, or there is no second one, nothing has happened.
+    """
+    rename = getattr(ctypes.CDLL(None), "renameat2", None) if _LINUX else None
+    if rename is None:
+        return False
+    names = (os.fsencode(first), os.fsencode(second))
+    failed = rename(_HERE, names[0], _HERE, names[1], _EXCHANGE)
+    return not failed
+
+
+def _move_aside(path: Path, aside: Path) -> None:
+    """Make room for a folder that is about to be renamed."""
+    if path.exists() and any(path.iterdir()):
+        path.rename(aside)
+
+
+def _sync_folder(path: Path) -> None:
+    """Make a rename last; Windows opens no folder."""
+    if not hasattr(os, "O_DIRECTORY"):
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

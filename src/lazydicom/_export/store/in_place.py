@@ -1,9 +1,10 @@
-"""One export at a time into a store that has no locks: each shows a token while it writes.
+"""Stores that cannot rename: written where they will be, by one export at a time.
 
-An export puts its token, then lists all of them. Where stores list what was put (S3, GCS, Azure
-and memory do), the later one of two sees the other: it withdraws, tries again, and gives way to
-an export that writes. A token says who holds it and is renewed, so that one whose export was
-killed is known: at once on the same machine, elsewhere after it has not changed for a while.
+They have no locks either, so each export shows a token while it writes. It puts its token, then
+lists all of them. Where stores list what was put (S3, GCS, Azure and memory do), the later one
+of two sees the other: it withdraws, tries again, and gives way to an export that writes. A
+token says who holds it and is renewed, so that one whose export was killed is known: at once
+on the same machine, elsewhere after it has not changed for a while.
 """
 
 import os
@@ -12,20 +13,78 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final
 from uuid import uuid4
 
 from lazydicom._export.store.folder import LEASE, Folder
-from lazydicom.errors import ExportError
+from lazydicom._export.store.layout import METADATA
+from lazydicom._export.store.manifest import JOURNAL, MANIFEST
+from lazydicom.errors import ExportError, redact_url
 
+_BEGUN: Final = f"{JOURNAL}/000000"
+"""An export writes this one before all others, and deletes it after them."""
 _RENEWED_S: Final = 2.0
 _PATIENCE_S: Final = 10.0
 """A token of another machine that does not change for so long is of a dead export."""
 _HELD: Final[set[str]] = set()
 """Keys of the tokens of this process."""
 _MACHINE: Final = platform.node().replace(" ", "-") or "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class InPlaceTarget:
+    """A store that cannot rename: it is written where it will be."""
+
+    staging: Folder
+
+    @property
+    def url(self) -> str:
+        """Name of the store."""
+        return self.staging.url
+
+    @property
+    def name(self) -> str:
+        """The URL without secrets."""
+        return redact_url(self.url)
+
+    @property
+    def streams(self) -> bool:
+        """Whether the folder appends."""
+        return self.staging.appends
+
+    def alone(self) -> AbstractContextManager[Callable[[], None]]:
+        """Show a token: such a store has no locks."""
+        return only_export_into(self.staging)
+
+    def published(self) -> Folder | None:
+        """Return what is there, unless it is an unfinished export of ours."""
+        if self.staging.get(METADATA) is None and self._is_unfinished():
+            return None
+        return None if self.staging.is_empty() else self.staging
+
+    def discard(self) -> None:
+        """Delete everything: an unfinished export until all of it is gone."""
+        if not self.staging.is_empty():
+            self.staging.put(_BEGUN, b"")
+            self.staging.delete(METADATA)
+            self.staging.clear(last=_BEGUN)
+
+    def tidy(self) -> None:
+        """Nothing is beside."""
+
+    def publish(self, metadata: bytes) -> None:
+        """Write what makes it a store."""
+        self.staging.put(METADATA, metadata)
+
+    def _is_unfinished(self) -> bool:
+        return any(self.staging.size(key) is not None for key in (_BEGUN, MANIFEST))
+
+
+def is_being_deleted(folder: Folder) -> bool:
+    """Return whether a crash left a part of what an export was about to replace."""
+    return folder.size(_BEGUN) == 0
 
 
 @dataclass(slots=True)
