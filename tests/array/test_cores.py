@@ -43,6 +43,7 @@ def number(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> i
     cores: int = request.param
     for module in (cores_module, parallel):
         monkeypatch.setattr(module, "available_cores", lambda: cores)
+    monkeypatch.setattr(cores_module, "_PATIENCE_S", 60)  # a busy machine is no matter
     for kept in (cores_module.cores, parallel._computing):
         monkeypatch.setattr(kept, "_values", [])
     return cores
@@ -88,6 +89,41 @@ def test_a_job_that_reads_in_its_turn_is_counted_once(number: int) -> None:
 
     assert counter.done == 24
     assert counter.most <= number
+
+
+def test_a_job_that_waits_for_threads_of_its_own_ends(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cores_module, "_PATIENCE_S", 0.01)
+    counter = Counter()
+
+    def outer() -> None:
+        with ThreadPoolExecutor(2) as own:
+            for task in [own.submit(_read, counter) for _ in range(2)]:
+                task.result()
+
+    run([outer] * (number + 1), threads=None, requests=4)
+
+    assert counter.done == 6 * (number + 1)
+    assert cores_module.cores().idle == number
+
+
+def _read(counter: Counter) -> None:
+    run([counter.job] * 3, threads=None, requests=4)
+
+
+def test_an_interrupt_while_a_caller_waits_for_room_leaves_no_core_taken(
+    number: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(cores_module.cores()._changed, "wait_for", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run([_fail] * 2, threads=None, requests=4)
+
+    assert cores_module.cores().idle == number
 
 
 def test_an_error_leaves_no_core_taken(number: int) -> None:

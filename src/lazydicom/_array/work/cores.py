@@ -10,8 +10,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Final
 
 from lazydicom._bytes.per_process import per_process
+
+_PATIENCE_S: Final = 0.5
+"""A frame takes less, but for the largest."""
 
 
 class Cores:
@@ -35,20 +39,23 @@ class Cores:
     def calling(self) -> Iterator[None]:
         """Compute on the thread of the caller, once helpers have made room for it.
 
-        A job that reads in its turn is counted already.
+        A job that reads in its turn is counted already. One that reads by threads of its own
+        waits for them, and they for it: so nobody waits for room longer than `_PATIENCE_S`.
         """
         if getattr(self._counted, "now", False):
             yield
             return
         with self._changed:
             self._callers += 1
-            self._changed.wait_for(self._has_room)
-        with self._counting():
-            try:
+        try:
+            with self._changed:
+                self._changed.wait_for(self._has_room, _PATIENCE_S)
+            with self._counting():
                 yield
-            finally:
-                with self._changed:
-                    self._callers -= 1
+        finally:
+            with self._changed:
+                self._callers -= 1
+                self._changed.notify_all()
 
     def help_with(self, work: Callable[[Callable[[], bool]], None]) -> None:
         """Compute on a thread of the pool, if a core is idle.
