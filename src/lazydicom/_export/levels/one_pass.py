@@ -18,7 +18,6 @@ from lazydicom._export.levels.bricks import (
 )
 from lazydicom._export.levels.level import Level
 from lazydicom._export.levels.reduce import reduce_values
-from lazydicom._export.store.chunk_codec import ChunkEncoder, make_encoder
 from lazydicom._export.store.folder import Folder
 from lazydicom._export.store.layout import (
     METADATA,
@@ -28,7 +27,7 @@ from lazydicom._export.store.layout import (
     memory_store,
 )
 from lazydicom._export.store.manifest import ExportPlan, Records, make_plan
-from lazydicom._export.store.objects import WrittenUnit, are_whole
+from lazydicom._export.store.objects import ChunkEncoder, WrittenUnit, make_encoder
 from lazydicom._export.store.run import (
     Copy,
     Job,
@@ -38,6 +37,7 @@ from lazydicom._export.store.run import (
     prepare,
     threads,
 )
+from lazydicom._export.store.stored import are_whole
 from lazydicom._export.store.target import Target
 
 _AHEAD: Final = 2

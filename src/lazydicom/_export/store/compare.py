@@ -26,7 +26,7 @@ from lazydicom._export.store.manifest import (
     checksum,
     label_checksum,
 )
-from lazydicom._export.store.objects import differing_chunk
+from lazydicom._export.store.stored import differing_chunk
 from lazydicom._views.zarr_metadata import consolidated_metadata, structure
 from lazydicom.errors import ExportError
 

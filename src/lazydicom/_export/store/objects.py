@@ -1,35 +1,45 @@
 """Writing a unit: read its frames once, encode their chunks, write its objects.
 
-One unit is written by one thread; no two threads ever write into the same object.
+One unit is written by one thread; no two threads ever write into the same object. The thread
+that read a chunk encodes it, as zarr's codecs would, byte for byte: `zarr.json` names them,
+those that zarr itself builds on numcodecs stand in a table here (gzip without its time), and a
+chain with any other codec is left to zarr. See ``docs/decisions/0007-zarr-writing.md``.
 """
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import struct
+import sys
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Any, TypeGuard
+from functools import partial
+from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard
 
+import numcodecs
 import numpy as np
+import zarr
 from numpy.typing import NDArray
+from zarr.storage import MemoryStore
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._export.store.chunk_codec import (
-    ChunkEncoder,
-    EncodedChunk,
-    is_recorded,
-    make_encoder,
-    shard_index,
-)
-from lazydicom._export.store.folder import Folder, Part, Write
+from lazydicom._export.store.folder import Folder, Part, Write, as_bytes
 from lazydicom._export.store.layout import (
     RUN_NBYTES,
+    HoldsTiles,
     Position,
     Region,
     ZarrLayout,
 )
-from lazydicom._export.store.manifest import ChunkRecord, Records
+from lazydicom._export.store.manifest import ChunkRecord, Records, checksum
+from lazydicom._export.store.stored import are_whole, shard_index
 from lazydicom._frames.reader import is_lending
+
+Step: TypeAlias = Callable[[Any], Any]
+
+_GZIP_BITS: Final = zlib.MAX_WBITS | 16
+_SHUFFLES: Final = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,55 @@ class WrittenUnit:
     records: Records
     kept: bool
     """It was there already, and whole."""
+
+
+class EncodedChunk(NamedTuple):
+    """The bytes of a chunk, and what to remember of them."""
+
+    parts: tuple[Part, ...]
+    record: ChunkRecord
+
+
+@dataclass(frozen=True, slots=True)
+class ChunkEncoder:
+    """Encodes the chunks of one layout."""
+
+    layout: ZarrLayout
+    steps: tuple[Step, ...] | None
+    """How to do each codec; ``None`` where only zarr knows."""
+    tile_of: Callable[[Position], bytes] | None = None
+    """Reads the tile that a chunk is, where tiles are kept."""
+
+    def encode(self, values: NDArray[Any], chunk: Position) -> EncodedChunk:
+        """Encode what a chunk holds of the array; the rest of it is fill value."""
+        inside = np.ascontiguousarray(_little_endian(values))
+        pixels = checksum(inside)
+        if self.tile_of is not None:
+            tile = self.tile_of(chunk)
+            return EncodedChunk((tile,), ChunkRecord(len(tile), checksum(tile), pixels))
+        whole = self._pad(inside)
+        body = self._body(whole)
+        stored = pixels if body is inside else checksum(body)
+        closing = struct.pack("<I", stored) if self.layout.closes_with_checksum else b""
+        length = len(as_bytes(body)) + len(closing)
+        return EncodedChunk((body, closing), ChunkRecord(length, stored, pixels))
+
+    def _body(self, whole: NDArray[Any]) -> Part:
+        """Return the stored bytes, up to a closing checksum."""
+        if self.steps is None:
+            data = _encode_by_zarr(whole, self.layout)
+            return data[:-4] if self.layout.closes_with_checksum else data
+        body: Part = whole
+        for step in self.steps:
+            body = step(body)
+        return body
+
+    def _pad(self, inside: NDArray[Any]) -> NDArray[Any]:
+        if inside.shape == self.layout.chunks:
+            return inside
+        whole = np.full(self.layout.chunks, self.layout.fill_value, inside.dtype)
+        whole[tuple(map(slice, inside.shape))] = inside
+        return whole
 
 
 def write_units(
@@ -171,48 +230,6 @@ def unit_records(layout: ZarrLayout, unit: Position, records: Records) -> Record
     return {key: records[key] for key in keys}
 
 
-def spans_in_shard(
-    layout: ZarrLayout, position: Position, records: list[ChunkRecord]
-) -> dict[int, tuple[int, int]]:
-    """Return offset and length of the chunks of a shard by their place in its index."""
-    spans: dict[int, tuple[int, int]] = {}
-    offset = 0
-    for chunk, record in zip(layout.chunks_of(position), records, strict=True):
-        spans[layout.place_in_shard(chunk)] = (offset, record.length)
-        offset += record.length
-    return spans
-
-
-def object_nbytes(layout: ZarrLayout, records: list[ChunkRecord]) -> int:
-    """Return the length of a whole object."""
-    return sum(record.length for record in records) + layout.index_nbytes
-
-
-def differing_chunk(
-    layout: ZarrLayout, folder: Folder, position: Position, records: list[ChunkRecord]
-) -> Position | None:
-    """Find the first chunk of an object whose stored bytes are not the recorded ones."""
-    read, offset = _reader(folder, layout.key(position)), 0
-    for chunk, record in zip(layout.chunks_of(position), records, strict=True):
-        stored = memoryview(read(offset, offset + record.length))
-        if not is_recorded(stored, record, layout):
-            return chunk
-        offset += record.length
-    if layout.shards:
-        index = shard_index(layout, spans_in_shard(layout, position, records))
-        if read(offset, offset + len(index)) != index:
-            return next(layout.chunks_of(position))
-    return None
-
-
-def _reader(folder: Folder, key: str) -> Callable[[int, int], bytes]:
-    """Read from a disk what is asked for, from a network an object at once."""
-    if folder.appends:
-        return lambda start, stop: folder.get(key, start, stop) or b""
-    data = folder.get(key) or b""
-    return lambda start, stop: data[start:stop]
-
-
 @dataclass(slots=True)
 class _ObjectWriter:
     """The chunks of one object, written as they come, and the index of a shard."""
@@ -258,21 +275,74 @@ class _ObjectWriter:
             self._offset += length
 
 
-def are_whole(
-    layout: ZarrLayout,
-    folder: Folder,
-    positions: Iterable[Position],
-    known: Mapping[str, list[ChunkRecord]],
-) -> bool:
-    """Check known objects: on a disk their bytes, behind a network their lengths.
+def make_encoder(layout: ZarrLayout, array: object) -> ChunkEncoder:
+    """Return what does each codec of a layout, up to a closing checksum."""
+    if layout.keeps_tiles:
+        assert isinstance(array, HoldsTiles), "it planned the layout"
+        return ChunkEncoder(layout, None, array.encoded_tile)
+    codecs = layout.codecs[:-1] if layout.closes_with_checksum else layout.codecs
+    return ChunkEncoder(layout, _steps(codecs))
 
-    An object of a network is whole or absent.
-    """
-    for position in positions:
-        key = layout.key(position)
-        records = known[key]
-        if folder.size(key) != object_nbytes(layout, records):
-            return False
-        if folder.appends and differing_chunk(layout, folder, position, records):
-            return False
-    return True
+
+def _little_endian(values: NDArray[Any]) -> NDArray[Any]:
+    if sys.byteorder == "little":
+        return values
+    return values.astype(values.dtype.newbyteorder("<"))
+
+
+def _steps(codecs: Sequence[Mapping[str, Any]]) -> tuple[Step, ...] | None:
+    """Find how to do each codec, ``None`` where only zarr knows."""
+    first, *others = codecs
+    little = first.get("configuration", {}).get("endian") != "big"
+    if first["name"] != "bytes" or not little:
+        return None
+    if any(codec["name"] not in _STEPS for codec in others):
+        return None
+    return tuple(_STEPS[one["name"]](one.get("configuration", {})) for one in others)
+
+
+def _with_checksum(data: Part) -> bytes:
+    return bytes(data) + struct.pack("<I", checksum(data))
+
+
+def _zstd(configuration: Mapping[str, Any]) -> Step:
+    step: Step = numcodecs.Zstd(**configuration).encode
+    return step
+
+
+def _gzip(configuration: Mapping[str, Any]) -> Step:
+    """Leave out the time, which numcodecs writes: a resumed export has the same bytes."""
+    return partial(zlib.compress, level=configuration["level"], wbits=_GZIP_BITS)
+
+
+def _blosc(configuration: Mapping[str, Any]) -> Step:
+    shuffle = _SHUFFLES[configuration["shuffle"]]
+    step: Step = numcodecs.Blosc(**{**configuration, "shuffle": shuffle}).encode
+    return step
+
+
+_STEPS: Final[dict[str, Callable[[Mapping[str, Any]], Step]]] = {
+    "zstd": _zstd,
+    "gzip": _gzip,
+    "blosc": _blosc,
+    "crc32c": lambda _: _with_checksum,
+}
+
+
+def _encode_by_zarr(values: NDArray[Any], layout: ZarrLayout) -> bytes:
+    """Return what zarr writes as an array of this one chunk."""
+    store: dict[str, Any] = {}
+    array = zarr.create_array(
+        MemoryStore(store),
+        shape=values.shape,
+        dtype=layout.dtype,
+        chunks=values.shape,
+        serializer=dict(layout.codecs[0]),
+        compressors=[dict(codec) for codec in layout.compressors],
+        fill_value=layout.fill_value,
+        zarr_format=3,
+        config={"write_empty_chunks": True},
+    )
+    array[...] = values
+    data: bytes = store["/".join(("c", *"0" * values.ndim))].to_bytes()
+    return data
