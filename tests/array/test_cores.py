@@ -13,8 +13,9 @@ import pytest
 
 from lazydicom._array.work import cores as cores_module
 from lazydicom._array.work import parallel
+from lazydicom._array.work.ahead import read_ahead
 from lazydicom._array.work.cores import Cores, available_cores, default_threads
-from lazydicom._array.work.parallel import read_ahead, run
+from lazydicom._array.work.parallel import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -44,7 +45,7 @@ def number(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> i
     for module in (cores_module, parallel):
         monkeypatch.setattr(module, "available_cores", lambda: cores)
     monkeypatch.setattr(cores_module, "_PATIENCE_S", 60)  # a busy machine is no matter
-    for kept in (cores_module.cores, parallel._computing):
+    for kept in (cores_module.cores, parallel.computing_pool):
         monkeypatch.setattr(kept, "_values", [])
     return cores
 

@@ -39,6 +39,7 @@ def write_ct(folder: Path, *, planes: int, size: int) -> None:
     dataset.Rows = dataset.Columns = size
     for plane in range(planes):
         dataset.InstanceNumber = plane + 1
+        dataset.SOPInstanceUID = f"2.25.{plane + 1}"
         dataset.ImagePositionPatient = [-100, -100.5, round(plane * 0.625, 4)]
         dataset.PixelData = np.full((size, size), plane, np.uint16).tobytes()
         dataset.save_as(folder / f"{plane * 7919 % planes:05d}.dcm")

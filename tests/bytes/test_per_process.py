@@ -159,7 +159,7 @@ def test_selections_of_any_length_share_one_pool_as_wide_as_the_cores(
     from lazydicom._array.work import parallel
 
     monkeypatch.setattr(parallel, "available_cores", lambda: 6)
-    parallel._computing.forget()
+    parallel.computing_pool.forget()
     done: list[int] = []
     before = threading.active_count()
 

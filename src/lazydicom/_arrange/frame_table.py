@@ -30,6 +30,7 @@ from lazydicom._header.columns.column import (
     make_column,
     seconds_of,
     stack_columns,
+    with_shared,
 )
 from lazydicom._header.columns.dimensions import dimension_columns
 from lazydicom._header.columns.functional_groups import functional_group_columns
@@ -104,18 +105,11 @@ def tabulate(batches: Sequence[Batch], *, strict: bool = True) -> FrameTable:
     images = tuple(image for part in parts for image in part.images)
     counts = [sum(image.number_of_planes for image in part.images) for part in parts]
     lengths = [image.number_of_planes for image in images]
-    table = FrameTable(
-        images,
-        *_places(lengths),
-        terms_alone(stack_columns([part.frames for part in parts], counts)),
-        terms_alone(
-            with_derived(
-                stack_columns(
-                    [part.instances for part in parts], [len(p.images) for p in parts]
-                )
-            )
-        ),
-    )
+    frames = stack_columns([part.frames for part in parts], counts)
+    ones = [len(part.images) for part in parts]
+    instances = with_derived(stack_columns([part.instances for part in parts], ones))
+    columns = (terms_alone(with_shared(each)) for each in (frames, instances))
+    table = FrameTable(images, *_places(lengths), *columns)
     _complete(table, "acquisition_time", "instance_time")
     if _is_of_a_vendor(table):
         complete_private(table)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import starmap
+from itertools import chain, starmap
 from typing import Any, Final
 
 import numpy as np
@@ -37,16 +37,19 @@ from lazydicom._array.lazy_array import NumpyLike
 from lazydicom._array.pieces import pieces
 from lazydicom._array.selection import Selection, axis_keys, is_whole, select
 from lazydicom._array.show.html import array_html
+from lazydicom._array.work.ahead import read_ahead
 from lazydicom._array.work.cores import default_threads
-from lazydicom._array.work.parallel import growing, read_ahead
+from lazydicom._array.work.parallel import growing
 from lazydicom._array.work.plan import ReadPlan, sum_plans
 from lazydicom._bytes.cached import cached
 from lazydicom._decode.format import memory_for
 from lazydicom._frames.reader import is_distant
 from lazydicom.errors import UnsupportedError
 
-_BLOCK_BYTES: Final = 1 << 22
-"""4 MiB: what iteration reads at once; freed blocks of this size are used again."""
+_BLOCK_BYTES: Final = 1 << 21
+"""2 MiB: what iteration reads at once; some of them stay in the cache until they are used."""
+_FAR_BLOCKS: Final = (1 << 22, 1 << 25)
+"""Over a network 4 MiB, which come soon, and from then on 32 MiB, worth many requests."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,15 +161,15 @@ class DicomArray(NumpyLike):
         return self.read(key) if frame is None else frame
 
     def __iter__(self) -> Iterator[Any]:
-        """Read along the first axis, in blocks of some MiB (far away 32), two of them ahead."""
+        """Read along the first axis, in blocks of 2 MiB (far ones 32), some of them ahead."""
         least = 1 if self.grid.shape else self.chunk_frames(1)[0]
-        step = max(_BLOCK_BYTES * len(self) // max(self.nbytes, 1), least)
         far = is_distant(self.images[0].reader)
-        reads = starmap(
-            self._block, growing(len(self), step, step * 8 if far else step)
-        )
-        for block in read_ahead(reads, threads=default_threads(), waits=far):
-            yield from block
+        first, later = _FAR_BLOCKS if far else (_BLOCK_BYTES, _BLOCK_BYTES)
+        rows = len(self) / max(self.nbytes, 1)
+        steps = (max(int(nbytes * rows), least) for nbytes in (first, later))
+        reads = starmap(self._block, growing(len(self), *steps))
+        blocks = read_ahead(reads, threads=default_threads(), waits=far)
+        yield from chain.from_iterable(blocks)  # which keeps none but the last
 
     def _block(self, start: int, length: int) -> "partial[NDArray[Any]]":
         """Return the reading of a block; its memory is taken here, on the thread that frees it.
@@ -174,9 +177,15 @@ class DicomArray(NumpyLike):
         Memory freed on another thread than its own goes back to the system, and its pages
         cost as much as the copy when they are taken again.
         """
-        stop = min(start + length, len(self))
-        box: NDArray[Any] = np.empty((stop - start, *self.shape[1:]), self.dtype)
-        return partial(self.read, slice(start, stop), out=box, threads=1)
+        rows = slice(start, min(start + length, len(self)))
+        shape = (rows.stop - start, *self.shape[1:])
+        box: NDArray[Any] = np.empty(shape, self.dtype)
+        if self.grid.shape and self.grid.is_stack_of_frames:
+            frames, fill = self.grid.numbers[rows], self.fill_value
+            return partial(
+                fill_frames, self._row, frames, box, fill_value=fill, threads=1
+            )
+        return partial(self.read, rows, out=box, threads=1)
 
     def identity(self) -> tuple[object, ...]:
         """Return what tells these values from others: in every process the same text."""
@@ -341,9 +350,8 @@ class DicomArray(NumpyLike):
         row, fill, axes = self._row, self.fill_value, len(self.grid.shape)
         plane = selection.positions[axes:]
         if self.grid.is_stack_of_frames and is_whole(plane, self.frame_shape):
-            numbers = numbers_of(self.grid, selection).reshape(-1)
-            out = box.reshape(numbers.size, *self.frame_shape)
-            fill_frames(row, numbers, out, fill_value=fill, threads=threads, zero=zero)
+            numbers = numbers_of(self.grid, selection)
+            fill_frames(row, numbers, box, fill_value=fill, threads=threads, zero=zero)
         else:
             wanted = pieces(self.grid, selection, self._stored_shape)
             out = box.reshape(wanted.box_shape)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,10 @@ from lazydicom.errors import InvalidDicomError
 
 FillValue: TypeAlias = float | tuple[float, ...] | None
 """A value, or one per sample of a frame; ``None``: reading a hole is an error."""
+
+
+_SHORT: Final = 16
+"""NumPy takes its time before the first number."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,18 +169,23 @@ def frame_alone(row: ImageRow, number: int, threads: int | None) -> NDArray[Any]
 def fill_frames(
     row: ImageRow,
     numbers: NDArray[np.int64],
-    out: NDArray[Any],
+    box: NDArray[Any],
     *,
     fill_value: FillValue,
     threads: int | None,
-    zero: bool,
-) -> None:
-    """Fill `out[i]` with the whole frame `numbers[i]`; all may be `zero`, as holes are."""
-    if len(numbers) == 1 and numbers[0] >= 0:  # no plan, no threads
+    zero: bool = False,
+) -> NDArray[Any]:
+    """Fill `box` with the whole frames `numbers`; all may be `zero`, as holes are."""
+    numbers = numbers.reshape(-1)
+    out = box.reshape(numbers.size, *row.images[0].format.pixel.frame_shape)
+    if _is_one_run(row, numbers):  # no plan
         image, number = row.of(int(numbers[0]))
-        with at_most(threads):
-            image.decode_into(number, out[0])
-        return
+        if len(numbers) > 1:
+            image.read_run(number, out, threads=threads)
+        else:
+            with at_most(threads):
+                image.decode_into(number, out[0])
+        return box
     holes = numbers == HOLE
     if holes.any() and not zero:
         out[holes] = _background(row, int(holes.sum()), fill_value, out.dtype)
@@ -186,6 +195,27 @@ def fill_frames(
         for job in image.jobs(own, out[rows])
     )
     run(jobs, threads=threads, requests=REQUESTS)
+    return box
+
+
+def _is_one_run(row: ImageRow, numbers: NDArray[np.int64]) -> bool:
+    """Return whether frames are one, or neighbours in a near file that one read brings."""
+    count = len(numbers)
+    if not count or numbers[0] < 0:
+        return False
+    if count == 1:
+        return True
+    first = int(numbers[0])
+    image, own = row.of(first)
+    source = image.reader.source
+    if not image.format.in_place or source is None or is_distant(source):
+        return False
+    if count > min(image.frames_per_read, len(image) - own):
+        return False
+    if count <= _SHORT:
+        own_numbers: list[int] = numbers.tolist()
+        return own_numbers == list(range(first, first + count))
+    return bool((numbers[1:] - numbers[:-1] == 1).all())
 
 
 def fill_pieces(

@@ -13,7 +13,7 @@ from lazydicom._array.grid import Parts
 from lazydicom._array.pieces import places_of
 from lazydicom._array.work.cache import FrameCache
 from lazydicom._array.work.cores import default_threads
-from lazydicom._array.work.native_runs import native_fetches
+from lazydicom._array.work.native_runs import native_fetches, read_neighbours
 from lazydicom._array.work.parallel import Fetch, Job
 from lazydicom._array.work.plan import ReadPlan, plan_of_groups
 from lazydicom._bytes.cached import cached
@@ -21,7 +21,7 @@ from lazydicom._bytes.ranges import together as spans_together
 from lazydicom._bytes.source import ByteRange, BytesLike
 from lazydicom._decode.format import FrameFormat, memory_for
 from lazydicom._decode.frame import decode_frame
-from lazydicom._decode.native import finish_in_place, frame_of_bits
+from lazydicom._decode.native import frame_of_bits
 from lazydicom._decode.samples import codec_threads, is_worth_threads
 from lazydicom._frames.fragment_stream import StreamRead
 from lazydicom._frames.index import FrameIndex, NativeReader, frame_runs
@@ -33,7 +33,6 @@ from lazydicom._frames.reader import (
     is_indexed,
     is_lending,
     read_frame,
-    read_native,
     stream,
     together,
 )
@@ -170,7 +169,7 @@ class DicomImage:
     def decode_into(self, number: int, out: NDArray[Any]) -> None:
         """Read and decode one frame into `out`, C-contiguous, of the frame's shape."""
         if self.format.in_place:
-            self._read_run(number, out[None])
+            self.read_run(number, out[None])
             return
         (data,) = self._read_many([number])
         if not is_worth_threads(out):
@@ -195,8 +194,8 @@ class DicomImage:
             for rows in self._together(wanted):
                 yield partial(self._decode_together, wanted, rows, out)
             return
-        for start, stop in frame_runs(numbers, self._frames_per_read):
-            yield partial(self._read_run, int(numbers[start]), out[start:stop])
+        for start, stop in frame_runs(numbers, self.frames_per_read):
+            yield partial(self.read_run, int(numbers[start]), out[start:stop])
 
     def piece_jobs(
         self, numbers: NDArray[np.int64], place: Callable[[int, Decode], None]
@@ -284,15 +283,16 @@ class DicomImage:
         """Return which frames are read together, by their places in `numbers`."""
         if is_distant(self.reader) or not self.format.in_place:
             return self._together(numbers.tolist())
-        most = self._frames_per_read if whole else 1
-        return [range(*run) for run in frame_runs(numbers, most)]
+        runs = frame_runs(numbers, self.frames_per_read if whole else 1)
+        return [range(*run) for run in runs]
 
     def _together(self, numbers: Sequence[int]) -> list[list[int]]:
         frame_nbytes = self.format.pixel.frame_nbytes
         return together(self.reader, numbers, frame_nbytes=frame_nbytes)
 
     @property
-    def _frames_per_read(self) -> int:
+    def frames_per_read(self) -> int:
+        """Native frames that are read at once."""
         return max(_BLOCK_BYTES // self.format.pixel.frame_nbytes, 1)
 
     def fetches(
@@ -381,13 +381,11 @@ class DicomImage:
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=wanted[0]) from None
 
-    def _read_run(self, first: int, out: NDArray[Any]) -> None:
-        try:
-            frames = range(first, first + len(out))
-            read_native(self.reader, frames, out.data.cast("B"))
-            finish_in_place(out, self.format)
-        except LazyDicomError as error:
-            raise error.locate(url=self.url, frame=first) from None
+    def read_run(
+        self, first: int, out: NDArray[Any], *, threads: int | None = 1
+    ) -> None:
+        """Read native frames that follow each other, whose bytes are their values."""
+        read_neighbours(self.reader, self.format, first, out, threads=threads)
 
 
 def _threads_alone() -> int:

@@ -1,18 +1,89 @@
-"""Native frames behind a network, fetched straight into the result: many runs by one thread."""
+"""Native frames straight into the result: neighbours of a near file, runs of a far one.
+
+Behind a network one thread fetches many runs. Near, some MiB are read by all cores, since one
+alone does not use the memory of most machines, through a file that is opened once.
+"""
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Final, TypeGuard
 
 from numpy.typing import NDArray
 
-from lazydicom._array.work.parallel import Fetch, Job
-from lazydicom._bytes.ranges import MAX_BLOCK
+from lazydicom._array.work.parallel import Fetch, Job, run
+from lazydicom._bytes.ranges import MAX_BLOCK, REQUESTS
+from lazydicom._bytes.source import (
+    ByteRange,
+    ByteSource,
+    HoldableSource,
+    SmallReads,
+    check_span,
+    is_holdable,
+)
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import finish_in_place
 from lazydicom._frames.index import NativeReader
-from lazydicom._frames.reader import read_native_runs, together
+from lazydicom._frames.reader import (
+    FrameReader,
+    read_native,
+    read_native_runs,
+    together,
+)
 from lazydicom.errors import LazyDicomError
+
+_WORTH_HELP: Final = 1 << 21
+"""2 MiB take longer to read than a helper to wake."""
+_PARTS: Final = 4
+"""Of what several read: who wakes late finds something left."""
+
+
+def read_neighbours(
+    reader: FrameReader,
+    format_: FrameFormat,
+    first: int,
+    out: NDArray[Any],
+    *,
+    threads: int | None,
+) -> None:
+    """Fill `out` with frames from `first` on, which follow each other in a near file."""
+    source = reader.source
+    try:
+        if threads == 1 or out.nbytes < _WORTH_HELP or not _is_held(source):
+            frames = range(first, first + len(out))
+            read_native(reader, frames, out.data.cast("B"))
+            finish_in_place(out, format_)
+            return
+        spans = reader.spans([first])
+        assert spans is not None, "of a file"
+        _read_by_all(source, spans[0].offset, out, format_, threads=threads)
+    except LazyDicomError as error:
+        raise error.locate(url=reader.url, frame=first) from None
+
+
+def _is_held(source: ByteSource | None) -> TypeGuard[HoldableSource]:
+    return source is not None and is_holdable(source)
+
+
+def _read_by_all(
+    source: HoldableSource,
+    offset: int,
+    out: NDArray[Any],
+    format_: FrameFormat,
+    *,
+    threads: int | None,
+) -> None:
+    """Fill `out` with what lies from `offset` on, each part by who comes to it."""
+    check_span(source, ByteRange(offset, out.nbytes))
+    step, size = -(-len(out) // _PARTS), out[0].nbytes
+
+    def fill(file: SmallReads, start: int) -> None:
+        part = out[start : start + step]
+        file.fill(offset + start * size, part.data.cast("B"))
+        finish_in_place(part, format_)
+
+    with source.held() as file:
+        parts = [partial(fill, file, start) for start in range(0, len(out), step)]
+        run(parts, threads=threads, requests=REQUESTS)
 
 
 def native_fetches(

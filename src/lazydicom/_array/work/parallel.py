@@ -78,7 +78,7 @@ def _run_jobs(waiting: Sequence[Job], *, threads: int | None) -> None:
 
 def _work_with(helpers: int, queue: deque[Job]) -> None:
     """Work off a queue on this thread and on others, as long as cores are idle for them."""
-    pool, help_with = _computing(), cores().help_with
+    pool, help_with = computing_pool(), cores().help_with
     work = partial(_work_off, queue)
     running = [pool.submit(help_with, work) for _ in range(helpers)]
     try:
@@ -92,7 +92,7 @@ def _work_with(helpers: int, queue: deque[Job]) -> None:
 def _work_off(queue: deque[Job], goes_on: Callable[[], bool]) -> None:
     """Do jobs until none is left, one fails, or somebody else needs the core."""
     try:
-        while goes_on() and (job := _next(queue)) is not None:
+        while goes_on() and (job := next_of(queue)) is not None:
             job()
     except BaseException:
         queue.clear()
@@ -103,7 +103,8 @@ def _always() -> bool:
     return True
 
 
-def _next(queue: deque[Job]) -> Job | None:
+def next_of(queue: deque[T]) -> T | None:
+    """Take the first of a queue that several take from, ``None`` where it is empty."""
     try:
         return queue.popleft()
     except IndexError:
@@ -162,32 +163,6 @@ def _let_end(running: "Iterable[Future[T]]") -> "list[Future[T]]":
     return begun
 
 
-def read_ahead(
-    jobs: Iterable[Callable[[], T]], *, threads: int, waits: bool
-) -> Iterator[T]:
-    """Return the results of jobs in order, with as many under way as there are threads.
-
-    Jobs that mostly wait for a network have threads of their own. Of others none is ahead
-    where there is one thread: it is the caller's.
-    """
-    if threads == 1 and not waits:
-        for job in jobs:
-            yield job()
-        return
-    pool = _ahead() if waits else _computing()
-    waiting: deque[Future[T]] = deque()
-    try:
-        for job in jobs:
-            waiting.append(pool.submit(job))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        for future in waiting:
-            future.cancel()
-
-
 def growing(length: int, first: int, later: int) -> Iterator[tuple[int, int]]:
     """Yield start and length of parts, of which the first one is shorter.
 
@@ -203,14 +178,16 @@ def growing(length: int, first: int, later: int) -> Iterator[tuple[int, int]]:
 
 
 @per_process
-def _computing() -> "ThreadPoolExecutor":
+def computing_pool() -> "ThreadPoolExecutor":
+    """Return threads that compute, one per core."""
     from concurrent.futures import ThreadPoolExecutor  # deferred: 5 ms with its log
 
     return ThreadPoolExecutor(available_cores(), thread_name_prefix="lazydicom-job")
 
 
 @per_process
-def _ahead() -> "ThreadPoolExecutor":
+def ahead_pool() -> "ThreadPoolExecutor":
+    """Return threads that mostly wait for a network."""
     from concurrent.futures import ThreadPoolExecutor
 
     return ThreadPoolExecutor(REQUESTS, thread_name_prefix="lazydicom-ahead")

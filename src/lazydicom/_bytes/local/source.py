@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal, TypeAlias
 
 from lazydicom._bytes import location
@@ -272,8 +273,15 @@ def open_local(path: str) -> LocalSource:
 
 def version_of_stat(now: os.stat_result) -> Version:
     """Return the version of a local file."""
-    node = Node(location.THIS_MACHINE, now.st_dev, now.st_ino, now.st_ctime_ns)
-    return Version(now.st_size, now.st_mtime_ns, node)
+    device, size = _shared(now.st_dev), _shared(now.st_size)
+    node = Node(location.THIS_MACHINE, device, now.st_ino, now.st_ctime_ns)
+    return Version(size, now.st_mtime_ns, node)
+
+
+@lru_cache(maxsize=64)
+def _shared(number: int) -> int:
+    """Return one object for equal numbers: files of a series are of one size, on one disk."""
+    return number
 
 
 def is_same_file(known: Version, now: os.stat_result) -> bool:

@@ -152,6 +152,30 @@ def _stack(
     return column
 
 
+def with_shared(columns: Columns) -> Columns:
+    """Return columns of which those that are the same everywhere take the memory of one row.
+
+    >>> with_shared({"a": np.array(["CT", "CT"])})["a"].strides
+    (0,)
+    """
+    return {name: _shared(column) for name, column in columns.items()}
+
+
+def _shared(column: NDArray[Any]) -> NDArray[Any]:
+    if len(column) < 2 or column.dtype.kind not in "fU" or column.strides[0] == 0:
+        return column
+    first, last = column[:1], column[-1:]
+    if not _equal(first, last).all() or not _equal(column, first).all():
+        return column
+    return np.broadcast_to(first.copy(), column.shape)
+
+
+def _equal(one: NDArray[Any], two: NDArray[Any]) -> NDArray[np.bool_]:
+    """Return where values are the same; NaN, which stands for none, is like NaN."""
+    same: NDArray[np.bool_] = one == two
+    return same if one.dtype.kind != "f" else same | (np.isnan(one) & np.isnan(two))
+
+
 def lookaheads(data: NDArray[np.uint8], length: int) -> Bytes2D:
     """View every stretch of `length` bytes, wherever it begins."""
     shape = (max(len(data) - length + 1, 0), length)

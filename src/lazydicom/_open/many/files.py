@@ -284,16 +284,10 @@ def without_copies(table: FrameTable) -> FrameTable:
 
     Copies with other pixels stay: they are an error later on, which names them.
     """
-    uids = table.instances["sop_instance_uid"]
-    named = np.flatnonzero(uids != "")
-    first, counts = np.unique(uids[named], return_index=True, return_counts=True)[1:]
-    if (counts == 1).all():
-        return table
     pairs = [
         (row, other)
-        for row in named[first[counts > 1]].tolist()
-        for other in np.flatnonzero(uids == uids[row]).tolist()
-        if other != row and _is_copy(table, row, other)
+        for row, other in _alike_instances(table)
+        if _same_pixels(table.images[row], table.images[other])
     ]
     if not pairs:
         return table
@@ -305,15 +299,36 @@ def without_copies(table: FrameTable) -> FrameTable:
     return table.take(np.flatnonzero(~np.isin(table.image, dropped)))
 
 
-def _is_copy(table: FrameTable, row: int, other: int) -> bool:
-    """Return whether two images say the same of place and time, and have the same pixels."""
-    one, two = (np.flatnonzero(table.image == image) for image in (row, other))
-    if len(one) != len(two):
-        return False
+def _alike_instances(table: FrameTable) -> list[tuple[int, int]]:
+    """Return the first instance of a UID with each other one that says the same.
+
+    Many files may have one UID, all of which hold other frames: they are compared together.
+    """
+    uids = table.instances["sop_instance_uid"]
+    named = np.flatnonzero(uids != "")
+    _, first, which = np.unique(uids[named], return_index=True, return_inverse=True)
+    rows, others = named[first[which.reshape(-1)]], named
+    counts = np.bincount(table.image, minlength=len(table.images))
+    alike = (rows != others) & (counts[rows] == counts[others])
+    if not alike.any():
+        return []
+    rows, others = rows[alike], others[alike]
+    frames = np.split(np.argsort(table.image, kind="stable"), np.cumsum(counts)[:-1])
+    firsts = np.array([own[0] if len(own) else 0 for own in frames])
     columns = [column for column in table.columns.values() if column.dtype.kind == "f"]
     columns += [table.numbers("instance_number")]
-    same = all(np.array_equal(c[one], c[two], equal_nan=True) for c in columns)
-    return same and _same_pixels(table.images[row], table.images[other])
+    same = np.ones(len(rows), np.bool_)
+    for column in columns:
+        one, two = column[firsts[rows]], column[firsts[others]]
+        same &= ((one == two) | ((one != one) & (two != two))).all(axis=1)  # noqa: PLR0124
+    return [
+        (row, other)
+        for row, other in zip(rows[same].tolist(), others[same].tolist(), strict=True)
+        if all(
+            np.array_equal(c[frames[row]], c[frames[other]], equal_nan=True)
+            for c in columns
+        )
+    ]
 
 
 def _same_pixels(one: DicomImage, other: DicomImage) -> bool:

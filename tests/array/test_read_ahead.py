@@ -1,0 +1,129 @@
+"""Parts are read ahead of who takes them, in order, and nobody waits for who cannot come."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from functools import partial
+from itertools import count, islice
+from threading import Event
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lazydicom._array.work.ahead import read_ahead
+from lazydicom._array.work.cores import available_cores
+from lazydicom._array.work.parallel import computing_pool
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+WAYS = [(1, False), (2, False), (5, False), (2, True)]
+
+
+def later(number: int) -> int:
+    time.sleep(0.002 * (number % 3))
+    return number
+
+
+@pytest.mark.parametrize(("threads", "waits"), WAYS)
+@pytest.mark.parametrize("length", [0, 1, 2, 3, 40])
+def test_parts_come_in_order(threads: int, length: int, *, waits: bool) -> None:
+    jobs = (partial(later, number) for number in range(length))
+
+    assert list(read_ahead(jobs, threads=threads, waits=waits)) == list(range(length))
+
+
+@contextmanager
+def busy_pool() -> Iterator[None]:
+    """Keep all threads that compute busy."""
+    free = Event()
+    held = [computing_pool().submit(free.wait) for _ in range(available_cores())]
+    try:
+        yield
+    finally:
+        free.set()
+        for future in held:
+            future.result()
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_parts_come_where_every_helper_is_busy_elsewhere(threads: int) -> None:
+    jobs = (partial(later, number) for number in range(20))
+
+    with busy_pool():
+        taken = list(read_ahead(jobs, threads=threads, waits=False))
+
+    assert taken == list(range(20))
+
+
+def test_many_iterators_at_once_do_not_wait_for_each_other() -> None:
+    rows = [
+        read_ahead((partial(later, n) for n in range(9)), threads=2, waits=False)
+        for _ in range(12)
+    ]
+
+    assert list(zip(*rows, strict=True)) == [(number,) * 12 for number in range(9)]
+
+
+@pytest.mark.parametrize(("threads", "waits"), WAYS)
+def test_no_more_is_begun_than_some_parts_ahead(threads: int, *, waits: bool) -> None:
+    asked = count()
+    jobs = (partial(later, next(asked)) for _ in range(100))
+
+    parts = read_ahead(jobs, threads=threads, waits=waits)
+    taken = list(islice(parts, 3))
+    parts.close()  # type: ignore[attr-defined]
+
+    assert taken == [0, 1, 2]
+    assert next(asked) <= 3 + threads + 2
+
+
+@pytest.mark.parametrize(("threads", "waits"), WAYS)
+def test_an_error_comes_in_the_place_of_its_part(threads: int, *, waits: bool) -> None:
+    def job(number: int) -> int:
+        if number == 4:
+            raise ZeroDivisionError
+        return later(number)
+
+    parts = read_ahead(
+        map(partial(partial, job), range(9)), threads=threads, waits=waits
+    )
+
+    assert [next(parts) for _ in range(4)] == [0, 1, 2, 3]
+    with pytest.raises(ZeroDivisionError):
+        next(parts)
+
+
+def test_ctrl_c_goes_to_who_iterates() -> None:
+    def interrupted() -> int:
+        raise KeyboardInterrupt
+
+    jobs: list[Callable[[], int]] = [partial(later, 0), interrupted, partial(later, 2)]
+    with busy_pool():
+        parts = read_ahead(jobs, threads=2, waits=False)
+
+        with pytest.raises(KeyboardInterrupt):
+            list(parts)
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_what_was_taken_is_kept_by_nobody_else(*, waits: bool) -> None:
+    class Block:
+        """Counts those that are alive."""
+
+        alive = 0
+
+        def __init__(self) -> None:
+            Block.alive += 1
+
+        def __del__(self) -> None:
+            Block.alive -= 1
+
+    most = 0
+    for block in read_ahead([Block] * 60, threads=2, waits=waits):
+        most = max(most, Block.alive)
+        del block
+
+    assert Block.alive == 0
+    assert most <= 2 + 2 + 1

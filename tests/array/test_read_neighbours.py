@@ -1,0 +1,121 @@
+"""Native neighbours are read through one opening, by all cores, and checked as any read is."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from dicom_files import make_native
+
+import lazydicom
+from lazydicom._array.work import native_runs
+from lazydicom.errors import LazyDicomError, SourceChangedError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FRAMES = 11
+
+
+@pytest.fixture(autouse=True)
+def _all_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_runs, "_WORTH_HELP", 1)
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(5).integers(0, 4096, (FRAMES, 6, 7), np.uint16)
+
+
+@pytest.fixture
+def path(tmp_path: Path, pixels: np.ndarray) -> Path:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(make_native(pixels))
+    return path
+
+
+@pytest.mark.parametrize("threads", [None, 1, 2, 5])
+@pytest.mark.parametrize("start", [0, 1, 4])
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 6, 7])
+def test_neighbours_are_those_of_the_file(
+    path: Path, pixels: np.ndarray, threads: int | None, start: int, count: int
+) -> None:
+    array, key = lazydicom.open_image(path), slice(start, start + count)
+    out = np.full((count, 6, 7), 9999, np.uint16)
+
+    assert array.read(key, out=out, threads=threads) is out
+    assert np.array_equal(out, pixels[key])
+    assert np.array_equal(array.read(key, threads=threads), pixels[key])
+
+
+@pytest.mark.parametrize("bits_stored", [9, 12, 16])
+@pytest.mark.parametrize("signed", [0, 1])
+def test_unused_bits_are_cleared_in_every_part(
+    tmp_path: Path, bits_stored: int, signed: int
+) -> None:
+    noise = np.random.default_rng(6).integers(0, 1 << 16, (FRAMES, 6, 7), np.uint16)
+    path = tmp_path / "a.dcm"
+    path.write_bytes(
+        make_native(
+            pixel_bytes=noise.tobytes(),
+            number_of_frames=FRAMES,
+            rows=6,
+            columns=7,
+            bits_stored=bits_stored,
+            pixel_representation=signed,
+        )
+    )
+    array = lazydicom.open_image(path)
+
+    together = array.read(slice(1, 10))
+
+    assert np.array_equal(together, np.stack([array[k] for k in range(1, 10)]))
+
+
+@pytest.mark.parametrize("local", ["pread", "mmap"])
+def test_frames_in_another_order_are_no_neighbours(
+    path: Path, pixels: np.ndarray, local: str
+) -> None:
+    array = lazydicom.open_image(path, local=local)  # type: ignore[arg-type]
+
+    for key in ([0, 1, 3], [2, 1, 0], [4, 5, 6], slice(8, 2, -1), slice(0, 9, 2)):
+        assert np.array_equal(array.read(key), pixels[key])
+
+
+@pytest.mark.parametrize("length", [0, 100, 700])
+def test_a_file_that_was_cut_is_an_error(path: Path, length: int) -> None:
+    array = lazydicom.open_image(path)
+    os.truncate(path, length)
+
+    with pytest.raises(SourceChangedError, match="changed"):
+        array.read(slice(2, 8))
+
+
+def test_a_file_that_was_replaced_is_an_error(path: Path, tmp_path: Path) -> None:
+    array = lazydicom.open_image(path)
+    other = tmp_path / "other"
+    other.write_bytes(path.read_bytes())
+    other.replace(path)
+
+    with pytest.raises(LazyDicomError, match="changed"):
+        array.read(slice(2, 8))
+
+
+@pytest.mark.parametrize("count", [2, 5, 9])
+def test_a_read_of_neighbours_opens_the_file_once(
+    path: Path, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    array = lazydicom.open_image(path)
+    opened: list[str] = []
+    really = os.open
+
+    def counting(name: str, *arguments: int) -> int:
+        opened.append(name)
+        return really(name, *arguments)
+
+    monkeypatch.setattr(os, "open", counting)
+    array.read(slice(0, count))
+
+    assert opened == [str(path)]
