@@ -44,12 +44,12 @@ _LONGEST_NAME: Final = 5000
 """Characters: no path of a system is longer, a name in an archive may be."""
 _PACKAGE: Final = __file__.removesuffix("errors.py")
 _OPENS_FOR_A_CALLER: Final = ("xarray", "pydicom")
-_USER_INFO = re.compile(r"(?<=://)[^/]*@")
-_USER_INFO_WITH_SLASH = re.compile(r"(?<=://)[^/:@]*:(?!\d+/).*@")
+_USER_INFO: Final = r"(?<=://)[^/]*@"
+_USER_INFO_WITH_SLASH: Final = r"(?<=://)[^/:@]*:(?!\d+/).*@"
 """A slash or an at sign in a password should be quoted, and often is not."""
-_QUERY = re.compile(r"(?<=[^?])[?#].*$", re.DOTALL)
-_IN_STORE = re.compile(r"(?:s3a?|gs|gcs|memory|sftp|ssh)://")
-_QUERY_OF_KEY = re.compile(r"\?[\w.-]+=.*$", re.DOTALL)
+_QUERY: Final = r"(?s)(?<=[^?])[?#].*$"
+_IN_STORE: Final = r"(?:s3a?|gs|gcs|memory|sftp|ssh)://"
+_QUERY_OF_KEY: Final = r"(?s)\?[\w.-]+=.*$"
 """A key may hold "?" or "#" of its own."""
 
 
@@ -308,11 +308,11 @@ def redact_url(url: str) -> str:
         return _printable(url)
     shown: list[str] = []
     in_query = False
-    for part in _USER_INFO.sub("", url).split("::"):
+    for part in re.sub(_USER_INFO, "", url).split("::"):
         if not in_query or "://" in part:
-            place = _USER_INFO_WITH_SLASH.sub("", part)
-            query = _QUERY_OF_KEY if _IN_STORE.match(place) else _QUERY
-            shown.append(query.sub("", place))
+            place = re.sub(_USER_INFO_WITH_SLASH, "", part)
+            query = _QUERY_OF_KEY if re.match(_IN_STORE, place) else _QUERY
+            shown.append(re.sub(query, "", place))
             in_query = shown[-1] != place
     return _printable("::".join(shown))
 

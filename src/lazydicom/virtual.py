@@ -6,7 +6,6 @@ that credentials stay where they are.
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import numpy as np
 
 from lazydicom._array.array import DicomArray
 from lazydicom._bytes.location import Version
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource, check_span
 from lazydicom._decode.format import Color
 from lazydicom._header.header import read_header

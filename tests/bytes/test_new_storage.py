@@ -13,6 +13,7 @@ from pydicom.data import get_testdata_file
 
 import lazydicom
 from lazydicom._bytes import open as opening
+from lazydicom._bytes.file_object import OBJECTS
 from lazydicom._bytes.source import ByteRange, check_span
 from lazydicom.errors import SourceError
 
@@ -70,8 +71,8 @@ def is_toy(value: object) -> bool:
 
 @pytest.fixture(autouse=True)
 def _row(monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = (*opening._OBJECTS, (is_toy, ToySource))
-    monkeypatch.setattr(opening, "_OBJECTS", rows)
+    rows = (*OBJECTS, (is_toy, ToySource))
+    monkeypatch.setattr("lazydicom._bytes.open.file_object.OBJECTS", rows)
 
 
 def first_of_study(toy: Any) -> Any:  # noqa: ANN401

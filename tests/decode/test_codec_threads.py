@@ -11,7 +11,6 @@ import pytest
 from encapsulated_files import make_encapsulated
 
 import lazydicom
-from lazydicom._array import image as image_module
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -37,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return real(data, numthreads=numthreads, out=out)
 
     monkeypatch.setattr(imagecodecs, "jpeg2k_decode", decode)
-    monkeypatch.setattr(image_module, "default_threads", lambda: 4)
+    monkeypatch.setattr("lazydicom._array.work.cores.default_threads", lambda: 4)
     return numbers
 
 

@@ -59,7 +59,7 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> Counter[int]:
         counts[frame] += 1
         return decode_frame(data, frame, *more)
 
-    monkeypatch.setattr("lazydicom._array.image.decode_frame", decode)
+    monkeypatch.setattr("lazydicom._array.image.codecs.decode_frame", decode)
     return counts
 
 

@@ -36,6 +36,70 @@ def test_no_function_defers_an_import_of_our_own(module: Path) -> None:
     assert not list(deferred_own_imports(module.read_text()))
 
 
+def deferred_modules(body: list[ast.stmt]) -> dict[str, str]:
+    """Return the modules that stand behind `deferred`, by the names they bear."""
+    names = {}
+    for node in body:
+        match node:
+            case ast.Assign(
+                targets=[ast.Name(id=name)],
+                value=ast.Call(
+                    func=ast.Name(id="deferred"), args=[ast.Constant(value=str(module))]
+                ),
+            ):
+                names[name] = module
+    return names
+
+
+def imported_names(body: list[ast.stmt]) -> dict[str, str]:
+    return {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in body
+        if isinstance(node, ast.ImportFrom)
+        for alias in node.names
+    }
+
+
+def unpaired(source: str) -> list[str]:
+    """Return what is deferred and not imported for type checks, under the same name."""
+    tree = ast.parse(source)
+    pairs = [node for node in tree.body if isinstance(node, ast.If) and node.orelse]
+    paired: set[str] = set()
+    for pair in pairs:
+        imported = imported_names(pair.body)
+        for name, module in deferred_modules(pair.orelse).items():
+            if imported.get(name) == module:
+                paired.add(name)
+    calls = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "deferred"
+    ]
+    lost = len(calls) - len(paired)
+    return [f"{lost} of {len(calls)} without their import"] if lost else []
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda path: path.stem)
+def test_what_is_loaded_later_is_an_import_for_type_checks_and_contracts(
+    module: Path,
+) -> None:
+    assert not unpaired(module.read_text())
+
+
+@pytest.mark.parametrize(
+    "later",
+    ['"lazydicom._frames.other"', '"lazydicom._header.index"', "NAME"],
+)
+def test_what_is_loaded_later_under_another_name_than_it_is_imported_is_seen(
+    later: str,
+) -> None:
+    pair = "if TYPE_CHECKING:\n    from lazydicom._frames import index\nelse:\n    "
+
+    assert not unpaired(f'{pair}index = deferred("lazydicom._frames.index")')
+    assert unpaired(f"{pair}index = deferred({later})")
+    assert unpaired('index = deferred("lazydicom._frames.index")')
+
+
 def test_a_deferred_import_of_our_own_is_seen() -> None:
     source = "def f():\n    import numpy\n    from lazydicom import errors\n"
 

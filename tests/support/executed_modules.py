@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from types import FrameType
 
 PACKAGE: Final = Path(lazydicom.__file__).parent
+DATA_CLASSES: Final = "_bytes/quick_dataclass.py"
+"""Equality and the like of all data classes: nobody follows a call there."""
 
 
 def executed_modules(call: Callable[[], object]) -> set[str]:
@@ -35,8 +37,5 @@ def executed_modules(call: Callable[[], object]) -> set[str]:
         sys.setprofile(None)
         threading.setprofile(None)
     paths = [Path(file) for file in files]
-    return {
-        path.relative_to(PACKAGE).as_posix()
-        for path in paths
-        if path.is_relative_to(PACKAGE)
-    }
+    own = {path.relative_to(PACKAGE) for path in paths if path.is_relative_to(PACKAGE)}
+    return {path.as_posix() for path in own} - {DATA_CLASSES}

@@ -1,7 +1,6 @@
 """What keeps frames from being a full grid: which files to look at, how they could be cut."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 from lazydicom._arrange.axes.find import Axis
 from lazydicom._arrange.geometry import Planes, Stack, even_runs, has_several_gaps
 from lazydicom._array.frame_table import Codes, FrameTable
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import redact_url
 
 CUT: Final = "Choose on_gap='split'"

@@ -5,7 +5,7 @@ Classic instances have their attributes at the top level, Enhanced ones in funct
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,7 @@ from lazydicom._arrange.siemens_mosaic import mosaic_as_tiles
 from lazydicom._arrange.uih_grid import GRID
 from lazydicom._array.frame_table import FrameTable, complete
 from lazydicom._array.image import DicomImage
+from lazydicom._bytes.deferred import deferred
 from lazydicom._header import tags
 from lazydicom._header.attributes import (
     COMPUTED,
@@ -32,13 +33,17 @@ from lazydicom._header.columns.column import (
     stack_columns,
     with_shared,
 )
-from lazydicom._header.columns.dimensions import dimension_columns
-from lazydicom._header.columns.functional_groups import functional_group_columns
 from lazydicom._header.columns.instances import INSTANCE_ATTRIBUTES
 from lazydicom._header.columns.vendors import VENDOR_ELEMENTS
 from lazydicom._header.elements import has_functional_groups, private_tags
 from lazydicom._header.values import Values, terms_alone
 from lazydicom.errors import InvalidDicomError, warn
+
+if TYPE_CHECKING:
+    from lazydicom._header.columns import dimensions, functional_groups
+else:
+    dimensions = deferred("lazydicom._header.columns.dimensions")
+    functional_groups = deferred("lazydicom._header.columns.functional_groups")
 
 _AT_TOP_LEVEL: Final = (
     "rescale_slope",
@@ -162,7 +167,8 @@ def _parts(batch: Batch, *, strict: bool) -> Iterator[_Part]:
 
 
 def _enhanced_columns(image: DicomImage) -> Columns:
-    columns, frames = functional_group_columns(image.header), image.number_of_planes
+    columns = functional_groups.functional_group_columns(image.header)
+    frames = image.number_of_planes
     declared = image.header.image_pixel.number_of_frames
     if frames > declared:
         message = f"Functional groups of {declared} frames, {frames} are stored"
@@ -171,7 +177,7 @@ def _enhanced_columns(image: DicomImage) -> Columns:
     for name in ("position", "orientation"):  # of ultrasound, in a volume of its own
         if name not in own and f"volume_{name}" in own:
             own[name] = own[f"volume_{name}"]
-    own |= dimension_columns(image.header, frames)
+    own |= dimensions.dimension_columns(image.header, frames)
     outside = [name for name in _AT_TOP_LEVEL if name not in own]
     top = frame_columns([image], outside) if outside else {}
     return own | top

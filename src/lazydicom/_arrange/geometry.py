@@ -3,13 +3,14 @@
 Positions decide: never Slice Thickness, Slice Location or Instance Number.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.frame_table import FrameTable
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import InvalidDicomError, LimitError, warn
 
 SAME_DIRECTION: Final = 1e-3

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -42,13 +42,14 @@ from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import (
     Codes,
     FrameTable,
-    FrameTableLoader,
     coded,
     combine,
     determined,
 )
 from lazydicom._array.grid import HOLE, FrameGrid, empty_places
 from lazydicom._array.image import DicomImage
+from lazydicom._array.table_loader import FrameTableLoader
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import InvalidDicomError, warn
 
 OnGap: TypeAlias = Literal["error", "fill", "split"]

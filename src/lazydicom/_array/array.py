@@ -2,15 +2,14 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import partial
 from itertools import chain, starmap
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.coordinate import Coordinate, crop_coordinates, crop_geometry
 from lazydicom._array.fill import (
     FillValue,
     ImageRow,
@@ -22,7 +21,6 @@ from lazydicom._array.fill import (
     image_row,
     plan_of,
 )
-from lazydicom._array.frame_table import FrameTable, FrameTableLoader
 from lazydicom._array.grid import (
     HOLE,
     FrameGrid,
@@ -36,15 +34,29 @@ from lazydicom._array.image import DicomImage
 from lazydicom._array.lazy_array import NumpyLike
 from lazydicom._array.pieces import pieces
 from lazydicom._array.selection import Selection, axis_keys, is_whole, select
-from lazydicom._array.show.html import array_html
-from lazydicom._array.work.ahead import read_ahead
-from lazydicom._array.work.cores import default_threads
-from lazydicom._array.work.parallel import growing
-from lazydicom._array.work.plan import ReadPlan, sum_plans
+from lazydicom._array.table_loader import FrameTableLoader
 from lazydicom._bytes.cached import cached
+from lazydicom._bytes.deferred import deferred
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._decode.format import memory_for
 from lazydicom._frames.reader import is_distant
 from lazydicom.errors import UnsupportedError
+
+if TYPE_CHECKING:
+    from lazydicom._array import coordinate
+    from lazydicom._array.coordinate import Coordinate
+    from lazydicom._array.frame_table import FrameTable
+    from lazydicom._array.show import html
+    from lazydicom._array.work import ahead, cores, parallel
+    from lazydicom._array.work import plan as read_plan
+    from lazydicom._array.work.plan import ReadPlan
+else:
+    coordinate = deferred("lazydicom._array.coordinate")
+    html = deferred("lazydicom._array.show.html")
+    ahead = deferred("lazydicom._array.work.ahead")
+    cores = deferred("lazydicom._array.work.cores")
+    parallel = deferred("lazydicom._array.work.parallel")
+    read_plan = deferred("lazydicom._array.work.plan")
 
 _BLOCK_BYTES: Final = 1 << 21
 """2 MiB: what iteration reads at once; some of them stay in the cache until they are used."""
@@ -78,17 +90,17 @@ class DicomArray(NumpyLike):
     """Which frame stands where."""
     dims: tuple[str, ...]
     """Name of each axis."""
-    coords: Mapping[str, Coordinate] = field(default_factory=dict)
+    coords: "Mapping[str, Coordinate]" = field(default_factory=dict)
     """Coordinates by name, each with its axes and its unit."""
     attrs: Mapping[str, Any] = field(default_factory=dict)
     """Technical attributes, by keyword in snake case; nothing of a patient."""
     fill_value: FillValue = None
     """What stands in holes of the grid; ``None``: reading one is an error."""
-    load_frames: Callable[[], FrameTable] | None = field(default=None, repr=False)
+    load_frames: Callable[[], "FrameTable"] | None = field(default=None, repr=False)
     """Returns the table of attributes, which opening has read already or reads once."""
 
     @property
-    def frames(self) -> FrameTable:
+    def frames(self) -> "FrameTable":
         """The attributes of frames: positions, times, rescale …, a row per frame.
 
         Raises
@@ -153,7 +165,7 @@ class DicomArray(NumpyLike):
 
     def _repr_html_(self) -> str:
         """Show shape, type, place, and the middle frame of a local file."""
-        return array_html(self)
+        return html.array_html(self)
 
     def __getitem__(self, key: Any) -> Any:  # noqa: ANN401 (NumPy's own signature)
         """Read what an index expression of NumPy touches."""
@@ -167,8 +179,8 @@ class DicomArray(NumpyLike):
         first, later = _FAR_BLOCKS if far else (_BLOCK_BYTES, _BLOCK_BYTES)
         rows = len(self) / max(self.nbytes, 1)
         steps = (max(int(nbytes * rows), least) for nbytes in (first, later))
-        reads = starmap(self._block, growing(len(self), *steps))
-        blocks = read_ahead(reads, threads=default_threads(), waits=far)
+        reads = starmap(self._block, parallel.growing(len(self), *steps))
+        blocks = ahead.read_ahead(reads, threads=cores.default_threads(), waits=far)
         yield from chain.from_iterable(blocks)  # which keeps none but the last
 
     def _block(self, start: int, length: int) -> "partial[NDArray[Any]]":
@@ -249,7 +261,7 @@ class DicomArray(NumpyLike):
             self._fill_box(selection, box, threads)
         return out
 
-    def plan(self, key: Any = ...) -> ReadPlan:  # noqa: ANN401
+    def plan(self, key: Any = ...) -> "ReadPlan":  # noqa: ANN401
         """Return what `read` of an index expression will cost; no pixel is read.
 
         Where a distant file has no offset table, the frames are looked for as the read
@@ -270,10 +282,12 @@ class DicomArray(NumpyLike):
         """
         selection = select(key, self.shape)
         if 0 in selection.box_shape:
-            return sum_plans(())
+            return read_plan.sum_plans(())
         wanted = pieces(self.grid, selection, self._stored_shape)
         split = self._row.split(frames_of(wanted))
-        return sum_plans(plan_of(image, own, wanted) for image, own, _ in split)
+        return read_plan.sum_plans(
+            plan_of(image, own, wanted) for image, own, _ in split
+        )
 
     def isel(self, **positions: int | slice) -> "DicomArray":
         """Return a smaller lazy array: a part of each axis, with its coordinates.
@@ -304,7 +318,7 @@ class DicomArray(NumpyLike):
         load_frames = self.load_frames
         if isinstance(load_frames, FrameTableLoader) and len(used) < len(self.images):
             load_frames = load_frames.take(used)
-        attrs = crop_geometry(self.attrs, by_name)
+        attrs = coordinate.crop_geometry(self.attrs, by_name)
         if "number_of_holes" in attrs:
             attrs["number_of_holes"] = int((numbers == HOLE).sum())
         return replace(
@@ -312,7 +326,7 @@ class DicomArray(NumpyLike):
             images=tuple(self.images[k] for k in used),
             grid=replace(grid, numbers=numbers),
             dims=tuple(d for d in self.dims if isinstance(by_name[d], range)),
-            coords=crop_coordinates(self.coords, by_name),
+            coords=coordinate.crop_coordinates(self.coords, by_name),
             attrs=attrs,
             load_frames=load_frames,
         )

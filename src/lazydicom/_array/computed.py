@@ -2,7 +2,7 @@
 
 import pickle
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
@@ -26,6 +26,7 @@ from lazydicom._array.selection import (
 )
 from lazydicom._array.work.plan import ReadPlan
 from lazydicom._bytes.cached import cached
+from lazydicom._bytes.quick_dataclass import dataclass
 
 Name: TypeAlias = Literal[
     "Modality LUT",

@@ -1,11 +1,12 @@
 """What an axis or a frame is at: time, position, echo, the instance it came from."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
+
+from lazydicom._bytes.quick_dataclass import dataclass
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -2,10 +2,9 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import accumulate, pairwise
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,14 +13,22 @@ from lazydicom._array.grid import HOLE, FrameGrid, Tiles
 from lazydicom._array.image import Decode, DicomImage
 from lazydicom._array.pieces import Pieces
 from lazydicom._array.selection import as_slice
-from lazydicom._array.work.parallel import Fetch, Job, run
-from lazydicom._array.work.plan import ReadPlan
-from lazydicom._array.work.regions import read_region, region_jobs
+from lazydicom._bytes.deferred import deferred
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._bytes.source import is_distant
 from lazydicom._decode.native import Region, region_of
-from lazydicom._decode.samples import at_most
 from lazydicom.errors import InvalidDicomError
+
+if TYPE_CHECKING:
+    from lazydicom._array.work import parallel, regions
+    from lazydicom._array.work.parallel import Fetch, Job
+    from lazydicom._array.work.plan import ReadPlan
+    from lazydicom._decode import samples
+else:
+    parallel = deferred("lazydicom._array.work.parallel")
+    regions = deferred("lazydicom._array.work.regions")
+    samples = deferred("lazydicom._decode.samples")
 
 FillValue: TypeAlias = float | tuple[float, ...] | None
 """A value, or one per sample of a frame; ``None``: reading a hole is an error."""
@@ -124,7 +131,7 @@ def _part_of(image: DicomImage, number: int, plane: tuple[Any, ...]) -> Any:  # 
         return None
     planes = np.empty((1, *map(len, positions)), pixel.dtype)
     offset = image.index.span(number).offset + region.skip
-    read_region(source, offset, planes, region, image.format)
+    regions.read_region(source, offset, planes, region, image.format)
     return planes[(0, *(0 if type(one) is int else slice(None) for one in plane))]
 
 
@@ -162,7 +169,7 @@ def _tile_number(key: object, tile: int, length: int) -> int:
 def frame_alone(row: ImageRow, number: int, threads: int | None) -> NDArray[Any]:
     """Read one frame, by all threads of its codec unless fewer are asked for."""
     image, own = row.of(number)
-    with at_most(threads):
+    with samples.at_most(threads):
         return image.frame(own)
 
 
@@ -183,7 +190,7 @@ def fill_frames(
         if len(numbers) > 1:
             image.read_run(number, out, threads=threads)
         else:
-            with at_most(threads):
+            with samples.at_most(threads):
                 image.decode_into(number, out[0])
         return box
     holes = numbers == HOLE
@@ -194,7 +201,7 @@ def fill_frames(
         for image, own, rows in row.split(numbers)
         for job in image.jobs(own, out[rows])
     )
-    run(jobs, threads=threads, requests=REQUESTS)
+    parallel.run(jobs, threads=threads, requests=REQUESTS)
     return box
 
 
@@ -246,7 +253,7 @@ def fill_pieces(
         for place in _places(wanted, holes):
             out[wanted.target(*place)] = color
     jobs = _alike_jobs if wanted.are_alike else _piece_jobs
-    run(jobs(row, wanted, flat, out), threads=threads, requests=REQUESTS)
+    parallel.run(jobs(row, wanted, flat, out), threads=threads, requests=REQUESTS)
 
 
 def _fill_one(
@@ -262,7 +269,7 @@ def _fill_one(
         return False
     offset = image.index.span(number).offset + region.skip
     plane = out[wanted.target(0, 0, 0)][None]
-    read_region(source, offset, plane, region, image.format)
+    regions.read_region(source, offset, plane, region, image.format)
     return True
 
 
@@ -275,7 +282,9 @@ def frames_of(wanted: Pieces) -> NDArray[np.int64]:
     return frames
 
 
-def plan_of(image: DicomImage, numbers: NDArray[np.int64], wanted: Pieces) -> ReadPlan:
+def plan_of(
+    image: DicomImage, numbers: NDArray[np.int64], wanted: Pieces
+) -> "ReadPlan":
     """Return what reading the pieces of one image will cost."""
     region = None
     if wanted.are_alike and not wanted.are_frames:
@@ -286,7 +295,7 @@ def plan_of(image: DicomImage, numbers: NDArray[np.int64], wanted: Pieces) -> Re
 
 def _alike_jobs(
     row: ImageRow, wanted: Pieces, flat: NDArray[np.int64], out: NDArray[Any]
-) -> Iterator[Job | Fetch]:
+) -> "Iterator[Job | Fetch]":
     """Return the jobs that put the same part of each frame into its plane."""
     whole, index = wanted.is_frame(0, 0), wanted.source(0, 0, 0)
     target = (slice(None), wanted.rows[0].target, wanted.columns[0].target)
@@ -309,12 +318,12 @@ def _region_of(image: DicomImage, index: tuple[Any, ...]) -> Region | None:
 
 def _jobs_of_region(
     image: DicomImage, numbers: NDArray[np.int64], planes: NDArray[Any], region: Region
-) -> Iterator[Job | Fetch]:
+) -> "Iterator[Job | Fetch]":
     """Return the jobs that read the bytes of the same region of each frame."""
     source = image.reader.source
     assert source is not None, "of a file"
     offsets = image.index.offsets_of(numbers) + region.skip
-    return region_jobs(source, offsets, planes, region, image.format)
+    return regions.region_jobs(source, offsets, planes, region, image.format)
 
 
 def _put_frame(
@@ -332,7 +341,7 @@ def _put_part(
 
 def _piece_jobs(
     row: ImageRow, wanted: Pieces, flat: NDArray[np.int64], out: NDArray[Any]
-) -> Iterator[Job | Fetch]:
+) -> "Iterator[Job | Fetch]":
     """Return the jobs that decode each frame once and put its pieces where they go."""
     read = np.flatnonzero(flat >= 0)
     if not read.size:

@@ -3,8 +3,6 @@
 They are read once, at opening, and kept; they do not travel into tasks.
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Any, Final
 
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.image import DicomImage
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._header.attributes import FRAME_ATTRIBUTES
 from lazydicom._header.columns.column import Columns, unreadable
 from lazydicom._header.values import is_shared
@@ -185,37 +184,3 @@ def _taken(column: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
 def _numbers_of(image: DicomImage) -> int:
     """Return how many numbers a grid keeps for an image."""
     return len(image) * (1 if image.parts is None else image.parts.per_frame)
-
-
-@dataclass(slots=True, eq=False)
-class FrameTableLoader:
-    """Holds the table of the frames of some images; pickled, it reads them anew."""
-
-    images: tuple[DicomImage, ...]
-    read: Callable[[tuple[DicomImage, ...]], FrameTable]
-    table: FrameTable | None = field(default=None)
-    """``None`` until somebody asks."""
-
-    def __call__(self) -> FrameTable:
-        """Return the table.
-
-        Raises
-        ------
-        LazyDicomError
-            If a header is read for it, and contradicts the standard.
-        """
-        if self.table is None:
-            self.table = self.read(self.images)
-        return self.table
-
-    def take(self, images: Sequence[int]) -> "FrameTableLoader":
-        """Return what loads the table of some of the images."""
-        table = self.table
-        if table is not None:
-            table = table.take(np.flatnonzero(np.isin(table.image, images)))
-        chosen = tuple(self.images[k] for k in images)
-        return FrameTableLoader(chosen, self.read, table)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle without the table."""
-        return (FrameTableLoader, (self.images, self.read))

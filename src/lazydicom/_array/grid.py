@@ -7,7 +7,7 @@ that lie side by side in one frame (mosaics of Siemens).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from lazydicom._array.selection import Selection, as_slice
 from lazydicom._bytes.cached import cached
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import LimitError
 
 HOLE: Final = -1

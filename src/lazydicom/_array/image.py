@@ -1,29 +1,22 @@
 """One SOP Instance: its header, where its frames lie, and what decodes them."""
 
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.grid import Parts
 from lazydicom._array.pieces import places_of
-from lazydicom._array.work.cache import FrameCache
-from lazydicom._array.work.cores import default_threads
-from lazydicom._array.work.native_runs import native_fetches, read_neighbours
-from lazydicom._array.work.parallel import Fetch, Job
-from lazydicom._array.work.plan import ReadPlan, plan_of_groups
 from lazydicom._bytes.cached import cached
+from lazydicom._bytes.deferred import deferred
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import together as spans_together
 from lazydicom._bytes.source import ByteRange, BytesLike
 from lazydicom._decode.format import FrameFormat, memory_for
-from lazydicom._decode.frame import decode_frame
 from lazydicom._decode.native import frame_of_bits
-from lazydicom._decode.samples import codec_threads, is_worth_threads
-from lazydicom._frames.fragment_stream import StreamRead
 from lazydicom._frames.index import FrameIndex, NativeReader, frame_runs
 from lazydicom._frames.reader import (
     FrameReader,
@@ -39,9 +32,23 @@ from lazydicom._frames.reader import (
 from lazydicom._header.header import Header
 from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url, warn
 
+if TYPE_CHECKING:
+    from lazydicom._array.work import cores, native_runs, parallel
+    from lazydicom._array.work import plan as read_plan
+    from lazydicom._array.work.cache import FrameCache
+    from lazydicom._decode import frame as codecs
+    from lazydicom._decode import samples
+    from lazydicom._frames.fragment_stream import StreamRead
+else:
+    cores = deferred("lazydicom._array.work.cores")
+    native_runs = deferred("lazydicom._array.work.native_runs")
+    parallel = deferred("lazydicom._array.work.parallel")
+    read_plan = deferred("lazydicom._array.work.plan")
+    codecs = deferred("lazydicom._decode.frame")
+    samples = deferred("lazydicom._decode.samples")
+
 Decode: TypeAlias = Callable[[NDArray[Any] | None], NDArray[Any]]
 """Decodes a frame into a C-contiguous array of its shape, or into one of its own."""
-
 _BLOCK_BYTES: Final = 1 << 22
 """4 MiB: what is read stays in the cache until its spare bits are cleared."""
 
@@ -59,7 +66,7 @@ class DicomImage:
     format: FrameFormat
     """How they are encoded."""
     load_header: Callable[[], Header] = field(repr=False)
-    cache: FrameCache | None = field(default=None, repr=False)
+    cache: "FrameCache | None" = field(default=None, repr=False)
     """Decoded frames to give again, where the caller wants that."""
     parts: Parts | None = field(default=None, repr=False)
     """How a frame holds several planes, where it does."""
@@ -172,15 +179,15 @@ class DicomImage:
             self.read_run(number, out[None])
             return
         (data,) = self._read_many([number])
-        if not is_worth_threads(out):
+        if not samples.is_worth_threads(out):
             self.decode(number, data, out)
             return
-        with codec_threads(_threads_alone()):
+        with samples.codec_threads(cores.threads_alone()):
             self.decode(number, data, out)
 
     def jobs(
         self, numbers: NDArray[np.int64], out: NDArray[Any]
-    ) -> Iterator[Job | Fetch]:
+    ) -> Iterator["parallel.Job | parallel.Fetch"]:
         """Return the jobs that fill `out[i]` with frame `numbers[i]`.
 
         Native frames that follow each other are read together, some MiB at a time; over
@@ -199,7 +206,7 @@ class DicomImage:
 
     def piece_jobs(
         self, numbers: NDArray[np.int64], place: Callable[[int, Decode], None]
-    ) -> Iterator[Job | Fetch]:
+    ) -> Iterator["parallel.Job | parallel.Fetch"]:
         """Return the jobs that call `place(i, decode)` for each frame `numbers[i]`."""
         wanted: list[int] = numbers.tolist()
 
@@ -248,7 +255,7 @@ class DicomImage:
         *,
         whole: bool,
         region: tuple[int, int] | None = None,
-    ) -> ReadPlan:
+    ) -> "read_plan.ReadPlan":
         """Return what reading frames will cost.
 
         A cache of decoded frames is not asked.
@@ -273,9 +280,11 @@ class DicomImage:
         requests, length = len(groups), None
         if spans is not None:
             parts = [[spans[row] for row in rows] for rows in groups]
-            requests, length = plan_of_groups(parts, distant=is_distant(self.reader))
+            requests, length = read_plan.plan_of_groups(
+                parts, distant=is_distant(self.reader)
+            )
         decoded = len(wanted) * self.format.pixel.frame_nbytes
-        return ReadPlan(len(wanted), requests, length, decoded)
+        return read_plan.ReadPlan(len(wanted), requests, length, decoded)
 
     def _groups(
         self, numbers: NDArray[np.int64], *, whole: bool
@@ -297,26 +306,26 @@ class DicomImage:
 
     def fetches(
         self, numbers: Sequence[int], use: Callable[[int, BytesLike], None]
-    ) -> Iterator[Fetch]:
+    ) -> Iterator["parallel.Fetch"]:
         """Return the fetches of frames; `use(i, data)` gets the encoded `numbers[i]`."""
         streaming = range(0)
         streamed = stream(self.reader, numbers)
         if streamed is not None:
             rows_of = places_of(numbers)
             for read in streamed.reads():
-                yield Fetch(partial(self._fetch_streamed, read, rows_of, use))
+                yield parallel.Fetch(partial(self._fetch_streamed, read, rows_of, use))
             streaming = streamed.given()
         left = [row for row, number in enumerate(numbers) if number not in streaming]
         wanted, size = [numbers[row] for row in left], self.format.pixel.frame_nbytes
         groups = batches(self.reader, wanted, frame_nbytes=size) if left else ()
         for places, nbytes in groups:
             rows = [left[place] for place in places]
-            yield Fetch(partial(self._fetch, numbers, rows, use), nbytes)
+            yield parallel.Fetch(partial(self._fetch, numbers, rows, use), nbytes)
 
     def decode(self, number: int, data: BytesLike, out: NDArray[Any]) -> None:
         """Decode an encoded frame, which was read just now, into `out`."""
         try:
-            odd = decode_frame(data, number, self.format, out)
+            odd = codecs.decode_frame(data, number, self.format, out)
         except LazyDicomError as error:
             spans = self.reader.spans([number])
             offset = spans[0].offset if spans else None
@@ -335,18 +344,20 @@ class DicomImage:
 
     def _fetches_of_frames(
         self, numbers: Sequence[int], out: NDArray[Any]
-    ) -> Iterator[Fetch]:
+    ) -> Iterator["parallel.Fetch"]:
         def use(row: int, data: BytesLike) -> None:
             self.decode(numbers[row], data, out[row])
 
-        def fetch(rows: Sequence[int]) -> Fetch:
+        def fetch(rows: Sequence[int]) -> "parallel.Fetch":
             read = partial(self._fetch, numbers, rows, use)
-            return Fetch(read, out[0].nbytes * len(rows))
+            return parallel.Fetch(read, out[0].nbytes * len(rows))
 
         if not self.format.in_place:
             yield from self.fetches(numbers, use)
         elif isinstance(self.reader, NativeReader):
-            yield from native_fetches(self.reader, self.format, numbers, out, fetch)
+            yield from native_runs.native_fetches(
+                self.reader, self.format, numbers, out, fetch
+            )
         else:
             yield from map(fetch, self._together(numbers))
 
@@ -355,16 +366,16 @@ class DicomImage:
         numbers: Sequence[int],
         rows: Sequence[int],
         use: Callable[[int, BytesLike], None],
-    ) -> list[Job]:
+    ) -> "list[parallel.Job]":
         read = self._read_many([numbers[row] for row in rows])
         return [partial(use, *one) for one in zip(rows, read, strict=True)]
 
     def _fetch_streamed(
         self,
-        read: StreamRead,
+        read: "StreamRead",
         rows_of: Mapping[int, Sequence[int]],
         use: Callable[[int, BytesLike], None],
-    ) -> list[Job]:
+    ) -> "list[parallel.Job]":
         try:
             pairs = read()
         except LazyDicomError as error:
@@ -385,14 +396,5 @@ class DicomImage:
         self, first: int, out: NDArray[Any], *, threads: int | None = 1
     ) -> None:
         """Read native frames that follow each other, whose bytes are their values."""
-        read_neighbours(self.reader, self.format, first, out, threads=threads)
-
-
-def _threads_alone() -> int:
-    """Return how many threads one frame may take: all cores, where no other is decoded.
-
-    Threads of a pool, of dask or a server, have others beside them; the main thread that
-    asks for one frame has none, unless its process is a worker of others.
-    """
-    alone = threading.current_thread() is threading.main_thread()
-    return default_threads() if alone else 1
+        read = native_runs.read_neighbours
+        read(self.reader, self.format, first, out, threads=threads)

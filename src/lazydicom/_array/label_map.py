@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
@@ -19,6 +18,7 @@ from lazydicom._array.selection import Positions, as_slice, is_whole, select
 from lazydicom._array.work.parallel import run
 from lazydicom._array.work.plan import ReadPlan, sum_plans
 from lazydicom._bytes.cached import cached
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._frames.reader import is_distant
 from lazydicom.errors import InvalidDicomError

@@ -3,15 +3,17 @@
 import math
 import os
 from collections.abc import Mapping
-from typing import Any, Final, Protocol, TypeGuard, runtime_checkable
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard, runtime_checkable
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
 from lazydicom._array.image import DicomImage
-from lazydicom._array.work.plan import ReadPlan
+
+if TYPE_CHECKING:
+    from lazydicom._array.coordinate import Coordinate
+    from lazydicom._array.work.plan import ReadPlan
 
 
 @runtime_checkable
@@ -49,7 +51,7 @@ class LazyArray(Protocol):
         ...
 
     @property
-    def coords(self) -> Mapping[str, Coordinate]:
+    def coords(self) -> "Mapping[str, Coordinate]":
         """Coordinates by name."""
         ...
 
@@ -76,7 +78,7 @@ class LazyArray(Protocol):
         """Read what an index expression of NumPy touches."""
         ...
 
-    def plan(self, key: Any = ...) -> ReadPlan:  # noqa: ANN401
+    def plan(self, key: Any = ...) -> "ReadPlan":  # noqa: ANN401
         """Return what `read` of an index expression will cost."""
         ...
 

@@ -5,7 +5,6 @@ Pure: nothing is read here. Reading, planning and counting are functions of piec
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from lazydicom._array.grid import FrameGrid, Parts, Tiles, numbers_of
 from lazydicom._array.selection import Positions, Selection, as_slice
+from lazydicom._bytes.quick_dataclass import dataclass
 
 
 class Cut(NamedTuple):

@@ -7,13 +7,14 @@ NumPy defines it.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from operator import index
 from types import EllipsisType
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lazydicom._bytes.quick_dataclass import dataclass
 
 Positions: TypeAlias = range | NDArray[np.int64]
 AxisKey: TypeAlias = int | slice | NDArray[np.int64]

@@ -5,15 +5,15 @@ What knows its filesystem, as fsspec's files and `UPath` do, is read by ranges i
 
 import os
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from itertools import count
-from typing import Any, BinaryIO, Final, TypeGuard
+from typing import Any, BinaryIO, Final, TypeAlias, TypeGuard
 from weakref import WeakKeyDictionary
 
 from lazydicom._bytes.location import Version
 from lazydicom._bytes.per_process import per_process
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import (
     ByteRange,
     BytesLike,
@@ -26,6 +26,8 @@ from lazydicom.errors import SourceError
 
 _UNNAMED: Final = "<file object>"
 _numbers: Final = count()
+_Fits: TypeAlias = Callable[[object], bool]
+_Opens: TypeAlias = Callable[[Any], ByteSource]
 _locks: Final = per_process(WeakKeyDictionary[Any, threading.Lock])
 
 
@@ -151,3 +153,8 @@ def _lock_of(file: BinaryIO) -> threading.Lock:
         return _locks().setdefault(file, threading.Lock())
     except TypeError:  # it cannot be referred to weakly
         return threading.Lock()
+
+
+OBJECTS: Final[tuple[tuple[_Fits, _Opens], ...]] = ((is_file_object, open_file_object),)
+"""Objects of the caller that are read as files: what tells one, and what opens it. Another
+storage is a row here."""

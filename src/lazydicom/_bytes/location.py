@@ -7,11 +7,10 @@ The only place that takes URLs apart and puts them together, for reading and wri
 import errno
 import os
 import re
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import field
 from typing import BinaryIO, Final, Literal, NamedTuple, TypeAlias
-from urllib.parse import unquote_to_bytes
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import MEMORY_URL
 from lazydicom.errors import InvalidDicomError, MissingSourceError
 
@@ -20,9 +19,9 @@ URL_TYPES: Final = (str, os.PathLike, bytes, bytearray, memoryview)
 Archive: TypeAlias = Literal["zip", "tar"]
 Kind: TypeAlias = Literal["memory", "local", "remote", "zip", "tar"]
 
-_SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)(?:://|::(?=.*://))")
+_SCHEME: Final = r"([A-Za-z][A-Za-z0-9+.-]+)(?:://|::(?=.*://))"
 """Two letters at least: one is a drive of Windows."""
-_ARCHIVE: Final = re.compile(r"(zip|tar)://(.*?)::(.+)", re.DOTALL)
+_ARCHIVE: Final = r"(?s)(zip|tar)://(.*?)::(.+)"
 _LAST: Final = frozenset(
     ("http", "https", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss",
      "memory", "sftp", "ssh", "ftp", "smb", "webdav", "hdfs")
@@ -30,6 +29,8 @@ _LAST: Final = frozenset(
 """Nothing stands behind these: two colons are part of a name, or of an address."""
 OnChange: TypeAlias = Literal["error", "size"]
 """What tells that a file is another one: all that is known, or its size alone."""
+DICOMWEB: Final = "dicomweb+"
+"""How the URL of an instance begins that a server of DICOMweb has."""
 ANY: Final = "any"
 """The tag of a version that is compared by its size alone; no server's tag is this word."""
 
@@ -66,7 +67,7 @@ class Location:
         name = os.fspath(url) if isinstance(url, str | os.PathLike) else None
         if not isinstance(name, str):
             raise InvalidDicomError("Expected a path, a URL or bytes of a file")
-        archive = _ARCHIVE.fullmatch(name)
+        archive = _archive_in(name)
         if archive is not None:
             kind: Archive = "zip" if archive[1] == "zip" else "tar"
             around = cls.parse(archive[3])
@@ -95,7 +96,7 @@ def is_local(name: str) -> bool:
     >>> is_local("/data/a::b.dcm"), is_local("FILE:///a.dcm"), is_local("s3://b/a.dcm")
     (True, True, False)
     """
-    return not _is_remote(name) and _ARCHIVE.fullmatch(name) is None
+    return not _is_remote(name) and _archive_in(name) is None
 
 
 def local_path(name: str) -> str:
@@ -122,6 +123,8 @@ def file_url(path: str) -> str:
     >>> file_url("/data/100%.dcm")
     'file:///data/100%25.dcm'
     """
+    from pathlib import Path  # deferred, as below: 4 ms that most files do not need
+
     return Path(path).as_uri()
 
 
@@ -144,6 +147,8 @@ def scheme(url: str) -> str:
 
 
 def _in_home(name: str) -> str:
+    from pathlib import Path
+
     try:
         return str(Path(name).expanduser())
     except RuntimeError:
@@ -151,12 +156,18 @@ def _in_home(name: str) -> str:
         raise MissingSourceError(message, url=name, number=errno.ENOENT) from None
 
 
+def _archive_in(name: str) -> re.Match[str] | None:
+    return re.fullmatch(_ARCHIVE, name) if "://" in name else None
+
+
 def _is_remote(name: str) -> bool:
-    match = _SCHEME.match(name)
+    match = re.match(_SCHEME, name) if "://" in name else None
     return match is not None and match[1].lower() != "file"
 
 
 def _path_of_file_url(rest: str) -> str:
+    from urllib.parse import unquote_to_bytes
+
     host, slash, path = rest.partition("/")
     if host.lower() == "localhost" and slash:
         rest = slash + path

@@ -2,23 +2,13 @@
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard, get_args
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeGuard, get_args
 
-from lazydicom._bytes.containers.gzip import PACKED, unpacked
 from lazydicom._bytes.containers.member import Member
-from lazydicom._bytes.containers.slice import SliceSource
-from lazydicom._bytes.containers.tar import TarDirectory, read_tar
-from lazydicom._bytes.containers.zip import ZipDirectory, read_zip
-from lazydicom._bytes.file_object import (
-    filesystem_of,
-    is_file_object,
-    is_placed,
-    open_file_object,
-)
-from lazydicom._bytes.local.mapped import map_file
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.local.source import (
     LocalAccess,
     LocalSource,
@@ -36,8 +26,6 @@ from lazydicom._bytes.location import (
     scheme,
     version_for,
 )
-from lazydicom._bytes.remote.client import RemotePlace
-from lazydicom._bytes.remote.source import RemoteSource, open_remote
 from lazydicom._bytes.source import (
     FIRST_BLOCK,
     MINIMUM_RATE,
@@ -47,15 +35,28 @@ from lazydicom._bytes.source import (
 )
 from lazydicom.errors import LazyDicomError, UnsupportedError
 
+if TYPE_CHECKING:
+    from lazydicom._bytes import file_object
+    from lazydicom._bytes.containers import gzip, tar
+    from lazydicom._bytes.containers import slice as part
+    from lazydicom._bytes.containers import zip as zip_file
+    from lazydicom._bytes.local import mapped
+    from lazydicom._bytes.remote import client
+    from lazydicom._bytes.remote import source as remote
+else:
+    file_object = deferred("lazydicom._bytes.file_object")
+    gzip = deferred("lazydicom._bytes.containers.gzip")
+    part = deferred("lazydicom._bytes.containers.slice")
+    tar = deferred("lazydicom._bytes.containers.tar")
+    zip_file = deferred("lazydicom._bytes.containers.zip")
+    mapped = deferred("lazydicom._bytes.local.mapped")
+    client = deferred("lazydicom._bytes.remote.client")
+    remote = deferred("lazydicom._bytes.remote.source")
+
 File: TypeAlias = Url | Member
-Directory: TypeAlias = ZipDirectory | TarDirectory
-_Fits: TypeAlias = Callable[[object], bool]
-_Opens: TypeAlias = Callable[[Any], ByteSource]
-_OBJECTS: Final[tuple[tuple[_Fits, _Opens], ...]] = (
-    (is_file_object, open_file_object),
-)
-"""Objects of the caller that are read as files: what tells one, and what opens it. Another
-storage is a row here."""
+Directory: TypeAlias = "zip_file.ZipDirectory | tar.TarDirectory"
+_PACKED: Final = (".gz", ".tgz")
+"""How the names of files end that may be packed by `gzip`."""
 
 
 class _Way(NamedTuple):
@@ -89,10 +90,9 @@ def open_source(
     way = _Way(storage_options or {}, local, on_change, minimum_rate, first_block)
     source = _open(url, way)
     name = _own_name(url, source)
-    if isinstance(source, MemorySource) or name.lower().partition("?")[0].endswith(
-        PACKED
-    ):
-        return unpacked(source)
+    in_memory = isinstance(source, MemorySource)
+    if in_memory or name.lower().partition("?")[0].endswith(_PACKED):
+        return gzip.unpacked(source)
     return source
 
 
@@ -107,9 +107,9 @@ def _open(url: File, way: _Way) -> ByteSource:
 
 
 def _open_object(url: File, way: _Way) -> ByteSource:
-    if is_placed(url):
+    if file_object.is_placed(url):
         return _compared(_open_placed(url, way), way)
-    for fits, opens in _OBJECTS:
+    for fits, opens in file_object.OBJECTS:
         if fits(url):
             return opens(url)
     message = (
@@ -120,7 +120,7 @@ def _open_object(url: File, way: _Way) -> ByteSource:
 
 def _open_location(location: Location, way: _Way) -> ByteSource:
     if location.kind == "remote":
-        source = open_remote(
+        source = remote.open_remote(
             location.url,
             way.storage_options,
             first_block=way.first_block,
@@ -142,17 +142,20 @@ def _open_location(location: Location, way: _Way) -> ByteSource:
     file = open_local(location.path)
     if way.local == "mmap":
         version = version_for(file.version, way.on_change)
-        return map_file(replace(file, version=version))
+        return mapped.map_file(replace(file, version=version))
     return _compared(file, way)
 
 
 def _compared(source: ByteSource, way: _Way) -> ByteSource:
     """Return the source with what its later reads are compared with."""
-    if isinstance(source, RemoteSource):
-        source = replace(source, minimum_rate=way.minimum_rate)
-    if way.on_change == "error" or not isinstance(source, LocalSource | RemoteSource):
+    if isinstance(source, LocalSource):
+        if way.on_change == "error":
+            return source
+        return replace(source, version=version_for(source.version, way.on_change))
+    if not isinstance(source, remote.RemoteSource):
         return source
-    return replace(source, version=version_for(source.version, way.on_change))
+    version = version_for(source.version, way.on_change)
+    return replace(source, minimum_rate=way.minimum_rate, version=version)
 
 
 def open_around(
@@ -195,14 +198,14 @@ def _open_placed(file: object, way: _Way) -> ByteSource:
         raise UnsupportedError(
             "Packed files other than gzip are not read: unpack it first"
         )
-    url, path, options, is_here = filesystem_of(file)
+    url, path, options, is_here = file_object.filesystem_of(file)
     if is_here:
         return open_local(path)
-    return open_remote(
+    return remote.open_remote(
         url,
         {**options, **way.storage_options},
         first_block=way.first_block,
-        place=RemotePlace(url, path),
+        place=client.RemotePlace(url, path),
         minimum_rate=way.minimum_rate,
     )
 
@@ -212,14 +215,16 @@ def read_directory(
 ) -> Directory:
     """Read what the archive holds that a URL speaks of."""
     if location.kind == "tar":
-        return read_tar(whole, all_members=all_members)
-    return read_zip(whole, all_members=all_members)
+        return tar.read_tar(whole, all_members=all_members)
+    return zip_file.read_zip(whole, all_members=all_members)
 
 
 def is_file(value: object) -> TypeGuard[File]:
     """Return whether a value names or is one file."""
-    known = isinstance(value, (*URL_TYPES, Member))
-    return known or is_placed(value) or any(fits(value) for fits, _ in _OBJECTS)
+    if isinstance(value, (*URL_TYPES, Member)):
+        return True
+    objects = file_object.OBJECTS
+    return file_object.is_placed(value) or any(fits(value) for fits, _ in objects)
 
 
 def name_of(url: File) -> str:
@@ -232,8 +237,8 @@ def name_of(url: File) -> str:
         return url.url
     if isinstance(url, str | os.PathLike | bytes | bytearray | memoryview):
         return Location.parse(url).url
-    if is_placed(url):
-        return filesystem_of(url)[0]
+    if file_object.is_placed(url):
+        return file_object.filesystem_of(url)[0]
     return str(getattr(url, "name", "<file object>"))
 
 
@@ -241,15 +246,18 @@ def is_near(file: File) -> bool:
     """Return whether a file is local, or a member of a local zip file."""
     if isinstance(file, Member):
         container = file.container
-        whole = container.whole if isinstance(container, ZipDirectory) else None
+        whole = (
+            container.whole if isinstance(container, zip_file.ZipDirectory) else None
+        )
         return isinstance(whole, LocalSource)
     return isinstance(file, str) and os.path.isabs(file)  # noqa: PTH117
 
 
 def is_plain_source(source: ByteSource) -> bool:
     """Return whether bytes lie in a local file as they are."""
-    whole = source.whole if isinstance(source, SliceSource) else source
-    return isinstance(whole, LocalSource)
+    if isinstance(source, part.SliceSource):
+        return isinstance(source.whole, LocalSource)
+    return isinstance(source, LocalSource)
 
 
 def read_head(file: File, out: memoryview) -> ByteSource | None:

@@ -5,9 +5,10 @@ keep a reader for days.
 """
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import SourceError
 
 _FREE_S: Final = 5.0

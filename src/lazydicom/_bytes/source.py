@@ -6,9 +6,10 @@ A source has no cursor, no lock and no pixels: any number of threads may read it
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NamedTuple, Protocol, TypeAlias, TypeGuard
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import InvalidDicomError, SourceError
 
 BytesLike: TypeAlias = bytes | memoryview

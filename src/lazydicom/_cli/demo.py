@@ -5,7 +5,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +17,7 @@ from rich.table import Table
 
 import lazydicom
 from lazydicom._array.array import DicomArray
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._cli.debug import debug_option
 from lazydicom._cli.demo_file import (
     FRAME_NBYTES,

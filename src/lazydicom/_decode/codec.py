@@ -5,11 +5,12 @@ them. Another codec is such a file, a row there and a row of the transfer syntax
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.format import FrameFormat
 

@@ -2,13 +2,13 @@
 
 import math
 import sys
-from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._bytes.cached import cached
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._header import tags
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom._header.transfer_syntax import TransferSyntax

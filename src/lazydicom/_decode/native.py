@@ -7,22 +7,22 @@ to its last pixel alone: their rows follow each other.
 """
 
 import sys
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.deferred import deferred
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import BytesLike
-from lazydicom._decode.color import (
-    expand_422,
-    interleave,
-    ybr_422_to_rgb,
-    ybr_to_rgb,
-)
 from lazydicom._decode.format import FrameFormat
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom.errors import DecodeError
+
+if TYPE_CHECKING:
+    from lazydicom._decode import color
+else:
+    color = deferred("lazydicom._decode.color")
 
 _WORTH: Final = 0.75
 """A region of more of the frame than that is read as the frame."""
@@ -91,7 +91,7 @@ def decode_native(
     """
     _unpack_values(data, frame, format_, out)
     if format_.converts_to_rgb and not format_.pixel.subsampled:
-        ybr_to_rgb(out)
+        color.ybr_to_rgb(out)
 
 
 def _unpack_values(
@@ -113,13 +113,13 @@ def _unpack_values(
         if pixel.bits_stored < pixel.bits_allocated:
             flat = flat.copy()
             clear_unused_bits(flat, pixel)
-        expand = ybr_422_to_rgb if format_.converts_to_rgb else expand_422
+        expand = color.ybr_422_to_rgb if format_.converts_to_rgb else color.expand_422
         expand(flat, out)
         return
     values = flat if pixel.bits_allocated == 1 else flat.view(pixel.dtype)
     if pixel.planar_configuration == 1 and pixel.samples_per_pixel > 1:
         planes = values.reshape(pixel.samples_per_pixel, pixel.rows, pixel.columns)
-        interleave(planes, out)
+        color.interleave(planes, out)
     else:
         out[...] = values.reshape(pixel.frame_shape)
     if pixel.bits_allocated == _TWELVE:

@@ -7,13 +7,12 @@ along, and where each frame came from.
 import math
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Literal, Protocol, TypeAlias
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.axes.labels import origin_labels
 from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import ComputedArray
 from lazydicom._array.coordinate import Coordinate
@@ -21,12 +20,19 @@ from lazydicom._array.fill import FillValue
 from lazydicom._array.image import DicomImage
 from lazydicom._array.lazy_array import LazyArray, check_lazy
 from lazydicom._array.work.plan import ReadPlan, sum_plans
+from lazydicom._bytes.deferred import deferred
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._views.zarr_metadata import (
     auxiliary_names,
     check_name,
     technical_attributes,
 )
 from lazydicom.errors import InvalidDicomError, warn
+
+if TYPE_CHECKING:
+    from lazydicom._arrange.axes import labels as axis_labels
+else:
+    axis_labels = deferred("lazydicom._arrange.axes.labels")
 
 _MORE: Final = ", or an array of dask or xarray"
 _KINDS: Final = "iuf"
@@ -308,7 +314,7 @@ def source_labels(array: LazyArray) -> dict[str, Coordinate]:
     if not isinstance(array, DicomArray) or array.grid_axes != len(array.grid.shape):
         raise ValueError("source=True needs an array whose planes are frames of files")
     places = array.frames.rows_of(array.grid.numbers)
-    return origin_labels(array.frames, places, array.dims[: places.ndim])
+    return axis_labels.origin_labels(array.frames, places, array.dims[: places.ndim])
 
 
 def _dicom_json(image: DicomImage) -> dict[str, Any]:

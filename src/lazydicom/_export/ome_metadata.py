@@ -1,7 +1,6 @@
 """What OME-Zarr 0.5 says of an array: axes, scale and translation, windows of channels."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 
 from lazydicom._array.computed import ComputedArray, FrameArray
 from lazydicom._array.lazy_array import LazyArray
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.inputs import url_of
 from lazydicom._views.lut.parameters import frame_columns, rescale_columns
 from lazydicom.errors import UnsupportedError

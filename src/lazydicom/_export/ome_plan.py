@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from lazydicom._array.lazy_array import LazyArray
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.inputs import url_of
 from lazydicom._export.levels.level import Level, Transposed
 from lazydicom._export.levels.reduce import Method

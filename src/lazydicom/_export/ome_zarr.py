@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import zarr
@@ -17,6 +17,7 @@ from zarr.storage import FsspecStore
 
 from lazydicom._array.lazy_array import LazyArray
 from lazydicom._array.work.cores import available_cores
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.inputs import (
     Exportable,
     check_kinds,
@@ -31,12 +32,7 @@ from lazydicom._export.levels.one_pass import write_levels
 from lazydicom._export.levels.reduce import Method
 from lazydicom._export.levels.tiles import tile_codec
 from lazydicom._export.ome_labels import LabelledImage, as_labels, open_labelled
-from lazydicom._export.ome_plan import (
-    Pyramid,
-    default_chunks,
-    marker_of,
-    plan_pyramid,
-)
+from lazydicom._export.ome_plan import Pyramid, default_chunks, marker_of, plan_pyramid
 from lazydicom._export.store.folder import LocalFolder
 from lazydicom._export.store.in_place import is_being_deleted
 from lazydicom._export.store.layout import METADATA, ZarrLayout, plan_layout

@@ -3,12 +3,12 @@
 import os
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
 from lazydicom._bytes.location import is_local, local_path
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.inputs import check_kinds, warn_of_burned_in_text
 from lazydicom._export.kerchunk import encode_json, encode_parquet
 from lazydicom._export.store.folder import Folder, LocalFolder

@@ -6,12 +6,13 @@ only names are touched that such a store has.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
 from lazydicom._array.lazy_array import LazyArray
 from lazydicom._array.work.cores import available_cores
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.inputs import (
     Exportable,
     check_kinds,

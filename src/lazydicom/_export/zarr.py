@@ -3,7 +3,6 @@
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from typing import Any, Final
 
 from zarr.abc.codec import BytesBytesCodec
@@ -11,6 +10,7 @@ from zarr.codecs import BloscCodec, Crc32cCodec, GzipCodec, ZstdCodec
 
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.lazy_array import LazyArray
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.inputs import (
     Exportable,
     Metadata,

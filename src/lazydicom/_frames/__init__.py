@@ -4,6 +4,6 @@ It is not decoding: what comes out is encoded as it is in the file. A reader has
 version, `spans(frames)` and `read(frames)`; all else follows from its spans and its source.
 
 For others: `index.FrameIndex`, `reader.FrameReader` and the functions beside it,
-`index.native_index`, `fragment_reader.open_fragments`, `partial_reader.open_partial`.
+`index.native_index`, `partial_reader.open_encapsulated`.
 Read `index.py` first, then `reader.py`.
 """

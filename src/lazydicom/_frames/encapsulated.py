@@ -6,12 +6,13 @@ checked when it is read. Where Pixel Data is short, or bytes in memory, all item
 looked at when it is opened, and a table that does not fit them is dropped.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import Lookahead
 from lazydicom._decode.codestream_marks import (
     begin,

@@ -5,13 +5,13 @@ frame that does not fit makes the reader walk over all fragments, once.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Lock
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import read_many
 from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource, open_lookahead
 from lazydicom._decode.codestream_marks import is_one_codestream

@@ -9,13 +9,13 @@ blocks of many where they are small.
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from struct import Struct
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import (
     ByteRange,
     BytesLike,

@@ -6,13 +6,14 @@ asks for them: a header may declare a thousand million frames.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import read_many
 from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource
 from lazydicom._decode.format import FrameFormat

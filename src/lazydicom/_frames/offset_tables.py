@@ -7,12 +7,12 @@ its numbers can be true; whether fragments begin where it says is for those who 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import Lookahead
 from lazydicom._frames.fragments import FragmentArea
 from lazydicom._frames.index import FrameIndex, Origin, index_edges

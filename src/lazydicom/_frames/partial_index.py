@@ -7,13 +7,13 @@ at what only looks like a fragment is dropped, because the walk before it does n
 """
 
 from array import array
-from dataclasses import dataclass
 from threading import Lock
 from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, REQUESTS, read_many
 from lazydicom._bytes.source import ByteRange, ByteSource
 from lazydicom._decode.codestream_marks import (

@@ -7,13 +7,13 @@ local one; and it does so before it is pickled.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from threading import Lock
 from typing import Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import read_many
 from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource, is_distant
 from lazydicom._decode.codestream_marks import is_evident
@@ -33,6 +33,7 @@ from lazydicom._frames.fragment_stream import FragmentStream
 from lazydicom._frames.fragments import FragmentArea
 from lazydicom._frames.index import check_frames, index_edges
 from lazydicom._frames.partial_index import PartialIndex, State
+from lazydicom._frames.tolerance import Tolerance
 from lazydicom._header.header import Header
 from lazydicom.errors import InvalidDicomError
 
@@ -95,6 +96,20 @@ class PartialTable:
 
     def reach(self, count: int) -> None:
         """Know all there is."""
+
+
+def open_encapsulated(
+    header: Header, tolerance: Tolerance, *, partial: bool
+) -> "PartialReader | FragmentReader":
+    """Read frames that are found one by one, where that may be, or all of them at once."""
+    reader = open_partial(header) if partial else None
+    if reader is not None:
+        return reader
+    return open_fragments(
+        header,
+        allow_truncated=tolerance.allow_truncated,
+        on_extra_frames=tolerance.on_extra_frames,
+    )
 
 
 def open_partial(header: Header) -> "PartialReader | None":

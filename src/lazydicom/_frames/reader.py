@@ -5,17 +5,24 @@ whether a read waits for a network, follows from the spans and from the source.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from lazydicom._bytes import ranges
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.ranges import BATCH, MAX_BLOCK
 from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource
-from lazydicom._frames.fragment_reader import FragmentReader
-from lazydicom._frames.fragment_stream import FragmentStream
 from lazydicom._frames.index import FrameIndex, NativeReader
-from lazydicom._frames.partial_reader import PartialReader
 
-FileReader: TypeAlias = NativeReader | FragmentReader
+if TYPE_CHECKING:
+    from lazydicom._frames import fragment_reader as fragments
+    from lazydicom._frames import partial_reader as partial
+    from lazydicom._frames.fragment_reader import FragmentReader
+    from lazydicom._frames.fragment_stream import FragmentStream
+else:
+    fragments = deferred("lazydicom._frames.fragment_reader")
+    partial = deferred("lazydicom._frames.partial_reader")
+
+FileReader: TypeAlias = "NativeReader | FragmentReader"
 """A reader that knows where all frames lie."""
 _FRAMES_PER_REQUEST: Final = 64
 """Frames of a server that one request asks for: their numbers stand in its URL."""
@@ -127,31 +134,39 @@ def batches(
     return ranges.batches(groups, spans, most=BATCH)
 
 
-def stream(reader: FrameReader, frames: Sequence[int]) -> FragmentStream | None:
+def stream(reader: FrameReader, frames: Sequence[int]) -> "FragmentStream | None":
     """Read frames while they are looked for, ``None`` where that saves nothing."""
-    return reader.stream(frames) if isinstance(reader, PartialReader) else None
+    if isinstance(reader, NativeReader):
+        return None
+    return reader.stream(frames) if isinstance(reader, partial.PartialReader) else None
 
 
 def is_indexed(reader: FrameReader, frame: int) -> bool:
     """Return whether a frame can be read without looking for others first."""
-    known = reader.known() if isinstance(reader, PartialReader) else len(reader)
+    known = len(reader)
+    if not isinstance(reader, NativeReader) and isinstance(
+        reader, partial.PartialReader
+    ):
+        known = reader.known()
     return 0 <= frame < known
 
 
-def file_reader(reader: FrameReader) -> FileReader | None:
+def file_reader(reader: FrameReader) -> "FileReader | None":
     """Return the reader that knows where all frames of a file lie, ``None`` of a server.
 
     Frames that were not looked for yet are looked for now.
     """
-    if isinstance(reader, PartialReader):
+    if isinstance(reader, NativeReader):
+        return reader
+    if isinstance(reader, partial.PartialReader):
         return reader.whole()
-    return reader if isinstance(reader, NativeReader | FragmentReader) else None
+    return reader if isinstance(reader, fragments.FragmentReader) else None
 
 
-def fragment_reader(reader: FrameReader) -> FragmentReader | None:
+def fragment_reader(reader: FrameReader) -> "FragmentReader | None":
     """Return the reader of all fragments, ``None`` where frames are no fragments."""
     whole = file_reader(reader)
-    return whole if isinstance(whole, FragmentReader) else None
+    return None if isinstance(whole, NativeReader) else whole
 
 
 def prove(reader: FrameReader) -> None:
@@ -162,9 +177,9 @@ def prove(reader: FrameReader) -> None:
     InvalidDicomError
         If fragments contradict the standard, or a frame that was given lies elsewhere.
     """
-    fragments = fragment_reader(reader)
-    if fragments is not None:
-        fragments.prove()
+    whole = fragment_reader(reader)
+    if whole is not None:
+        whole.prove()
 
 
 def frame_index(reader: FrameReader) -> FrameIndex | None:

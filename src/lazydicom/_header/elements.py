@@ -4,9 +4,10 @@ A pydicom `Dataset` can be asked for the same, so everything above asks for noth
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Final, NamedTuple
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import (
     FIRST_BLOCK,
     Block,

@@ -8,17 +8,13 @@ pydicom `Dataset` is made only when somebody asks for it.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 from lazydicom._bytes.cached import cached
-from lazydicom._bytes.containers.inflate import InflatedSource
-from lazydicom._bytes.source import (
-    ByteRange,
-    ByteSource,
-    Lookahead,
-    open_lookahead,
-)
+from lazydicom._bytes.deferred import deferred
+from lazydicom._bytes.quick_dataclass import dataclass
+from lazydicom._bytes.source import ByteRange, ByteSource, Lookahead, open_lookahead
 from lazydicom._header import tags
 from lazydicom._header.elements import (
     LONGEST_HEADER,
@@ -34,11 +30,6 @@ from lazydicom._header.image_pixel import (
     ImagePixel,
     make_image_pixel,
     oddities,
-)
-from lazydicom._header.pydicom import (
-    DatasetElements,
-    only_ours,
-    parse_data_set,
 )
 from lazydicom._header.transfer_syntax import (
     EXPLICIT_BIG,
@@ -67,6 +58,12 @@ from lazydicom.errors import (
 
 if TYPE_CHECKING:
     from pydicom import DataElement, Dataset
+
+    from lazydicom._bytes.containers import inflate
+    from lazydicom._header import pydicom as of_pydicom
+else:
+    inflate = deferred("lazydicom._bytes.containers.inflate")
+    of_pydicom = deferred("lazydicom._header.pydicom")
 
 _PREAMBLE: Final = 128
 _PREFIX: Final = b"DICM"
@@ -112,9 +109,10 @@ class Header:
     @cached
     def dataset(self) -> "Dataset":
         """The pydicom `Dataset` without its pixels, trailing elements included."""
-        if isinstance(self.elements, DatasetElements):
-            return self.elements.without_pixels()
-        return _read_dataset(self)
+        if isinstance(self.elements, FileElements):
+            return _read_dataset(self, self.elements)
+        assert isinstance(self.elements, of_pydicom.DatasetElements)
+        return self.elements.without_pixels()
 
 
 def read_header(
@@ -142,7 +140,7 @@ def read_header(
         meta = read_file_meta(lookahead, given)
         if not meta.transfer_syntax.deflated:
             return _read_data_set(source, lookahead, meta, tables=tables)
-    inflated = InflatedSource(source, meta.start)
+    inflated = inflate.InflatedSource(source, meta.start)
     with open_lookahead(inflated) as lookahead:
         return _read_data_set(inflated, lookahead, meta, tables=False)
 
@@ -287,14 +285,15 @@ def _check_after(lookahead: Lookahead, pixel_data: Element, framing: Framing) ->
     raise InvalidDicomError(message, url=lookahead.url, offset=end, tag=following.tag)
 
 
-def _read_dataset(header: Header) -> "Dataset":
+def _read_dataset(header: Header, elements: FileElements) -> "Dataset":
     source, meta = header.source, header.meta
     group_2 = source.read(ByteRange(meta.meta_start, meta.start - meta.meta_start))
     before = source.read(ByteRange(meta.start, header.pixel_data.start - meta.start))
     body = bytes(before) + _read_trailing(header)
-    dataset = parse_data_set(bytes(group_2), body, meta.framing, url=header.url)
-    assert isinstance(header.elements, FileElements)
-    for tag, repetition in header.elements.repeated.items():
+    dataset = of_pydicom.parse_data_set(
+        bytes(group_2), body, meta.framing, url=header.url
+    )
+    for tag, repetition in elements.repeated.items():
         if not repetition.alike:
             dataset[tag] = _first(header, tag)  # pydicom takes the last
     return dataset
@@ -309,8 +308,10 @@ def _first(header: Header, tag: int) -> "DataElement":
     with open_lookahead(header.source) as lookahead:
         end = end_of(lookahead, element, framing, header.pixel_data.start)
         data = lookahead.bytes_at(element.start, end - element.start)
-    dataset = parse_data_set(b"", data, framing, url=header.url)
-    with only_ours("pydicom cannot parse an element", url=header.url, tag=tag):
+    dataset = of_pydicom.parse_data_set(b"", data, framing, url=header.url)
+    with of_pydicom.only_ours(
+        "pydicom cannot parse an element", url=header.url, tag=tag
+    ):
         return dataset[tag]
 
 

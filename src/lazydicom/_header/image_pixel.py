@@ -2,12 +2,12 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
 
 from lazydicom._bytes.cached import cached
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._header import tags
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 

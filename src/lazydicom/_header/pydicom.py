@@ -5,10 +5,11 @@ import struct
 import sys
 from collections.abc import Iterable, Iterator, Mapping, MutableSequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import BytesLike
 from lazydicom._header import tags
 from lazydicom._header.image_pixel import PIXEL_TAGS

@@ -1,8 +1,9 @@
 """What a Transfer Syntax UID says about the bytes (PS3.5 section 10, PS3.6 table A-1)."""
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._header.walker import Framing
 
 IMPLICIT_LITTLE: Final = "1.2.840.10008.1.2"

@@ -9,6 +9,7 @@ import math
 import re
 import struct
 from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
@@ -27,10 +28,10 @@ _NUMBERS: Final = {
 _INTEGERS: Final = frozenset(("US", "SS", "UL", "SL", "UV", "SV", "IS"))
 _NUMERIC: Final = _INTEGERS | {"DS", "FL", "FD"}
 _PADDING: Final = " \t\r\n\0"
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+_NUMBER: Final = r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?"
 """PS3.5 table 6.2-1, and a plus in front."""
-_UID: Final = re.compile(r"[0-9.]{1,64}")
-_SOP_CLASS: Final = re.compile(r"1\.2\.840\.10008\.5\.1\.4(\.[0-9]{1,3}){1,6}")
+_UID: Final = r"[0-9.]{1,64}"
+_SOP_CLASS: Final = r"1\.2\.840\.10008\.5\.1\.4(\.[0-9]{1,3}){1,6}"
 _TERMS: Final = {
     "modality": (
         "AR ASMT AU BDUS BI BMD CD CF CFM CP CR CS CT CTPROTOCOL DD DF DG DM DMS DOC DS DX "
@@ -180,12 +181,17 @@ def _decimal(text: str) -> float:
 
 def _number(text: str) -> float:
     """Read a number; Python would take ``1_0`` for ten, and ``nan`` and ``1e400`` too."""
-    if not _NUMBER.fullmatch(text):
+    if not _number_pattern().fullmatch(text):
         raise ValueError("it is no number")
     number = float(text)
     if math.isinf(number):
         raise ValueError("it is a number beyond all bounds")
     return number
+
+
+@cache
+def _number_pattern() -> re.Pattern[str]:
+    return re.compile(_NUMBER)
 
 
 _CONVERSIONS: Final[dict[str, Callable[[str], float | str]]] = {
@@ -201,7 +207,7 @@ def shown_uid(uid: str) -> str:
     >>> shown_uid("1.2.3"), shown_uid("DOE^JOHN")
     ("'1.2.3'", 'that is no UID')
     """
-    return repr(uid) if _UID.fullmatch(uid) else "that is no UID"
+    return repr(uid) if re.fullmatch(_UID, uid) else "that is no UID"
 
 
 def is_term(name: str, text: str) -> bool:
@@ -211,7 +217,7 @@ def is_term(name: str, text: str) -> bool:
     (True, False, True)
     """
     if name == "sop_class_uid":
-        return _SOP_CLASS.fullmatch(text) is not None
+        return re.fullmatch(_SOP_CLASS, text) is not None
     return name not in _SETS or text in _SETS[name]
 
 

@@ -11,9 +11,9 @@ byte for byte has the same framing, so it ends where the pattern ends.
 import re
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import Lookahead
 from lazydicom._header.tags import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
 from lazydicom.errors import InvalidDicomError, LimitError, format_tag, warn

@@ -6,31 +6,42 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeGuard, cast
 
 from lazydicom._array.array import DicomArray
-from lazydicom._bytes.listing import is_list
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.local.source import LocalAccess
-from lazydicom._bytes.location import URL_TYPES, OnChange, is_local, local_path
+from lazydicom._bytes.location import (
+    DICOMWEB,
+    URL_TYPES,
+    OnChange,
+    is_local,
+    local_path,
+)
 from lazydicom._bytes.open import File, is_file, open_source
 from lazydicom._bytes.source import MINIMUM_RATE, ByteSource
 from lazydicom._decode.format import MAX_FRAME_BYTES, Color, Decoder, Isolation
-from lazydicom._frames.dicomweb.client import SCHEME
 from lazydicom._frames.tolerance import FramePadding, OnExtraFrames
-from lazydicom._header.dataset import header_of_dataset
 from lazydicom._header.header import Header, read_header
-from lazydicom._header.pydicom import is_dataset
-from lazydicom._open.indexed import open_indexed
 from lazydicom._open.instance import (
     OpenOptions,
     open_instance,
     open_options,
     stack_frames,
 )
-from lazydicom._open.web import open_web_instance
 from lazydicom.errors import SourceError
 
 if TYPE_CHECKING:
     from pydicom import Dataset
 
+    from lazydicom._bytes import listing
     from lazydicom._bytes.location import Url
+    from lazydicom._header import dataset as in_memory
+    from lazydicom._header import pydicom as of_pydicom
+    from lazydicom._open import indexed, web
+else:
+    listing = deferred("lazydicom._bytes.listing")
+    in_memory = deferred("lazydicom._header.dataset")
+    of_pydicom = deferred("lazydicom._header.pydicom")
+    indexed = deferred("lazydicom._open.indexed")
+    web = deferred("lazydicom._open.web")
 
 
 def open_image(
@@ -174,15 +185,15 @@ def open_array(
         if _is_web(url) or not isinstance(url, URL_TYPES):
             message = "An index holds the frames that a file declares, and is of a file"
             raise ValueError(message)
-        return open_indexed(url, storage_options, options)
+        return indexed.open_indexed(url, storage_options, options)
     if _is_web(url):
-        return stack_frames(open_web_instance(url, storage_options, options))
+        return stack_frames(web.open_web_instance(url, storage_options, options))
     load_header = _header_loader(url, storage_options, options)
     return stack_frames(open_instance(load_header, options))
 
 
 def _is_web(url: "Url | Dataset") -> TypeGuard[str]:
-    return isinstance(url, str) and url.startswith(SCHEME)
+    return isinstance(url, str) and url.startswith(DICOMWEB)
 
 
 def _header_loader(
@@ -191,13 +202,13 @@ def _header_loader(
     if is_file(url):
         source = _open_file(url, storage_options, options)
         return partial(read_header, source, options.given)
-    if is_list(url) and not is_dataset(url):
+    if listing.is_list(url) and not of_pydicom.is_dataset(url):
         kind = type(url).__name__
         message = (
             f"Expected one file, found {kind}: open_series and open_study take many"
         )
         raise TypeError(message)
-    return partial(header_of_dataset, cast("Dataset", url), options.given)
+    return partial(in_memory.header_of_dataset, cast("Dataset", url), options.given)
 
 
 def _open_file(

@@ -15,13 +15,13 @@ import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from struct import Struct
 from typing import BinaryIO, Final, NamedTuple
 from uuid import uuid4
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._open.index_record import IndexRecord, from_record, to_record
 from lazydicom.errors import (
     InvalidDicomError,

@@ -5,7 +5,7 @@ no name, no UID of a patient, not even the path, of which only a hash is kept.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any, Final, get_type_hints
 
 import numpy as np
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lazydicom._bytes.containers.inflate import InflatedSource
 from lazydicom._bytes.ends import Ends, compare_ends, read_ends
 from lazydicom._bytes.location import ANY, Node, Version, is_here, is_of_content
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import ByteSource
 from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.encapsulated import EncapsulatedIndex

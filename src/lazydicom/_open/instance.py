@@ -6,17 +6,17 @@ image whose frames it describes, and the image a stack of them.
 
 import os
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
-from typing import Any, Final, TypedDict, get_args
+from dataclasses import asdict, fields, replace
+from typing import TYPE_CHECKING, Any, Final, TypedDict, get_args
 
-from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._array.array import DicomArray
-from lazydicom._array.frame_table import FrameTableLoader
 from lazydicom._array.grid import MAX_PLACES, stack_grid
 from lazydicom._array.image import DicomImage
-from lazydicom._array.work.cache import FrameCache
+from lazydicom._array.table_loader import FrameTableLoader
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.local.source import LocalAccess
 from lazydicom._bytes.location import OnChange
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import MINIMUM_RATE
 from lazydicom._decode.format import (
     MAX_FRAME_BYTES,
@@ -27,9 +27,7 @@ from lazydicom._decode.format import (
     check_color,
     too_large,
 )
-from lazydicom._frames.fragment_reader import open_fragments
 from lazydicom._frames.index import open_native, with_padding
-from lazydicom._frames.partial_reader import open_partial
 from lazydicom._frames.reader import FrameReader
 from lazydicom._frames.tolerance import FramePadding, OnExtraFrames, Tolerance
 from lazydicom._header.header import Header
@@ -37,6 +35,16 @@ from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, ImagePixel, make_ima
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax
 from lazydicom._header.values import is_term, technical_attributes
 from lazydicom.errors import LimitError
+
+if TYPE_CHECKING:
+    from lazydicom._arrange import frame_table
+    from lazydicom._array.frame_table import FrameTable
+    from lazydicom._array.work import cache as cached_frames
+    from lazydicom._frames import partial_reader
+else:
+    frame_table = deferred("lazydicom._arrange.frame_table")
+    cached_frames = deferred("lazydicom._array.work.cache")
+    partial_reader = deferred("lazydicom._frames.partial_reader")
 
 _CHOICES: Final = {
     "color": Color,
@@ -167,10 +175,10 @@ class OpenOptions:
             photometric_given=self.photometric_interpretation is not None,
         )
 
-    def frame_cache(self) -> FrameCache | None:
+    def frame_cache(self) -> "cached_frames.FrameCache | None":
         """Return an empty cache for the frames of one instance, if one is asked for."""
         size = self.frame_cache_bytes
-        return FrameCache(size) if size > 0 else None
+        return cached_frames.FrameCache(size) if size > 0 else None
 
 
 class SourceOptions(TypedDict):
@@ -301,11 +309,12 @@ def open_instance(
     if options.photometric_interpretation is not None:
         header = replace(header, image_pixel=options.overruled(header.image_pixel))
     pixel, syntax = header.image_pixel, header.transfer_syntax
-    pairs = _swapped_pairs(header)
-    format_ = options.frame_format(pixel, syntax, swapped_pairs=pairs)
+    format_ = options.frame_format(pixel, syntax, swapped_pairs=_swapped_pairs(header))
     _check_size(header, options.max_frame_bytes)
     reader, format_ = _frame_reader(header, format_, options)
-    _check_count(header, len(reader))
+    if len(reader) > MAX_PLACES:  # a grid takes 8 bytes for each
+        message = f"Expected at most {MAX_PLACES} frames, found {len(reader)}"
+        raise LimitError(message, url=header.url, offset=header.pixel_data.start)
     image = DicomImage(reader, format_, load_header, options.frame_cache())
     vars(image)["header"] = header  # read already; it does not travel
     return image
@@ -318,13 +327,6 @@ def _check_size(header: Header, max_frame_bytes: int) -> None:
         error = too_large(nbytes, max_frame_bytes)
         error.tag = IMAGE_PIXEL_TAGS["rows"][0]
         raise error.locate(url=header.url, offset=header.pixel_data.start)
-
-
-def _check_count(header: Header, frames: int) -> None:
-    """Refuse more frames than a grid is made for: it takes 8 bytes for each."""
-    if frames > MAX_PLACES:
-        message = f"Expected at most {MAX_PLACES} frames, found {frames}"
-        raise LimitError(message, url=header.url, offset=header.pixel_data.start)
 
 
 def _swapped_pairs(header: Header) -> bool:
@@ -352,15 +354,9 @@ def _frame_reader(
         if format_.pixel.samples_per_pixel > 1:
             check_color(format_, url=header.url, offset=header.pixel_data.start)
         return reader, with_padding(format_, reader.index)
-    partial = open_partial(header) if options.keeps_declared else None
-    if partial is not None:
-        return partial, format_
-    whole = open_fragments(
-        header,
-        allow_truncated=options.allow_truncated,
-        on_extra_frames=options.on_extra_frames,
-    )
-    return whole, format_
+    open_frames = partial_reader.open_encapsulated
+    frames = open_frames(header, options.tolerance, partial=options.keeps_declared)
+    return frames, format_
 
 
 def stack_frames(
@@ -377,9 +373,14 @@ def stack_frames(
     if pixel.samples_per_pixel > 1 and image.format.converts_to_rgb:
         attrs["photometric_interpretation"] = "RGB"
     dims = ("frame", "y", "x", "sample")[: 1 + len(pixel.frame_shape)]
-    frames = FrameTableLoader((image,), tabulate_images)
+    frames = FrameTableLoader((image,), _tabulate)
     grid = stack_grid(len(image))
     return DicomArray((image,), grid, dims, attrs=attrs, load_frames=frames)
+
+
+def _tabulate(images: tuple[DicomImage, ...]) -> "FrameTable":
+    """Read the attributes of frames, when somebody asks; it pickles by its name."""
+    return frame_table.tabulate_images(images)
 
 
 def _overruled(

@@ -8,8 +8,8 @@ from lazydicom._arrange.slides.facts import SlideFacts, kind_of, read_facts
 from lazydicom._arrange.slides.levels import Fill, SlideChoices, make_levels
 from lazydicom._array.array import DicomArray
 from lazydicom._array.image import DicomImage
+from lazydicom._bytes.location import DICOMWEB
 from lazydicom._bytes.ranges import REQUESTS
-from lazydicom._frames.dicomweb.client import SCHEME
 from lazydicom._frames.reader import frame_index
 from lazydicom._open.instance import (
     OpenKeywords,
@@ -200,7 +200,7 @@ def _open_images(
 def _split_web(urls: Instances) -> "tuple[list[str], Instances | None]":
     """Part instances behind DICOMweb from others; ``None`` where there are no others."""
     names: list[Any] = list(urls) if isinstance(urls, list | tuple) else [urls]
-    web = [one for one in names if isinstance(one, str) and one.startswith(SCHEME)]
+    web = [one for one in names if isinstance(one, str) and one.startswith(DICOMWEB)]
     others = [one for one in names if one not in web] if web else []
     if not web:
         return [], urls

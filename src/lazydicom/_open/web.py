@@ -1,12 +1,12 @@
 """Opening an instance behind DICOMweb."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from lazydicom._array.grid import MAX_PLACES
 from lazydicom._array.image import DicomImage
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._decode.format import check_color, too_large
 from lazydicom._frames.dicomweb.reader import open_dicomweb
 from lazydicom._header.header import Header

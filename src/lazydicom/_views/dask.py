@@ -5,7 +5,7 @@ it reads and decodes only the frames that it names.
 """
 
 import pickle
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 import dask.array as da
@@ -16,6 +16,7 @@ from dask.layers import ArraySliceDep
 from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction
 from lazydicom._array.label_map import LabelMap
 from lazydicom._array.lazy_array import check_lazy
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._views.chunks import aligned_chunks
 
 if TYPE_CHECKING:

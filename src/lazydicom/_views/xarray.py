@@ -9,7 +9,7 @@ import os
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import PurePath
-from typing import Any, ClassVar, Final, Unpack, cast, overload
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Unpack, cast, overload
 
 import numpy as np
 import xarray as xr
@@ -19,11 +19,9 @@ from xarray.conventions import decode_cf_variable
 from xarray.core import indexing
 
 import lazydicom._views.accessor  # noqa: F401 (registers DataArray.dicom)
-from lazydicom._arrange.series import OnGap
 from lazydicom._array.computed import ComputedArray, FrameArray, FrameFunction
-from lazydicom._bytes.listing import Urls
+from lazydicom._bytes.deferred import deferred
 from lazydicom._open.instance import OPTION_NAMES, OpenKeywords, open_options
-from lazydicom._open.series import open_series, open_study
 from lazydicom._views.chunks import frame_chunks
 from lazydicom._views.geometry import (
     STALE,
@@ -32,10 +30,18 @@ from lazydicom._views.geometry import (
     label_attrs,
 )
 from lazydicom._views.lut.kernels import mask_and_rescale
-from lazydicom._views.lut.real_world import real_world_units
 from lazydicom._views.lut.scaling import FrameScaling, frame_scaling
 from lazydicom._views.segment_index import index_by_label
 from lazydicom.errors import redact_url
+
+if TYPE_CHECKING:
+    from lazydicom._arrange.series import OnGap
+    from lazydicom._bytes.listing import Urls
+    from lazydicom._open import series as openers
+    from lazydicom._views.lut import real_world
+else:
+    openers = deferred("lazydicom._open.series")
+    real_world = deferred("lazydicom._views.lut.real_world")
 
 _PIXELS: Final = "pixels"
 """Name of the variable."""
@@ -143,13 +149,13 @@ class LazyDicomBackend(BackendEntrypoint):
 
     def open_dataset(  # type: ignore[override]
         self,
-        filename_or_obj: Urls | FrameArray,
+        filename_or_obj: "Urls | FrameArray",
         *,
         drop_variables: str | Iterable[str] | None = None,
         mask_and_scale: bool = True,
         storage_options: Mapping[str, Any] | None = None,
         series: str | int | None = None,
-        on_gap: OnGap = "error",
+        on_gap: "OnGap" = "error",
         fill_value: float | None = None,
         source: bool = False,
         **options: Unpack[OpenKeywords],
@@ -159,7 +165,7 @@ class LazyDicomBackend(BackendEntrypoint):
         array = (
             filename_or_obj
             if isinstance(filename_or_obj, FrameArray)
-            else open_series(
+            else openers.open_series(
                 filename_or_obj,
                 storage_options,
                 series=series,
@@ -173,18 +179,18 @@ class LazyDicomBackend(BackendEntrypoint):
 
     def open_groups_as_dict(  # type: ignore[override]
         self,
-        filename_or_obj: Urls,
+        filename_or_obj: "Urls",
         *,
         drop_variables: str | Iterable[str] | None = None,
         mask_and_scale: bool = True,
         storage_options: Mapping[str, Any] | None = None,
-        on_gap: OnGap = "split",
+        on_gap: "OnGap" = "split",
         fill_value: float | None = None,
         source: bool = False,
         **options: Unpack[OpenKeywords],
     ) -> dict[str, xr.Dataset]:
         """Open all series of a study; options as those of `open_study`."""
-        arrays = open_study(
+        arrays = openers.open_study(
             filename_or_obj,
             storage_options,
             on_gap=on_gap,
@@ -199,7 +205,7 @@ class LazyDicomBackend(BackendEntrypoint):
 
     def open_datatree(  # type: ignore[override]
         self,
-        filename_or_obj: Urls,
+        filename_or_obj: "Urls",
         **options: Any,  # noqa: ANN401 (those of open_groups_as_dict)
     ) -> xr.DataTree:
         """Open all series of a study, each as a node of a tree."""
@@ -303,7 +309,7 @@ def _variable(
         units = frame_scaling(array, strict=False).units
         attrs |= {"units": units} if units else {}
     if isinstance(array, ComputedArray) and array.function.name == "real world values":
-        units = real_world_units(array)
+        units = real_world.real_world_units(array)
         attrs |= {"units": units} if units else {}
     if scaling is not None:
         attrs |= {"units": scaling.units} if scaling.units else {}

@@ -7,9 +7,9 @@ the frames and calls the decoder that `DicomArray` itself calls.
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from dataclasses import fields as dataclass_fields
-from typing import Any, ClassVar, Final, Self, TypeVar, cast, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, TypeVar, cast, get_args
 
 import numpy as np
 from numcodecs.abc import Codec
@@ -19,13 +19,22 @@ from zarr.abc.buffer import Buffer, NDBuffer
 from zarr.abc.codec import ArrayBytesCodec
 from zarr.registry import get_codec_class, register_codec
 
-from lazydicom._decode.codestream_marks import is_one_codestream
+from lazydicom._bytes.deferred import deferred
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._decode.format import Color, FrameFormat, check_size
-from lazydicom._decode.frame import decode_frame, decode_told
-from lazydicom._frames.fragment_reader import split_items
 from lazydicom._header.image_pixel import PIXEL_TAGS, ImagePixel, make_image_pixel
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES
+from lazydicom._views.zarr_metadata import JPEG_NAME as JPEG_NAME  # noqa: PLC0414 (handed on)
 from lazydicom.errors import DecodeError, InvalidDicomError, UnsupportedError
+
+if TYPE_CHECKING:
+    from lazydicom._decode import codestream_marks
+    from lazydicom._decode import frame as decoding
+    from lazydicom._frames import fragment_reader
+else:
+    codestream_marks = deferred("lazydicom._decode.codestream_marks")
+    decoding = deferred("lazydicom._decode.frame")
+    fragment_reader = deferred("lazydicom._frames.fragment_reader")
 
 _T = TypeVar("_T")
 
@@ -33,8 +42,6 @@ CODEC_ID: Final = "lazydicom_frames"
 """Its name among the codecs of numcodecs."""
 CODEC_NAME: Final = "lazydicom.frames"
 """Its name in ``zarr.json``."""
-JPEG_NAME: Final = "imagecodecs_jpeg"
-"""The JPEG codec of imagecodecs, in ``zarr.json`` and among the codecs of numcodecs."""
 _JPEG_FIELDS: Final = ("colorspace_jpeg", "colorspace_data")
 MAX_CHUNK_BYTES: Final = 1 << 31
 """2 GiB: who wrote a store has chosen its chunks; more is a claim."""
@@ -76,17 +83,17 @@ class ChunkFormat:
         pixel = self.format.pixel
         out = np.zeros((self.frames, *pixel.frame_shape), pixel.dtype)
         if not self.format.transfer_syntax.native:
-            decode_frame(self._codestream(data), 0, self.format, out[0])
+            decoding.decode_frame(self._codestream(data), 0, self.format, out[0])
         else:
             for number, part in self._native_frames(data):
-                decode_frame(part, number, self.format, out[number])
+                decoding.decode_frame(part, number, self.format, out[number])
         return out.astype(out.dtype.newbyteorder("<"), copy=False)
 
     def _codestream(self, data: memoryview) -> bytes:
         codec = self.format.transfer_syntax.codec or ""
-        fragments = split_items(data, 0)
+        fragments = fragment_reader.split_items(data, 0)
         holding = [fragment for fragment in fragments if len(fragment)]
-        if self.believed and not is_one_codestream(codec, holding):
+        if self.believed and not codestream_marks.is_one_codestream(codec, holding):
             raise DecodeError("Expected one codestream in the items of a frame")
         return b"".join(fragments)
 
@@ -273,7 +280,7 @@ class JpegCodec(_ReadCodec):
         return {"name": JPEG_NAME, **({"configuration": config} if config else {})}
 
     def _values(self, data: bytes) -> NDArray[Any]:
-        return decode_told(data, self.colorspace_jpeg, self.colorspace_data)
+        return decoding.decode_told(data, self.colorspace_jpeg, self.colorspace_data)
 
 
 def _read_only() -> UnsupportedError:

@@ -15,6 +15,8 @@ from lazydicom._array.grid import frames_within
 from lazydicom._array.lazy_array import LazyArray
 from lazydicom._header.values import TECHNICAL_ATTRIBUTES
 
+JPEG_NAME: Final = "imagecodecs_jpeg"
+"""The JPEG codec of imagecodecs, in ``zarr.json`` and among the codecs of numcodecs."""
 METADATA: Final = "zarr.json"
 _CHUNK_BYTES: Final = 1 << 20
 """Small frames share a chunk up to 1 MiB; larger ones have one each."""

@@ -12,8 +12,9 @@ from lazydicom._arrange.segments.description import SegmentItem
 from lazydicom._arrange.segments.planes import FramePlaces, place_frames
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
-from lazydicom._array.frame_table import FrameTable, FrameTableLoader
+from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import FrameGrid, empty_places
+from lazydicom._array.table_loader import FrameTableLoader
 from lazydicom._header.values import technical_attributes
 from lazydicom.errors import InvalidDicomError
 

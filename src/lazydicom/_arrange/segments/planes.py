@@ -4,7 +4,6 @@ Empty frames are left out by most writers, so planes may be missing: they are em
 here looks at segments.
 """
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -22,6 +21,7 @@ from lazydicom._arrange.slides.facts import read_facts
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import Tiles
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import InvalidDicomError
 
 _SAME_DIRECTION: Final = 1e-4

@@ -1,10 +1,10 @@
 """What an instance of a slide says of its tiles (PS3.3 sections C.8.12.4 and C.7.6.17)."""
 
 import math
-from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from lazydicom._array.image import DicomImage
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import BytesLike
 from lazydicom._header import tags
 from lazydicom._header.columns.column import Columns

@@ -1,7 +1,6 @@
 """From tiles that have found their place to the levels of one image, with coordinates in mm."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -19,8 +18,9 @@ from lazydicom._arrange.slides.tiles import (
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
-from lazydicom._array.frame_table import FrameTableLoader
 from lazydicom._array.grid import HOLE, FrameGrid, Tiles, empty_places
+from lazydicom._array.table_loader import FrameTableLoader
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._header.values import technical_attributes
 from lazydicom.errors import InvalidDicomError, warn
 

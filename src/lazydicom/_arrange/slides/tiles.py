@@ -5,7 +5,6 @@ optical path by optical path. Others say where they are.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final, NamedTuple, NoReturn
 
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.slides.facts import SlideFacts
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._header.columns.functional_groups import has_frame_groups
 from lazydicom.errors import InvalidDicomError, warn
 

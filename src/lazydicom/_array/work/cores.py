@@ -116,3 +116,13 @@ def default_threads() -> int:
     loaded = sys.modules.get("multiprocessing.process")
     is_worker = loaded is not None and loaded.parent_process() is not None
     return 1 if is_worker else available_cores()
+
+
+def threads_alone() -> int:
+    """Return how many threads one frame may take: all cores, where no other is decoded.
+
+    Threads of a pool, of dask or a server, have others beside them; the main thread that
+    asks for one frame has none, unless its process is a worker of others.
+    """
+    alone = threading.current_thread() is threading.main_thread()
+    return default_threads() if alone else 1

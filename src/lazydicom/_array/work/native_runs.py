@@ -4,13 +4,13 @@ Behind a network one thread fetches many runs. Near, some MiB are read by all co
 alone does not use the memory of most machines, through a file that is opened once.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from numpy.typing import NDArray
 
-from lazydicom._array.work.parallel import Fetch, Job, run
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.ranges import MAX_BLOCK, REQUESTS
 from lazydicom._bytes.source import (
     ByteRange,
@@ -30,6 +30,14 @@ from lazydicom._frames.reader import (
     together,
 )
 from lazydicom.errors import LazyDicomError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lazydicom._array.work import parallel
+    from lazydicom._array.work.parallel import Fetch, Job
+else:
+    parallel = deferred("lazydicom._array.work.parallel")
 
 _WORTH_HELP: Final = 1 << 21
 """2 MiB take longer to read than a helper to wake."""
@@ -83,7 +91,7 @@ def _read_by_all(
 
     with source.held() as file:
         parts = [partial(fill, file, start) for start in range(0, len(out), step)]
-        run(parts, threads=threads, requests=REQUESTS)
+        parallel.run(parts, threads=threads, requests=REQUESTS)
 
 
 def native_fetches(
@@ -91,8 +99,8 @@ def native_fetches(
     format_: FrameFormat,
     numbers: Sequence[int],
     out: NDArray[Any],
-    others: Callable[[Sequence[int]], Fetch],
-) -> Iterator[Fetch]:
+    others: "Callable[[Sequence[int]], Fetch]",
+) -> Iterator["Fetch"]:
     """Return the fetches that fill `out[i]` with frame `numbers[i]`.
 
     Frames that follow each other come into their place in the result, which is no memory of
@@ -122,15 +130,15 @@ def native_fetches(
         runs.append((first, out[places]))
         nbytes += runs[-1][1].nbytes
         if nbytes >= MAX_BLOCK:
-            yield Fetch(partial(_fetch, reader, format_, runs), 0)
+            yield parallel.Fetch(partial(_fetch, reader, format_, runs), 0)
             runs, nbytes = [], 0
     if runs:
-        yield Fetch(partial(_fetch, reader, format_, runs), 0)
+        yield parallel.Fetch(partial(_fetch, reader, format_, runs), 0)
 
 
 def _fetch(
     reader: NativeReader, format_: FrameFormat, runs: Sequence[tuple[int, NDArray[Any]]]
-) -> list[Job]:
+) -> "list[Job]":
     try:
         read_native_runs(reader, [(first, part.data.cast("B")) for first, part in runs])
         for _, part in runs:

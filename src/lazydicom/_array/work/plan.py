@@ -1,9 +1,9 @@
 """What a read will cost, told before it is made: requests, bytes, decoded size."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import MAX_BLOCK, cut, span_of
 from lazydicom._bytes.source import ByteRange
 

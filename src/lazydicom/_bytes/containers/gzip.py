@@ -5,8 +5,6 @@ from typing import Final
 from lazydicom._bytes.containers.inflate import InflatedSource
 from lazydicom._bytes.source import ByteRange, ByteSource
 
-PACKED: Final = (".gz", ".tgz")
-"""How the names of such files end."""
 _MAGIC: Final = b"\x1f\x8b\x08"
 
 

@@ -10,7 +10,6 @@ import zlib
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, TypeAlias
 from weakref import WeakValueDictionary
 
@@ -18,6 +17,7 @@ from lazydicom._bytes.cached import cached
 from lazydicom._bytes.containers.spill import Spill, write_spill
 from lazydicom._bytes.local.source import open_to_read, read_into
 from lazydicom._bytes.per_process import per_process
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import MAX_BLOCK
 from lazydicom._bytes.source import (
     ByteRange,

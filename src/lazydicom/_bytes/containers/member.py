@@ -4,9 +4,9 @@ Whoever wrote an archive, a bucket or a web page chose the names in it. So a nam
 beside its container and never becomes part of a URL that somebody opens.
 """
 
-from dataclasses import dataclass
 from typing import Protocol
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import ByteSource
 
 

@@ -9,12 +9,12 @@ import os
 import weakref
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Final
 
 from lazydicom._bytes.per_process import per_process
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import SourceError
 
 try:

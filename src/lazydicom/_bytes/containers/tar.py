@@ -3,13 +3,13 @@
 import errno
 from array import array
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from lazydicom._bytes.containers.beginnings import Beginnings
 from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.containers.slice import SliceSource
 from lazydicom._bytes.containers.tar_headers import read_headers
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import FIRST_BLOCK, ByteRange, ByteSource, is_distant
 from lazydicom.errors import LimitError, MissingSourceError, SourceError
 

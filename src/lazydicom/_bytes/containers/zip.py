@@ -11,7 +11,6 @@ import threading
 import zipfile
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 from lazydicom._bytes.containers.beginnings import Beginnings
@@ -20,6 +19,7 @@ from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.containers.slice import SliceSource
 from lazydicom._bytes.containers.source_file import SourceFile
 from lazydicom._bytes.per_process import per_process
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import MAX_BLOCK
 from lazydicom._bytes.source import (
     FIRST_BLOCK,

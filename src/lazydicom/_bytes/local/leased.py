@@ -9,13 +9,14 @@ of other machines a lease says nothing, so those of this one are named here.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import lru_cache
 from mmap import ACCESS_READ, PAGESIZE, mmap
 from pathlib import Path
 from signal import Signals
 from typing import Final
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import ByteRange
 
 try:

@@ -4,10 +4,11 @@ import mmap
 import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from lazydicom._bytes.local.leased import LeasedMemory
 from lazydicom._bytes.local.source import HeldFile, LocalSource
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import ByteRange, BytesLike, check_span
 from lazydicom.errors import source_error
 

@@ -10,18 +10,13 @@ import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from lazydicom._bytes import location
-from lazydicom._bytes.local.leased import (
-    LeasedMemory,
-    give_back,
-    map_leased,
-    take_lease,
-)
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.location import Node, Version, is_same
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import ByteRange, BytesLike, check_span
 from lazydicom.errors import (
     InvalidDicomError,
@@ -30,6 +25,11 @@ from lazydicom.errors import (
     SourceError,
     source_error,
 )
+
+if TYPE_CHECKING:
+    from lazydicom._bytes.local import leased
+else:
+    leased = deferred("lazydicom._bytes.local.leased")
 
 LocalAccess: TypeAlias = Literal["pread", "mmap"]
 _FLAGS: Final = (
@@ -134,7 +134,7 @@ class LocalSource:
         return nullcontext(None)
 
     @contextmanager
-    def lend(self) -> Iterator[LeasedMemory | None]:
+    def lend(self) -> "Iterator[leased.LeasedMemory | None]":
         """Lend the file as memory, where nobody can cut it meanwhile.
 
         Raises
@@ -144,14 +144,14 @@ class LocalSource:
         """
         descriptor = self.open()
         try:
-            if not take_lease(descriptor):
+            if not leased.take_lease(descriptor):
                 yield None
                 return
             try:
                 self.check_handle(descriptor)
-                yield map_leased(descriptor, self.version.size)
+                yield leased.map_leased(descriptor, self.version.size)
             finally:
-                give_back(descriptor)
+                leased.give_back(descriptor)
         finally:
             os.close(descriptor)
 
@@ -232,7 +232,7 @@ class HeldFile:
             self._check(offsets[0], length * len(offsets), len(data))
         return data
 
-    def lend(self) -> AbstractContextManager[LeasedMemory | None]:
+    def lend(self) -> AbstractContextManager["leased.LeasedMemory | None"]:
         """Lend the file as memory, where nobody can cut it meanwhile."""
         return self.file.lend()
 

@@ -11,12 +11,12 @@ import sys
 import time
 from collections.abc import Coroutine, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, Final, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 from lazydicom._bytes.location import Version, chain, scheme
 from lazydicom._bytes.per_process import at_fork, per_process
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import MOST_REQUESTS
 from lazydicom._bytes.remote.azure import fetch_azure
 from lazydicom._bytes.remote.flow import Flow

@@ -1,13 +1,13 @@
 """Files that a filesystem far away lists: their names are data, opened by it alone."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from glob import has_magic
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.location import chain
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.remote.client import RemotePlace, located, remote_client
 from lazydicom._bytes.remote.source import open_remote
 from lazydicom._bytes.source import ByteSource

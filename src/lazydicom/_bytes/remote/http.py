@@ -9,12 +9,12 @@ import errno
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
 from lazydicom._bytes.location import ANY, Version, chain
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.remote.response import (
     NO_RANGES,
     TransientError,

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from lazydicom._bytes.location import Version
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, cut, group, span_of
 from lazydicom._bytes.remote.client import RemotePlace, remote_client
 from lazydicom._bytes.source import (

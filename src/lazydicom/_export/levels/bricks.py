@@ -7,10 +7,10 @@ these, if they are small, are made in memory of what all bricks have left.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate, product
 from typing import Final
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.levels.level import Level
 from lazydicom._export.store.layout import Position, Region, ZarrLayout
 

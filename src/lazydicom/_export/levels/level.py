@@ -6,7 +6,7 @@ level before. Memory never holds more than a chunk's worth of what is read.
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,6 +19,7 @@ from lazydicom._array.image import DicomImage
 from lazydicom._array.lazy_array import LazyArray
 from lazydicom._array.work.plan import ReadPlan, sum_plans
 from lazydicom._bytes.cached import cached
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.levels.reduce import Method, reduce_values
 from lazydicom._views.zarr_codec import JpegCodec
 

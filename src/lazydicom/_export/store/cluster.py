@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 from uuid import uuid4
 
 from lazydicom._array.lazy_array import LazyArray
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.store.folder import Folder
 from lazydicom._frames.reader import read_frame
 from lazydicom.errors import ExportError, LazyDicomError, warn

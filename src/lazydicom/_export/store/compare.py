@@ -3,7 +3,6 @@
 import itertools
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 from zarr.storage import LocalStore
 
 from lazydicom._array.lazy_array import LazyArray
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.store.folder import Folder, LocalFolder
 from lazydicom._export.store.layout import (
     METADATA,

@@ -14,10 +14,11 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final
 from uuid import uuid4
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.store.folder import LEASE, Folder
 from lazydicom._export.store.layout import METADATA
 from lazydicom._export.store.manifest import JOURNAL, MANIFEST

@@ -8,8 +8,8 @@ import itertools
 import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
+from dataclasses import field
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
 import zarr
@@ -18,9 +18,12 @@ from zarr.codecs import TransposeCodec
 from zarr.storage import MemoryStore
 
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._views.zarr_codec import JPEG_NAME, JpegCodec
+from lazydicom._bytes.quick_dataclass import dataclass
+from lazydicom._views.zarr_metadata import JPEG_NAME, array_metadata, grouped_frames
 from lazydicom._views.zarr_metadata import METADATA as METADATA  # noqa: PLC0414 (handed on)
-from lazydicom._views.zarr_metadata import array_metadata, grouped_frames
+
+if TYPE_CHECKING:
+    from lazydicom._views.zarr_codec import JpegCodec
 
 Position: TypeAlias = tuple[int, ...]
 Region: TypeAlias = tuple[slice, ...]
@@ -39,7 +42,7 @@ class HoldsTiles(Protocol):
     """An array whose chunks may be tiles of a file as they are."""
 
     @property
-    def tile_codec(self) -> JpegCodec | None:
+    def tile_codec(self) -> "JpegCodec | None":
         """What decodes a tile; ``None``: values are encoded anew."""
         ...
 

@@ -11,7 +11,7 @@ import re
 import time
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, field
 from hashlib import blake2b
 from typing import Any, Final, NamedTuple, TypeAlias
 
@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.lazy_array import LazyArray
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.store.folder import Folder
 from lazydicom._export.store.layout import ZarrLayout
 from lazydicom._views.zarr_metadata import METADATA, structure

@@ -4,7 +4,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, TypeVar
 
 import fsspec
@@ -12,6 +12,7 @@ from zarr.abc.store import RangeByteRequest, Store
 from zarr.buffer import default_buffer_prototype
 
 from lazydicom._bytes.per_process import per_process
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.store.folder import LEASE, Part, Write, as_bytes
 from lazydicom.errors import ExportError, LazyDicomError, redact_url
 

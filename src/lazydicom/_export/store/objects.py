@@ -12,7 +12,7 @@ import sys
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard
 
@@ -24,6 +24,7 @@ from zarr.storage import MemoryStore
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.lazy_array import LazyArray
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.store.folder import Folder, Part, Write, as_bytes
 from lazydicom._export.store.layout import (
     RUN_NBYTES,

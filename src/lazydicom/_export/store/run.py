@@ -8,13 +8,14 @@ import sys
 from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import FIRST_COMPLETED, Executor, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from lazydicom._array.grid import chunk_nbytes
 from lazydicom._array.lazy_array import LazyArray
 from lazydicom._array.work.cores import available_cores
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.store.cluster import Cluster, cluster_errors, tried_cluster
 from lazydicom._export.store.folder import Folder, refuse_links
 from lazydicom._export.store.in_place import is_being_deleted

@@ -12,26 +12,26 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore, ZipStore
 
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.location import is_local, local_path
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.store.folder import CLOSE_ON_EXEC, Folder, LocalFolder
 from lazydicom._export.store.in_place import InPlaceTarget
 from lazydicom._export.store.layout import METADATA
-from lazydicom._export.store.object_folder import FsspecFolder, open_store
-from lazydicom._export.store.zipped import (
-    open_folder,
-    pack_folder,
-    put_into,
-    zip_folder,
-)
 from lazydicom.errors import ExportError, LazyDicomError
+
+if TYPE_CHECKING:
+    from lazydicom._export.store import object_folder, zipped
+else:
+    object_folder = deferred("lazydicom._export.store.object_folder")
+    zipped = deferred("lazydicom._export.store.zipped")
 
 try:
     import fcntl
@@ -115,12 +115,13 @@ def open_target(store: StoreLike, storage_options: Mapping[str, Any]) -> Target:
     elif isinstance(store, FsspecStore):
         return InPlaceTarget(_folder_of(store))
     elif isinstance(store, Store):
-        return InPlaceTarget(open_store(store))
+        return InPlaceTarget(object_folder.open_store(store))
     name = os.fspath(store)
     if not is_local(name):
         if name.endswith(".zip"):
             raise ExportError("A zip is written to a local path only", url=name)
-        return InPlaceTarget(FsspecFolder(name.rstrip("/"), dict(storage_options)))
+        options = dict(storage_options)
+        return InPlaceTarget(object_folder.FsspecFolder(name.rstrip("/"), options))
     path = local_path(name)
     return _zip_target(path) if path.endswith(".zip") else _folder_target(path)
 
@@ -195,12 +196,14 @@ def _folder_target(url: str) -> StagedTarget:
 def _zip_target(url: str) -> StagedTarget:
     """Return a zip file that will be packed."""
     path = Path(url)
-    return StagedTarget(url, partial(zip_folder, path), partial(pack_folder, path))
+    return StagedTarget(
+        url, partial(zipped.zip_folder, path), partial(zipped.pack_folder, path)
+    )
 
 
 def _open_zip_target(store: ZipStore) -> StagedTarget:
     """Return an open `ZipStore` of the caller."""
-    read, place = partial(open_folder, store), partial(put_into, store)
+    read, place = partial(zipped.open_folder, store), partial(zipped.put_into, store)
     return StagedTarget(str(store.path), read, place, streams=False)  # objects whole
 
 
@@ -256,11 +259,11 @@ def errors_named(url: str, doing: str = "write", what: str = "store") -> Iterato
         raise ExportError(f"Could not {doing} the {what}: {reason}", url=url) from error
 
 
-def _folder_of(store: FsspecStore) -> FsspecFolder:
+def _folder_of(store: FsspecStore) -> "object_folder.FsspecFolder":
     """Reach the filesystem of a store without its event loop."""
     filesystem = getattr(store.fs, "sync_fs", store.fs)  # zarr wraps what is not async
     options = {**filesystem.storage_options, "asynchronous": False}
-    return FsspecFolder(filesystem.unstrip_protocol(store.path), options)
+    return object_folder.FsspecFolder(filesystem.unstrip_protocol(store.path), options)
 
 
 @contextmanager

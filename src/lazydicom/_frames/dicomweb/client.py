@@ -32,7 +32,6 @@ _T = TypeVar("_T")
 Accept: TypeAlias = tuple[str, str]
 """Media type and transfer syntax that are asked for."""
 
-SCHEME: Final = "dicomweb+"
 _URL: Final = re.compile(
     r"dicomweb\+(https?://.+?)/studies/([0-9.]+)/series/([0-9.]+)/instances/([0-9.]+)/?"
 )

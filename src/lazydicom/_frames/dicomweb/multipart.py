@@ -5,9 +5,9 @@ nothing is missing; and it may write the transfer syntax inside the quotes of th
 """
 
 import re
-from dataclasses import dataclass
 from typing import Final
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._decode.frame import media_types
 from lazydicom._header.transfer_syntax import EXPLICIT_LITTLE
 from lazydicom.errors import SourceError

@@ -6,10 +6,10 @@ the instance was when it was opened: its transfer syntax, and the length of nati
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from json import dumps
 from typing import Any, Final
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import BytesLike, MemorySource
 from lazydicom._frames.dicomweb.client import (
     Accept,

@@ -6,7 +6,7 @@ undefined length; the layout then proves it, byte for byte, or the walker tells.
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import islice
 from struct import Struct
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import ByteRange, ByteSource, Lookahead
 from lazydicom._header import tags
 from lazydicom._header.columns.layout import (

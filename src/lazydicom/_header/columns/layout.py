@@ -7,12 +7,13 @@ from it. Nothing is searched: what a step meets is checked byte for byte.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import Lookahead
 from lazydicom._header import tags
 from lazydicom._header.attributes import Path

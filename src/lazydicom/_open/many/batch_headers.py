@@ -6,7 +6,6 @@ the Image Pixel module or in what follows the pixels, is opened by itself.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final, NamedTuple
 
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 from lazydicom._arrange.uih_grid import GRID
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.open import File, is_plain_source, read_head
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import ByteRange, ByteSource, open_lookahead
 from lazydicom._frames.index import FrameIndex, NativeReader, native_reader
 from lazydicom._header import tags

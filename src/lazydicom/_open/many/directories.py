@@ -6,12 +6,13 @@ directory inside that is lost is a problem of its files alone.
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Final
 
 from lazydicom._bytes.listing import Listed
 from lazydicom._bytes.location import chain, is_local
 from lazydicom._bytes.open import open_source
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import ByteSource
 from lazydicom._header import tags
 from lazydicom._header.columns.dicomdir import (

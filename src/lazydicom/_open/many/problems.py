@@ -4,9 +4,10 @@ One odd file does not spoil a study: what cannot be read is named, what can be r
 series that was asked for is complete or an error, so the series of an odd file is looked for.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Final, Literal, NoReturn, TypeAlias
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import ByteRange, ByteSource, Lookahead, open_lookahead
 from lazydicom._header import tags
 from lazydicom._header.elements import FileElements, read_elements

@@ -1,13 +1,13 @@
 """`Study`: the series among files by name, and the files that are no part of them."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from html import escape
 from math import isfinite
 from typing import Any, Final
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.show.html import array_html
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._header.values import DESCRIPTIONS
 from lazydicom._open.many.problems import Problem
 from lazydicom.errors import redact_url

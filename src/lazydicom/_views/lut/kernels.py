@@ -4,12 +4,12 @@ Parameters are numbers, or arrays that NumPy broadcasts to the values: one per f
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import InvalidDicomError, UnsupportedError
 
 Numbers: TypeAlias = float | NDArray[Any]

@@ -4,7 +4,7 @@ The mapping stands at the top level, or in the functional groups, shared or per 
 and intercept, or a LUT of values.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import BytesLike
 from lazydicom._header import tags
 from lazydicom._header.columns.sequences import sequence_values

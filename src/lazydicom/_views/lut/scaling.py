@@ -1,6 +1,5 @@
 """How stored values become physical ones: the same way in all frames, or each in its own."""
 
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -9,6 +8,7 @@ from numpy.typing import NDArray
 from lazydicom._array.computed import FrameArray
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._header import tags
 from lazydicom._header.image_pixel import ImagePixel
 from lazydicom._views.lut.parameters import complete_rescale, frame_columns, on_grid

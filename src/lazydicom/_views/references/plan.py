@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from lazydicom._array.computed import ComputedArray, FrameArray
 from lazydicom._array.grid import HOLE, Parts
 from lazydicom._array.image import DicomImage
 from lazydicom._array.label_map import LabelMap
+from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.reader import fragment_reader
 from lazydicom._views.references.codecs import Config, community_codec
