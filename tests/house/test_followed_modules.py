@@ -17,7 +17,7 @@ import lazydicom
 if TYPE_CHECKING:
     from pathlib import Path
 
-ONE_FRAME: Final = 8
+ONE_FRAME: Final = 9
 OPEN_IMAGE: Final = 14
 OPEN_SERIES: Final = 24
 TO_ZARR: Final = 22
