@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from retry_waits import shorten_stalls
 
 import lazydicom
 
@@ -23,10 +24,13 @@ def _interruptible() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("_interruptible")
+@pytest.mark.usefixtures("_interruptible", "waits")
 @pytest.mark.parametrize("protocol", ["http", "dicomweb+http"])
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-def test_an_interrupt_ends_what_asks_a_silent_server(protocol: str) -> None:
+def test_an_interrupt_ends_what_asks_a_silent_server(
+    protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shorten_stalls(monkeypatch, times=10)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         place = f"{protocol}://127.0.0.1:{listener.getsockname()[1]}"
         asked: list[socket.socket] = []
@@ -45,6 +49,6 @@ def test_an_interrupt_ends_what_asks_a_silent_server(protocol: str) -> None:
 
         thread.join()
         asked[0].close()
-        listener.settimeout(2.5)  # a second try would come by then
+        listener.settimeout(0.4)  # a second try would come by then
         with pytest.raises(TimeoutError):
             listener.accept()

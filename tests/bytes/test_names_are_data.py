@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 import tarfile
 import zipfile
 from contextlib import suppress
@@ -14,6 +12,7 @@ from typing import TYPE_CHECKING
 import fsspec
 import numpy as np
 import pytest
+import warm_process
 from dicom_files import make_native
 from range_server import RangeServer
 from series_files import write_instance, write_volume
@@ -38,7 +37,7 @@ from click.testing import CliRunner
 from lazydicom.cli import main
 import zipfile, aiohttp, fsspec.implementations.reference, fsspec.implementations.zip
 warnings.simplefilter("ignore")
-root, secret, todo = sys.argv[1], sys.argv[2], json.load(sys.stdin)
+root, secret, todo = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 opened = []
 def hook(event, arguments):
     if event == "open" and secret in str(arguments[0]):
@@ -143,16 +142,9 @@ def test_no_name_of_a_member_opens_anything_else(kind: str, tmp_path: Path) -> N
         members = [(name, b"" if k % 2 else PLAIN) for k, name in enumerate(some)]
         paths.append(write_archive(root / f"{number}.{kind}", members))
 
-    done = subprocess.run(
-        [sys.executable, "-c", WATCH, str(root), str(secret.parent)],
-        check=False,
-        capture_output=True,
-        text=True,
-        input=json.dumps(paths),
-    )
+    printed = warm_process.run(WATCH, root, secret.parent, json.dumps(paths))
 
-    assert done.returncode == 0, done.stderr
-    opened, results = json.loads(done.stdout)
+    opened, results = json.loads(printed.splitlines()[-1])
     assert opened == []
     assert len(results) == 2 * len(paths)
 

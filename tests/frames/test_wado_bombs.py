@@ -163,6 +163,7 @@ BAD_FRAMES: Final[dict[str, Callable[[], Reply]]] = {
 }
 
 
+@pytest.mark.usefixtures("waits")
 @pytest.mark.parametrize("kind", BAD_FRAMES)
 @pytest.mark.parametrize("when", ["opening", "later"])
 def test_frames_that_are_a_bomb_are_an_error_of_few_megabytes(
@@ -178,7 +179,7 @@ def test_frames_that_are_a_bomb_are_an_error_of_few_megabytes(
     with serve(Reply(META), frames) as url:
 
         def act() -> None:
-            options = {"timeout": 0.5}
+            options = {"timeout": 0.1}
             with pytest.raises(LazyDicomError, match=r"instances/1\.9"):
                 np.asarray(lazydicom.open_image(url, options))
 
