@@ -106,8 +106,8 @@ def test_opening_notices_what_does_not_depend_on_an_earlier_answer(
 
 @pytest.fixture
 def soon(waits: list[float], monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Let a stall be noticed after half a second, and nothing wait between tries."""
-    shorten_stalls(monkeypatch, times=3)
+    """Let a stall be noticed after a quarter of a second, and nothing wait between tries."""
+    shorten_stalls(monkeypatch, times=6)
     return waits
 
 
@@ -145,7 +145,7 @@ def test_a_fault_that_stays_ends_in_an_error(
     soon: list[float],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(response, "LIMIT_S", 3.0 if fault in SLOW else response.LIMIT_S)
+    monkeypatch.setattr(response, "LIMIT_S", 1.5 if fault in SLOW else response.LIMIT_S)
 
     check_end(fault, opened, server, within_s=100)
 
@@ -203,10 +203,13 @@ def check_reads(
 
 @pytest.mark.parametrize("open_it", ["http", "s3"], indirect=True)
 def test_a_slow_transfer_is_left_alone(
-    open_it: Callable[[], ByteSource], server: RangeServer
+    open_it: Callable[[], ByteSource],
+    server: RangeServer,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    shorten_stalls(monkeypatch, times=1.5)  # it takes longer than a stall
     source = open_it()
-    server.bytes_per_s = 150_000
+    server.bytes_per_s = 250_000
 
     assert source.read(ByteRange(0, 300_000)) == DATA
 

@@ -86,8 +86,8 @@ def test_every_frame_equals_pydicom(name: str) -> None:
 
     values = np.asarray(array)
     _assert_same(values, theirs.reshape(array.shape), lossy=lossy)
-    for k, frame in enumerate(values):
-        assert np.array_equal(array[k], frame)
+    for k in {*range(0, len(values), max(len(values) // 8, 1)), len(values) - 1}:
+        assert np.array_equal(array[k], values[k])
 
 
 def _decodes(path: Path) -> bool:

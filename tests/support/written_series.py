@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
-from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.charset import convert_encodings
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import (
+    correct_ambiguous_vr,
+    write_data_element,
+    write_file_meta_info,
+)
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
@@ -32,29 +40,70 @@ def write(
     **attributes: object,
 ) -> Path:
     """Write a file of 4×5 pixels whose frame k is filled with `values[k]`."""
-    meta = FileMetaDataset()
-    meta.MediaStorageSOPClassUID = UID(sop_class)
-    meta.MediaStorageSOPInstanceUID = generate_uid()
-    meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    ds.SOPClassUID, ds.SOPInstanceUID = sop_class, meta.MediaStorageSOPInstanceUID
-    ds.StudyInstanceUID, ds.SeriesInstanceUID = "1.2.3.1", "1.2.3.1.1"
-    ds.SeriesNumber, ds.FrameOfReferenceUID = 1, "1.2.3.9"
-    ds.Modality, ds.Rows, ds.Columns = "MR", ROWS, COLUMNS
-    ds.SamplesPerPixel, ds.PhotometricInterpretation = 1, "MONOCHROME2"
-    ds.BitsAllocated, ds.BitsStored, ds.HighBit = 16, 16, 15
-    ds.PixelRepresentation = 0
+    uid = generate_uid()
+    own = dataset(SOPInstanceUID=uid, **attributes)
+    for group, creator, number, vr, value in private:
+        own.private_block(group, creator, create=True).add_new(number, vr, value)
+    pixels = np.atleast_1d(values).astype(np.uint16)
+    own.add_new("PixelData", "OW", np.repeat(pixels, ROWS * COLUMNS).tobytes())
+    elements = _elements_of_all(sop_class, frames) | _encode(own)
+    path = folder / f"{len(list(folder.iterdir())):03d}.dcm"
+    body = b"".join(elements[tag] for tag in sorted(elements))
+    path.write_bytes(_preamble_and_meta(sop_class, uid) + body)
+    return path
+
+
+@cache
+def _elements_of_all(sop_class: str, frames: int) -> dict[int, bytes]:
+    """Return what each file of a class has, as long as nobody says otherwise."""
+    ds = dataset(
+        SOPClassUID=sop_class,
+        StudyInstanceUID="1.2.3.1",
+        SeriesInstanceUID="1.2.3.1.1",
+        SeriesNumber=1,
+        FrameOfReferenceUID="1.2.3.9",
+        Modality="MR",
+        Rows=ROWS,
+        Columns=COLUMNS,
+        SamplesPerPixel=1,
+        PhotometricInterpretation="MONOCHROME2",
+        BitsAllocated=16,
+        BitsStored=16,
+        HighBit=15,
+        PixelRepresentation=0,
+    )
     if frames:
         ds.NumberOfFrames = frames
-    for keyword, value in attributes.items():
-        setattr(ds, keyword, value)
-    for group, creator, number, vr, value in private:
-        ds.private_block(group, creator, create=True).add_new(number, vr, value)
-    pixels = np.atleast_1d(values).astype(np.uint16)
-    ds.PixelData = np.repeat(pixels, ROWS * COLUMNS).tobytes()
-    path = folder / f"{len(list(folder.iterdir())):03d}.dcm"
-    ds.save_as(path, enforce_file_format=True)
-    return path
+    return _encode(ds)
+
+
+def _encode(ds: Dataset) -> dict[int, bytes]:
+    """Return the bytes of each element, by tag, as pydicom writes them."""
+    ds.setdefault("PixelRepresentation", 0)  # says what "US or SS" is
+    ds = correct_ambiguous_vr(ds, is_little_endian=True)
+    encodings = convert_encodings(ds.get("SpecificCharacterSet", "ISO_IR 6"))
+    elements = {}
+    for element in ds:
+        file = DicomBytesIO()
+        file.is_little_endian, file.is_implicit_VR = True, False
+        write_data_element(file, element, encodings)
+        elements[int(element.tag)] = file.getvalue()
+    return elements
+
+
+def _preamble_and_meta(sop_class: str, uid: str) -> bytes:
+    other = "1" * len(uid)
+    return _meta_of_any(sop_class, other).replace(other.encode(), uid.encode())
+
+
+@cache
+def _meta_of_any(sop_class: str, uid: str) -> bytes:
+    meta, file = FileMetaDataset(), DicomBytesIO()
+    meta.MediaStorageSOPClassUID = UID(sop_class)
+    meta.MediaStorageSOPInstanceUID = UID(uid)
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    write_file_meta_info(file, meta)
+    return bytes(128) + b"DICM" + file.getvalue()
 
 
 def plane(

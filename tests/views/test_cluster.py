@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import signal
 import threading
@@ -314,22 +315,28 @@ def test_a_cluster_without_workers_is_an_error_that_resumes(
 
 
 def test_a_killed_worker_changes_nothing_but_time(
-    cluster: Cluster, bucket: Place
+    cluster: Cluster, bucket: Place, tmp_path: Path
 ) -> None:
     array = lazydicom.open_image(f"{bucket.url}/compressed.dcm", bucket.storage_options)
     target, victim = f"{bucket.url}/killed.zarr", cluster.workers[0]
     values: Any = lazydicom.to_dask(array, frames_per_chunk=1)
+    goes_on = tmp_path / "goes on"
 
-    def slowly(frames: Any) -> Any:  # noqa: ANN401
-        time.sleep(0.1)
+    def work(frames: Any) -> Any:  # noqa: ANN401
+        """Return the first frames of a worker at once, others when they may go on."""
+        while frames.size and "AT_WORK" in os.environ and not goes_on.exists():
+            time.sleep(0.01)
+        if frames.size:  # not what dask asks for the type
+            os.environ["AT_WORK"] = "yes"
         return frames
 
-    slow = values.map_blocks(slowly, dtype=values.dtype)
+    slow = values.map_blocks(work, dtype=values.dtype)
     copy = slow.to_zarr(target, storage_options=bucket.storage_options, compute=False)
 
     both = cluster.client.compute([copy, slow.sum()])
     wait_until_busy(cluster.client, victim)
     victim.process.kill()
+    goes_on.touch()
     total = both[1].result(timeout=LIMIT_S)
     both[0].result(timeout=LIMIT_S)
 
@@ -346,5 +353,5 @@ def wait_until_busy(client: Any, one: Worker) -> None:  # noqa: ANN401
         done = client.has_what().get(one.address, ())
         if done and client.processing().get(one.address):
             return
-        time.sleep(0.05)
+        time.sleep(0.01)
     pytest.fail("The worker got no work")
