@@ -8,13 +8,14 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from lazydicom._bytes.ends import compare_ends, read_ends
 from lazydicom._bytes.local.leased import take_lease
 from lazydicom._bytes.local.mapped import map_file
 from lazydicom._bytes.local.source import open_local
-from lazydicom._bytes.source import ByteRange, MemorySource, lend
+from lazydicom._bytes.source import MemorySource, lend
 from lazydicom.errors import SourceChangedError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def test_nobody_cuts_or_writes_a_file_while_it_is_lent(path: Path) -> None:
         for flags in (os.O_WRONLY, os.O_RDWR, os.O_WRONLY | os.O_TRUNC):
             with pytest.raises(BlockingIOError):
                 os.open(path, flags | os.O_NONBLOCK)
-        lent.load([ByteRange(5, 9000)])
+        lent.load(np.array([5]), 9000)
         assert bytes(lent.memory[5:9005]) == BYTES[5:9005]
     signal.signal(signal.SIGURG, before)
 
@@ -126,7 +127,7 @@ def test_a_map_that_was_asked_for_is_lent_and_others_lend_nothing(path: Path) ->
 
     with lend(mapped) as lent:
         assert lent is not None
-        lent.load([ByteRange(0, 10)])
+        lent.load(np.array([0]), 10)
         assert bytes(lent.memory) == BYTES
     with lend(MemorySource(BYTES)) as lent:
         assert lent is None

@@ -7,10 +7,14 @@ A source has no cursor, no lock and no pixels: any number of threads may read it
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import field
-from typing import Final, NamedTuple, Protocol, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias, TypeGuard
 
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import InvalidDicomError, SourceError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 BytesLike: TypeAlias = bytes | memoryview
 MEMORY_URL: Final = "<bytes>"
@@ -97,8 +101,8 @@ class LentMemory(Protocol):
         """All of its bytes."""
         ...
 
-    def load(self, spans: Sequence[ByteRange]) -> None:
-        """Bring bytes into memory; where that fails, it is an `OSError`."""
+    def load(self, offsets: "NDArray[np.int64]", length: int) -> None:
+        """Bring `length` bytes from each offset on into memory, or raise `OSError`."""
         ...
 
 

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import (
-    ByteRange,
     BytesLike,
     Lookahead,
     ReadableFile,
@@ -272,7 +271,7 @@ def _near_looks(file: SmallReads, places: NDArray[np.int64]) -> NDArray[np.void]
     if _WORTH_A_MAP <= last - first <= _LARGEST_MAP:
         with file.lend() as lent, suppress(OSError):  # a read will tell why
             if lent is not None:
-                lent.load([ByteRange(first, last - first)])
+                lent.load(places[:1], last - first)
                 return _every_look(lent.memory)[places[:-1]]
     looks, block = np.empty(len(places) - 1, _LOOK), bytearray(_LARGEST_BLOCK)
     every, start = _every_look(block), 0

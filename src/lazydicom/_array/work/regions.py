@@ -163,10 +163,10 @@ def _copy_stretch(
         if lent is None:
             return False
         if near:
-            lent.load([places.span(region.length)])
+            start, length = places.span(region.length)
+            lent.load(np.array([start]), length)
         else:
-            offsets = places.offsets.tolist()
-            lent.load([ByteRange(offset, region.length) for offset in offsets])
+            lent.load(places.offsets, region.length)
         _put(region, lent.memory, places, planes)
         return True
     return False

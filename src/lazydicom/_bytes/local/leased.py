@@ -8,16 +8,18 @@ of other machines a lease says nothing, so those of this one are named here.
 """
 
 import os
-from collections.abc import Sequence
 from dataclasses import field
 from functools import lru_cache
-from mmap import ACCESS_READ, PAGESIZE, mmap
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from signal import Signals
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
+from lazydicom._bytes.local.pages import load_pages
 from lazydicom._bytes.quick_dataclass import dataclass
-from lazydicom._bytes.source import ByteRange
 
 try:
     import fcntl
@@ -28,8 +30,6 @@ _FILE_SYSTEMS: Final = frozenset(
     ("ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs", "tmpfs")
 )
 _MOUNTS: Final = Path("/proc/self/mountinfo")
-_POPULATE_READ: Final = 22
-"""`MADV_POPULATE_READ` of Linux 5.14, which Python has no name for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -40,14 +40,10 @@ class LeasedMemory:
     _map: mmap | None = field(default=None, repr=False)
     """``None`` where somebody else is responsible for the memory."""
 
-    def load(self, spans: Sequence[ByteRange]) -> None:
-        """Bring bytes into memory; where that fails, it is an `OSError`."""
-        if self._map is None:
-            return
-        advise = self._map.madvise
-        for start, length in spans:
-            into_page = start % PAGESIZE
-            advise(_POPULATE_READ, start - into_page, length + into_page)
+    def load(self, offsets: NDArray[np.int64], length: int) -> None:
+        """Bring `length` bytes from each offset on into memory, or raise `OSError`."""
+        if self._map is not None:
+            load_pages(self._map, offsets, length)
 
 
 def take_lease(descriptor: int) -> bool:
