@@ -17,10 +17,10 @@ import lazydicom
 if TYPE_CHECKING:
     from pathlib import Path
 
-ONE_FRAME: Final = 9
+ONE_FRAME: Final = 8
 OPEN_IMAGE: Final = 14
 OPEN_SERIES: Final = 24
-TO_ZARR: Final = 22
+TO_ZARR: Final = 23
 
 
 def native_file(folder: Path) -> Path:
@@ -31,6 +31,7 @@ def native_file(folder: Path) -> Path:
 
 def test_a_native_frame_is_followed_through_few_files(tmp_path: Path) -> None:
     array = lazydicom.open_image(native_file(tmp_path))
+    assert array[0] is not None  # what is loaded at its first use does not count
 
     files = executed_modules(lambda: array[1])
 

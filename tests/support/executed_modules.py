@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from types import FrameType
 
 PACKAGE: Final = Path(lazydicom.__file__).parent
-MACHINERY: Final = {"_bytes/deferred.py", "_bytes/quick_dataclass.py"}
-"""The first use of a module, equality of data classes: nobody follows a call there."""
 
 
 def executed_modules(call: Callable[[], object]) -> set[str]:
@@ -38,4 +36,4 @@ def executed_modules(call: Callable[[], object]) -> set[str]:
         threading.setprofile(None)
     paths = [Path(file) for file in files]
     own = {path.relative_to(PACKAGE) for path in paths if path.is_relative_to(PACKAGE)}
-    return {path.as_posix() for path in own} - MACHINERY
+    return {path.as_posix() for path in own}

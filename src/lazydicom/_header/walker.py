@@ -13,7 +13,6 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import Lookahead
 from lazydicom._header.tags import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
 from lazydicom.errors import InvalidDicomError, LimitError, format_tag, warn
@@ -53,8 +52,7 @@ class Element(NamedTuple):
     """Length of its value, `UNDEFINED` where delimiters end it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Framing:
+class Framing(NamedTuple):
     """How tags and lengths are written."""
 
     little_endian: bool = True
