@@ -21,6 +21,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import unquote
 
+import s3_descriptions
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -82,6 +84,7 @@ class RangeServer:
         return f"http://{host}:{self.port}/{name}"
 
     def s3_options(self) -> dict[str, Any]:
+        s3_descriptions.share()
         return {
             "key": "AKIACANARY",
             "secret": "canary-secret",

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fsspec
+import s3_descriptions
 from tools import require_program, skip_outside_ci
 
 if TYPE_CHECKING:
@@ -191,6 +192,7 @@ def seaweedfs(folder: Path) -> Iterator[Place]:
 
 
 def _s3_place(port: int) -> Place:
+    s3_descriptions.share()
     options = {
         "key": "test",
         "secret": "test",
