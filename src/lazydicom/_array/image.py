@@ -388,7 +388,7 @@ class DicomImage:
 
     def _read_many(self, wanted: Sequence[int]) -> list[BytesLike]:
         try:
-            return self.reader.read(wanted)
+            return native_runs.read_briefly(self.reader, self.format, wanted)
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=wanted[0]) from None
 

@@ -4,6 +4,7 @@ Behind a network one thread fetches many runs. Near, some MiB are read by all co
 alone does not use the memory of most machines, through a file that is opened once.
 """
 
+import threading
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
@@ -11,9 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from numpy.typing import NDArray
 
 from lazydicom._bytes.deferred import deferred
+from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.ranges import MAX_BLOCK, REQUESTS
 from lazydicom._bytes.source import (
     ByteRange,
+    BytesLike,
     ByteSource,
     HoldableSource,
     SmallReads,
@@ -41,8 +44,43 @@ else:
 
 _WORTH_HELP: Final = 1 << 21
 """2 MiB take longer to read than a helper to wake."""
+_FEWEST_KEPT: Final = 1 << 17
+"""128 KiB, from which on systems take freed memory back."""
+_MOST_KEPT: Final = 1 << 23
+"""8 MiB are kept by a thread at most."""
 _PARTS: Final = 4
 """Of what several read: who wakes late finds something left."""
+
+
+def read_briefly(
+    reader: FrameReader, format_: FrameFormat, frames: Sequence[int]
+) -> list[BytesLike]:
+    """Read encoded frames that are decoded before this thread reads others.
+
+    A large native frame of a near file comes into memory that is used again. Fresh memory of
+    some MiB costs several times as much as the copy, and goes back to the system each time.
+    """
+    source, native = reader.source, format_.transfer_syntax.native
+    if len(frames) != 1 or not native or not isinstance(reader, NativeReader):
+        return reader.read(frames)
+    if reader.lends or not _is_held(source):
+        return reader.read(frames)
+    [span] = reader.spans(frames)
+    if not _FEWEST_KEPT <= span.length <= _MOST_KEPT:
+        return reader.read(frames)
+    kept = _kept()
+    memory = getattr(kept, "memory", b"")
+    if len(memory) < span.length:
+        memory = kept.memory = bytearray(span.length)
+    view = memoryview(memory)[: span.length]
+    source.read_into(span.offset, view)
+    return [view]
+
+
+@per_process
+def _kept() -> threading.local:
+    """Keep the memory of each thread."""
+    return threading.local()
 
 
 def read_neighbours(

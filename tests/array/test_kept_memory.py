@@ -1,0 +1,89 @@
+"""Memory that a thread keeps for encoded native frames never shows in what it gives."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from dicom_files import make_native
+
+import lazydicom
+from lazydicom._array.work import native_runs
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FRAMES = 7
+KINDS: dict[str, dict[str, Any]] = {
+    "planar": {
+        "samples_per_pixel": 3,
+        "planar_configuration": 1,
+        "photometric_interpretation": "RGB",
+    },
+    "converted": {
+        "samples_per_pixel": 3,
+        "planar_configuration": 0,
+        "photometric_interpretation": "YBR_FULL",
+    },
+    "bits": {"bits_allocated": 1, "bits_stored": 1},
+    "twelve": {"bits_allocated": 12, "bits_stored": 12},
+}
+
+
+def write(path: Path, kind: str) -> Path:
+    options: dict[str, Any] = {"bits_allocated": 8, **KINDS[kind]}
+    bits = options["bits_allocated"] * options.get("samples_per_pixel", 1)
+    length = -(-FRAMES * 10 * 12 * bits // 8)
+    noise = np.random.default_rng(3).integers(0, 256, length + length % 2, np.uint8)
+    path.write_bytes(
+        make_native(
+            pixel_bytes=noise.tobytes(),
+            number_of_frames=FRAMES,
+            rows=10,
+            columns=12,
+            **options,
+        )
+    )
+    return path
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(native_runs, "_FEWEST_KEPT", 1)
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("kind", KINDS)
+def test_frames_that_were_given_stay_as_they_are(tmp_path: Path, kind: str) -> None:
+    path = write(tmp_path / "a.dcm", kind)
+    array, memory = lazydicom.open_image(path), lazydicom.open_image(path.read_bytes())
+    expected = np.asarray(memory)
+
+    frames = [array[k] for k in range(FRAMES)]
+    encoded = [array.images[0].encoded_frame(k) for k in range(FRAMES)]
+
+    assert np.array_equal(np.stack(frames), expected)
+    assert encoded == [memory.images[0].encoded_frame(k) for k in range(FRAMES)]
+    assert np.array_equal(array[::-1], expected[::-1])
+    assert np.array_equal(array[[5, 0, 5], 2:7], expected[[5, 0, 5], 2:7])
+    assert np.array_equal(np.stack(list(array)), expected)
+
+
+@pytest.mark.usefixtures("few")
+@pytest.mark.parametrize("kind", KINDS)
+def test_threads_and_files_do_not_mix(tmp_path: Path, kind: str) -> None:
+    other = "planar" if kind != "planar" else "converted"
+    arrays = [
+        lazydicom.open_image(write(tmp_path / f"{one}.dcm", one))
+        for one in (kind, other)
+    ]
+    expected = [[one[k] for k in range(FRAMES)] for one in arrays]
+    places = [(which, k) for k in range(FRAMES) for which in (0, 1)] * 20
+
+    with ThreadPoolExecutor(6) as pool:
+        frames = list(pool.map(lambda place: arrays[place[0]][place[1]], places))
+
+    for (which, k), frame in zip(places, frames, strict=True):
+        assert np.array_equal(frame, expected[which][k])
