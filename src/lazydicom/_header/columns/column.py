@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._header.attributes import TEXT
-from lazydicom._header.values import Values, decode_values
+from lazydicom._header.values import Values, decode_values, is_shared
 from lazydicom.errors import LimitError
 
 Columns: TypeAlias = dict[str, NDArray[Any]]
@@ -138,6 +138,10 @@ def _stack(
 ) -> NDArray[Any]:
     """Return one column of pieces, at least one of which is there."""
     known = [piece for piece in pieces if piece is not None]
+    if len(known) == len(pieces) and all(_is_one_row(piece) for piece in known):
+        first = known[0]
+        if all(len(piece) and _is_same(piece[:1], first[:1]) for piece in known):
+            return np.broadcast_to(first[:1], (sum(counts), *first.shape[1:]))
     if known[0].ndim == 1:
         column = np.full(sum(counts), "", np.result_type(*known))
     else:
@@ -162,12 +166,21 @@ def with_shared(columns: Columns) -> Columns:
 
 
 def _shared(column: NDArray[Any]) -> NDArray[Any]:
-    if len(column) < 2 or column.dtype.kind not in "fU" or column.strides[0] == 0:
+    if len(column) < 2 or column.dtype.kind not in "fU" or is_shared(column):
         return column
     first, last = column[:1], column[-1:]
     if not _equal(first, last).all() or not _equal(column, first).all():
         return column
     return np.broadcast_to(first.copy(), column.shape)
+
+
+def _is_one_row(column: NDArray[Any]) -> bool:
+    return len(column) == 1 or is_shared(column)
+
+
+def _is_same(one: NDArray[Any], two: NDArray[Any]) -> bool:
+    alike = one.shape == two.shape and one.dtype.kind == two.dtype.kind
+    return alike and bool(_equal(one, two).all())
 
 
 def _equal(one: NDArray[Any], two: NDArray[Any]) -> NDArray[np.bool_]:

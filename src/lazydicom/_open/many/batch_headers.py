@@ -28,6 +28,7 @@ from lazydicom._header.columns.column import (
     lookaheads,
     read_column,
     unreadable,
+    with_shared,
 )
 from lazydicom._header.columns.instances import INSTANCE_ATTRIBUTES
 from lazydicom._header.columns.layout import (
@@ -279,7 +280,8 @@ def _open_rows(
         holds = float(first.image.header.elements.holds(tag))
         instances[name] = np.full((len(rows), 1), holds)
     images = list(_images(first, heads, places, rows))
-    return HeaderBatch(images, frames, instances, (rows + start).tolist())
+    which = (rows + start).tolist()
+    return HeaderBatch(images, with_shared(frames), with_shared(instances), which)
 
 
 def _columns(
