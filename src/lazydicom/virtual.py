@@ -91,12 +91,11 @@ class ObjectSource:
     url: str
     store: Any
     path: str
-    object_size: int
-    version: str
+    version: Version
 
     def size(self) -> int:
         """Length in bytes."""
-        return self.object_size
+        return self.version.size
 
     def read(self, span: ByteRange) -> BytesLike:
         """Fetch `span`."""
@@ -138,10 +137,6 @@ class ObjectSource:
         """Nothing to lend: the bytes are elsewhere."""
         return nullcontext(None)
 
-    def identity(self) -> tuple[object, ...]:
-        """URL, size and version."""
-        return (self.url, Version(self.object_size, self.version))
-
 
 def _open_object(url: str, store: Any, path: str) -> ByteSource:  # noqa: ANN401 (any store)
     try:
@@ -149,8 +144,8 @@ def _open_object(url: str, store: Any, path: str) -> ByteSource:  # noqa: ANN401
     except _obstore_errors() as error:
         message = f"Could not open: {type(error).__name__}"
         raise SourceError(message, url=url) from None
-    version = facts["e_tag"] or str(facts["last_modified"])
-    return ObjectSource(url, store, path, facts["size"], version)
+    tag = facts["e_tag"] or str(facts["last_modified"])
+    return ObjectSource(url, store, path, Version(facts["size"], tag))
 
 
 def _obstore_errors() -> tuple[type[Exception], ...]:

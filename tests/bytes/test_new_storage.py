@@ -14,6 +14,7 @@ from pydicom.data import get_testdata_file
 import lazydicom
 from lazydicom._bytes import open as opening
 from lazydicom._bytes.file_object import OBJECTS
+from lazydicom._bytes.location import Version
 from lazydicom._bytes.source import ByteRange, check_span
 from lazydicom.errors import SourceError
 
@@ -61,8 +62,9 @@ class ToySource:
     def mapped(self) -> AbstractContextManager[memoryview | None]:
         return nullcontext(None)
 
-    def identity(self) -> tuple[object, ...]:
-        return (self.url, id(self.toy))
+    @property
+    def version(self) -> Version:
+        return Version(self.toy.size, id(self.toy))
 
 
 def is_toy(value: object) -> bool:

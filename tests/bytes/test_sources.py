@@ -127,7 +127,7 @@ def test_a_pickled_source_is_the_same(source: ByteSource) -> None:
     again = pickle.loads(pickle.dumps(source))
 
     assert (again.url, again.size()) == (source.url, source.size())
-    assert again.identity() == source.identity()
+    assert again.version == source.version
     assert bytes(again.read(ByteRange(500, 50))) == DATA[500:550]
 
 
@@ -172,16 +172,16 @@ def test_many_threads_read_at_once(source: ByteSource) -> None:
     assert blocks == [DATA[offset : offset + 1000] for offset in offsets]
 
 
-def test_identity_tells_versions_apart(
+def test_versions_are_told_apart(
     make: Callable[[Path, bytes], ByteSource], tmp_path: Path
 ) -> None:
     first = make(tmp_path, DATA)
-    identity = first.identity()
+    version = first.version
 
     second = make(tmp_path, DATA[::-1] + b"more")
 
-    assert second.identity() != identity
-    assert hash(second.identity()) != hash(identity)
+    assert second.version != version
+    assert hash(second.version) != hash(version)
 
 
 @pytest.mark.parametrize("kind", sorted(MAKERS.keys() - {"inflated"}))

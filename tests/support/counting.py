@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pytest
 
     from lazydicom import DicomArray
+    from lazydicom._bytes.location import Version
     from lazydicom._bytes.source import BytesLike, ByteSource
 
 
@@ -53,8 +54,9 @@ class CountingSource:
     def mapped(self) -> AbstractContextManager[memoryview | None]:
         return nullcontext(None)
 
-    def identity(self) -> tuple[object, ...]:
-        return self.source.identity()
+    @property
+    def version(self) -> Version:
+        return self.source.version
 
 
 def open_counted(

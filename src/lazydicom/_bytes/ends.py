@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import field
 from typing import Any, Final, NamedTuple
 
+from lazydicom._bytes.location import Version
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import read_many
 from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource, is_distant
@@ -65,6 +66,11 @@ class ComparedSource:
         """Name of the file."""
         return self.file.url
 
+    @property
+    def version(self) -> Version:
+        """That of the file."""
+        return self.file.version
+
     def size(self) -> int:
         """Length of the file in bytes."""
         return self.file.size()
@@ -85,10 +91,6 @@ class ComparedSource:
         """Lend what the file lends."""
         self._compared([])
         return self.file.mapped()
-
-    def identity(self) -> tuple[object, ...]:
-        """Name this version of the file."""
-        return self.file.identity()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (a method of the file)
         """Do what this file can do besides, and some cannot."""

@@ -66,10 +66,6 @@ class FileObjectSource:
         """Lend nothing."""
         return nullcontext(None)
 
-    def identity(self) -> tuple[object, ...]:
-        """Name, and a number of this object."""
-        return (self.url, self.version)
-
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by value: a cursor does not travel."""
         data = self.read(ByteRange(0, self.size()))

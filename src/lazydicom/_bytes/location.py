@@ -11,9 +11,10 @@ from dataclasses import field
 from typing import BinaryIO, Final, Literal, NamedTuple, TypeAlias
 
 from lazydicom._bytes.quick_dataclass import dataclass
-from lazydicom._bytes.source import MEMORY_URL
 from lazydicom.errors import InvalidDicomError, MissingSourceError
 
+MEMORY_URL: Final = "<bytes>"
+"""What stands for the name of a file in errors."""
 Url: TypeAlias = str | os.PathLike[str] | bytes | bytearray | memoryview | BinaryIO
 URL_TYPES: Final = (str, os.PathLike, bytes, bytearray, memoryview)
 Archive: TypeAlias = Literal["zip", "tar"]
@@ -200,6 +201,8 @@ class Version:
     """Generation or entity tag, time of the last change (ns); may be empty."""
     node: Node | None = field(default=None, repr=False)
     """Of a local file. Not shown, since an export may go on on another machine."""
+    part: tuple[int | str, ...] = ()
+    """What of the file: offset and length of a member; nothing where it is all of it."""
 
 
 def version_for(version: Version, on_change: OnChange) -> Version:

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import field
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, TypeAlias, TypeGuard
 
+from lazydicom._bytes.location import MEMORY_URL, Version
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import InvalidDicomError, SourceError
 
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 BytesLike: TypeAlias = bytes | memoryview
-MEMORY_URL: Final = "<bytes>"
-"""What stands for the name of a file in errors."""
 FIRST_BLOCK: Final = 1 << 16
 """64 KiB hold the header of most files; opening fetches them before it knows anything."""
 MINIMUM_RATE: Final = 1 << 10
@@ -59,6 +58,11 @@ class ByteSource(Protocol):
         """Name of the file, as it was given."""
         ...
 
+    @property
+    def version(self) -> Version:
+        """What only this version of the file has: it tells whether it is still the same."""
+        ...
+
     def size(self) -> int:
         """Length of the file in bytes, as it was when the file was opened."""
         ...
@@ -73,10 +77,6 @@ class ByteSource(Protocol):
 
     def mapped(self) -> AbstractContextManager[memoryview | None]:
         """Lend the whole file as memory, ``None`` where bytes must be fetched."""
-        ...
-
-    def identity(self) -> tuple[object, ...]:
-        """Return what only this version of the file has: name, size, mtime or etag."""
         ...
 
 
@@ -127,6 +127,14 @@ class MemorySource:
     data: BytesLike = field(repr=False)
     url: str = MEMORY_URL
 
+    @property
+    def version(self) -> Version:
+        """A hash of the bytes, as an entity tag is: memory has no other."""
+        from hashlib import blake2b  # deferred: OpenSSL costs 5 ms of import
+
+        digest = blake2b(self.data, digest_size=16).hexdigest()
+        return Version(len(self.data), f'"{digest}"')
+
     def size(self) -> int:
         """Length in bytes."""
         return len(self.data)
@@ -143,12 +151,6 @@ class MemorySource:
     def mapped(self) -> AbstractContextManager[memoryview | None]:
         """Lend the bytes themselves."""
         return nullcontext(memoryview(self.data))
-
-    def identity(self) -> tuple[object, ...]:
-        """Hash the bytes: memory has no other name."""
-        from hashlib import blake2b  # deferred: OpenSSL costs 5 ms of import
-
-        return (self.url, blake2b(self.data, digest_size=16).hexdigest())
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by value; a view of larger memory becomes bytes."""
@@ -341,6 +343,11 @@ class KeptSource:
         """Name of the file."""
         return self.source.url
 
+    @property
+    def version(self) -> Version:
+        """That of the file."""
+        return self.source.version
+
     def size(self) -> int:
         """Return the length of the file."""
         return self.source.size()
@@ -360,10 +367,6 @@ class KeptSource:
     def mapped(self) -> AbstractContextManager[memoryview | None]:
         """Lend the file as memory."""
         return self.source.mapped()
-
-    def identity(self) -> tuple[object, ...]:
-        """Return that of the file."""
-        return self.source.identity()
 
 
 @contextmanager

@@ -99,7 +99,7 @@ class FragmentReader:
 
     def version(self) -> tuple[object, ...]:
         """Return what tells this version of the file from any other."""
-        return self.source.identity()
+        return (self.url, self.source.version)
 
     def spans(self, frames: Sequence[int]) -> list[ByteRange]:
         """Return the byte ranges of some frames, item headers included."""

@@ -172,7 +172,7 @@ class PartialReader:
 
     def version(self) -> tuple[object, ...]:
         """Return what tells this version of the file from any other."""
-        return self._header.source.identity()
+        return (self.url, self._header.source.version)
 
     def known(self) -> int:
         """Return how many frames can be read without looking for others first."""

@@ -7,10 +7,12 @@ for what the last one lacks.
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from typing import Final, Literal, TypeAlias
 
 import numpy as np
 
+from lazydicom._bytes.location import Version
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import read_many
 from lazydicom._bytes.source import (
@@ -255,6 +257,12 @@ class PaddedSource:
         """Name of the file."""
         return self.file.url
 
+    @property
+    def version(self) -> Version:
+        """That of the file, and this padding."""
+        file = self.file.version
+        return replace(file, part=(*file.part, self.begin, self.pattern.hex()))
+
     def size(self) -> int:
         """Length in bytes, padding included."""
         return self.stop
@@ -278,7 +286,3 @@ class PaddedSource:
     def mapped(self) -> AbstractContextManager[memoryview | None]:
         """Lend nothing."""
         return nullcontext(None)
-
-    def identity(self) -> tuple[object, ...]:
-        """Return what tells this version of the file, and this padding, from any other."""
-        return (*self.file.identity(), self.begin, self.pattern)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.containers.inflate import InflatedSource
 from lazydicom._bytes.ends import Ends, compare_ends, read_ends
-from lazydicom._bytes.location import ANY, Node, Version, is_here, is_of_content
+from lazydicom._bytes.location import ANY, Node, is_here, is_of_content
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import ByteSource
 from lazydicom._decode.format import FrameFormat
@@ -142,11 +142,8 @@ def has_version(source: ByteSource) -> bool:
 
 def _positions(source: ByteSource) -> Iterator[int | str]:
     """Yield what tells versions apart wherever the file is, and places in it."""
-    for one in source.identity()[1:]:
-        if isinstance(one, Version):
-            yield from (one.size, one.tag)
-        elif isinstance(one, int | str):
-            yield one
+    version = source.version
+    yield from (version.size, version.tag, *version.part)
 
 
 def version_of(source: ByteSource) -> tuple[int | str, ...]:
@@ -186,15 +183,10 @@ def _is_equal(now: int | str, then: int | str) -> bool:
 
 def _node_of(source: ByteSource) -> Node | None:
     """Return what this machine knows of a local file, with a hash of the machine's name."""
-    version = _version_in(source)
-    if version is None or version.node is None or not is_here(version.node):
+    node = source.version.node
+    if node is None or not is_here(node):
         return None
-    return version.node._replace(machine=hash_name(version.node.machine))
-
-
-def _version_in(source: ByteSource) -> Version | None:
-    versions = (one for one in source.identity() if isinstance(one, Version))
-    return next(versions, None)
+    return node._replace(machine=hash_name(node.machine))
 
 
 def saved_reader(saved: IndexRecord, source: ByteSource, *, lends: bool) -> FrameReader:
@@ -203,11 +195,11 @@ def saved_reader(saved: IndexRecord, source: ByteSource, *, lends: bool) -> Fram
     Where neither inode nor entity tag tell that the file is the one that was indexed, its
     bytes do, when the first of them are read.
     """
-    version = _version_in(source)
+    version = source.version
     proven = saved.node is not None and saved.node == _node_of(source)
     if saved.transfer_syntax.deflated:
         source = InflatedSource(source, saved.start)
-    if version is not None and not is_of_content(version):
+    if not is_of_content(version):
         source = compare_ends(source, saved.ends, proven=proven)
     if saved.items is None:
         return NativeReader(source, saved.index, lends=lends)

@@ -16,6 +16,7 @@ from weakref import WeakValueDictionary
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.containers.spill import Spill, write_spill
 from lazydicom._bytes.local.source import open_to_read, read_into
+from lazydicom._bytes.location import Version
 from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import MAX_BLOCK
@@ -67,6 +68,11 @@ class InflatedSource:
         """Name of the deflated file."""
         return self.deflated.url
 
+    @property
+    def version(self) -> Version:
+        """That of the deflated file."""
+        return self.deflated.version
+
     def size(self) -> int:
         """Length in bytes once inflated."""
         return self._spill.size
@@ -96,10 +102,6 @@ class InflatedSource:
     def mapped(self) -> AbstractContextManager[memoryview | None]:
         """Nothing to lend: the walker reads the spill by blocks."""
         return nullcontext(None)
-
-    def identity(self) -> tuple[object, ...]:
-        """Name this version of the deflated file."""
-        return self.deflated.identity()
 
     def _open(self) -> int:
         try:
@@ -140,7 +142,8 @@ class _Spills:
 
     def find(self, source: InflatedSource) -> Spill:
         """Return the spill of a source, inflated now if nobody else reads it."""
-        key = (*source.identity(), source.start, source.checksum, source.packing)
+        file = (source.url, source.version)
+        key = (*file, source.start, source.checksum, source.packing)
         with self._lock:
             inflating = self._inflating.setdefault(key, threading.Lock())
         try:

@@ -2,8 +2,9 @@
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import field
+from dataclasses import field, replace
 
+from lazydicom._bytes.location import Version
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import read_many
 from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource, check_span
@@ -19,6 +20,12 @@ class SliceSource:
     url: str
     first_block: list[BytesLike] = field(default_factory=list)
     """What opening fetched, until somebody reads it; it does not travel."""
+
+    @property
+    def version(self) -> Version:
+        """That of the file around it, and the place in it."""
+        whole = self.whole.version
+        return replace(whole, part=(*whole.part, self.start, self.length))
 
     def size(self) -> int:
         """Length of the part in bytes."""
@@ -48,10 +55,6 @@ class SliceSource:
     def mapped(self) -> AbstractContextManager[memoryview | None]:
         """Lend nothing."""
         return nullcontext(None)
-
-    def identity(self) -> tuple[object, ...]:
-        """Name this version of the file around it, and the place in it."""
-        return (*self.whole.identity(), self.start, self.length)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by place."""

@@ -156,7 +156,7 @@ class _Directories:
         self._kept: OrderedDict[object, list[zipfile.ZipInfo]] = OrderedDict()
 
     def find(self, whole: ByteSource) -> list[zipfile.ZipInfo]:
-        key = whole.identity()
+        key = (whole.url, whole.version)
         with self._lock:
             infos = self._kept.get(key)
         if infos is None:

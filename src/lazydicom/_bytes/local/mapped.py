@@ -8,6 +8,7 @@ from dataclasses import field
 
 from lazydicom._bytes.local.leased import LeasedMemory
 from lazydicom._bytes.local.source import HeldFile, LocalSource
+from lazydicom._bytes.location import Version
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import ByteRange, BytesLike, check_span
 from lazydicom.errors import source_error
@@ -27,6 +28,11 @@ class MappedSource:
     def url(self) -> str:
         """The path."""
         return self.file.path
+
+    @property
+    def version(self) -> Version:
+        """That of the file."""
+        return self.file.version
 
     def size(self) -> int:
         """Length of the file in bytes."""
@@ -65,10 +71,6 @@ class MappedSource:
         """Lend the map; whoever asked for it is responsible for the file."""
         with self.mapped() as memory:
             yield None if memory is None else LeasedMemory(memory)
-
-    def identity(self) -> tuple[object, ...]:
-        """Path and version."""
-        return self.file.identity()
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by name: the map is made anew."""

@@ -159,10 +159,6 @@ class LocalSource:
         """Raise `SourceChangedError` where an open file is another one than at first."""
         self._check_unchanged(os.fstat(descriptor), missing)
 
-    def identity(self) -> tuple[object, ...]:
-        """Path and version."""
-        return (self.path, self.version)
-
     def check_unchanged(self) -> None:
         """Raise `SourceChangedError` where the file is another one by now."""
         try:

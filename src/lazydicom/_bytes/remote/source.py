@@ -100,10 +100,6 @@ class RemoteSource:
         """Nothing to lend: the bytes are elsewhere."""
         return nullcontext(None)
 
-    def identity(self) -> tuple[object, ...]:
-        """URL and version."""
-        return (self.url, self.version)
-
     def _fill(self, blocks: Sequence[tuple[ByteRange, memoryview]]) -> None:
         client = remote_client(
             self.place, self.storage_options, minimum_rate=self.minimum_rate
