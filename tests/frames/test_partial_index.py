@@ -19,13 +19,13 @@ from lazydicom._bytes.source import MemorySource
 from lazydicom._frames import partial_index as _partial_index
 from lazydicom._frames.fragment_reader import FragmentReader, open_fragments
 from lazydicom._frames.fragments import FragmentArea
-from lazydicom._frames.index import FrameIndex
+from lazydicom._frames.index import FrameIndex, FrameReader
 from lazydicom._frames.partial_reader import (
     PartialReader,
     PartialTable,
     open_partial,
 )
-from lazydicom._frames.reader import FrameReader, frame_index, read_frame
+from lazydicom._frames.reader import frame_index, read_frame
 from lazydicom._header.header import Header, read_header
 from lazydicom.errors import InvalidDicomError, LazyDicomError, LazyDicomWarning
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 ONE_FRAME: Final = 8
 OPEN_IMAGE: Final = 14
 OPEN_SERIES: Final = 24
-TO_ZARR: Final = 23
+TO_ZARR: Final = 20
 
 
 def native_file(folder: Path) -> Path:

@@ -39,7 +39,7 @@ from lazydicom._bytes.cached import cached
 from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._decode.format import memory_for
-from lazydicom._frames.reader import is_distant
+from lazydicom._frames.index import is_distant
 from lazydicom.errors import UnsupportedError
 
 if TYPE_CHECKING:

@@ -18,6 +18,7 @@ from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._bytes.source import is_distant
 from lazydicom._decode.native import Region, region_of
+from lazydicom._frames.index import is_distant as reader_is_distant
 from lazydicom.errors import InvalidDicomError
 
 if TYPE_CHECKING:
@@ -214,8 +215,7 @@ def _is_one_run(row: ImageRow, numbers: NDArray[np.int64]) -> bool:
         return True
     first = int(numbers[0])
     image, own = row.of(first)
-    source = image.reader.source
-    if not image.format.in_place or source is None or is_distant(source):
+    if not image.format.in_place or reader_is_distant(image.reader):
         return False
     if count > min(image.frames_per_read, len(image) - own):
         return False

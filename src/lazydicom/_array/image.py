@@ -17,17 +17,14 @@ from lazydicom._bytes.ranges import together as spans_together
 from lazydicom._bytes.source import ByteRange, BytesLike
 from lazydicom._decode.format import FrameFormat, memory_for
 from lazydicom._decode.native import frame_of_bits
-from lazydicom._frames.index import FrameIndex, NativeReader, frame_runs
-from lazydicom._frames.reader import (
+from lazydicom._frames import reader as readers
+from lazydicom._frames.index import (
+    FrameIndex,
     FrameReader,
-    batches,
-    frame_index,
+    NativeReader,
+    frame_runs,
     is_distant,
-    is_indexed,
     is_lending,
-    read_frame,
-    stream,
-    together,
 )
 from lazydicom._header.header import Header
 from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url, warn
@@ -117,7 +114,7 @@ class DicomImage:
         UnsupportedError
             If the frames are no byte ranges of a file.
         """
-        index = frame_index(self.reader)
+        index = readers.frame_index(self.reader)
         if index is None:
             raise UnsupportedError("Frames have no byte offsets here", url=self.url)
         return index
@@ -156,7 +153,7 @@ class DicomImage:
     def _frame(self, number: int) -> NDArray[Any]:
         pixel = self.format.pixel
         if self.format.as_stored and is_lending(self.reader):
-            data = np.frombuffer(read_frame(self.reader, number), pixel.dtype)
+            data = np.frombuffer(readers.read_frame(self.reader, number), pixel.dtype)
             return data.reshape(pixel.frame_shape)
         if self.format.is_bits:
             return frame_of_bits(self._read_many([number])[0], number, pixel)
@@ -167,11 +164,11 @@ class DicomImage:
 
     def reads_alone(self, number: int) -> bool:
         """Return whether reading a frame takes no more than its own bytes."""
-        return is_indexed(self.reader, number)
+        return readers.is_indexed(self.reader, number)
 
     def encoded_frame(self, number: int) -> bytes:
         """Read the bytes of one frame as they are stored; native: those it touches."""
-        return bytes(read_frame(self.reader, number))
+        return bytes(readers.read_frame(self.reader, number))
 
     def decode_into(self, number: int, out: NDArray[Any]) -> None:
         """Read and decode one frame into `out`, C-contiguous, of the frame's shape."""
@@ -297,7 +294,7 @@ class DicomImage:
 
     def _together(self, numbers: Sequence[int]) -> list[list[int]]:
         frame_nbytes = self.format.pixel.frame_nbytes
-        return together(self.reader, numbers, frame_nbytes=frame_nbytes)
+        return readers.together(self.reader, numbers, frame_nbytes=frame_nbytes)
 
     @property
     def frames_per_read(self) -> int:
@@ -309,7 +306,7 @@ class DicomImage:
     ) -> Iterator["parallel.Fetch"]:
         """Return the fetches of frames; `use(i, data)` gets the encoded `numbers[i]`."""
         streaming = range(0)
-        streamed = stream(self.reader, numbers)
+        streamed = readers.stream(self.reader, numbers)
         if streamed is not None:
             rows_of = places_of(numbers)
             for read in streamed.reads():
@@ -317,7 +314,7 @@ class DicomImage:
             streaming = streamed.given()
         left = [row for row, number in enumerate(numbers) if number not in streaming]
         wanted, size = [numbers[row] for row in left], self.format.pixel.frame_nbytes
-        groups = batches(self.reader, wanted, frame_nbytes=size) if left else ()
+        groups = readers.batches(self.reader, wanted, frame_nbytes=size) if left else ()
         for places, nbytes in groups:
             rows = [left[place] for place in places]
             yield parallel.Fetch(partial(self._fetch, numbers, rows, use), nbytes)

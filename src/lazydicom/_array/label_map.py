@@ -20,7 +20,7 @@ from lazydicom._array.work.plan import ReadPlan, sum_plans
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import REQUESTS
-from lazydicom._frames.reader import is_distant
+from lazydicom._frames.index import is_distant
 from lazydicom.errors import InvalidDicomError
 
 OnOverlap: TypeAlias = Literal["error", "first", "last"]

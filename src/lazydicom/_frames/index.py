@@ -1,4 +1,4 @@
-"""Where every frame lies: offset and length in bytes (PS3.5 section 8.1.1, annex A.4).
+"""Where every frame lies, and what reads it (PS3.5 section 8.1.1, annex A.4).
 
 Native frames are a start and a stride, so they are indexed and read here; encapsulated ones
 are a column of edges, which others find. Columns of native offsets are made where somebody
@@ -8,7 +8,7 @@ asks for them: a header may declare a thousand million frames.
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -247,6 +247,36 @@ def native_index(
     return index_native(header.pixel_data.offset, frames, bits, 8 * unit)
 
 
+class FrameReader(Protocol):
+    """Gives encoded frames, wherever they come from."""
+
+    @property
+    def url(self) -> str:
+        """Name of the instance."""
+        ...
+
+    @property
+    def source(self) -> ByteSource | None:
+        """The file, ``None`` where a server gives frames by their number."""
+        ...
+
+    def __len__(self) -> int:
+        """Return the number of frames."""
+        ...
+
+    def version(self) -> tuple[object, ...]:
+        """Return what tells this version of the instance from any other."""
+        ...
+
+    def spans(self, frames: Sequence[int]) -> list[ByteRange] | None:
+        """Return the byte range of each frame, ``None`` where there are no such."""
+        ...
+
+    def read(self, frames: Sequence[int]) -> list[BytesLike]:
+        """Read encoded frames, neighbours together."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class NativeReader:
     """Frames as byte ranges of one file."""
@@ -281,6 +311,17 @@ class NativeReader:
 def native_reader(reader: object) -> NativeReader | None:
     """Return the reader of native frames of a file, ``None`` of others."""
     return reader if isinstance(reader, NativeReader) else None
+
+
+def is_distant(reader: FrameReader) -> bool:
+    """Return whether a read waits for a round trip, so that reads are made together."""
+    source = reader.source
+    return source is None or hasattr(source, "read_many")  # as a `DistantSource`
+
+
+def is_lending(reader: object) -> bool:
+    """Return whether reads are views of the file that stay valid."""
+    return isinstance(reader, NativeReader) and reader.lends
 
 
 def with_padding(format_: FrameFormat, index: FrameIndex | None) -> FrameFormat:

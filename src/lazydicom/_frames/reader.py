@@ -1,17 +1,17 @@
-"""Reading the encoded bytes of frames: what every reader does, and what follows from that.
+"""Reading the encoded bytes of frames, whichever reader gives them.
 
-A reader knows where frames lie and gives their bytes; which of them are read together, and
-whether a read waits for a network, follows from the spans and from the source.
+A reader knows where frames lie and gives their bytes; which of them are read together follows
+from the spans and from the source.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lazydicom._bytes import ranges
 from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.ranges import BATCH, MAX_BLOCK
-from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource
-from lazydicom._frames.index import FrameIndex, NativeReader
+from lazydicom._bytes.source import BytesLike
+from lazydicom._frames.index import FrameIndex, FrameReader, NativeReader
 
 if TYPE_CHECKING:
     from lazydicom._frames import fragment_reader as fragments
@@ -28,72 +28,9 @@ _FRAMES_PER_REQUEST: Final = 64
 """Frames of a server that one request asks for: their numbers stand in its URL."""
 
 
-class FrameReader(Protocol):
-    """Gives encoded frames, wherever they come from."""
-
-    @property
-    def url(self) -> str:
-        """Name of the instance."""
-        ...
-
-    @property
-    def source(self) -> ByteSource | None:
-        """The file, ``None`` where a server gives frames by their number."""
-        ...
-
-    def __len__(self) -> int:
-        """Return the number of frames."""
-        ...
-
-    def version(self) -> tuple[object, ...]:
-        """Return what tells this version of the instance from any other."""
-        ...
-
-    def spans(self, frames: Sequence[int]) -> list[ByteRange] | None:
-        """Return the byte range of each frame, ``None`` where there are no such."""
-        ...
-
-    def read(self, frames: Sequence[int]) -> list[BytesLike]:
-        """Read encoded frames, neighbours together."""
-        ...
-
-
 def read_frame(reader: FrameReader, frame: int) -> BytesLike:
     """Read one encoded frame."""
     return reader.read((frame,))[0]
-
-
-def read_native(reader: FrameReader, frames: range, out: memoryview) -> None:
-    """Read native frames that follow each other into `out`."""
-    if isinstance(reader, NativeReader) and 0 <= frames.start < reader.index.frames:
-        offset = reader.index.span(frames.start).offset
-        reader.source.read_into(offset, out)
-        return
-    spans = reader.spans(frames[:1])
-    if spans is not None and reader.source is not None:
-        reader.source.read_into(spans[0].offset, out)
-    else:
-        out[:] = b"".join(reader.read(frames))
-
-
-def read_native_runs(
-    reader: NativeReader, runs: Sequence[tuple[int, memoryview]]
-) -> None:
-    """Read native frames from some numbers on, each run into its memory, requests at once."""
-    spans = reader.spans([first for first, _ in runs])
-    places = [(span.offset, out) for span, (_, out) in zip(spans, runs, strict=True)]
-    ranges.read_many_into(reader.source, places)
-
-
-def is_distant(reader: FrameReader) -> bool:
-    """Return whether a read waits for a round trip, so that reads are made together."""
-    source = reader.source
-    return source is None or hasattr(source, "read_many")  # as a `DistantSource`
-
-
-def is_lending(reader: FrameReader) -> bool:
-    """Return whether reads are views of the file that stay valid."""
-    return isinstance(reader, NativeReader) and reader.lends
 
 
 def together(

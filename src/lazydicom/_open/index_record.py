@@ -22,12 +22,13 @@ from lazydicom._frames.fragment_reader import FragmentReader
 from lazydicom._frames.fragments import FragmentArea
 from lazydicom._frames.index import (
     FrameIndex,
+    FrameReader,
     NativeReader,
     NativeStride,
     index_edges,
     index_native,
 )
-from lazydicom._frames.reader import FrameReader, fragment_reader, frame_index
+from lazydicom._frames.reader import fragment_reader, frame_index
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import PIXEL_TAGS, ImagePixel, make_image_pixel
 from lazydicom._header.transfer_syntax import TRANSFER_SYNTAXES, TransferSyntax

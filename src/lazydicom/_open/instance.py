@@ -27,8 +27,7 @@ from lazydicom._decode.format import (
     check_color,
     too_large,
 )
-from lazydicom._frames.index import open_native, with_padding
-from lazydicom._frames.reader import FrameReader
+from lazydicom._frames.index import FrameReader, open_native, with_padding
 from lazydicom._frames.tolerance import FramePadding, OnExtraFrames, Tolerance
 from lazydicom._header.header import Header
 from lazydicom._header.image_pixel import IMAGE_PIXEL_TAGS, ImagePixel, make_image_pixel

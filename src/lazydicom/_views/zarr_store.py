@@ -22,7 +22,7 @@ from zarr.buffer import default_buffer_prototype
 from lazydicom._array.lazy_array import LazyArray, check_lazy
 from lazydicom._array.work.cores import default_threads
 from lazydicom._bytes.per_process import per_process
-from lazydicom._frames.reader import is_distant
+from lazydicom._frames.index import is_distant
 from lazydicom._views.zarr_metadata import (
     check_name,
     chunk_lengths,

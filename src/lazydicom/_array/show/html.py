@@ -10,7 +10,7 @@ from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.image import DicomImage
 from lazydicom._array.show.picture import encode_png, is_inverted, thumbnail
 from lazydicom._array.work.plan import ReadPlan, print_size
-from lazydicom._frames.reader import is_distant
+from lazydicom._frames.index import is_distant
 from lazydicom.errors import LazyDicomError, redact_url
 
 _PLANE: Final = ("y", "x")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.per_process import per_process
-from lazydicom._bytes.ranges import MAX_BLOCK, REQUESTS
+from lazydicom._bytes.ranges import MAX_BLOCK, REQUESTS, read_many_into
 from lazydicom._bytes.source import (
     ByteRange,
     BytesLike,
@@ -25,13 +25,8 @@ from lazydicom._bytes.source import (
 )
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import finish_in_place
-from lazydicom._frames.index import NativeReader
-from lazydicom._frames.reader import (
-    FrameReader,
-    read_native,
-    read_native_runs,
-    together,
-)
+from lazydicom._frames.index import FrameReader, NativeReader
+from lazydicom._frames.reader import together
 from lazydicom.errors import LazyDicomError
 
 if TYPE_CHECKING:
@@ -96,7 +91,7 @@ def read_neighbours(
     try:
         if threads == 1 or out.nbytes < _WORTH_HELP or not _is_held(source):
             frames = range(first, first + len(out))
-            read_native(reader, frames, out.data.cast("B"))
+            _read_native(reader, frames, out.data.cast("B"))
             finish_in_place(out, format_)
             return
         spans = reader.spans([first])
@@ -104,6 +99,19 @@ def read_neighbours(
         _read_by_all(source, spans[0].offset, out, format_, threads=threads)
     except LazyDicomError as error:
         raise error.locate(url=reader.url, frame=first) from None
+
+
+def _read_native(reader: FrameReader, frames: range, out: memoryview) -> None:
+    """Read native frames that follow each other into `out`."""
+    if isinstance(reader, NativeReader) and 0 <= frames.start < reader.index.frames:
+        offset = reader.index.span(frames.start).offset
+        reader.source.read_into(offset, out)
+        return
+    spans = reader.spans(frames[:1])
+    if spans is not None and reader.source is not None:
+        reader.source.read_into(spans[0].offset, out)
+    else:
+        out[:] = b"".join(reader.read(frames))
 
 
 def _is_held(source: ByteSource | None) -> TypeGuard[HoldableSource]:
@@ -178,13 +186,24 @@ def _fetch(
     reader: NativeReader, format_: FrameFormat, runs: Sequence[tuple[int, NDArray[Any]]]
 ) -> "list[Job]":
     try:
-        read_native_runs(reader, [(first, part.data.cast("B")) for first, part in runs])
+        _read_native_runs(
+            reader, [(first, part.data.cast("B")) for first, part in runs]
+        )
         for _, part in runs:
             finish_in_place(part, format_)
     except LazyDicomError as error:
         frame = _frame_at(reader, [first for first, _ in runs], error.offset)
         raise error.locate(url=reader.url, frame=frame) from None
     return []
+
+
+def _read_native_runs(
+    reader: NativeReader, runs: Sequence[tuple[int, memoryview]]
+) -> None:
+    """Read native frames from some numbers on, each run into its memory, requests at once."""
+    spans = reader.spans([first for first, _ in runs])
+    places = [(span.offset, out) for span, (_, out) in zip(spans, runs, strict=True)]
+    read_many_into(reader.source, places)
 
 
 def _frame_at(reader: NativeReader, firsts: Sequence[int], offset: int | None) -> int:

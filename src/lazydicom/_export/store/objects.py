@@ -35,7 +35,7 @@ from lazydicom._export.store.layout import (
 )
 from lazydicom._export.store.manifest import ChunkRecord, Records, checksum
 from lazydicom._export.store.stored import are_whole, shard_index
-from lazydicom._frames.reader import is_lending
+from lazydicom._frames.index import is_lending
 
 Step: TypeAlias = Callable[[Any], Any]
 
