@@ -121,7 +121,7 @@ class DicomImage:
 
     def identity(self) -> tuple[object, ...]:
         """Return what only these pixels have: the file's version and how it is decoded."""
-        return (*self.reader.version(), self.format)
+        return (*self.reader.version(), self.format.identity)
 
     def frame(self, number: int) -> NDArray[Any]:
         """Read and decode one frame.

@@ -7,7 +7,6 @@ The only place that takes URLs apart and puts them together, for reading and wri
 import errno
 import os
 import re
-from dataclasses import field
 from typing import BinaryIO, Final, Literal, NamedTuple, TypeAlias
 
 from lazydicom._bytes.quick_dataclass import dataclass
@@ -199,10 +198,14 @@ class Version:
     """Length in bytes."""
     tag: int | str
     """Generation or entity tag, time of the last change (ns); may be empty."""
-    node: Node | None = field(default=None, repr=False)
-    """Of a local file. Not shown, since an export may go on on another machine."""
+    node: Node | None = None
+    """Of a local file."""
     part: tuple[int | str, ...] = ()
     """What of the file: offset and length of a member; nothing where it is all of it."""
+
+    def __repr__(self) -> str:
+        """Return what holds on every machine: an export may go on on another one."""
+        return f"Version{(self.size, self.tag, *self.part)}"
 
 
 def version_for(version: Version, on_change: OnChange) -> Version:

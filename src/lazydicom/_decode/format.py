@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import astuple
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -82,6 +83,11 @@ class FrameFormat:
         return (
             self.in_place and (little or size == 1) and (pixel.bits_stored == 8 * size)
         )
+
+    @cached
+    def identity(self) -> tuple[object, ...]:
+        """All of it in plain values: what tells pixels that are decoded otherwise."""
+        return astuple(self)
 
     @cached
     def converts_to_rgb(self) -> bool:
