@@ -389,15 +389,16 @@ def test_a_replacement_that_fails_while_it_deletes_can_be_made_again(
 
 @pytest.mark.parametrize("client", ["fsspec", "obstore"])
 def test_a_store_that_nobody_answers_for_is_an_error_of_ours(
-    client: str, source: Path
+    client: str, source: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("s3fs.S3FileSystem.retries", 1)  # else seconds of waits
     array = lazydicom.open_image(source)
     endpoint = f"http://127.0.0.1:{free_port()}"
     options: dict[str, Any] = {
         "key": "me",
         "secret": "canary",
         "endpoint_url": endpoint,
-        "config_kwargs": {"retries": {"max_attempts": 1}},
+        "config_kwargs": {"retries": {"total_max_attempts": 1}},
     }
     place: str | ObjectStore[S3Store] = "s3://bucket/x.json"
     if client == "obstore":
