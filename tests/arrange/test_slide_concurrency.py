@@ -1,4 +1,4 @@
-"""A thousand regions of a slide, from many threads and processes, are those of one thread."""
+"""Regions of a slide, from many threads and processes, are those of one thread."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from lazydicom import DicomArray
 
-REGIONS, SIDE = 1000, 40
+SIDE = 40
 PROCESSES = 4
 
 
@@ -32,9 +32,9 @@ def digests(level: DicomArray, corners: list[tuple[int, int]]) -> list[str]:
     return [digest(level, corner) for corner in corners]
 
 
-@pytest.fixture
-def corners() -> list[tuple[int, int]]:
-    found = np.random.default_rng(0).integers(0, 200, (REGIONS, 2))
+@pytest.fixture(params=[250, pytest.param(1000, marks=pytest.mark.heavy)])
+def corners(request: pytest.FixtureRequest) -> list[tuple[int, int]]:
+    found = np.random.default_rng(0).integers(0, 200, (request.param, 2))
     return [(int(y), int(x)) for y, x in found]
 
 

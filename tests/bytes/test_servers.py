@@ -86,7 +86,7 @@ def test_they_read_the_same_from_orthanc(
         server.put(make_native(PIXELS, elements=uids("1.1")))
 
         array = lazydicom.open_image(server.url("1.1"))
-        check_hashes(array, cluster, multiprocessing.get_context("spawn"))
+        check_hashes(array, cluster, warm_process.context())
 
 
 def check_hashes(

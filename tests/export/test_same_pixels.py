@@ -21,6 +21,8 @@ from lazydicom.errors import LazyDicomError, LazyDicomWarning, UnsupportedError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from _pytest.mark import ParameterSet
+
     from lazydicom import DicomArray
 
 _LARGEST = 1 << 21
@@ -33,17 +35,19 @@ MADE = [
 ]
 
 
-def sample() -> list[str]:
-    """Take the two smallest real files of each syntax that is decoded."""
+def sample() -> list[ParameterSet]:
+    """Take the two smallest real files of each syntax that is decoded; one is `heavy`."""
     found = files_of(*TRANSFER_SYNTAXES)
     small = {n: path for n, path in found.items() if path.stat().st_size < _LARGEST}
     by_syntax = defaultdict(list)
     for name in sorted(small, key=lambda name: small[name].stat().st_size):
         by_syntax[transfer_syntax_of(name)].append(name)
     return [
-        name
+        pytest.param(name, marks=[pytest.mark.heavy] * number)
         for names in by_syntax.values()
-        for name in islice((one for one in names if opens(small[one])), 2)
+        for number, name in enumerate(
+            islice((one for one in names if opens(small[one])), 2)
+        )
     ]
 
 
