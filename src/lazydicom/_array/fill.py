@@ -22,19 +22,18 @@ from lazydicom._frames.index import is_distant as reader_is_distant
 from lazydicom.errors import InvalidDicomError
 
 if TYPE_CHECKING:
-    from lazydicom._array.work import parallel, regions
+    from lazydicom._array.work import distant_runs, parallel, regions
     from lazydicom._array.work.parallel import Fetch, Job
     from lazydicom._array.work.plan import ReadPlan
     from lazydicom._decode import samples
 else:
+    distant_runs = deferred("lazydicom._array.work.distant_runs")
     parallel = deferred("lazydicom._array.work.parallel")
     regions = deferred("lazydicom._array.work.regions")
     samples = deferred("lazydicom._decode.samples")
 
 FillValue: TypeAlias = float | tuple[float, ...] | None
 """A value, or one per sample of a frame; ``None``: reading a hole is an error."""
-
-
 _SHORT: Final = 16
 """NumPy takes its time before the first number."""
 
@@ -197,11 +196,13 @@ def fill_frames(
     holes = numbers == HOLE
     if holes.any() and not zero:
         out[holes] = _background(row, int(holes.sum()), fill_value, out.dtype)
-    jobs = (
+    jobs: Iterator[Job | Fetch] = (
         job
         for image, own, rows in row.split(numbers)
         for job in image.jobs(own, out[rows])
     )
+    if len(row.images) > 1 and reader_is_distant(row.images[0].reader):
+        jobs = distant_runs.join_runs(jobs)
     parallel.run(jobs, threads=threads, requests=REQUESTS)
     return box
 
@@ -209,10 +210,8 @@ def fill_frames(
 def _is_one_run(row: ImageRow, numbers: NDArray[np.int64]) -> bool:
     """Return whether frames are one, or neighbours in a near file that one read brings."""
     count = len(numbers)
-    if not count or numbers[0] < 0:
-        return False
-    if count == 1:
-        return True
+    if count < 2 or numbers[0] < 0:
+        return count == 1 and bool(numbers[0] >= 0)
     first = int(numbers[0])
     image, own = row.of(first)
     if not image.format.in_place or reader_is_distant(image.reader):

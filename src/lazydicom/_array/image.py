@@ -30,7 +30,7 @@ from lazydicom._header.header import Header
 from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url, warn
 
 if TYPE_CHECKING:
-    from lazydicom._array.work import cores, native_runs, parallel
+    from lazydicom._array.work import cores, distant_runs, native_runs, parallel
     from lazydicom._array.work import plan as read_plan
     from lazydicom._array.work.cache import FrameCache
     from lazydicom._decode import frame as codecs
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from lazydicom._frames.fragment_stream import StreamRead
 else:
     cores = deferred("lazydicom._array.work.cores")
+    distant_runs = deferred("lazydicom._array.work.distant_runs")
     native_runs = deferred("lazydicom._array.work.native_runs")
     parallel = deferred("lazydicom._array.work.parallel")
     read_plan = deferred("lazydicom._array.work.plan")
@@ -352,9 +353,8 @@ class DicomImage:
         if not self.format.in_place:
             yield from self.fetches(numbers, use)
         elif isinstance(self.reader, NativeReader):
-            yield from native_runs.native_fetches(
-                self.reader, self.format, numbers, out, fetch
-            )
+            fetches, reader = distant_runs.native_fetches, self.reader
+            yield from fetches(reader, self.format, numbers, out, fetch)
         else:
             yield from map(fetch, self._together(numbers))
 

@@ -17,6 +17,7 @@ from lazydicom._bytes.location import (
 )
 from lazydicom._bytes.open import (
     Directory,
+    Fetched,
     File,
     is_file,
     name_of,
@@ -37,6 +38,8 @@ class Listed(NamedTuple):
     file: File
     named: bool
     """Whether the caller named it: one found in a folder may be no image."""
+    opened: Fetched | SourceError | None = None
+    """What came of it where many were opened at once."""
 
     @property
     def url(self) -> str:

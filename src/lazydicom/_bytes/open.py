@@ -2,10 +2,19 @@
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeGuard, get_args
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    NamedTuple,
+    Protocol,
+    TypeAlias,
+    TypeGuard,
+    get_args,
+)
 
 from lazydicom._bytes.containers.member import Member
 from lazydicom._bytes.deferred import deferred
@@ -33,7 +42,7 @@ from lazydicom._bytes.source import (
     ByteSource,
     MemorySource,
 )
-from lazydicom.errors import LazyDicomError, UnsupportedError
+from lazydicom.errors import LazyDicomError, SourceError, UnsupportedError
 
 if TYPE_CHECKING:
     from lazydicom._bytes import file_object
@@ -91,7 +100,7 @@ def open_source(
     source = _open(url, way)
     name = _own_name(url, source)
     in_memory = isinstance(source, MemorySource)
-    if in_memory or name.lower().partition("?")[0].endswith(_PACKED):
+    if in_memory or _is_packed(name):
         return gzip.unpacked(source)
     return source
 
@@ -253,15 +262,78 @@ def is_near(file: File) -> bool:
     return isinstance(file, str) and os.path.isabs(file)  # noqa: PTH117
 
 
+class Fetched(ByteSource, Protocol):
+    """A distant file whose first bytes came when it was opened."""
+
+    @property
+    def first_block(self) -> list[bytes]:
+        """Return what nobody has read yet."""
+        ...
+
+    def look(self, out: memoryview) -> bool:
+        """Fill `out` with the first bytes, if enough of them came; they stay there."""
+        ...
+
+    def keep_head(self, length: int) -> None:
+        """Keep so much of what opening fetched, and let go of the rest."""
+        ...
+
+
+def is_fetched(value: object) -> TypeGuard[Fetched]:
+    """Return whether a value is a distant file with its first bytes."""
+    return hasattr(value, "keep_head")
+
+
 def is_plain_source(source: ByteSource) -> bool:
-    """Return whether bytes lie in a local file as they are."""
-    if isinstance(source, part.SliceSource):
-        return isinstance(source.whole, LocalSource)
-    return isinstance(source, LocalSource)
+    """Return whether bytes lie in a file as they are."""
+    if isinstance(source, LocalSource) or is_fetched(source):
+        return True
+    return isinstance(source, part.SliceSource) and isinstance(
+        source.whole, LocalSource
+    )
 
 
-def read_head(file: File, out: memoryview) -> ByteSource | None:
+def open_together(
+    files: Sequence[File], storage_options: Mapping[str, Any], *, minimum_rate: int
+) -> list[Fetched | SourceError | None]:
+    """Open distant files at once, with their first bytes; an error stands where one fails.
+
+    ``None`` stands for what is opened by itself: local files, archives, packed files.
+    """
+    opened: list[Fetched | SourceError | None] = [None] * len(files)
+    far = {
+        k: (name_of(file), place)
+        for k, file in enumerate(files)
+        if (place := _far_place(file)) is not None
+    }
+    named = list(far.values())
+    remotes = remote.open_remotes(named, storage_options, minimum_rate=minimum_rate)
+    for k, one in zip(far, remotes, strict=True):
+        opened[k] = one
+    return opened
+
+
+def _far_place(file: File) -> "client.RemotePlace | None":
+    """Return where a distant file is; ``None`` for one in an archive, or packed."""
+    if isinstance(file, Member):
+        if _is_packed(file.name) or not hasattr(file.container, "place_of"):
+            return None
+        place: client.RemotePlace = file.container.place_of(file)
+        return place
+    if not isinstance(file, str) or _is_packed(file) or len(chain(file)) > 1:
+        return None
+    far = Location.parse(file).kind == "remote"
+    return client.RemotePlace(file) if far else None
+
+
+def _is_packed(name: str) -> bool:
+    return name.lower().partition("?")[0].endswith(_PACKED)
+
+
+def read_head(file: File | Fetched, out: memoryview) -> ByteSource | None:
     """Fill `out` with the first bytes; ``None`` where that is not as simple as that."""
+    if is_fetched(file):
+        return file if file.look(out) else None
     if isinstance(file, Member):
         with suppress(LazyDicomError):
             source = file.container.open(file)

@@ -108,6 +108,20 @@ def read_many_into(
         source.read_into(offset, out)
 
 
+def read_places(places: Sequence[tuple[ByteSource, int, memoryview]]) -> None:
+    """Fill each memory with the bytes of its file from an offset on, requests at once."""
+    kinds = {type(source) for source, _, _ in places}
+    fill = getattr(kinds.pop(), "fill_places", None)
+    if fill is not None and not kinds:
+        fill(places)
+        return
+    by_source: dict[int, list[tuple[ByteSource, int, memoryview]]] = {}
+    for place in places:
+        by_source.setdefault(id(place[0]), []).append(place)
+    for own in by_source.values():
+        read_many_into(own[0][0], [(offset, out) for _, offset, out in own])
+
+
 def read_each(source: ByteSource, offsets: Sequence[int], length: int) -> BytesLike:
     """Read `length` bytes from each offset on, one after the other."""
     if hasattr(source, "read_each"):

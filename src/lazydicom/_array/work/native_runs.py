@@ -1,11 +1,11 @@
-"""Native frames straight into the result: neighbours of a near file, runs of a far one.
+"""Native frames that follow each other in a near file, straight into the result.
 
-Behind a network one thread fetches many runs. Near, some MiB are read by all cores, since one
-alone does not use the memory of most machines, through a file that is opened once.
+Some MiB are read by all cores, since one alone does not use the memory of most machines,
+through a file that is opened once.
 """
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.per_process import per_process
-from lazydicom._bytes.ranges import MAX_BLOCK, REQUESTS, read_many_into
+from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._bytes.source import (
     ByteRange,
     BytesLike,
@@ -26,14 +26,10 @@ from lazydicom._bytes.source import (
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import finish_in_place
 from lazydicom._frames.index import FrameReader, NativeReader
-from lazydicom._frames.reader import together
 from lazydicom.errors import LazyDicomError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from lazydicom._array.work import parallel
-    from lazydicom._array.work.parallel import Fetch, Job
 else:
     parallel = deferred("lazydicom._array.work.parallel")
 
@@ -138,80 +134,3 @@ def _read_by_all(
     with source.held() as file:
         parts = [partial(fill, file, start) for start in range(0, len(out), step)]
         parallel.run(parts, threads=threads, requests=REQUESTS)
-
-
-def native_fetches(
-    reader: NativeReader,
-    format_: FrameFormat,
-    numbers: Sequence[int],
-    out: NDArray[Any],
-    others: "Callable[[Sequence[int]], Fetch]",
-) -> Iterator["Fetch"]:
-    """Return the fetches that fill `out[i]` with frame `numbers[i]`.
-
-    Frames that follow each other come into their place in the result, which is no memory of
-    a fetch; `others` fetches what does not follow each other though one request has it.
-
-    Parameters
-    ----------
-    reader : NativeReader
-        Where the frames are.
-    format_ : FrameFormat
-        Of frames whose bytes are their values.
-    numbers : sequence of int
-        The frames.
-    out : ndarray
-        Where they go.
-    others : callable
-        Gives the fetch of places that one request reads.
-    """
-    size = format_.pixel.frame_nbytes
-    runs: list[tuple[int, NDArray[Any]]] = []
-    nbytes = 0
-    for rows in together(reader, numbers, frame_nbytes=size):
-        first, places = numbers[rows[0]], slice(rows[0], rows[-1] + 1)
-        if list(range(first, first + len(rows))) != numbers[places]:
-            yield others(rows)
-            continue
-        runs.append((first, out[places]))
-        nbytes += runs[-1][1].nbytes
-        if nbytes >= MAX_BLOCK:
-            yield parallel.Fetch(partial(_fetch, reader, format_, runs), 0)
-            runs, nbytes = [], 0
-    if runs:
-        yield parallel.Fetch(partial(_fetch, reader, format_, runs), 0)
-
-
-def _fetch(
-    reader: NativeReader, format_: FrameFormat, runs: Sequence[tuple[int, NDArray[Any]]]
-) -> "list[Job]":
-    try:
-        _read_native_runs(
-            reader, [(first, part.data.cast("B")) for first, part in runs]
-        )
-        for _, part in runs:
-            finish_in_place(part, format_)
-    except LazyDicomError as error:
-        frame = _frame_at(reader, [first for first, _ in runs], error.offset)
-        raise error.locate(url=reader.url, frame=frame) from None
-    return []
-
-
-def _read_native_runs(
-    reader: NativeReader, runs: Sequence[tuple[int, memoryview]]
-) -> None:
-    """Read native frames from some numbers on, each run into its memory, requests at once."""
-    spans = reader.spans([first for first, _ in runs])
-    places = [(span.offset, out) for span, (_, out) in zip(spans, runs, strict=True)]
-    read_many_into(reader.source, places)
-
-
-def _frame_at(reader: NativeReader, firsts: Sequence[int], offset: int | None) -> int:
-    """Return the first frame of the run where an error is."""
-    starts = [span.offset for span in reader.spans(firsts)]
-    before = [
-        first
-        for first, start in zip(firsts, starts, strict=True)
-        if offset is not None and start <= offset
-    ]
-    return max(before, default=firsts[0])

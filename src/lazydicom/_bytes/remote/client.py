@@ -9,9 +9,9 @@ import errno
 import os
 import sys
 import time
-from collections.abc import Coroutine, Iterable, Iterator, Mapping
+from collections.abc import Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from lazydicom._bytes.location import Version, chain, scheme
@@ -85,21 +85,20 @@ class RemoteClient:
         if self.protocol not in FETCH:
             with located(self.url):
                 return open_rest(self.filesystem, self.path), b""
-        data = bytearray()
+        opened: tuple[Version, bytes] = self._wait(self._ask_first(length))
+        return opened
 
-        def buffer(count: int) -> memoryview:
-            data[:] = bytes(count)
-            return memoryview(data)
-
-        version = self._wait(self._ask(ByteRange(0, length), None, buffer))
-        return version, bytes(data)
+    @property
+    def opens_at_once(self) -> bool:
+        """Whether `open_each` opens it."""
+        return self.protocol in FETCH
 
     def fill(
         self, known: Version, pieces: Iterable[tuple[ByteRange, memoryview]]
     ) -> None:
         """Fetch each range into its memory, some at once."""
         if self.protocol in FETCH:
-            self._wait(self._ask_all(known, pieces))
+            self._wait(_ask_all([(self, known, pieces)]))
             return
         for span, out in pieces:
             with located(self.url, span.offset):
@@ -122,20 +121,15 @@ class RemoteClient:
             future.cancel()
             raise
 
-    async def _ask_all(
-        self, known: Version, pieces: Iterable[tuple[ByteRange, memoryview]]
-    ) -> None:
-        import asyncio
+    async def _ask_first(self, length: int) -> tuple[Version, bytes]:
+        data = bytearray()
 
-        tasks = [
-            asyncio.ensure_future(self._ask(span, known, _always(out)))
-            for span, out in pieces
-        ]
-        try:
-            await asyncio.gather(*tasks)
-        finally:  # the first error ends them all
-            for task in tasks:
-                task.cancel()
+        def buffer(count: int) -> memoryview:
+            data[:] = bytes(count)
+            return memoryview(data)
+
+        version = await self._ask(ByteRange(0, length), None, buffer)
+        return version, bytes(data)
 
     async def _ask(
         self, span: ByteRange, known: Version | None, buffer: Buffer
@@ -173,6 +167,60 @@ class RemoteClient:
             for idle in [name for name, flow in flows.items() if not flow.running]:
                 del flows[idle]
         return flows.setdefault(server, Flow())
+
+
+Fill: TypeAlias = tuple[RemoteClient, Version, Iterable[tuple[ByteRange, memoryview]]]
+"""An object as it was when it was opened, and where ranges of it go."""
+
+
+def open_each(
+    clients: Sequence[RemoteClient], length: int
+) -> list[tuple[Version, bytes] | SourceError]:
+    """Open objects at once: to wake a thread for each costs as much as its request.
+
+    What cannot be opened is an error in its place.
+    """
+
+    async def ask_each() -> list[Any]:
+        import asyncio
+
+        asked = (client._ask_first(length) for client in clients)  # noqa: SLF001
+        return await asyncio.gather(*asked, return_exceptions=True)
+
+    opened: list[Any] = clients[0]._wait(ask_each()) if clients else []  # noqa: SLF001
+    for one in opened:
+        if isinstance(one, BaseException) and not isinstance(one, SourceError):
+            raise one
+    return opened
+
+
+def fill_each(
+    fills: Sequence[Fill],
+) -> None:
+    """Fetch ranges of several objects, each into its memory, some at once."""
+    together = [fill for fill in fills if fill[0].opens_at_once]
+    if together:
+        together[0][0]._wait(_ask_all(together))  # noqa: SLF001
+    for client, known, pieces in fills:
+        if not client.opens_at_once:
+            client.fill(known, pieces)
+
+
+async def _ask_all(
+    fills: Sequence[Fill],
+) -> None:
+    import asyncio
+
+    tasks = [
+        asyncio.ensure_future(client._ask(span, known, _always(out)))  # noqa: SLF001
+        for client, known, pieces in fills
+        for span, out in pieces
+    ]
+    try:
+        await asyncio.gather(*tasks)
+    finally:  # the first error ends them all
+        for task in tasks:
+            task.cancel()
 
 
 class RemotePlace(NamedTuple):

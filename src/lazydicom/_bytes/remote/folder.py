@@ -25,8 +25,12 @@ class RemoteFolder:
 
     def open(self, member: Member) -> ByteSource:
         """Open an object by the name that the filesystem gave it."""
-        place = RemotePlace(self.url, member.name)
+        place = self.place_of(member)
         return open_remote(member.url, self.storage_options, place=place)
+
+    def place_of(self, member: Member) -> RemotePlace:
+        """Return how its filesystem finds an object."""
+        return RemotePlace(self.url, member.name)
 
 
 def is_folder(url: str, storage_options: Mapping[str, Any]) -> bool:

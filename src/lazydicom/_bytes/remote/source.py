@@ -8,7 +8,14 @@ from typing import Any
 from lazydicom._bytes.location import Version
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import MAX_BLOCK, MAX_GAP, cut, group, span_of
-from lazydicom._bytes.remote.client import RemotePlace, remote_client
+from lazydicom._bytes.remote.client import (
+    Fill,
+    RemoteClient,
+    RemotePlace,
+    fill_each,
+    open_each,
+    remote_client,
+)
 from lazydicom._bytes.source import (
     FIRST_BLOCK,
     MINIMUM_RATE,
@@ -16,7 +23,7 @@ from lazydicom._bytes.source import (
     BytesLike,
     check_span,
 )
-from lazydicom.errors import redact_url
+from lazydicom.errors import SourceError, redact_url
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -67,6 +74,19 @@ class RemoteSource:
                     return memoryview(block)[: span.length]
         return self.read_many([span])[0]
 
+    def look(self, out: memoryview) -> bool:
+        """Fill `out` with what opening fetched, if that is enough; it stays there."""
+        block = b"".join(self.first_block[:1])
+        length = min(out.nbytes, self.size())
+        if len(block) < length:
+            return False
+        out[:length] = block[:length]
+        return True
+
+    def keep_head(self, length: int) -> None:
+        """Keep so much of what opening fetched for who reads the header."""
+        self.first_block[:] = [block[:length] for block in self.first_block]
+
     def read_into(self, offset: int, out: memoryview) -> None:
         """Fetch straight into `out`."""
         self.read_many_into([(offset, out)])
@@ -79,6 +99,19 @@ class RemoteSource:
         for span, _ in blocks:
             check_span(self, span)
         self._fill(blocks)
+
+    @staticmethod
+    def fill_places(places: "Sequence[tuple[RemoteSource, int, memoryview]]") -> None:
+        """Fill each memory with the bytes of its object from an offset on.
+
+        One thread asks for all of them: to wake one for each costs as much as a request.
+        """
+        fills = []
+        for source, offset, out in places:
+            span = ByteRange(offset, out.nbytes)
+            check_span(source, span)
+            fills.append(source._to_fill([(span, out.cast("B"))]))  # noqa: SLF001 (its own)
+        fill_each(fills)
 
     def read_many(self, spans: Sequence[ByteRange]) -> list[BytesLike]:
         """Fetch all `spans`: neighbours in one request, requests at once."""
@@ -101,6 +134,9 @@ class RemoteSource:
         return nullcontext(None)
 
     def _fill(self, blocks: Sequence[tuple[ByteRange, memoryview]]) -> None:
+        fill_each([self._to_fill(blocks)])
+
+    def _to_fill(self, blocks: Sequence[tuple[ByteRange, memoryview]]) -> Fill:
         client = remote_client(
             self.place, self.storage_options, minimum_rate=self.minimum_rate
         )
@@ -109,7 +145,7 @@ class RemoteSource:
             for block, memory in blocks
             for piece in cut(block, max_block=MAX_BLOCK)
         ]
-        client.fill(self.version, pieces)
+        return client, self.version, pieces
 
 
 def open_remote(
@@ -130,7 +166,47 @@ def open_remote(
     """
     place = place or RemotePlace(url)
     client = remote_client(place, storage_options, minimum_rate=minimum_rate)
-    version, block = client.open(first_block)
+    opened = client.open(first_block)
+    return _source(url, client, storage_options, opened, place=place)
+
+
+def open_remotes(
+    named: Sequence[tuple[str, RemotePlace]],
+    storage_options: Mapping[str, Any],
+    *,
+    minimum_rate: int,
+) -> list[RemoteSource | SourceError | None]:
+    """Open objects at once, as `open_remote` does each; what cannot be is an error there.
+
+    ``None`` stands for one that has to be opened by itself.
+    """
+    try:
+        clients = [
+            remote_client(place, storage_options, minimum_rate=minimum_rate)
+            for _, place in named
+        ]
+    except SourceError:
+        return [None] * len(named)
+    if not all(client.opens_at_once for client in clients):
+        return [None] * len(named)
+    opened = open_each(clients, FIRST_BLOCK)
+    return [
+        one
+        if isinstance(one, SourceError)
+        else _source(url, client, storage_options, one, place=place)
+        for (url, place), client, one in zip(named, clients, opened, strict=True)
+    ]
+
+
+def _source(
+    url: str,
+    client: RemoteClient,
+    storage_options: Mapping[str, Any],
+    opened: tuple[Version, bytes],
+    *,
+    place: RemotePlace,
+) -> RemoteSource:
+    version, block = opened
     blocks = [block] if block else []
-    options = dict(storage_options)
-    return RemoteSource(url, options, version, place, minimum_rate, blocks)
+    options, rate = dict(storage_options), client.minimum_rate
+    return RemoteSource(url, options, version, place, rate, blocks)

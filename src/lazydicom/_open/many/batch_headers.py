@@ -14,9 +14,21 @@ from numpy.typing import NDArray
 
 from lazydicom._arrange.uih_grid import GRID
 from lazydicom._array.image import DicomImage
-from lazydicom._bytes.open import File, is_plain_source, read_head
+from lazydicom._bytes.open import (
+    Fetched,
+    File,
+    is_fetched,
+    is_plain_source,
+    read_head,
+)
 from lazydicom._bytes.quick_dataclass import dataclass
-from lazydicom._bytes.source import ByteRange, ByteSource, open_lookahead
+from lazydicom._bytes.source import (
+    ByteRange,
+    ByteSource,
+    MemorySource,
+    is_distant,
+    open_lookahead,
+)
 from lazydicom._frames.index import FrameIndex, NativeReader, native_reader
 from lazydicom._header import tags
 from lazydicom._header.attributes import (
@@ -122,18 +134,29 @@ class HeaderOf:
         return read_header(self.source)
 
 
-def open_batches(first: DicomImage, files: Sequence[File]) -> Iterator[HeaderBatch]:
+def open_batches(
+    first: DicomImage, files: Sequence[File | Fetched], *, head: bytes = b""
+) -> Iterator[HeaderBatch]:
     """Open those files that are framed like the first one, some at a time.
 
-    None is, unless the first is simple: one native frame at the end of a local file, with a
+    None is, unless the first is simple: one native frame at the end of a file, with a
     preamble and a File Meta group, and nothing odd.
+
+    Parameters
+    ----------
+    first : DicomImage
+        The file that the others are held against.
+    files : sequence
+        Local files, and distant ones whose first bytes were fetched.
+    head : bytes
+        The first bytes of the first one, where it is distant.
 
     Raises
     ------
     ValueError
         If a value is no number; the file by itself tells where.
     """
-    reference = _learn(first) if _is_simple(first) else None
+    reference = _learn(first, head) if _is_simple(first, head) else None
     if reference is None:
         return
     step = max(_AT_ONCE, _BATCH_BYTES // reference.room)
@@ -145,9 +168,11 @@ def open_batches(first: DicomImage, files: Sequence[File]) -> Iterator[HeaderBat
             yield _open_rows(reference, heads, places, rows, start)
 
 
-def _is_simple(image: DicomImage) -> bool:
+def _is_simple(image: DicomImage, head: bytes) -> bool:
     header, reader = image.header, native_reader(image.reader)
     if reader is None or not is_plain_source(reader.source):
+        return False
+    if is_distant(reader.source) and len(head) < header.pixel_data.offset:
         return False
     syntax, meta, pixels = header.transfer_syntax, header.meta, header.pixel_data
     declared = Framing(syntax.little_endian, syntax.implicit_vr)
@@ -170,7 +195,7 @@ def _is_simple(image: DicomImage) -> bool:
     )
 
 
-def _learn(image: DicomImage) -> _First | None:
+def _learn(image: DicomImage, head: bytes) -> _First | None:
     """Learn the layout of a header, ``None`` if an element stands in it twice."""
     header = image.header
     instances = _INSTANCES | {
@@ -183,12 +208,13 @@ def _learn(image: DicomImage) -> _First | None:
     start, stop = header.meta.start, header.pixel_data.start
     sections = [(_META_AT, start, Framing()), (start, stop, header.meta.framing)]
     tree = wanted_tree((tag,) for tag in in_order)
-    with open_lookahead(header.source) as lookahead:
+    near = MemorySource(head) if head else header.source
+    with open_lookahead(near) as lookahead:
         layout = learn_elements(lookahead, sections, tree)
     numbers = {tag: number for number, tag in enumerate(in_order)}
     length = header.pixel_data.length
     alone = _First(image, layout, numbers, instances, [], length, stop + _SLACK)
-    heads = _head_of(header.source, alone.room)
+    heads = _head_of(near, header.source, alone.room)
     good, places = _follow(alone, heads)
     offsets, lengths = places.offsets[:, 0].tolist(), places.lengths[:, 0].tolist()
     for tag, number in numbers.items():
@@ -207,18 +233,18 @@ def _learn(image: DicomImage) -> _First | None:
     return alone._replace(same=same)
 
 
-def _read_heads(files: Sequence[File], room: int) -> _Heads:
+def _read_heads(files: Sequence[File | Fetched], room: int) -> _Heads:
     """Read all at once into rows of one memory."""
     reads = (partial(read_head, file) for file in files)
     return _fill_heads(reads, len(files), room)
 
 
-def _head_of(source: ByteSource, room: int) -> _Heads:
-    """Read the one file that is open already."""
+def _head_of(near: ByteSource, source: ByteSource, room: int) -> _Heads:
+    """Read the one file that is open already, where its first bytes are near."""
 
     def read(out: memoryview) -> ByteSource:
-        length = min(out.nbytes, source.size())
-        out[:length] = source.read(ByteRange(0, length))
+        length = min(out.nbytes, near.size())
+        out[:length] = near.read(ByteRange(0, length))
         return source
 
     return _fill_heads([read], 1, room)
@@ -329,5 +355,7 @@ def _images(
     for start, row in zip(starts, rows.tolist(), strict=True):
         source = heads.sources[row]
         assert source is not None, "it was read"
+        if is_fetched(source):
+            source.keep_head(start)
         reader = NativeReader(source, indexes[start])
         yield DicomImage(reader, first.image.format, HeaderOf(source))

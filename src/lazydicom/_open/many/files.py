@@ -6,7 +6,7 @@ Datasets in memory may open these instead, or beside files.
 
 import os
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -19,7 +19,14 @@ from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
 from lazydicom._bytes.location import URL_TYPES, chain, is_local, local_path
-from lazydicom._bytes.open import is_near, open_source
+from lazydicom._bytes.open import (
+    Fetched,
+    File,
+    is_fetched,
+    is_near,
+    open_source,
+    open_together,
+)
 from lazydicom._bytes.ranges import MOST_REQUESTS, REQUESTS
 from lazydicom._header import tags
 from lazydicom._header.columns.dicomdir import is_dicomdir
@@ -58,6 +65,8 @@ _WAIT_S: Final = 0.05
 """In so long threads open the first files where none of them waits."""
 _FEW: Final = 8
 """Fewer files are opened one by one."""
+_FETCHED: Final = 256
+"""Distant files that are opened at once: the first bytes of all of them are held, 16 MiB."""
 _KINDS: Final = 8
 """Kinds of headers that are worth the trial."""
 
@@ -117,10 +126,13 @@ def _open_files(
     named = any(file.named for file in listed)  # none of a folder is
     files = directories.expand(listed) if named else listed
     open_one = partial(_open_listed, storage_options=storage_options, options=options)
-    batches, files_left, problems = _open_batches(files, open_one, options)
-    problems += directories.problems
+    batches, problems = list[Batch](), [*directories.problems]
     problems += [Problem(name, "a link that leads nowhere") for name in lost]
-    opened = _open_all(open_one, files_left)
+    opened: list[DicomImage | Problem] = []
+    for some in _fetched(files, storage_options, options):
+        alike, left, faults = _open_batches(some, open_one, options)
+        batches, problems = batches + alike, problems + faults
+        opened += _open_all(open_one, left)
     images = [one for one in opened if isinstance(one, DicomImage)]
     problems += [one for one in opened if isinstance(one, Problem)]
     if images:
@@ -129,6 +141,32 @@ def _open_files(
         message = f"None of {len(files)} files is an image"
         raise SourceError(message, url=_name_of(listed[0]) or None)
     return Opened(batches, problems)
+
+
+def _fetched(
+    files: list[Listed], storage_options: Mapping[str, Any], options: OpenOptions
+) -> Iterator[list[Listed]]:
+    """Yield the files, distant ones some at a time with the first bytes of each."""
+    far = len(files) >= _FEW and not any(is_near(file.file) for file in files[:1])
+    if not far or not _is_plain(options):
+        yield files
+        return
+    for start in range(0, len(files), _FETCHED):
+        some = files[start : start + _FETCHED]
+        opened = open_together(
+            [file.file for file in some],
+            storage_options,
+            minimum_rate=options.minimum_rate,
+        )
+        pairs = zip(some, opened, strict=True)
+        yield [file._replace(opened=one) for file, one in pairs]
+
+
+def _is_plain(options: OpenOptions) -> bool:
+    """Return whether files are opened as they are, so that those alike are alike."""
+    plain = not options.lends and not options.frame_cache_bytes
+    plain = plain and not options.uses_index and not options.overrules
+    return plain and options.on_change == "error"
 
 
 def _open_all(
@@ -171,31 +209,41 @@ def _open_batches(
     open_one: Callable[[Listed], DicomImage | Problem],
     options: OpenOptions,
 ) -> tuple[list[Batch], list[Listed], list[Problem]]:
-    """Open local files that are framed like one among them together, give the others."""
+    """Open files that are framed like one among them together, give the others.
+
+    They are local, or their first bytes are here.
+    """
     batches: list[Batch] = []
     problems: list[Problem] = []
-    plain = not options.lends and not options.frame_cache_bytes
-    plain = plain and not options.uses_index and not options.overrules
-    plain = plain and options.on_change == "error"
-    if not plain or not all(is_near(file.file) for file in files):
+    here = [is_fetched(one.opened) or is_near(one.file) for one in files]
+    if not _is_plain(options) or not any(here):
         return batches, files, problems
+    others = [file for file, is_here in zip(files, here, strict=True) if not is_here]
+    files = [file for file, is_here in zip(files, here, strict=True) if is_here]
     left = files
     for _ in range(_KINDS):
         if len(left) < _FEW:
             break
+        source = left[0].opened
+        head = b"".join(source.first_block) if is_fetched(source) else b""
         first, left = open_one(left[0]), left[1:]
         if isinstance(first, Problem):
             problems.append(first)
             continue
         batches.append(batch_of([first]))
         try:
-            alike = list(open_batches(first, [file.file for file in left]))
+            alike = list(open_batches(first, list(map(_to_read, left)), head=head))
         except ValueError:
             break  # the file by itself tells where
         batches += [Batch(one.images, (one.frames, one.instances)) for one in alike]
         taken = {row for part in alike for row in part.which}
         left = [file for row, file in enumerate(left) if row not in taken]
-    return batches, left, problems
+    return batches, left + others, problems
+
+
+def _to_read(file: Listed) -> File | Fetched:
+    """Return what the first bytes of a file come from."""
+    return file.opened if is_fetched(file.opened) else file.file
 
 
 def is_one_file(name: str) -> bool:
@@ -225,7 +273,11 @@ def _open_listed(
     try:
         if options.uses_index:  # which opens the file itself, and asks for less of it
             return open_indexed(file.file, storage_options, options).images[0]
-        source = open_source(file.file, storage_options, **options.of_source)
+        if isinstance(file.opened, SourceError):
+            raise file.opened
+        source = file.opened or open_source(
+            file.file, storage_options, **options.of_source
+        )
         return open_instance(partial(read_header, source, options.given), options)
     except InvalidDicomError as error:
         if options.uses_index:
