@@ -28,8 +28,8 @@ REGIONS: Final[dict[str, tuple[tuple[int, int, int], Any, float, str]]] = {
     "64 × 64 of 500 frames of 512²": (
         (500, 512, 512),
         np.s_[:, 100:164, 200:264],
-        2.2,
-        "1.3 wished: pages are asked for frame by frame, 1.5 µs, so that no signal comes",
+        1.3,
+        "",
     ),
 }
 

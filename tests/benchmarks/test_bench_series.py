@@ -100,13 +100,12 @@ def test_500_files_become_a_volume_4_times_faster_than_with_pydicom(
     assert np.array_equal(volume(), by_hand())
     best = best_seconds(
         {"ours": volume, "a scan and preadv by hand": by_hand, "pydicom": stacked},
-        rounds=4,
+        rounds=7,
     )
 
     assert best["pydicom"] >= 4 * best["ours"]
     title = "np.asarray(open_series(500 CT files of 512²))"
-    why = "1.3 wished: all attributes of 500 headers are read and compared"
-    hold(title, best, floor="a scan and preadv by hand", limit=2.2, why=why)
+    hold(title, best, floor="a scan and preadv by hand", limit=1.3)
 
 
 @pytest.mark.parametrize(("frames", "limit_s"), [(10_000, 0.3), (100_000, 3.0)])

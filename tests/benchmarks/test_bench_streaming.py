@@ -24,7 +24,11 @@ FRAMES: Final = 2000
 SIDE: Final = 512
 LENGTH: Final = SIDE * SIDE * 2
 BLOCK: Final = 8
-HAND_OVER: Final = "1.15 wished: opening for each read, planning, handing over"
+WHY: Final = {
+    "for frame in array": "1.15 wished: opening for each block, and two threads in turn",
+    "array[k]": "1.15 wished: one thread reads one frame, and opens the file for it",
+    "read(out=)": "1.15 wished: a helper wakes anew for each 4 MiB",
+}
 
 
 @pytest.fixture(scope="module")
@@ -58,9 +62,9 @@ def bare(path: Path, start: int, *, threads: int) -> None:
 
 @pytest.mark.parametrize(
     ("way", "limit"),
-    [("for frame in array", 1.9), ("array[k]", 1.8), ("read(out=)", 1.8)],
+    [("for frame in array", 1.6), ("array[k]", 2.5), ("read(out=)", 1.9)],
 )
-def test_streaming_costs_little_more_than_a_loop_of_preadv(
+def test_streaming_costs_little_more_than_the_better_of_two_loops_of_preadv(
     path: Path, way: str, limit: float
 ) -> None:
     array = lazydicom.open_image(path)
@@ -84,11 +88,12 @@ def test_streaming_costs_little_more_than_a_loop_of_preadv(
             "preadv, one thread": lambda: bare(path, start, threads=1),
             "preadv, two threads": lambda: bare(path, start, threads=2),
         },
-        rounds=7,
+        rounds=11,
     )
 
-    floor = "preadv, one thread"
-    hold(f"{way}, 1.05 GB native", best, floor=floor, limit=limit, why=HAND_OVER)
+    one, two = "preadv, one thread", "preadv, two threads"
+    floor = one if best.ratio(one, two) < 1 else two
+    hold(f"{way}, 1.05 GB native", best, floor=floor, limit=limit, why=WHY[way])
 
 
 def memory_map(path: Path) -> NDArray[np.uint16]:
