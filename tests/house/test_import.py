@@ -57,6 +57,7 @@ UNUSED: Final = (
 """What a frame of a local file does not need, unless NumPy does."""
 MODULES_OF_A_FRAME: Final = 33
 """Our own, door signs aside. A number is lowered when fewer are loaded: each takes 0.3 ms."""
+MODULES_OF_COMMANDS: Final = 52
 MODULES_OF_FIRSTS: Final = {
     "lazydicom.to_dask(array)": 45,
     "lazydicom.to_zarr(array, sys.argv[2])": 58,
@@ -145,6 +146,15 @@ def test_a_first_view_or_copy_loads_few_modules(tmp_path: Path, first: str) -> N
     own = own_modules(loaded_after(code, path, tmp_path / "copy.zarr"))
 
     assert len(own) <= MODULES_OF_FIRSTS[first], own
+
+
+def test_the_command_line_loads_no_library_before_it_knows_what_for() -> None:
+    code = "import lazydicom.cli"
+
+    loaded = loaded_after(code)
+
+    assert loaded.isdisjoint((*HEAVY, *REMOTE, "fsspec", "asyncio", "zipfile"))
+    assert len(own_modules(loaded)) <= MODULES_OF_COMMANDS
 
 
 def test_pydicom_is_loaded_when_a_dataset_is_asked_for(tmp_path: Path) -> None:

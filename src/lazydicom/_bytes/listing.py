@@ -3,9 +3,10 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from glob import glob, has_magic
-from typing import Any, Final, NamedTuple, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeGuard
 
 from lazydicom._bytes.containers.patterns import match_pattern
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.file_object import filesystem_of, is_placed
 from lazydicom._bytes.location import (
     Location,
@@ -24,9 +25,13 @@ from lazydicom._bytes.open import (
     open_around,
     read_directory,
 )
-from lazydicom._bytes.remote.folder import find_files, is_folder
 from lazydicom._bytes.source import MINIMUM_RATE
 from lazydicom.errors import SourceError, source_error, warn
+
+if TYPE_CHECKING:
+    from lazydicom._bytes.remote import folder as far_folder
+else:
+    far_folder = deferred("lazydicom._bytes.remote.folder")
 
 Urls: TypeAlias = Url | Iterable[Url]
 _HTTP: Final = ("http://", "https://")
@@ -156,7 +161,7 @@ class _Listing(NamedTuple):
             return self._in_archive(Location.parse(f"{archive}://::{url}"))
         if not is_pattern(place) and not _is_folder(url, self.storage_options):
             return [Listed(url, named=True)]
-        members = find_files(url, self.storage_options)
+        members = far_folder.find_files(url, self.storage_options)
         if not members and is_pattern(place):  # it may be what it is called
             return [Listed(url, named=True)]
         return [Listed(member, named=False) for member in members]
@@ -231,7 +236,7 @@ def _is_folder(url: str, storage_options: Mapping[str, Any]) -> bool:
     """Return whether it is a folder; over HTTP a slash says so: asking fetches a file."""
     if url.startswith(_HTTP):
         return _place(url).endswith("/")
-    return is_folder(url, storage_options)
+    return far_folder.is_folder(url, storage_options)
 
 
 def list_folder(

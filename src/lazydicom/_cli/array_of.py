@@ -1,15 +1,20 @@
 """The array that a URL on the command line means: a file, a series, or a slide."""
 
 from collections.abc import Callable, Iterable
-from typing import Any, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, TypeVar, Unpack
 
 import click
 
 import lazydicom
-from lazydicom._arrange.series import OnGap
 from lazydicom._array.array import DicomArray
-from lazydicom._open.many.files import is_one_file
+from lazydicom._bytes.deferred import deferred
 from lazydicom.errors import InvalidDicomError
+
+if TYPE_CHECKING:
+    from lazydicom._arrange.series import OnGap
+    from lazydicom._open.many import files
+else:
+    files = deferred("lazydicom._open.many.files")
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -18,7 +23,7 @@ class SeriesChoice(TypedDict):
     """What to make of a folder, as `open_series` has it."""
 
     series: str | None
-    on_gap: OnGap
+    on_gap: "OnGap"
     fill_value: float | None
 
 
@@ -42,7 +47,7 @@ def series_options(command: _Command) -> _Command:
 
 def array_of(url: str, **choice: Unpack[SeriesChoice]) -> DicomArray:
     """Open a file as it is; a folder, pattern, zip file or DICOMDIR as a series."""
-    if choice["series"] is None and is_one_file(url):
+    if choice["series"] is None and files.is_one_file(url):
         return lazydicom.open_image(url)
     return lazydicom.open_series(url, **choice)
 

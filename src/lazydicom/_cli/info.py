@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from types import EllipsisType
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from rich.console import Console
@@ -13,6 +13,7 @@ from rich.text import Text
 
 import lazydicom
 from lazydicom._array.array import DicomArray
+from lazydicom._bytes.deferred import deferred
 from lazydicom._cli.array_of import is_slide
 from lazydicom._cli.debug import debug_option
 from lazydicom._cli.series_table import (
@@ -23,9 +24,14 @@ from lazydicom._cli.series_table import (
     slide_rows,
 )
 from lazydicom._frames.reader import frame_index
-from lazydicom._header.pydicom import uid_name
-from lazydicom._open.many.files import is_one_file
 from lazydicom.errors import redact_url
+
+if TYPE_CHECKING:
+    from lazydicom._header import pydicom as of_pydicom
+    from lazydicom._open.many import files
+else:
+    of_pydicom = deferred("lazydicom._header.pydicom")
+    files = deferred("lazydicom._open.many.files")
 
 _ORIGINS: Final = {
     "native": "none needed: native frames follow each other",
@@ -55,7 +61,7 @@ def info(urls: tuple[str, ...], *, as_json: bool, selection: str | None) -> None
     with the reason; with --json, on stderr.
     """
     url = urls[0]
-    if len(urls) == 1 and is_one_file(url):
+    if len(urls) == 1 and files.is_one_file(url):
         array = lazydicom.open_image(url)
         facts = facts_of(array, url)
         if selection is not None:
@@ -104,7 +110,7 @@ def facts_of(array: DicomArray, url: str) -> dict[str, Any]:
     index = frame_index(image.reader)
     return {
         "url": redact_url(url),
-        "kind": uid_name(sop_class_uid),
+        "kind": of_pydicom.uid_name(sop_class_uid),
         "sop_class_uid": sop_class_uid,
         "frames": len(image),
         "dims": array.dims,

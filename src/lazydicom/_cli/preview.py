@@ -3,12 +3,11 @@
 import math
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Unpack
+from typing import TYPE_CHECKING, Final, Unpack
 
 import click
 
 import lazydicom
-from lazydicom._arrange.slides.facts import kind_of
 from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
 from lazydicom._array.show.picture import (
@@ -17,6 +16,7 @@ from lazydicom._array.show.picture import (
     is_inverted,
     thumbnail,
 )
+from lazydicom._bytes.deferred import deferred
 from lazydicom._cli.array_of import (
     SeriesChoice,
     is_slide,
@@ -24,9 +24,16 @@ from lazydicom._cli.array_of import (
     series_options,
 )
 from lazydicom._cli.debug import debug_option
-from lazydicom._open.many.files import is_one_file
-from lazydicom._views.pictures import contact_sheet, is_volume, three_planes
 from lazydicom.errors import InvalidDicomError, LazyDicomError
+
+if TYPE_CHECKING:
+    from lazydicom._arrange.slides import facts
+    from lazydicom._open.many import files
+    from lazydicom._views import pictures
+else:
+    facts = deferred("lazydicom._arrange.slides.facts")
+    files = deferred("lazydicom._open.many.files")
+    pictures = deferred("lazydicom._views.pictures")
 
 _MOST_READ: Final = 16
 """Pixels read for one that is shown, along an axis."""
@@ -80,10 +87,10 @@ def preview(
         raise click.BadParameter("Expected a name that ends in .png", param_hint="OUT")
     if label:
         picture = _label_picture(url, tile=tile)
-    elif is_one_file(url) and not planes and choice["series"] is None:
+    elif files.is_one_file(url) and not planes and choice["series"] is None:
         array = lazydicom.open_image(url)
         _check_no_label(array)
-        picture = contact_sheet(_in_colour(array), frames=frames, tile=tile)
+        picture = pictures.contact_sheet(_in_colour(array), frames=frames, tile=tile)
     else:
         picture = _of_folder(url, planes=planes, frames=frames, tile=tile, **choice)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -112,11 +119,11 @@ def _of_folder(
 def _of_series(
     array: DicomArray, *, planes: bool | None, frames: int, tile: int
 ) -> Picture:
-    if planes is False or (planes is None and not is_volume(array)):
-        return contact_sheet(_in_colour(array), frames=frames, tile=tile)
+    if planes is False or (planes is None and not pictures.is_volume(array)):
+        return pictures.contact_sheet(_in_colour(array), frames=frames, tile=tile)
     per_frame = "rescale_slope" in array.coords  # stored values would show the slopes
     values = lazydicom.apply_modality_lut(array) if per_frame else array
-    return three_planes(values, tile=tile)
+    return pictures.three_planes(values, tile=tile)
 
 
 def _in_colour(array: DicomArray) -> FrameArray:
@@ -152,7 +159,7 @@ def _check_no_label(array: DicomArray) -> None:
     UsageError
         If the file is one.
     """
-    if kind_of(array.images[0]) == "LABEL":
+    if facts.kind_of(array.images[0]) == "LABEL":
         raise click.UsageError("A label names the patient; --label shows it")
 
 

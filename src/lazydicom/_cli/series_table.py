@@ -2,14 +2,16 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.filesize import decimal
 from rich.table import Table
 from rich.text import Text
 
 from lazydicom._array.array import DicomArray
-from lazydicom._open.many.problems import Problem
+
+if TYPE_CHECKING:
+    from lazydicom._open.many.problems import Problem
 
 _SLIDE_HEADINGS: Final = (
     "Image", "Level", "Pixels", "µm per pixel", "Tiles", "Paths", "Planes", "Transfer syntax",
@@ -68,7 +70,7 @@ def _cells(one: dict[str, Any]) -> list[str]:
     ]
 
 
-def problem_lines(problems: Sequence[Problem]) -> Iterator[str]:
+def problem_lines(problems: Sequence["Problem"]) -> Iterator[str]:
     """Yield how many files are left out, and each with the reason."""
     if problems:
         files = "1 file is" if len(problems) == 1 else f"{len(problems):,} files are"

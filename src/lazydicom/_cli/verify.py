@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final, Unpack
 import click
 
 import lazydicom
+from lazydicom._bytes.deferred import deferred
 from lazydicom._cli.array_of import (
     SeriesChoice,
     array_of,
@@ -13,12 +14,14 @@ from lazydicom._cli.array_of import (
     series_options,
 )
 from lazydicom._cli.debug import debug_option
-from lazydicom._export.verify import is_image
 from lazydicom._frames.reader import prove
 from lazydicom.errors import redact_url
 
 if TYPE_CHECKING:
     from lazydicom._array.array import DicomArray
+    from lazydicom._export import verify as copies
+else:
+    copies = deferred("lazydicom._export.verify")
 
 _SHOWN: Final = 10
 _PREAMBLE: Final = 132
@@ -71,7 +74,7 @@ def verify(store: str, source: str | None, **choice: Unpack[SeriesChoice]) -> No
         return
     array: DicomArray | list[DicomArray] | None = None
     if source is not None:  # levels are those of a series or of a slide
-        array = (image_of if is_image(store) else array_of)(source, **choice)
+        array = (image_of if copies.is_image(store) else array_of)(source, **choice)
     report = lazydicom.verify(store, array)
     if report.ok:
         compared = " and ".join(report.compared_with)

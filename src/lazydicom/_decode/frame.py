@@ -1,19 +1,24 @@
 """`decode_frame`: one door to all decoders, and to what else is known of codecs."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codec import Codec, Elsewhere
 from lazydicom._decode.codecs.jpeg import decode_told as decode_told  # noqa: PLC0414 (handed on)
 from lazydicom._decode.codecs.registry import CODECS
 from lazydicom._decode.format import FrameFormat, check_size
-from lazydicom._decode.isolation import decode_isolated
 from lazydicom._decode.native import decode_native
-from lazydicom._decode.plugins import decode_with_plugins
-from lazydicom._decode.unended import decode_unended
 from lazydicom.errors import DecodeError, LazyDicomError, UnsupportedError
+
+if TYPE_CHECKING:
+    from lazydicom._decode import isolation, plugins, unended
+else:
+    isolation = deferred("lazydicom._decode.isolation")
+    plugins = deferred("lazydicom._decode.plugins")
+    unended = deferred("lazydicom._decode.unended")
 
 
 def decode_frame(
@@ -43,7 +48,7 @@ def decode_frame(
         decode_native(data, frame, format_, out)
         return ()
     isolated = format_.isolation == "process"
-    decode = decode_isolated if isolated else decode_encapsulated
+    decode = isolation.decode_isolated if isolated else decode_encapsulated
     try:
         return decode(data, format_, out)
     except LazyDicomError as error:
@@ -61,10 +66,10 @@ def decode_encapsulated(
     except DecodeError:
         if not (format_.allow_truncated and codec.probe):
             raise
-        return decode_unended(codec, data, format_, out)
+        return unended.decode_unended(codec, data, format_, out)
     if format_.decoder == "pydicom":
         converted = bool(getattr(header, "subsampled", False))
-        decode_with_plugins(data, format_, out, converted=converted)
+        plugins.decode_with_plugins(data, format_, out, converted=converted)
         return ()
     codec.decode(data, header, format_, out)
     return () if codec.oddities is None else codec.oddities(header, format_)

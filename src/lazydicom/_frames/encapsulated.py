@@ -31,8 +31,8 @@ from lazydicom._frames.index import FrameIndex, index_edges
 from lazydicom._frames.offset_tables import index_basic, index_extended, index_tiff
 from lazydicom._frames.tolerance import OnExtraFrames
 from lazydicom._header import tags
+from lazydicom._header.elements import FileElements
 from lazydicom._header.header import Header
-from lazydicom._header.pydicom import DatasetElements
 from lazydicom._header.walker import UNDEFINED, Element, Framing, read_element
 from lazydicom.errors import InvalidDicomError, LimitError, UnsupportedError, warn
 
@@ -209,7 +209,7 @@ def find_fragments(header: Header, lookahead: Lookahead) -> FragmentArea:
     if table.tag != tags.ITEM or table.length == UNDEFINED or first > stop:
         bytes_text = bytes(lookahead.bytes_at(element.offset, 8)).hex(" ")
         raise _no_fragment(lookahead, element.offset, bytes_text)
-    if not delimited and not isinstance(header.elements, DatasetElements):
+    if not delimited and isinstance(header.elements, FileElements):
         message = "Encapsulated Pixel Data of defined length"
         warn(message, url=header.url)
     frames = header.image_pixel.number_of_frames

@@ -4,7 +4,6 @@ Some MiB are read by all cores, since one alone does not use the memory of most 
 through a file that is opened once.
 """
 
-import threading
 from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
@@ -12,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeGuard
 from numpy.typing import NDArray
 
 from lazydicom._bytes.deferred import deferred
-from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.ranges import REQUESTS
 from lazydicom._bytes.source import (
     ByteRange,
@@ -59,19 +57,13 @@ def read_briefly(
     [span] = reader.spans(frames)
     if not _FEWEST_KEPT <= span.length <= _MOST_KEPT:
         return reader.read(frames)
-    kept = _kept()
+    kept = parallel.memory_of_threads()
     memory = getattr(kept, "memory", b"")
     if len(memory) < span.length:
         memory = kept.memory = bytearray(span.length)
     view = memoryview(memory)[: span.length]
     source.read_into(span.offset, view)
     return [view]
-
-
-@per_process
-def _kept() -> threading.local:
-    """Keep the memory of each thread."""
-    return threading.local()
 
 
 def read_neighbours(

@@ -1,5 +1,6 @@
 """Running independent jobs on all cores, or on one thread inside somebody else's task."""
 
+import threading
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from functools import partial
@@ -175,6 +176,12 @@ def growing(length: int, first: int, later: int) -> Iterator[tuple[int, int]]:
     while start < length:
         yield start, step
         start, step = start + step, later
+
+
+@per_process
+def memory_of_threads() -> threading.local:
+    """Keep what each thread reads large frames into, which are decoded at once."""
+    return threading.local()
 
 
 @per_process

@@ -17,6 +17,7 @@ import numpy as np
 from lazydicom._arrange.frame_table import Batch, batch_of, tabulate
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
 from lazydicom._bytes.location import URL_TYPES, chain, is_local, local_path
 from lazydicom._bytes.open import (
@@ -33,7 +34,6 @@ from lazydicom._header.columns.dicomdir import is_dicomdir
 from lazydicom._header.dataset import header_of_dataset
 from lazydicom._header.header import read_header
 from lazydicom._header.pydicom import is_dataset
-from lazydicom._open.indexed import open_indexed
 from lazydicom._open.instance import OpenOptions, open_instance
 from lazydicom._open.many.batch_headers import open_batches
 from lazydicom._open.many.directories import Directories
@@ -56,6 +56,9 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
     from lazydicom._bytes.location import Url
+    from lazydicom._open import indexed
+else:
+    indexed = deferred("lazydicom._open.indexed")
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -272,7 +275,7 @@ def _open_listed(
     source = None
     try:
         if options.uses_index:  # which opens the file itself, and asks for less of it
-            return open_indexed(file.file, storage_options, options).images[0]
+            return indexed.open_indexed(file.file, storage_options, options).images[0]
         if isinstance(file.opened, SourceError):
             raise file.opened
         source = file.opened or open_source(

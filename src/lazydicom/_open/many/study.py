@@ -1,16 +1,20 @@
 """`Study`: the series among files by name, and the files that are no part of them."""
 
 from collections.abc import Iterator, Mapping
-from html import escape
 from math import isfinite
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from lazydicom._array.array import DicomArray
-from lazydicom._array.show.html import array_html
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._header.values import DESCRIPTIONS
 from lazydicom._open.many.problems import Problem
 from lazydicom.errors import redact_url
+
+if TYPE_CHECKING:
+    from lazydicom._array.show import html as shown
+else:
+    shown = deferred("lazydicom._array.show.html")
 
 _HEADINGS: Final = ("axes", "values", "spacing", "files", "bytes", "kind")
 _SHOWN: Final = 5
@@ -86,13 +90,15 @@ class Study(Mapping[str, DicomArray]):
 
     def to_html(self, *, thumbnails: bool = False) -> str:
         """Return a table as HTML; `thumbnails` reads the middle frame of each array."""
+        from html import escape  # deferred: 5 ms that notebooks need
+
         head = "".join(f"<th>{escape(one)}</th>" for one in ("series", *_HEADINGS))
         rows = []
         for row in self.table():
             cells = (*_cells(row), str(row["bytes"]), row["kind"])
             line = "".join(f"<td>{escape(cell)}</td>" for cell in cells)
             if thumbnails:
-                line += f"<td>{array_html(self.arrays[row['key']])}</td>"
+                line += f"<td>{shown.array_html(self.arrays[row['key']])}</td>"
             rows.append(f"<tr>{line}</tr>")
         texts = (f"{one.url}: {one.reason}" for one in self.problems)
         faults = "".join(f"<li>{escape(text)}</li>" for text in texts)
