@@ -22,8 +22,13 @@ class _Deferred(_Loaded):
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (a module holds anything)
         module = import_module(self._module_name)
         vars(self).update(vars(module))
-        self.__class__ = _Loaded  # names are found without this call from now on: 80 ns
+        _answer_at_once(self)
         return getattr(module, name)
+
+
+def _answer_at_once(module: _Loaded) -> None:
+    """Let names be found without a call: it takes longer even where it is not made."""
+    module.__class__ = _Loaded
 
 
 def deferred(name: str) -> Any:  # noqa: ANN401 (its type is that of the import beside it)
