@@ -1,4 +1,4 @@
-"""Native neighbours are read through one opening, by all cores, and checked as any read is."""
+"""Native neighbours are read through one opening, and checked as any read is."""
 
 from __future__ import annotations
 
@@ -10,18 +10,12 @@ import pytest
 from dicom_files import make_native
 
 import lazydicom
-from lazydicom._array.work import native_runs
 from lazydicom.errors import LazyDicomError, SourceChangedError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 FRAMES = 11
-
-
-@pytest.fixture(autouse=True)
-def _all_help(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(native_runs, "_WORTH_HELP", 1)
 
 
 @pytest.fixture

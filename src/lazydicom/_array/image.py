@@ -389,9 +389,6 @@ class DicomImage:
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=wanted[0]) from None
 
-    def read_run(
-        self, first: int, out: NDArray[Any], *, threads: int | None = 1
-    ) -> None:
+    def read_run(self, first: int, out: NDArray[Any]) -> None:
         """Read native frames that follow each other, whose bytes are their values."""
-        read = native_runs.read_neighbours
-        read(self.reader, self.format, first, out, threads=threads)
+        native_runs.read_neighbours(self.reader, self.format, first, out)
