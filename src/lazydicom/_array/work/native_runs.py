@@ -5,10 +5,11 @@ longer than the other half, 74 ms a gigabyte instead of 52.
 """
 
 from collections.abc import Sequence
-from typing import Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 from numpy.typing import NDArray
 
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.source import (
     BytesLike,
     ByteSource,
@@ -19,6 +20,11 @@ from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import finish_in_place
 from lazydicom._frames.index import FrameReader, NativeReader
 from lazydicom.errors import LazyDicomError
+
+if TYPE_CHECKING:
+    from lazydicom._array.work import parallel
+else:
+    parallel = deferred("lazydicom._array.work.parallel")
 
 _FEWEST_KEPT: Final = 1 << 17
 """128 KiB, from which on systems take freed memory back."""
