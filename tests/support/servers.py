@@ -199,7 +199,9 @@ def _s3_place(port: int) -> Place:
         "endpoint_url": f"http://127.0.0.1:{port}",
         "client_kwargs": {"region_name": "us-east-1"},
     }
-    filesystem = fsspec.filesystem("s3", **options)
+    once = {"retries": {"total_max_attempts": 1}}  # else it waits ever longer
+    filesystem = fsspec.filesystem("s3", **options, config_kwargs=once)
+    filesystem.retries = 1
     _patiently(lambda: filesystem.call_s3("create_bucket", Bucket="studies"))
 
     def put(name: str, data: bytes) -> None:
