@@ -40,14 +40,17 @@ def best_seconds(
     *,
     rounds: int,
     clock: Callable[[], float] = time.perf_counter,
+    before: Callable[[], Any] = lambda: None,
 ) -> Seconds:
     """Time each way in turn, `rounds` times; return the best time of each, and all.
 
-    ``clock=time.thread_time`` counts the work of one thread, whoever else is busy.
+    ``clock=time.thread_time`` counts the work of one thread, whoever else is busy; `before`
+    is called each time, and is no part of it.
     """
     times: dict[str, list[float]] = {name: [] for name in ways}
     for _ in range(rounds):
         for name, way in ways.items():
+            before()
             start = clock()
             way()
             times[name].append(clock() - start)

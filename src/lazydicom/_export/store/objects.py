@@ -9,6 +9,7 @@ chain with any other codec is left to zarr. See ``docs/decisions/0007-zarr-writi
 import math
 import struct
 import sys
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -41,6 +42,10 @@ Step: TypeAlias = Callable[[Any], Any]
 
 _GZIP_BITS: Final = zlib.MAX_WBITS | 16
 _SHUFFLES: Final = {"noshuffle": 0, "shuffle": 1, "bitshuffle": 2}
+
+
+_KEPT: Final = threading.local()
+"""Memory of each thread that writes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +137,7 @@ def _write_run(
     first, *others = layout.slabs_of(run[0])
     if others or not layout.grid_axes:
         return {run[0]: _write_shards(array, encoder, folder, run[0])}
-    values = array.read(layout.region_of_run(first, len(run)), threads=1)
+    values = _read(array, layout, layout.region_of_run(first, len(run)))
     records = {}
     for unit, part in zip(run, _slabs_in(values, layout), strict=True):
         slab = next(layout.slabs_of(unit))
@@ -143,24 +148,37 @@ def _write_run(
 def _read_slabs(
     array: LazyArray, layout: ZarrLayout, unit: Position
 ) -> Iterator[Iterator[tuple[Position, NDArray[Any]]]]:
-    """Yield the slabs of a unit, some at a time, until the next ones: all lie in one memory.
-
-    The first touch of fresh memory costs more than the copy into it, and two threads that
-    come by memory and let it go wait for each other.
-    """
-    memory = np.empty(0, np.uint8)
+    """Yield the slabs of a unit, some at a time, until the next ones: all lie in one memory."""
     for run in layout.runs_of_slabs(unit, max(RUN_NBYTES // layout.slab_nbytes, 1)):
         region = layout.region_of_run(run[0], len(run)) if run[0] else ()
-        lengths = (part.stop - part.start for part in region)
-        shape = (*lengths, *layout.shape[len(region) :])
-        nbytes = math.prod(shape) * layout.dtype.itemsize
-        if _takes_memory(array):
-            memory = memory if memory.size >= nbytes else np.empty(nbytes, np.uint8)
-            out = memory[:nbytes].view(layout.dtype).reshape(shape)
-            values = array.read(region, out=out, threads=1)
-        else:
-            values = array.read(region, threads=1)
+        values = _read(array, layout, region)
         yield zip(run, _slabs_in(values, layout), strict=True)
+
+
+def _read(array: LazyArray, layout: ZarrLayout, region: Region) -> NDArray[Any]:
+    """Read whole frames into memory that holds them until this thread reads others."""
+    if not _takes_memory(array):
+        return np.asarray(array.read(region, threads=1))
+    lengths = (part.stop - part.start for part in region)
+    shape = (*lengths, *layout.shape[len(region) :])
+    nbytes = math.prod(shape) * layout.dtype.itemsize
+    out = _memory_of_this_thread(nbytes)[:nbytes].view(layout.dtype).reshape(shape)
+    array.read(region, out=out, threads=1)
+    return out
+
+
+def _memory_of_this_thread(nbytes: int) -> NDArray[np.uint8]:
+    """Return memory that is used again, if it is not much.
+
+    The first touch of fresh memory costs as much as the copy into it, and two threads that
+    come by memory and let it go wait for each other.
+    """
+    memory: NDArray[np.uint8] = getattr(_KEPT, "memory", np.empty(0, np.uint8))
+    if memory.size < nbytes:
+        memory = np.empty(nbytes, np.uint8)
+        if nbytes <= RUN_NBYTES:
+            _KEPT.memory = memory
+    return memory
 
 
 def _slabs_in(values: NDArray[Any], layout: ZarrLayout) -> list[NDArray[Any]]:
