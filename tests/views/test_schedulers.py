@@ -147,7 +147,7 @@ def test_tasks_of_a_cluster_take_no_more_than_its_threads(
         n_workers=2 if processes else 1,
         threads_per_worker=cores,
         processes=processes,
-        dashboard_address=None,
+        dashboard_address="127.0.0.1:0",
     )
     connect: Any = Client
 
