@@ -26,7 +26,6 @@ from lazydicom._bytes.source import (
     ByteRange,
     ByteSource,
     MemorySource,
-    is_distant,
     open_lookahead,
 )
 from lazydicom._frames.index import FrameIndex, NativeReader, native_reader
@@ -172,7 +171,7 @@ def _is_simple(image: DicomImage, head: bytes) -> bool:
     header, reader = image.header, native_reader(image.reader)
     if reader is None or not is_plain_source(reader.source):
         return False
-    if is_distant(reader.source) and len(head) < header.pixel_data.offset:
+    if is_fetched(reader.source) and len(head) < header.pixel_data.offset:
         return False
     syntax, meta, pixels = header.transfer_syntax, header.meta, header.pixel_data
     declared = Framing(syntax.little_endian, syntax.implicit_vr)
