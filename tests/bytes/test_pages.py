@@ -92,6 +92,23 @@ def test_a_system_that_refuses_is_asked_once(
     assert refused == [reason]
 
 
+def test_a_system_that_names_no_process_is_asked_once(
+    memory: mmap.mmap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = list[int]()
+
+    def pidfd_open(process: int) -> int:
+        del process
+        raise PermissionError(errno.EPERM, "not here")
+
+    monkeypatch.setattr(os, "pidfd_open", pidfd_open)
+    monkeypatch.setattr(pages, "_refusals", lambda: refused)
+    for _ in range(3):
+        load_pages(memory, np.arange(100) * 4096, 10)
+
+    assert refused == [errno.EPERM]
+
+
 def test_no_descriptor_is_left(memory: mmap.mmap) -> None:
     descriptors = Path("/proc/self/fd")
     before = len(list(descriptors.iterdir()))

@@ -56,7 +56,11 @@ def _load_together(
     places = np.empty((len(starts), 2), np.uintp)
     places[:, 0] = starts + first
     places[:, 1] = -(-lengths // PAGESIZE) * PAGESIZE
-    this_process = os.pidfd_open(os.getpid())
+    try:
+        this_process = os.pidfd_open(os.getpid())
+    except OSError as error:
+        _refusals().append(error.errno or errno.EPERM)
+        return False
     try:
         for row in range(0, len(places), _AT_ONCE):
             some = places[row : row + _AT_ONCE]
