@@ -22,11 +22,11 @@ class _Deferred(_Loaded):
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 (a module holds anything)
         module = import_module(self._module_name)
         vars(self).update(vars(module))
-        _answer_at_once(self)
+        _find_names_directly(self)
         return getattr(module, name)
 
 
-def _answer_at_once(module: _Loaded) -> None:
+def _find_names_directly(module: _Loaded) -> None:
     """Let names be found without a call: it takes longer even where it is not made."""
     module.__class__ = _Loaded
 
