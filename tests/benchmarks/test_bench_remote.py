@@ -31,7 +31,9 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.benchmark
 
-FRAMES: Final = 200
+FRAMES: Final = 400
+WHOLE: Final = 200
+"""Frames that are read as a whole: 100 MiB."""
 FILES: Final = 250
 SERVE: Final = """
 import pickle, sys
@@ -123,8 +125,9 @@ def works(server: Server, files: dict[str, bytes]) -> dict[str, tuple[Any, Any]]
     array = lazydicom.open_image(url)
     start = int(array.images[0].index.offsets[0])
     chosen = sorted(random.Random(3).sample(range(FRAMES), 100))
-    blocks = cut(ByteRange(start, FRAMES * FRAME), max_block=MAX_BLOCK)
-    out = np.empty(array.shape, array.dtype)
+    blocks = cut(ByteRange(start, WHOLE * FRAME), max_block=MAX_BLOCK)
+    half = array.isel(frame=slice(WHOLE))
+    out = np.empty(half.shape, half.dtype)
     names = [name for name in files if name not in {"native", "slide.dcm"}]
     urls = [f"{server.root}/{name}" for name in names]
     series = lazydicom.open_series(urls)
@@ -143,9 +146,9 @@ def works(server: Server, files: dict[str, bytes]) -> dict[str, tuple[Any, Any]]
 
     return {
         "100 random frames": (lambda: array[chosen], of_native(frames)),
-        "64 rows of 200 frames": (lambda: array[:, 200:264], of_native(rows)),
-        "all frames": (lambda: array.read(..., out=out), of_native(blocks)),
-        "for frame in array": (lambda: [None for _ in array], of_native(blocks)),
+        "64 rows of 400 frames": (lambda: array[:, 200:264], of_native(rows)),
+        "200 frames": (lambda: half.read(..., out=out), of_native(blocks)),
+        "for frame in array": (lambda: [None for _ in half], of_native(blocks)),
         "open 250 files": (lambda: lazydicom.open_series(urls), whole),
         "pixels of 250 files": (lambda: np.asarray(series), whole),
         "open a slide, first tile": (first_tile, tile),
@@ -177,9 +180,15 @@ def test_distant_work_takes_little_more_than_its_requests(
             ways["by hand, 64 at once"] = partial(by_hand, spans, 64)
         measured[name] = best_seconds(ways, rounds=3)
 
+    missed: list[str] = []
     for name, best in measured.items():
         limit, why = MISSED.get((latency_ms, name), (1.15, ""))
         if why:
             why = f"1.15 wished: {why}"
         title = f"{name}, {latency_ms} ms away"
-        hold(title, best, floor=FLOOR, limit=limit, why=why)
+        try:
+            hold(title, best, floor=FLOOR, limit=limit, why=why)
+        except AssertionError as error:
+            missed.append(str(error))
+
+    assert not missed
