@@ -262,7 +262,7 @@ class Lookahead:
     ) -> None:
         self.source = source
         self._first = _NEAR_BLOCK if reads_small(source) else FIRST_BLOCK
-        for block in getattr(source, "first_block", ())[:1]:
+        for block in getattr(source, "head", ())[:1]:
             self._first = len(block)
         self._block = self._first
         self.url = source.url

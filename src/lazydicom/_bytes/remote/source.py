@@ -42,6 +42,8 @@ class RemoteSource:
     """Bytes in a second that a body must have."""
     first_block: list[bytes] = field(default_factory=list)
     """What opening fetched, until somebody reads it; it does not travel."""
+    head: list[bytes] = field(default_factory=list)
+    """The header, where more files were opened with it, until somebody reads that."""
 
     def __repr__(self) -> str:
         """Name the object, without secrets."""
@@ -68,10 +70,11 @@ class RemoteSource:
         """Fetch `span`; a long one in several requests at once."""
         check_span(self, span)
         if span.offset == 0:
-            with suppress(IndexError):  # another thread may have taken it
-                block = self.first_block.pop()
-                if len(block) >= span.length:
-                    return memoryview(block)[: span.length]
+            for kept in (self.first_block, self.head):
+                with suppress(IndexError):  # another thread may have taken it
+                    block = kept.pop()
+                    if len(block) >= span.length:
+                        return memoryview(block)[: span.length]
         return self.read_many([span])[0]
 
     def look(self, out: memoryview) -> bool:
@@ -85,7 +88,8 @@ class RemoteSource:
 
     def keep_head(self, length: int) -> None:
         """Keep so much of what opening fetched for who reads the header."""
-        self.first_block[:] = [block[:length] for block in self.first_block]
+        self.head[:] = [block[:length] for block in self.first_block]
+        self.first_block.clear()
 
     def read_into(self, offset: int, out: memoryview) -> None:
         """Fetch straight into `out`."""
