@@ -9,14 +9,20 @@ from itertools import count, islice
 from threading import Event
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+from series_files import write_volume
 
+import lazydicom
+from lazydicom._array import array as array_module
 from lazydicom._array.work.ahead import read_ahead
 from lazydicom._array.work.cores import available_cores
 from lazydicom._array.work.parallel import computing_pool
+from lazydicom.errors import InvalidDicomError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 WAYS = [(1, False), (2, False), (5, False), (2, True)]
 
@@ -127,3 +133,27 @@ def test_what_was_taken_is_kept_by_nobody_else(*, waits: bool) -> None:
 
     assert Block.alive == 0
     assert most <= 2 + 2 + 1
+
+
+@pytest.mark.parametrize("block", [1, 60, 1 << 20])
+@pytest.mark.parametrize("fill_value", [0, 7])
+def test_iterating_gives_what_reading_gives_holes_included(
+    tmp_path: Path, block: int, fill_value: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(array_module, "_BLOCK_BYTES", block)
+    write_volume(tmp_path, planes=12, skip=frozenset({3, 4, 8}))
+    array = lazydicom.open_series(tmp_path, on_gap="fill", fill_value=fill_value)
+
+    assert np.array_equal(np.stack(list(array)), np.asarray(array))
+
+
+def test_iterating_over_a_hole_that_nobody_fills_is_an_error_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(array_module, "_BLOCK_BYTES", 1)
+    write_volume(tmp_path, planes=6, skip=frozenset({3}))
+    frames = iter(lazydicom.open_series(tmp_path, on_gap="fill"))
+
+    assert [int(next(frames)[0, 0]) for _ in range(3)] == [0, 1, 2]
+    with pytest.raises(InvalidDicomError, match="missing"):
+        next(frames)
