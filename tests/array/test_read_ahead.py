@@ -18,7 +18,7 @@ from lazydicom._array import array as array_module
 from lazydicom._array.work.ahead import read_ahead
 from lazydicom._array.work.cores import available_cores
 from lazydicom._array.work.parallel import computing_pool
-from lazydicom.errors import InvalidDicomError
+from lazydicom.errors import InvalidDicomError, LazyDicomWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -142,7 +142,8 @@ def test_iterating_gives_what_reading_gives_holes_included(
 ) -> None:
     monkeypatch.setattr(array_module, "_BLOCK_BYTES", block)
     write_volume(tmp_path, planes=12, skip=frozenset({3, 4, 8}))
-    array = lazydicom.open_series(tmp_path, on_gap="fill", fill_value=fill_value)
+    with pytest.warns(LazyDicomWarning, match="missing"):
+        array = lazydicom.open_series(tmp_path, on_gap="fill", fill_value=fill_value)
 
     assert np.array_equal(np.stack(list(array)), np.asarray(array))
 
@@ -152,7 +153,8 @@ def test_iterating_over_a_hole_that_nobody_fills_is_an_error_there(
 ) -> None:
     monkeypatch.setattr(array_module, "_BLOCK_BYTES", 1)
     write_volume(tmp_path, planes=6, skip=frozenset({3}))
-    frames = iter(lazydicom.open_series(tmp_path, on_gap="fill"))
+    with pytest.warns(LazyDicomWarning, match="missing"):
+        frames = iter(lazydicom.open_series(tmp_path, on_gap="fill"))
 
     assert [int(next(frames)[0, 0]) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(InvalidDicomError, match="missing"):
