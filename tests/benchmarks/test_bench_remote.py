@@ -157,8 +157,6 @@ def works(server: Server, files: dict[str, bytes]) -> dict[str, tuple[Any, Any]]
 
 MISSED: Final = {
     (5, "for frame in array"): (1.6, "frames come in order, into memory that is new"),
-    (5, "open 250 files"): (3.0, "a core parses them meanwhile"),
-    (5, "pixels of 250 files"): (1.7, "a thread per file"),
     (5, "open a slide, first tile"): (1.6, "a core parses the header meanwhile"),
 }
 """Where 1.15 does not hold: what does, and why."""
