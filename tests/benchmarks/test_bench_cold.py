@@ -24,7 +24,7 @@ LIMIT: Final = 1.3
 FIRSTS: Final = {
     "array[0]": ("array[0]", "", "import numpy, and the read"),
     "to_dask": ("lazydicom.to_dask(array)", "import dask.array", ""),
-    "to_xarray": ("lazydicom.to_xarray(array)", "import xarray, dask.array", ""),
+    "to_xarray": ("lazydicom.to_xarray(array)", "import xarray", ""),
     "to_zarr": ("lazydicom.to_zarr(array, sys.argv[2])", "import zarr", ""),
 }
 
