@@ -11,7 +11,11 @@ MAX_BLOCK: Final = 1 << 22
 """4 MiB: latency is a small part of the transfer, and a retry does not cost much."""
 LOCAL_BLOCK: Final = 1 << 15
 """32 KiB of encoded frames are decoded in half a millisecond: opening the file for each
-of them would cost a twentieth of a slide tile, and more of them would leave cores idle."""
+of them would cost a twentieth of a slide tile, and more of them may leave cores idle."""
+LOCAL_BLOCKS: Final = 32
+"""Where there are more blocks than these, larger ones leave no core idle either."""
+LARGEST_LOCAL: Final = 1 << 18
+"""256 KiB, which stay in the cache until they are decoded."""
 REQUESTS: Final = 16
 """Requests to one server at once, before it is known how it responds; so many blocks, 64 MiB,
 are held at once, however many requests they take."""
@@ -88,7 +92,7 @@ def read_many(source: ByteSource, spans: Sequence[ByteRange]) -> list[BytesLike]
     if len(spans) == 1:
         return [source.read(spans[0])]
     blocks: list[BytesLike] = [b""] * len(spans)
-    for members in together(source, spans):
+    for members in group(spans, max_gap=0, max_block=LARGEST_LOCAL):
         block = span_of(spans[member] for member in members)
         data = memoryview(source.read(block))
         for member in members:
@@ -134,7 +138,9 @@ def together(source: ByteSource, spans: Sequence[ByteRange]) -> list[list[int]]:
     """Return which `spans` one read should fetch, by their places."""
     if is_distant(source):
         return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
-    return group(spans, max_gap=0, max_block=LOCAL_BLOCK)
+    shares = sum(span.length for span in spans) // LOCAL_BLOCKS
+    block = min(max(shares, LOCAL_BLOCK), LARGEST_LOCAL)
+    return group(spans, max_gap=0, max_block=block)
 
 
 def batches(
