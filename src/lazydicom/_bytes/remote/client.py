@@ -107,18 +107,36 @@ class RemoteClient:
     def _wait(self, work: Coroutine[Any, Any, Any]) -> Any:  # noqa: ANN401
         """Run on fsspec's event loop, which lives in a thread of its own.
 
-        Who interrupts the wait ends the work: fsspec's own wait leaves it going on.
+        Who interrupts the wait ends the work: fsspec's own wait leaves it going on. The
+        interrupt may come before there is a future to wait for.
         """
         import asyncio
         import concurrent.futures
 
-        future = asyncio.run_coroutine_threadsafe(work, self.filesystem.loop)
+        tasks: list[asyncio.Task[Any]] = []
+        ended = False
+
+        async def run() -> Any:  # noqa: ANN401
+            task = asyncio.current_task()
+            if ended or task is None:
+                work.close()
+                raise asyncio.CancelledError
+            tasks.append(task)
+            return await work
+
+        def end() -> None:
+            for task in tasks:
+                task.cancel()
+
+        loop = self.filesystem.loop
         try:
+            future = asyncio.run_coroutine_threadsafe(run(), loop)
             while not future.done():  # a wait without end is deaf on some systems
                 concurrent.futures.wait((future,), timeout=_LOOK_S)
             return future.result()
         except BaseException:
-            future.cancel()
+            ended = True
+            loop.call_soon_threadsafe(end)
             raise
 
     async def _ask_first(self, length: int) -> tuple[Version, bytes]:
