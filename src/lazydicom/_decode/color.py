@@ -14,7 +14,7 @@ _RED_OF_CR: Final = round(1.402 * (1 << _BITS))
 _BLUE_OF_CB: Final = round(1.772 * (1 << _BITS))
 _GREEN_OF_CB: Final = round(-0.114 * 1.772 / 0.587 * (1 << _BITS))
 _GREEN_OF_CR: Final = round(-0.299 * 1.402 / 0.587 * (1 << _BITS))
-_BLOCK: Final = 1 << 16
+_BLOCK: Final = 1 << 17
 """Pixels, or pairs, converted at a time."""
 
 
