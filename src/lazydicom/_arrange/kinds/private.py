@@ -16,6 +16,7 @@ from lazydicom._arrange.csa import csa_numbers
 from lazydicom._arrange.geometry import spans_plane, unit_directions
 from lazydicom._array.frame_table import FrameTable, complete
 from lazydicom._header import tags
+from lazydicom._header.columns.column import in_capitals
 
 Numbers = NDArray[np.float64]
 
@@ -160,7 +161,7 @@ def _are_made_by(table: FrameTable, maker: str) -> NDArray[np.bool_]:
     makers, modalities = (
         table.instances.get(name, nothing) for name in ("manufacturer", "modality")
     )
-    theirs = np.char.startswith(np.char.lower(makers.astype(np.str_)), maker)
+    theirs = np.char.startswith(in_capitals(makers.astype(np.str_)), maker.upper())
     of_images: NDArray[np.bool_] = theirs & (modalities == "MR")
     return of_images[table.image]
 
