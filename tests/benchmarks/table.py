@@ -53,10 +53,12 @@ def measure(arguments: list[str]) -> tuple[int, list[Row]]:
 
 
 def in_words(row: Row) -> str:
-    """Return a row of the markdown table."""
+    """Return a row of the markdown table; a bar that is missed is bold."""
     others = ", ".join(f"{name} {x:.1f} ×" for name, x in row["others"].items())
-    times = f"{row['ours_s'] * 1e3:,.2f} ms | {row['ratio']:.2f} × {row['floor']}"
-    bar = f"{row['bar']:g} ×" + (f" ({row['why']})" if row["why"] else "")
+    ratio = f"{row['ratio']:.2f} ×"
+    ratio = f"**{ratio}**" if row["ratio"] > row["bar"] else ratio
+    times = f"{row['ours_s'] * 1e3:,.2f} ms | {ratio} {row['floor']}"
+    bar = f"{row['bar']:.3g} ×" + (f" ({row['why']})" if row["why"] else "")
     return f"| {row['what']} | {times} | {bar} | {others} |"
 
 

@@ -118,10 +118,12 @@ def test_the_graph_of_a_million_frames_is_made_in_a_second_and_3_mb(
     array = lazydicom.open_image(path)
 
     start = time.perf_counter()
-    values = lazydicom.to_dask(array)
+    values = lazydicom.to_dask(array, frames_per_chunk=1)
     graph = pickle.dumps(values.dask)
     best = {"ours": time.perf_counter() - start, "a second": 1.0}
 
     assert len(graph) <= 3_000_000
-    title = f"the graph of 1,000,000 frames, {len(graph) / 1e6:.2f} MB pickled"
+    title = (
+        f"the graph of 1,000,000 chunks of a frame, {len(graph) / 1e6:.2f} MB pickled"
+    )
     hold(title, best, floor="a second", limit=1)
