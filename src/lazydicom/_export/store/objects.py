@@ -25,6 +25,7 @@ from zarr.storage import MemoryStore
 
 from lazydicom._array.array import DicomArray
 from lazydicom._array.lazy_array import LazyArray
+from lazydicom._array.work.native_runs import memory_of_thread
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.store.folder import Folder, Part, Write, as_bytes
 from lazydicom._export.store.layout import (
@@ -162,23 +163,10 @@ def _read(array: LazyArray, layout: ZarrLayout, region: Region) -> NDArray[Any]:
     lengths = (part.stop - part.start for part in region)
     shape = (*lengths, *layout.shape[len(region) :])
     nbytes = math.prod(shape) * layout.dtype.itemsize
-    out = _memory_of_this_thread(nbytes)[:nbytes].view(layout.dtype).reshape(shape)
+    memory = memory_of_thread(_KEPT, nbytes, most=RUN_NBYTES)
+    out = memory.view(layout.dtype).reshape(shape)
     array.read(region, out=out, threads=1)
     return out
-
-
-def _memory_of_this_thread(nbytes: int) -> NDArray[np.uint8]:
-    """Return memory that is used again, if it is not much.
-
-    The first touch of fresh memory costs as much as the copy into it, and two threads that
-    come by memory and let it go wait for each other.
-    """
-    memory: NDArray[np.uint8] = getattr(_KEPT, "memory", np.empty(0, np.uint8))
-    if memory.size < nbytes:
-        memory = np.empty(nbytes, np.uint8)
-        if nbytes <= RUN_NBYTES:
-            _KEPT.memory = memory
-    return memory
 
 
 def _slabs_in(values: NDArray[Any], layout: ZarrLayout) -> list[NDArray[Any]]:
