@@ -201,7 +201,7 @@ def fill_frames(
         for image, own, rows in row.split(numbers)
         for job in image.jobs(own, out[rows])
     )
-    if len(row.images) > 1 and reader_is_distant(row.images[0].reader):
+    if reader_is_distant(row.images[0].reader):
         jobs = distant_runs.join_runs(jobs)
     parallel.run(jobs, threads=threads, requests=REQUESTS)
     return box

@@ -15,7 +15,7 @@ from lazydicom._frames.reader import together
 from lazydicom.errors import LazyDicomError, redact_url
 
 _MOST_RUNS: Final = 256
-"""Requests of several files that one thread makes."""
+"""Requests that one thread makes."""
 
 
 class NativeRun(NamedTuple):
@@ -74,7 +74,7 @@ def native_fetches(
     out: NDArray[Any],
     others: Callable[[Sequence[int]], Fetch],
 ) -> Iterator[Fetch]:
-    """Return the fetches that fill `out[i]` with frame `numbers[i]`.
+    """Return the fetches that fill `out[i]` with frame `numbers[i]`, for `join_runs`.
 
     Frames that follow each other come into their place in the result, which is no memory of
     a fetch; `others` fetches what does not follow each other though one request has it.
@@ -93,25 +93,18 @@ def native_fetches(
         Gives the fetch of places that one request reads.
     """
     size = format_.pixel.frame_nbytes
-    runs: list[NativeRun] = []
-    nbytes = 0
     for rows in together(reader, numbers, frame_nbytes=size):
         first, places = numbers[rows[0]], slice(rows[0], rows[-1] + 1)
         if list(range(first, first + len(rows))) != numbers[places]:
             yield others(rows)
             continue
         (span,) = reader.spans([first])
-        runs.append(NativeRun(reader, format_, first, span.offset, out[places]))
-        nbytes += runs[-1].out.nbytes
-        if nbytes >= MAX_BLOCK:
-            yield Fetch(ReadRuns(runs), 0)
-            runs, nbytes = [], 0
-    if runs:
-        yield Fetch(ReadRuns(runs), 0)
+        run = NativeRun(reader, format_, first, span.offset, out[places])
+        yield Fetch(ReadRuns([run]), 0)
 
 
 def join_runs(jobs: Iterable[Job | Fetch]) -> Iterator[Job | Fetch]:
-    """Join small reads of native frames of several files: one thread asks for all of them."""
+    """Join small reads of native frames, of one file or several: one thread asks for them."""
     runs: list[NativeRun] = []
     nbytes = 0
     for job in jobs:
