@@ -82,7 +82,7 @@ class RemoteClient:
 
     def open(self, length: int) -> tuple[Version, bytes]:
         """Ask for size, version and the first bytes, in one request where that can be."""
-        if self.protocol not in FETCH:
+        if not self.opens_at_once:
             with located(self.url):
                 return open_rest(self.filesystem, self.path), b""
         opened: tuple[Version, bytes] = self._wait(self._ask_first(length))
@@ -96,10 +96,7 @@ class RemoteClient:
     def fill(
         self, known: Version, pieces: Iterable[tuple[ByteRange, memoryview]]
     ) -> None:
-        """Fetch each range into its memory, some at once."""
-        if self.protocol in FETCH:
-            self._wait(_ask_all([(self, known, pieces)]))
-            return
+        """Fetch each range into its memory, one by one, where `fill_each` cannot do more."""
         for span, out in pieces:
             with located(self.url, span.offset):
                 out[:] = fetch_rest(self.filesystem, self.path, span, known)
@@ -212,9 +209,7 @@ def open_each(
     return opened
 
 
-def fill_each(
-    fills: Sequence[Fill],
-) -> None:
+def fill_each(fills: Sequence[Fill]) -> None:
     """Fetch ranges of several objects, each into its memory, some at once."""
     together = [fill for fill in fills if fill[0].opens_at_once]
     if together:
@@ -224,9 +219,7 @@ def fill_each(
             client.fill(known, pieces)
 
 
-async def _ask_all(
-    fills: Sequence[Fill],
-) -> None:
+async def _ask_all(fills: Sequence[Fill]) -> None:
     import asyncio
 
     tasks = [
