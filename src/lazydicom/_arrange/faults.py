@@ -1,6 +1,6 @@
 """What keeps frames from being a full grid: which files to look at, how they could be cut."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -15,7 +15,7 @@ from lazydicom.errors import redact_url
 CUT: Final = "Choose on_gap='split'"
 _ANY: Final = "Choose on_gap='fill' or 'split'"
 TAKE_ONE: Final = "Take one of them, or on_gap='split'"
-NAMED: Final = 5
+_NAMED: Final = 5
 """Files that a message names."""
 
 
@@ -158,17 +158,26 @@ def occurrences(
     return earlier, copies
 
 
+def some_of(texts: Sequence[str], count: int, *, between: str = ", ") -> str:
+    """Return the first of some texts, and how many more there are of `count`.
+
+    >>> some_of(["a.dcm", "b.dcm"], 2), some_of(list("abcdef"), 9)
+    ('a.dcm, b.dcm', 'a, b, c, d, e and 4 more')
+    """
+    more = f" and {count - _NAMED} more" if count > _NAMED else ""
+    return between.join(texts[:_NAMED]) + more
+
+
 def name_frames(placed: PlacedFrames, rows: NDArray[np.int64]) -> str:
     """Name frames by position and file."""
     table = placed.table
     names = []
-    for row in rows[:NAMED].tolist():
+    for row in rows[:_NAMED].tolist():
         image = table.images[table.image[row]]
         frame = f" frame {table.frame[row]}" if image.number_of_planes > 1 else ""
         z = placed.planes.z[placed.planes.index[row]]
         names.append(f"{redact_url(image.url)}{frame} (z = {z:.2f} mm)")
-    more = f" and {len(rows) - NAMED} more" if len(rows) > NAMED else ""
-    return ", ".join(names) + more
+    return some_of(names, len(rows))
 
 
 def _gaps(placed: PlacedFrames) -> str:
@@ -177,7 +186,7 @@ def _gaps(placed: PlacedFrames) -> str:
     gaps = np.diff(z)
     odd = np.flatnonzero(gaps > 1.1 * gaps.min())
     texts = []
-    for k in odd[:NAMED].tolist():
+    for k in odd[:_NAMED].tolist():
         below, above = (
             np.flatnonzero(placed.planes.index == plane)[:1] for plane in (k, k + 1)
         )
@@ -185,8 +194,7 @@ def _gaps(placed: PlacedFrames) -> str:
         texts.append(
             f"{text}{name_frames(placed, below)} and {name_frames(placed, above)}"
         )
-    more = f" and {len(odd) - NAMED} more" if len(odd) > NAMED else ""
-    return "; ".join(texts) + more
+    return some_of(texts, len(odd), between="; ")
 
 
 def _missing(placed: PlacedFrames) -> str:
@@ -197,11 +205,9 @@ def _missing(placed: PlacedFrames) -> str:
     there[(*(axis.codes for axis in axes), placed.planes.index)] = True
     empty = np.argwhere(~there)
     texts = []
-    for *codes, plane in empty[:NAMED].tolist():
+    for *codes, plane in empty[:_NAMED].tolist():
         at = [f"{axis.name} {code}" for axis, code in zip(axes, codes, strict=True)]
         texts.append(" ".join([*at, f"z = {placed.planes.z[plane]:.2f} mm"]))
-    more = f" and {len(empty) - NAMED} more" if len(empty) > NAMED else ""
     folder = redact_url(placed.table.images[0].url).rpartition("/")[0]
-    return (
-        ", ".join(texts) + more + (f" beside the files of {folder}" if folder else "")
-    )
+    beside = f" beside the files of {folder}" if folder else ""
+    return some_of(texts, len(empty)) + beside

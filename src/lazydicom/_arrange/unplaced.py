@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from lazydicom._arrange.axes.find import named_axes
 from lazydicom._arrange.axes.labels import axis_labels, frame_labels, pixel_labels
 from lazydicom._arrange.concatenation import object_order
-from lazydicom._arrange.faults import CUT, NAMED, TAKE_ONE, Fault, occurrences
+from lazydicom._arrange.faults import CUT, TAKE_ONE, Fault, occurrences, some_of
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import empty_places
@@ -92,5 +92,4 @@ def _repeated_instances(table: FrameTable) -> Fault | None:
 def _names(table: FrameTable, images: Iterable[int]) -> str:
     """Name the files of images, the first ones of many."""
     urls = [redact_url(table.images[k].url) for k in images]
-    more = f" and {len(urls) - NAMED} more" if len(urls) > NAMED else ""
-    return ", ".join(urls[:NAMED]) + more
+    return some_of(urls, len(urls))
