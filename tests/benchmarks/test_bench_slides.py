@@ -196,9 +196,9 @@ def test_random_regions_are_read_faster_than_by_others(
             rounds=3,
         )
 
-    title = "200 random regions of 512²"
-    hold(title, best, floor="wsidicom", limit=0.8)
-    hold(f"{title} of an OpenSlide", best, floor="OpenSlide", limit=0.35)
+        title = "200 random regions of 512²"
+        hold(title, best, floor="wsidicom", limit=0.8)
+        hold(f"{title} of an OpenSlide", best, floor="OpenSlide", limit=0.35)
 
 
 def test_a_level_to_zarr_costs_little_more_than_its_codecs(

@@ -1,7 +1,8 @@
 """Ratios of two ways of doing the same thing, measured side by side in one run.
 
 A shared machine slows both, so rounds alternate, and a ratio is the median of those of the
-rounds: one lucky round of the floor, or one unlucky one of ours, decides nothing.
+rounds: one lucky round of the floor, or one unlucky one of ours, decides nothing. Where the
+rounds stand on both sides of a bar, more of them decide.
 """
 
 from __future__ import annotations
@@ -17,22 +18,56 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
 
 class Seconds(dict[str, float]):
-    """The best time of each way, and of those that were timed in turn all rounds."""
+    """The best time of each way, and of those that are timed in turn all rounds.
 
-    def __init__(self, rounds: Mapping[str, Sequence[float]]) -> None:
-        super().__init__({name: min(times) for name, times in rounds.items()})
-        self.rounds = rounds
+    Parameters
+    ----------
+    time_round : function
+        Time each way once, in turn.
+    rounds : int
+        How many rounds to begin with.
+    """
+
+    def __init__(self, time_round: Callable[[], dict[str, float]], rounds: int) -> None:
+        super().__init__()
+        self.rounds: list[dict[str, float]] = []
+        self._time_round = time_round
+        self._first = rounds
+        for _ in range(rounds):
+            self.time_another()
+
+    def time_another(self) -> None:
+        """Time one round more."""
+        times = self._time_round()
+        self.rounds.append(times)
+        self |= {n: min(seconds, self.get(n, seconds)) for n, seconds in times.items()}
 
     def ratio(self, way: str, floor: str) -> float:
         """Return the median of the ratios of the rounds, or that of two best times."""
-        if way in self.rounds and floor in self.rounds:
-            pairs = zip(self.rounds[way], self.rounds[floor], strict=True)
-            return median(mine / theirs for mine, theirs in pairs)
-        return self[way] / self[floor]
+        ratios = self._ratios(way, floor)
+        return median(ratios) if ratios else self[way] / self[floor]
+
+    def settle(self, way: str, floor: str, bar: float) -> None:
+        """Time more rounds, up to four times as many, while they do not agree.
+
+        They agree where those beyond the bar and those within it are too unequal in number
+        for chance (1.4 standard deviations of a fair coin). All rounds count.
+        """
+        while 1 < len(self.rounds) < 4 * self._first:
+            ratios = self._ratios(way, floor)
+            within = sum(ratio <= bar for ratio in ratios)
+            if abs(2 * within - len(ratios)) >= 1.4 * len(ratios) ** 0.5:
+                return
+            self.time_another()
+
+    def _ratios(self, way: str, floor: str) -> list[float]:
+        if {way, floor} <= set(self.rounds[0]):
+            return [times[way] / times[floor] for times in self.rounds]
+        return []
 
 
 def best_seconds(
@@ -47,14 +82,14 @@ def best_seconds(
     ``clock=time.thread_time`` counts the work of one thread, whoever else is busy; `before`
     is called each time, and is no part of it.
     """
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(rounds):
-        for name, way in ways.items():
-            before()
-            start = clock()
-            way()
-            times[name].append(clock() - start)
-    return Seconds(times)
+
+    def time_way(way: Callable[[], Any]) -> float:
+        before()
+        start = clock()
+        way()
+        return clock() - start
+
+    return Seconds(lambda: {n: time_way(way) for n, way in ways.items()}, rounds)
 
 
 def report(title: str, best: Mapping[str, float], *, ours: str) -> None:
@@ -97,6 +132,8 @@ def hold(
     why : str
         What keeps ours above the bar that was wished for, if something does.
     """
+    if isinstance(best, Seconds):
+        best.settle(ours, floor, limit)
     report(title, best, ours=ours)
     ratio = _ratio(best, ours, floor)
     peers = {n: _ratio(best, n, ours) for n in best if n not in {ours, floor}}
