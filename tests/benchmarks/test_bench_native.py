@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 import dask.array as da
@@ -12,6 +13,7 @@ import pytest
 from dask.delayed import delayed
 from dicom_files import make_native
 from enhanced_files import write_enhanced
+from peers import dicomsdl_frames, pydicom_frames, simpleitk_image
 from pydicom.pixels.utils import pixel_array
 from ratios import best_seconds, hold, run_child, say
 
@@ -71,6 +73,12 @@ def test_streaming_all_frames_keeps_up_with_a_memory_map(
 
     ways = {"ours": ours, "memmap loop": by_hand, "ours, array[k]": by_index}
     best = best_seconds(ways, rounds=5)
+    peers = {
+        "pydicom": partial(pydicom_frames, gigabyte),
+        "dicomsdl": partial(dicomsdl_frames, gigabyte, FRAMES),
+        "SimpleITK": partial(simpleitk_image, gigabyte),
+    }
+    best |= best_seconds(peers, rounds=1)
 
     title = "for frame in array, 1 GB, frames of fresh memory"
     hold(title, best, floor="memmap loop", limit=1 / 0.9)

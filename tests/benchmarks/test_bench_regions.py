@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from dicom_files import make_native
 from encapsulated_files import make_encapsulated
+from peers import dicomsdl_frame
 from pydicom.pixels.utils import pixel_array
 from ratios import best_seconds, hold
 
@@ -103,9 +104,15 @@ def test_one_call_costs_little_more_than_open_fstat_preadv_close(
         for number in range(0, CALLS, 25):
             pixel_array(small, index=number)
 
+    def by_dicomsdl() -> None:
+        for number in range(0, CALLS, 25):
+            dicomsdl_frame(small, number)
+
     best = best_seconds({"ours": ours, "open, fstat, preadv, close": bare}, rounds=9)
-    peer = best_seconds({"pydicom": by_pydicom}, rounds=2)["pydicom"]
-    best["pydicom.pixels.pixel_array(path, index=k)"] = 25 * peer
+    peers = {"pydicom": by_pydicom, "dicomsdl": by_dicomsdl}
+    others = best_seconds(peers, rounds=2)
+    best["pydicom.pixels.pixel_array(path, index=k)"] = 25 * others["pydicom"]
+    best["dicomsdl.open(path).pixelData(k)"] = 25 * others["dicomsdl"]
 
     title = f"{call} of native frames of 64², {CALLS} times"
     hold(title, best, floor="open, fstat, preadv, close", limit=limit)

@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 import pytest
 from enhanced_files import write_enhanced
+from peers import dicomsdl_headers, simpleitk_image, simpleitk_series
 from range_server import RangeServer
 from ratios import best_seconds, hold
 from series_files import write_volume
@@ -22,6 +23,7 @@ from lazydicom._header.columns.functional_groups import functional_group_columns
 from lazydicom._header.header import read_header
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -63,6 +65,11 @@ def test_2000_files_open_10_times_faster_than_a_pydicom_loop(tmp_path: Path) -> 
         },
         rounds=4,
     )
+    peers: dict[str, Callable[[], object]] = {
+        "dicomsdl": partial(dicomsdl_headers, tmp_path),
+        "SimpleITK": partial(simpleitk_series, tmp_path),
+    }
+    best |= best_seconds(peers, rounds=1)
 
     hold("open_series(2,000 CT files)", best, floor="pydicom", limit=1 / 10)
 
@@ -97,11 +104,15 @@ def test_500_files_become_a_volume_4_times_faster_than_with_pydicom(
             os.close(descriptor)
         return out
 
+    def read_by_simpleitk() -> None:
+        simpleitk_image(simpleitk_series(tmp_path))
+
     assert np.array_equal(volume(), by_hand())
     best = best_seconds(
         {"ours": volume, "a scan and preadv by hand": by_hand, "pydicom": stacked},
         rounds=7,
     )
+    best |= best_seconds({"SimpleITK": read_by_simpleitk}, rounds=1)
 
     assert best["pydicom"] >= 4 * best["ours"]
     title = "np.asarray(open_series(500 CT files of 512²))"
