@@ -27,9 +27,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Let the garbage collector pass over what stays to the end: modules, 13,000 tests.
+    """Let the garbage collector pass over what stays to the end: modules and tests.
 
-    A full collection takes a second otherwise, and some tests ask for several.
+    A full collection takes a second otherwise, and some tests ask for several. From then
+    on it looks more rarely at what is young: most of that goes by itself.
     """
     gc.disable()
     try:
@@ -37,6 +38,7 @@ def pytest_collection() -> Generator[None, object, object]:
     finally:
         gc.enable()
         gc.freeze()
+        gc.set_threshold(5000, 20, 20)
 
 
 @pytest.fixture

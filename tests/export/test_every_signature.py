@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
+from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +12,7 @@ import pytest
 import xarray as xr
 import zarr
 from command_line import run
+from noting import noting
 from real_files import first_of_each_series, names_of_all, real_file
 from routes import read_references
 
@@ -28,6 +30,10 @@ pytestmark = pytest.mark.filterwarnings(
     "ignore::lazydicom.errors.LazyDicomWarning",
     "ignore:Consolidated metadata:UserWarning",
 )
+
+
+FEW = pytest.mark.parametrize("count", [2, pytest.param(99, marks=pytest.mark.heavy)])
+"""The command line exports as the function does: two signatures of each shape are enough."""
 
 
 def open_quietly(path: Path) -> DicomArray:
@@ -68,17 +74,19 @@ def files() -> dict[str, Path]:
     return {key: path for key, (_, _, path) in smallest.items()}
 
 
+SHAPES = list(product(("frame", "frames"), ("x", "sample"), ("native", "encapsulated")))
 NO_IMAGE = ("no place for the axes frame", "No volume image of a slide, found LABEL")
 
 
-@pytest.fixture(params=sorted(files()))
-def path(request: pytest.FixtureRequest) -> Path:
-    return files()[request.param]
-
-
-@pytest.fixture
-def array(path: Path) -> DicomArray:
-    return open_quietly(path)
+@pytest.fixture(params=SHAPES, ids=" ".join)
+def paths(request: pytest.FixtureRequest) -> dict[str, Path]:
+    """Give the files of one shape, by the signature."""
+    words = {key: key.split("-") for key in files()}
+    return {
+        key: files()[key]
+        for key, (frames, _, last, *_, kind) in sorted(words.items())
+        if (frames, last, kind) == request.param
+    }
 
 
 @cache
@@ -86,26 +94,34 @@ def pixels(path: Path) -> NDArray[Any]:
     return np.asarray(open_quietly(path))
 
 
-def test_a_zarr_copy_holds_the_pixels(
-    array: DicomArray, path: Path, tmp_path: Path
-) -> None:
-    report = lazydicom.to_zarr(array, tmp_path / "a.zarr", name="pixels")
+def test_a_zarr_copy_holds_the_pixels(paths: dict[str, Path], tmp_path: Path) -> None:
+    for name, path in paths.items():
+        with noting(signature=name):
+            array = open_quietly(path)
 
-    copy = zarr.open_group(report.url, mode="r")["pixels"]
-    np.testing.assert_array_equal(np.asarray(copy[...]), pixels(path))  # type: ignore[index]
-    assert lazydicom.verify(report.url, array).ok
+            report = lazydicom.to_zarr(array, tmp_path / name, name="pixels")
+
+            copy: Any = zarr.open_group(report.url, mode="r")["pixels"]
+            np.testing.assert_array_equal(np.asarray(copy[...]), pixels(path))
+            assert lazydicom.verify(report.url, array).ok
 
 
 def test_the_finest_level_of_an_ome_zarr_copy_holds_the_pixels(
-    array: DicomArray, path: Path, tmp_path: Path
+    paths: dict[str, Path], tmp_path: Path
 ) -> None:
-    if array.dims[-1] == "sample" and len(array) > 1:
-        with pytest.raises(UnsupportedError, match="no place for the axes frame"):
-            lazydicom.to_ome_zarr(array, tmp_path / "a.zarr")
-        assert not any(tmp_path.iterdir())
-        return
+    for name, path in paths.items():
+        with noting(signature=name):
+            array, copy = open_quietly(path), tmp_path / name
+            if array.dims[-1] == "sample" and len(array) > 1:
+                with pytest.raises(UnsupportedError, match="no place for the axes"):
+                    lazydicom.to_ome_zarr(array, copy)
+                assert not any(tmp_path.iterdir())
+            else:
+                assert_levels_hold_the_pixels(array, path, copy)
 
-    report = lazydicom.to_ome_zarr(array, tmp_path / "a.zarr")
+
+def assert_levels_hold_the_pixels(array: DicomArray, path: Path, copy: Path) -> None:
+    report = lazydicom.to_ome_zarr(array, copy)
 
     finest = np.asarray(zarr.open_array(f"{report.url}/0", mode="r")[...])
     expected = pixels(path)
@@ -119,58 +135,72 @@ def test_the_finest_level_of_an_ome_zarr_copy_holds_the_pixels(
 
 
 def test_references_lead_to_the_pixels_or_are_refused(
-    array: DicomArray, path: Path, tmp_path: Path
+    paths: dict[str, Path], tmp_path: Path
 ) -> None:
-    place = tmp_path / "a.json"
-    try:
-        lazydicom.to_references(array, place)
-    except UnsupportedError:
-        assert not any(tmp_path.iterdir())
-        assert "deflated" in array.images[0].format.transfer_syntax.name.lower()
-        return
+    for name, path in paths.items():
+        array, place = open_quietly(path), tmp_path / f"{name}.json"
+        with noting(signature=name):
+            try:
+                lazydicom.to_references(array, place)
+            except UnsupportedError:
+                assert not place.exists()
+                syntax = array.images[0].format.transfer_syntax
+                assert "deflated" in syntax.name.lower()
+            else:
+                np.testing.assert_array_equal(read_references(str(place)), pixels(path))
 
-    np.testing.assert_array_equal(read_references(str(place)), pixels(path))
 
+def test_a_zarr_view_holds_the_pixels(paths: dict[str, Path]) -> None:
+    for name, path in paths.items():
+        with noting(signature=name):
+            view = zarr.open_array(lazydicom.ZarrStore(open_quietly(path)), mode="r")
 
-def test_a_zarr_view_holds_the_pixels(array: DicomArray, path: Path) -> None:
-    view = zarr.open_array(lazydicom.ZarrStore(array), mode="r")
-
-    np.testing.assert_array_equal(np.asarray(view[...]), pixels(path))
+            np.testing.assert_array_equal(np.asarray(view[...]), pixels(path))
 
 
 def test_xarray_writes_and_reads_the_pixels(
-    array: DicomArray, path: Path, tmp_path: Path
+    paths: dict[str, Path], tmp_path: Path
 ) -> None:
-    stored = lazydicom.to_xarray(array)
-    stored.attrs, stored.encoding = {}, {}
-    expected = pixels(path) if stored.dtype == array.dtype else stored.values
-    stored.to_dataset(name="pixels").to_zarr(tmp_path / "a.zarr", zarr_format=3)
+    for name, path in paths.items():
+        with noting(signature=name):
+            array = open_quietly(path)
+            stored = lazydicom.to_xarray(array)
+            stored.attrs, stored.encoding = {}, {}
+            same = stored.dtype == array.dtype
+            expected = pixels(path) if same else stored.values
+            stored.to_dataset(name="pixels").to_zarr(tmp_path / name, zarr_format=3)
 
-    dataset = xr.open_zarr(tmp_path / "a.zarr", mask_and_scale=False)
-    np.testing.assert_array_equal(dataset["pixels"].values, expected)
-
-
-def test_the_command_line_exports_and_verifies(path: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "a.zarr"
-
-    exported, verified = run("export", path, copy), run("verify", copy, path)
-
-    assert (exported.exit_code, verified.exit_code) == (0, 0), exported.output
-    np.testing.assert_array_equal(
-        np.asarray(zarr.open_array(copy, mode="r")[...]), pixels(path)
-    )
+            dataset = xr.open_zarr(tmp_path / name, mask_and_scale=False)
+            np.testing.assert_array_equal(dataset["pixels"].values, expected)
 
 
+@FEW
+def test_the_command_line_exports_and_verifies(
+    paths: dict[str, Path], count: int, tmp_path: Path
+) -> None:
+    for name, path in islice(paths.items(), count):
+        copy = tmp_path / name
+        with noting(signature=name):
+            exported, verified = run("export", path, copy), run("verify", copy, path)
+
+            assert (exported.exit_code, verified.exit_code) == (0, 0), exported.output
+            np.testing.assert_array_equal(
+                np.asarray(zarr.open_array(copy, mode="r")[...]), pixels(path)
+            )
+
+
+@FEW
 def test_the_command_line_exports_and_verifies_images_with_levels(
-    path: Path, tmp_path: Path
+    paths: dict[str, Path], count: int, tmp_path: Path
 ) -> None:
-    copy = tmp_path / "a.zarr"
+    for name, path in islice(paths.items(), count):
+        copy = tmp_path / name
+        with noting(signature=name):
+            exported = run("export", "--ome", path, copy)
 
-    exported = run("export", "--ome", path, copy)
-
-    if exported.exit_code:
-        assert any(reason in exported.output for reason in NO_IMAGE)
-        assert not any(tmp_path.iterdir())
-        return
-    assert run("verify", copy).exit_code == 0
-    assert run("verify", copy, path).exit_code == 0
+            if exported.exit_code:
+                assert any(reason in exported.output for reason in NO_IMAGE)
+                assert not copy.exists()
+            else:
+                assert run("verify", copy).exit_code == 0
+                assert run("verify", copy, path).exit_code == 0

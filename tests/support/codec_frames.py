@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from functools import cache
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
@@ -253,6 +254,10 @@ CASES: Final = {
     for kind in syntax.kinds
 }
 """Every syntax with every kind of pixels that it may hold."""
+CASES_OF: Final = {
+    syntax.uid: [f"{syntax.uid} {kind}" for kind in syntax.kinds] for syntax in SYNTAXES
+}
+"""The cases of each syntax, for a test that goes through them in a loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -264,11 +269,13 @@ class Frame:
     format: FrameFormat
 
 
+@cache
 def make_frame(case: str) -> Frame:
-    """Make a frame of a case."""
+    """Make a frame of a case, once in a process; nobody may change its values."""
     syntax, name = CASES[case]
     kind = KINDS[name]
     values = make_pixels(kind)
+    values.flags.writeable = False
     return Frame(values, syntax.encode(values, kind), format_of(syntax.uid, kind))
 
 

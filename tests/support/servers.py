@@ -50,10 +50,16 @@ class Place:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """Find as many ports as are asked for; held together, no two are the same."""
+    with contextlib.ExitStack() as probes:
+        sockets = [probes.enter_context(socket.socket()) for _ in range(count)]
+        for probe in sockets:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in sockets]
 
 
 @contextlib.contextmanager
@@ -176,8 +182,12 @@ def seaweedfs(folder: Path) -> Iterator[Place]:
     """Serve S3 from a distributed file system, all of it in one process."""
     program = require_script("weed")
     names = ("s3", "master", "volume", "filer")
-    ports = {name: free_port() for name in names}
-    grpc = {f"-{name}.port.grpc={free_port()}" for name in names}
+    free = free_ports(2 * len(names))
+    ports = dict(zip(names, free, strict=False))
+    grpc = {
+        f"-{name}.port.grpc={port}"
+        for name, port in zip(names, free[len(names) :], strict=True)
+    }
     allowed = [{"accessKey": "test", "secretKey": "test"}]
     actions = ["Admin", "Read", "Write", "List", "Tagging"]
     identity = {"name": "test", "credentials": allowed, "actions": actions}
