@@ -173,7 +173,11 @@ class DicomArray(NumpyLike):
         return self.read(key) if frame is None else frame
 
     def __iter__(self) -> Iterator[Any]:
-        """Read along the first axis, in blocks of 2 MiB (far ones 32), some of them ahead."""
+        """Read along the first axis, in blocks of 1 or 2 MiB (far ones 32), some ahead."""
+        frames = self.images[0].neighbours(self.grid)
+        if frames is not None:
+            yield from frames
+            return
         least = 1 if self.grid.shape else self.chunk_frames(1)[0]
         far = is_distant(self.images[0].reader)
         first, later = _FAR_BLOCKS if far else (_BLOCK_BYTES, _BLOCK_BYTES)
@@ -184,11 +188,7 @@ class DicomArray(NumpyLike):
         yield from chain.from_iterable(blocks)  # which keeps none but the last
 
     def _block(self, start: int, length: int) -> "partial[NDArray[Any]]":
-        """Return the reading of a block; its memory is taken here, on the thread that frees it.
-
-        Memory freed on another thread than its own goes back to the system, and its pages
-        cost as much as the copy when they are taken again.
-        """
+        """Return the reading of a block; its memory is taken on the thread that frees it."""
         rows = slice(start, min(start + length, len(self)))
         shape = (rows.stop - start, *self.shape[1:])
         box: NDArray[Any] = np.empty(shape, self.dtype)

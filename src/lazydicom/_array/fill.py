@@ -87,7 +87,7 @@ def frame_at(row: ImageRow, grid: FrameGrid, key: Any) -> Any:  # noqa: ANN401
     if type(key) is slice:
         return _frame_in(row, grid, key)
     place = keys[:axes]
-    if not all(type(one) is int for one in place):
+    if type(key) is not int and not all(type(one) is int for one in place):
         return None
     try:
         number = int(grid.numbers[place])
@@ -97,7 +97,7 @@ def frame_at(row: ImageRow, grid: FrameGrid, key: Any) -> Any:  # noqa: ANN401
         return None
     image, own = row.of(number)
     plane = keys[axes:]
-    return _part_of(image, own, plane) if plane else image.frame(own)
+    return _part_of(image, own, plane) if plane else image.next_frame(own)
 
 
 def _frame_in(row: ImageRow, grid: FrameGrid, key: slice) -> NDArray[Any] | None:

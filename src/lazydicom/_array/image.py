@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.grid import Parts
+from lazydicom._array.grid import FrameGrid, Parts
 from lazydicom._array.pieces import places_of
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.quick_dataclass import dataclass
-from lazydicom._bytes.ranges import together as spans_together
-from lazydicom._bytes.source import ByteRange, BytesLike
+from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.format import FrameFormat, memory_for
 from lazydicom._decode.native import frame_of_bits
 from lazydicom._frames import reader as readers
@@ -30,7 +29,14 @@ from lazydicom._header.header import Header
 from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url, warn
 
 if TYPE_CHECKING:
-    from lazydicom._array.work import cores, distant_runs, native_runs, parallel
+    from lazydicom._array.work import (
+        cores,
+        distant_runs,
+        in_order,
+        lent_frames,
+        native_runs,
+        parallel,
+    )
     from lazydicom._array.work import plan as read_plan
     from lazydicom._array.work.cache import FrameCache
     from lazydicom._decode import frame as codecs
@@ -39,6 +45,8 @@ if TYPE_CHECKING:
 else:
     cores = deferred("lazydicom._array.work.cores")
     distant_runs = deferred("lazydicom._array.work.distant_runs")
+    in_order = deferred("lazydicom._array.work.in_order")
+    lent_frames = deferred("lazydicom._array.work.lent_frames")
     native_runs = deferred("lazydicom._array.work.native_runs")
     parallel = deferred("lazydicom._array.work.parallel")
     read_plan = deferred("lazydicom._array.work.plan")
@@ -151,17 +159,36 @@ class DicomImage:
             self.cache.put(number, frame)
         return frame
 
+    def next_frame(self, number: int) -> NDArray[Any]:
+        """Return one frame, which may follow the one that was asked for before."""
+        if self.cache is not None or self._lent is not None or not number:
+            return self.frame(number)
+        if self.format.in_place:
+            frame = in_order.take_frame(self, self.reader, self.format, number)
+            if frame is not None:
+                return frame
+        return self.frame(number)
+
+    def neighbours(self, grid: FrameGrid) -> Iterator[NDArray[Any]] | None:
+        """Return the frames of a grid, ``None`` where they are no neighbours in a file."""
+        return in_order.iterate(self.reader, self.format, grid)
+
     def _frame(self, number: int) -> NDArray[Any]:
-        pixel = self.format.pixel
-        if self.format.as_stored and is_lending(self.reader):
-            data = np.frombuffer(readers.read_frame(self.reader, number), pixel.dtype)
-            return data.reshape(pixel.frame_shape)
+        lent, pixel = self._lent, self.format.pixel
+        if lent is not None:
+            return lent.frame(number)
         if self.format.is_bits:
             return frame_of_bits(self._read_many([number])[0], number, pixel)
         shape, plain = pixel.frame_shape, self.format.in_place
         out = np.empty(shape, pixel.dtype) if plain else memory_for(shape, self.format)
         self.decode_into(number, out)
         return out
+
+    @cached
+    def _lent(self) -> "lent_frames.LentFrames | None":
+        """All frames as views of the file, where the caller asked for such."""
+        wished = self.format.as_stored and is_lending(self.reader)
+        return lent_frames.lend_frames(self.reader, self.format) if wished else None
 
     def reads_alone(self, number: int) -> bool:
         """Return whether reading a frame takes no more than its own bytes."""
@@ -267,31 +294,10 @@ class DicomImage:
         region : tuple of int, optional
             Bytes before and in the part that is read of each.
         """
-        wanted = numbers.tolist()
-        spans = self.reader.spans(wanted)
-        groups = self._groups(numbers, whole=whole)
-        if region is not None and spans is not None and self.reader.source is not None:
-            spans = [ByteRange(span.offset + region[0], region[1]) for span in spans]
-            groups = [[row] for row in range(len(wanted))]
-            if is_distant(self.reader):
-                groups = spans_together(self.reader.source, spans)
-        requests, length = len(groups), None
-        if spans is not None:
-            parts = [[spans[row] for row in rows] for rows in groups]
-            requests, length = read_plan.plan_of_groups(
-                parts, distant=is_distant(self.reader)
-            )
-        decoded = len(wanted) * self.format.pixel.frame_nbytes
-        return read_plan.ReadPlan(len(wanted), requests, length, decoded)
-
-    def _groups(
-        self, numbers: NDArray[np.int64], *, whole: bool
-    ) -> Sequence[Sequence[int]]:
-        """Return which frames are read together, by their places in `numbers`."""
-        if is_distant(self.reader) or not self.format.in_place:
-            return self._together(numbers.tolist())
-        runs = frame_runs(numbers, self.frames_per_read if whole else 1)
-        return [range(*run) for run in runs]
+        per_read = self.frames_per_read if whole else 1
+        return read_plan.plan_frames(
+            self.reader, self.format, numbers, per_read=per_read, region=region
+        )
 
     def _together(self, numbers: Sequence[int]) -> list[list[int]]:
         frame_nbytes = self.format.pixel.frame_nbytes

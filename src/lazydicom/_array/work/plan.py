@@ -3,9 +3,15 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from lazydicom._bytes.quick_dataclass import dataclass
-from lazydicom._bytes.ranges import MAX_BLOCK, cut, span_of
+from lazydicom._bytes.ranges import MAX_BLOCK, cut, span_of, together
 from lazydicom._bytes.source import ByteRange
+from lazydicom._decode.format import FrameFormat
+from lazydicom._frames import reader as readers
+from lazydicom._frames.index import FrameReader, frame_runs, is_distant
 
 _UNITS: Final = ("B", "kB", "MB", "GB", "TB", "PB")
 
@@ -37,6 +43,48 @@ class ReadPlan:
         read = "?" if self.read_nbytes is None else print_size(self.read_nbytes)
         decoded = print_size(self.decoded_nbytes)
         return f"<ReadPlan {frames}: {requests}, {read} to read, {decoded} decoded>"
+
+
+def plan_frames(
+    reader: FrameReader,
+    format_: FrameFormat,
+    numbers: NDArray[np.int64],
+    *,
+    per_read: int,
+    region: tuple[int, int] | None,
+) -> ReadPlan:
+    """Return what reading frames will cost.
+
+    Parameters
+    ----------
+    reader : FrameReader
+        Of the frames.
+    format_ : FrameFormat
+        How they are encoded.
+    numbers : ndarray of int64
+        The frames.
+    per_read : int
+        Native neighbours that are read together.
+    region : tuple of int, optional
+        Bytes before and in the part that is read of each.
+    """
+    wanted, size = numbers.tolist(), format_.pixel.frame_nbytes
+    distant, spans = is_distant(reader), reader.spans(wanted)
+    groups: Sequence[Sequence[int]]
+    if distant or not format_.in_place:
+        groups = readers.together(reader, wanted, frame_nbytes=size)
+    else:
+        groups = [range(*run) for run in frame_runs(numbers, per_read)]
+    if region is not None and spans is not None and reader.source is not None:
+        spans = [ByteRange(span.offset + region[0], region[1]) for span in spans]
+        groups = [[row] for row in range(len(wanted))]
+        if distant:
+            groups = together(reader.source, spans)
+    requests, length = len(groups), None
+    if spans is not None:
+        parts = [[spans[row] for row in rows] for rows in groups]
+        requests, length = plan_of_groups(parts, distant=distant)
+    return ReadPlan(len(wanted), requests, length, len(wanted) * size)
 
 
 def plan_of_groups(

@@ -2,6 +2,6 @@
 
 Nothing here keeps a file open, or maps it, unless the caller asks for that.
 
-For others: `source.open_local`, `source.LocalSource`, `mapped.map_file`.
+For others: `source.open_local`, `source.LocalSource`, `mapped.map_file`, `shared.share`.
 Read `source.py` first.
 """

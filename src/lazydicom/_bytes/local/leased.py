@@ -51,7 +51,9 @@ def take_lease(descriptor: int) -> bool:
 
     The signal that says that somebody waits is one that is ignored by default.
     """
-    if not hasattr(fcntl, "F_SETLEASE") or not _is_of_this_machine(descriptor):
+    if not hasattr(fcntl, "F_SETLEASE") or not is_of_this_machine(
+        os.fstat(descriptor).st_dev
+    ):
         return False
     try:
         fcntl.fcntl(descriptor, fcntl.F_SETSIG, Signals.SIGURG)
@@ -75,9 +77,8 @@ def map_leased(descriptor: int, size: int) -> LeasedMemory | None:
     return LeasedMemory(memoryview(memory), memory)
 
 
-def _is_of_this_machine(descriptor: int) -> bool:
-    """Return whether a file lies in a file system that only this machine writes."""
-    device = os.fstat(descriptor).st_dev
+def is_of_this_machine(device: int) -> bool:
+    """Return whether a device is a file system that only this machine writes."""
     # Numbers of devices without a disk are used again for others.
     kind = _kind_of_disk(device) if os.major(device) else _kind_of(device)
     return kind in _FILE_SYSTEMS

@@ -44,6 +44,10 @@ class MappedSource:
         self.file.check_unchanged()
         return self._memory[span.offset : span.stop]
 
+    def view(self) -> memoryview:
+        """Return all of it; whoever looks at a part asks whether the file is the same."""
+        return self._memory
+
     def read_into(self, offset: int, out: memoryview) -> None:
         """Copy out of the map."""
         view = out.cast("B")

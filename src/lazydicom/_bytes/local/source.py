@@ -72,7 +72,7 @@ class LocalSource:
             data = read_at(descriptor, span.length, span.offset)
             self.check_handle(descriptor, span.length - len(data))
         except OSError as error:
-            raise self._failed(error) from None
+            raise self.failed(error) from None
         finally:
             os.close(descriptor)
         return data
@@ -87,7 +87,7 @@ class LocalSource:
             count = read_into(descriptor, view, offset)
             self.check_handle(descriptor, view.nbytes - count)
         except OSError as error:
-            raise self._failed(error) from None
+            raise self.failed(error) from None
         finally:
             os.close(descriptor)
 
@@ -102,7 +102,7 @@ class LocalSource:
             data = read_each(descriptor, offsets, length)
             self.check_handle(descriptor, length * len(offsets) - len(data))
         except OSError as error:
-            raise self._failed(error) from None
+            raise self.failed(error) from None
         finally:
             os.close(descriptor)
         return data
@@ -123,7 +123,7 @@ class LocalSource:
             self.check_handle(descriptor)
             raise
         except OSError as error:
-            raise self._failed(error) from None
+            raise self.failed(error) from None
         else:
             self.check_handle(descriptor)
         finally:
@@ -159,13 +159,13 @@ class LocalSource:
         """Raise `SourceChangedError` where an open file is another one than at first."""
         self._check_unchanged(os.fstat(descriptor), missing)
 
-    def check_unchanged(self) -> None:
+    def check_unchanged(self, missing: int = 0) -> None:
         """Raise `SourceChangedError` where the file is another one by now."""
         try:
             now = os.stat(self.path)  # noqa: PTH116 (Path costs 2 µs a frame)
         except OSError as error:
             raise SourceChangedError("The file is gone", url=self.path) from error
-        self._check_unchanged(now)
+        self._check_unchanged(now, missing)
 
     def open(self) -> int:
         """Open it; who calls closes the descriptor."""
@@ -175,9 +175,10 @@ class LocalSource:
             message = "The file is gone"
             raise SourceChangedError(message, url=self.path) from None
         except OSError as error:
-            raise self._failed(error) from error
+            raise self.failed(error) from error
 
-    def _failed(self, error: OSError) -> SourceError:
+    def failed(self, error: OSError) -> SourceError:
+        """Return the error that says which file could not be read."""
         if isinstance(error, SourceError):
             return error
         return source_error(f"{error.strerror}", number=error.errno, url=self.path)
