@@ -55,6 +55,8 @@ else:
 
 Decode: TypeAlias = Callable[[NDArray[Any] | None], NDArray[Any]]
 """Decodes a frame into a C-contiguous array of its shape, or into one of its own."""
+_Use: TypeAlias = Callable[[int, BytesLike], None]
+"""Makes something of an encoded frame; gets its place among those that are read, and it."""
 _BLOCK_BYTES: Final = 1 << 22
 """4 MiB: what is read stays in the cache until its spare bits are cleared."""
 
@@ -222,7 +224,7 @@ class DicomImage:
             yield from self._fetches_of_frames(numbers.tolist(), out)
             return
         if not self.format.in_place:
-            wanted = numbers.tolist()
+            wanted: list[int] = numbers.tolist()
             for rows in self._together(wanted):
                 yield partial(self._decode_together, wanted, rows, out)
             return
@@ -248,13 +250,10 @@ class DicomImage:
                 yield partial(self._use_together, wanted, rows, use)
 
     def _use_together(
-        self,
-        numbers: Sequence[int],
-        rows: Sequence[int],
-        use: Callable[[int, BytesLike], None],
+        self, numbers: Sequence[int], rows: Sequence[int], use: _Use
     ) -> None:
-        for job in self._fetch(numbers, rows, use):
-            job()
+        wanted = [numbers[row] for row in rows]
+        self._read_in_turn(wanted, lambda place, data: use(rows[place], data))
 
     def _decode_data(
         self, number: int, data: BytesLike, out: NDArray[Any] | None
@@ -308,9 +307,7 @@ class DicomImage:
         """Native frames that are read at once."""
         return max(_BLOCK_BYTES // self.format.pixel.frame_nbytes, 1)
 
-    def fetches(
-        self, numbers: Sequence[int], use: Callable[[int, BytesLike], None]
-    ) -> Iterator["parallel.Fetch"]:
+    def fetches(self, numbers: Sequence[int], use: _Use) -> Iterator["parallel.Fetch"]:
         """Return the fetches of frames; `use(i, data)` gets the encoded `numbers[i]`."""
         streaming = range(0)
         streamed = readers.stream(self.reader, numbers)
@@ -341,10 +338,11 @@ class DicomImage:
         self, numbers: Sequence[int], rows: Sequence[int], out: NDArray[Any]
     ) -> None:
         wanted = [numbers[row] for row in rows]
-        for row, number, data in zip(
-            rows, wanted, self._read_many(wanted), strict=True
-        ):
-            self.decode(number, data, out[row])
+
+        def use(place: int, data: BytesLike) -> None:
+            self.decode(wanted[place], data, out[rows[place]])
+
+        self._read_in_turn(wanted, use)
 
     def _fetches_of_frames(
         self, numbers: Sequence[int], out: NDArray[Any]
@@ -365,19 +363,13 @@ class DicomImage:
             yield from map(fetch, self._together(numbers))
 
     def _fetch(
-        self,
-        numbers: Sequence[int],
-        rows: Sequence[int],
-        use: Callable[[int, BytesLike], None],
+        self, numbers: Sequence[int], rows: Sequence[int], use: _Use
     ) -> "list[parallel.Job]":
         read = self._read_many([numbers[row] for row in rows])
         return [partial(use, *one) for one in zip(rows, read, strict=True)]
 
     def _fetch_streamed(
-        self,
-        read: "StreamRead",
-        rows_of: Mapping[int, Sequence[int]],
-        use: Callable[[int, BytesLike], None],
+        self, read: "StreamRead", rows_of: Mapping[int, Sequence[int]], use: _Use
     ) -> "list[parallel.Job]":
         try:
             pairs = read()
@@ -392,6 +384,13 @@ class DicomImage:
     def _read_many(self, wanted: Sequence[int]) -> list[BytesLike]:
         try:
             return native_runs.read_briefly(self.reader, self.format, wanted)
+        except LazyDicomError as error:
+            raise error.locate(url=self.url, frame=wanted[0]) from None
+
+    def _read_in_turn(self, wanted: Sequence[int], use: _Use) -> None:
+        """Call `use(place, data)` with each encoded frame before others are read."""
+        try:
+            native_runs.read_in_turn(self.reader, self.format, wanted, use)
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=wanted[0]) from None
 

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from ctypes import addressof, c_char
 from dataclasses import astuple
 from typing import Any, Final, Literal, TypeAlias
 
@@ -135,6 +136,5 @@ def memory_for(shape: tuple[int, ...], format_: FrameFormat) -> NDArray[Any]:
         return np.empty(shape, dtype)
     length = math.prod(shape)
     memory = np.empty(length + _LINE, dtype)
-    address: int = memory.__array_interface__["data"][0]
-    skip = (_LINE // 2 - address) % _LINE
+    skip = (_LINE // 2 - addressof(c_char.from_buffer(memory.data))) % _LINE
     return memory[skip : skip + length].reshape(shape)

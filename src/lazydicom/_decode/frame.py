@@ -6,11 +6,12 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.source import BytesLike
-from lazydicom._decode.codec import Codec, Elsewhere
+from lazydicom._decode.codec import Elsewhere
 from lazydicom._decode.codecs.jpeg import decode_told as decode_told  # noqa: PLC0414 (handed on)
 from lazydicom._decode.codecs.registry import CODECS
-from lazydicom._decode.format import FrameFormat, check_size
+from lazydicom._decode.format import FrameFormat, too_large
 from lazydicom._decode.native import decode_native
+from lazydicom._header.transfer_syntax import TransferSyntax
 from lazydicom.errors import DecodeError, LazyDicomError, UnsupportedError
 
 if TYPE_CHECKING:
@@ -59,8 +60,11 @@ def decode_encapsulated(
     data: BytesLike, format_: FrameFormat, out: NDArray[Any]
 ) -> tuple[str, ...]:
     """Decode the codestream of one frame in this process; see `decode_frame`."""
-    check_size(out.nbytes, format_.max_frame_bytes)
-    codec = _codec_of(format_)
+    if out.nbytes > format_.max_frame_bytes:
+        raise too_large(out.nbytes, format_.max_frame_bytes)
+    codec = CODECS.get(format_.transfer_syntax.codec or "")
+    if codec is None:
+        raise _without_decoder(format_.transfer_syntax)
     try:
         header = codec.preflight(data, format_)
     except DecodeError:
@@ -108,14 +112,10 @@ def media_types() -> dict[str, str]:
     }
 
 
-def _codec_of(format_: FrameFormat) -> Codec:
-    name = format_.transfer_syntax.name
-    if format_.transfer_syntax.codec == "video":
-        raise UnsupportedError(
-            f"{name}: the frames of a video depend on each other, so none of them is a"
-            " range of bytes that decodes alone"
+def _without_decoder(syntax: TransferSyntax) -> UnsupportedError:
+    if syntax.codec == "video":
+        return UnsupportedError(
+            f"{syntax.name}: the frames of a video depend on each other, so none of them"
+            " is a range of bytes that decodes alone"
         )
-    codec = CODECS.get(format_.transfer_syntax.codec or "")
-    if codec is None:
-        raise UnsupportedError(f"No decoder for {name}")
-    return codec
+    return UnsupportedError(f"No decoder for {syntax.name}")

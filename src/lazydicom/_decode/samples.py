@@ -135,19 +135,32 @@ def fit_bits(
         Loss may carry an unsigned value beyond the largest one: it becomes the largest, where
         a mask would make black of white.
     """
-    if pixel.low_bits and bits > pixel.high_bit:
+    if are_stored_values(bits, pixel, signed=signed):
+        return
+    if _has_low_bits(bits, pixel):
         clear_unused_bits(values, pixel)
         return
     width = min(bits, pixel.bits_stored)
     wide = values.dtype.itemsize * 8
-    done = signed == bool(pixel.pixel_representation) and bits == width
-    if done or width == wide:
-        return
     if lossy and not signed and not pixel.pixel_representation:
         np.minimum(values, (1 << width) - 1, out=values)
         return
     np.left_shift(values, wide - width, out=values)
     np.right_shift(values, wide - width, out=values)
+
+
+def are_stored_values(bits: int, pixel: ImagePixel, *, signed: bool = False) -> bool:
+    """Return whether samples of `bits` bits are stored values as they come; see `fit_bits`."""
+    if _has_low_bits(bits, pixel):
+        return False
+    width = min(bits, pixel.bits_stored)
+    done = signed == bool(pixel.pixel_representation) and bits == width
+    return done or width == 8 * pixel.dtype.itemsize
+
+
+def _has_low_bits(bits: int, pixel: ImagePixel) -> bool:
+    """Return whether there are bits below the lowest stored one."""
+    return bool(pixel.low_bits) and bits > pixel.high_bit
 
 
 def to_rgb(values: NDArray[Any]) -> None:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
 from lazydicom._decode.codec import Codec
-from lazydicom._decode.codecs.headers.jpeg import SOF_PROGRESSIVE, JpegHeader
+from lazydicom._decode.codecs.headers.jpeg import SOF_PROGRESSIVE
+from lazydicom._decode.codecs.jpeg import JpegDecoding
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import END_OF_IMAGE
 from lazydicom.errors import DecodeError
@@ -64,7 +65,7 @@ def _decode(
     codec: Codec, data: bytes, format_: FrameFormat, out: NDArray[Any]
 ) -> tuple[str, ...]:
     header = codec.preflight(data, format_)
-    if isinstance(header, JpegHeader) and header.process == SOF_PROGRESSIVE:
+    if isinstance(header, JpegDecoding) and header.header.process == SOF_PROGRESSIVE:
         raise DecodeError(
             "Expected EOI (FFD9), found none: nothing tells whether scans lack, too"
         )

@@ -4,7 +4,7 @@ Where a table was believed unseen, the fragments of each frame are checked again
 frame that does not fit makes the reader walk over all fragments, once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from threading import Lock
 from typing import Final
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._bytes.quick_dataclass import dataclass
-from lazydicom._bytes.ranges import read_many
+from lazydicom._bytes.ranges import read_in_turn, read_many
 from lazydicom._bytes.source import ByteRange, BytesLike, ByteSource, open_lookahead
 from lazydicom._decode.codestream_marks import is_one_codestream
 from lazydicom._frames.encapsulated import (
@@ -115,21 +115,50 @@ class FragmentReader:
             no walk can tell where a frame lies.
         """
         places = self._places
+        if len(frames) == 1:  # as ever where somebody asks for one frame
+            [frame] = frames
+            span = self._span(frame, places)
+            return [self._codestream(frame, span, self.source.read(span), places)]
         spans = spans_of(places.index, frames, url=self.url)
         blocks = read_many(self.source, spans)
         return [
-            self._codestream(frame, span, memoryview(block), places)
+            self._codestream(frame, span, block, places)
             for frame, span, block in zip(frames, spans, blocks, strict=True)
         ]
+
+    def read_in_turn(
+        self, frames: Sequence[int], use: Callable[[int, BytesLike], None]
+    ) -> None:
+        """Call `use(place, codestream)` with each frame before the next one is read.
+
+        Where the source keeps no file open, some are read at once.
+        """
+        places = self._places
+        spans = spans_of(places.index, frames, url=self.url)
+
+        def join(place: int, data: BytesLike) -> None:
+            use(place, self._codestream(frames[place], spans[place], data, places))
+
+        read_in_turn(self.source, spans, join)
+
+    def _span(self, frame: int, places: EncapsulatedIndex) -> ByteRange:
+        index = places.index
+        if 0 <= frame < index.frames:
+            return index.span(frame)
+        [span] = spans_of(index, [frame], url=self.url)
+        return span
 
     def remembering(self, given: "GivenFrames") -> "FragmentReader":
         """Return a reader of the same frames, of which some were given before."""
         return FragmentReader(self.source, self._places, given)
 
     def _codestream(
-        self, frame: int, span: ByteRange, data: memoryview, places: EncapsulatedIndex
+        self, frame: int, span: ByteRange, data: BytesLike, places: EncapsulatedIndex
     ) -> BytesLike:
         """Join the fragments of a frame that was read where a table says it lies."""
+        data = memoryview(data)
+        if places.proven and is_one_item(data):  # as nearly ever
+            return data[ITEM_HEADER.size :]
         if not places.proven:
             codestream = whole_codestream(data, span, places.area.codec)
             if codestream is not None and self._note(frame, span):
@@ -184,6 +213,12 @@ class FragmentReader:
         return EncapsulatedIndex(index.head(len(table)), area, proven=True)
 
 
+def is_one_item(data: memoryview) -> bool:
+    """Return whether `data` is one fragment, which is not empty."""
+    length = len(data) - ITEM_HEADER.size
+    return length > 0 and ITEM_HEADER.unpack_from(data) == (*ITEM_WORDS, length)
+
+
 def split_items(data: memoryview, offset: int) -> list[memoryview]:
     """Return the values of the fragments that fill `data`, which begins at byte `offset`.
 
@@ -194,15 +229,15 @@ def split_items(data: memoryview, offset: int) -> list[memoryview]:
     InvalidDicomError
         If there is anything but fragments, or the last one does not end with `data`.
     """
-    fragments, position = [], 0
-    while position < len(data):
-        if position + 8 > len(data):
-            raise _misplaced(f"{len(data) - position} bytes", offset + position)
+    fragments, position, end = [], 0, len(data)
+    while position < end:
+        if position + 8 > end:
+            raise _misplaced(f"{end - position} bytes", offset + position)
         group, element, length = ITEM_HEADER.unpack_from(data, position)
         if (group, element) != ITEM_WORDS:
             raise _misplaced(format_tag(group << 16 | element), offset + position)
         stop = position + 8 + length
-        if stop > len(data):
+        if stop > end:
             raise _misplaced(f"one of {length} bytes", offset + position)
         if length:
             fragments.append(data[position + 8 : stop])

@@ -4,7 +4,7 @@ A reader knows where frames lie and gives their bytes; which of them are read to
 from the spans and from the source.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final, TypeAlias
 
 from lazydicom._bytes import ranges
@@ -31,6 +31,17 @@ _FRAMES_PER_REQUEST: Final = 64
 def read_frame(reader: FrameReader, frame: int) -> BytesLike:
     """Read one encoded frame."""
     return reader.read((frame,))[0]
+
+
+def read_in_turn(
+    reader: FrameReader, frames: Sequence[int], use: Callable[[int, BytesLike], None]
+) -> None:
+    """Call `use(place, data)` with each encoded frame, if it may be before others are read."""
+    if hasattr(reader, "read_in_turn"):
+        reader.read_in_turn(frames, use)
+        return
+    for place, data in enumerate(reader.read(frames)):
+        use(place, data)
 
 
 def together(

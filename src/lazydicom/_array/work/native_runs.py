@@ -4,7 +4,7 @@ Neighbours of some MiB are read by who asks alone: to wake a helper for half of 
 longer than the other half, 74 ms a gigabyte instead of 52.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeGuard
 
 import numpy as np
@@ -19,6 +19,7 @@ from lazydicom._bytes.source import (
 )
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import finish_in_place
+from lazydicom._frames import reader as readers
 from lazydicom._frames.index import FrameReader, NativeReader
 from lazydicom.errors import LazyDicomError
 
@@ -55,6 +56,20 @@ def read_briefly(
     view = memory_of_thread(kept, span.length, most=_MOST_KEPT).data
     source.read_into(span.offset, view)
     return [view]
+
+
+def read_in_turn(
+    reader: FrameReader,
+    format_: FrameFormat,
+    frames: Sequence[int],
+    use: Callable[[int, BytesLike], None],
+) -> None:
+    """Call `use(place, data)` with each encoded frame, if it may be before others are read."""
+    if not format_.transfer_syntax.native:
+        readers.read_in_turn(reader, frames, use)
+        return
+    for place, data in enumerate(read_briefly(reader, format_, frames)):
+        use(place, data)
 
 
 def memory_of_thread(

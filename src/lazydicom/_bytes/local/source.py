@@ -8,7 +8,7 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -64,17 +64,44 @@ class LocalSource:
 
     def read(self, span: ByteRange) -> BytesLike:
         """Read `span` into fresh memory."""
-        size = self.version.size
-        if not 0 <= span.offset <= size - span.length <= size:
-            check_span(self, span)
         descriptor = self.open()
         try:
-            data = read_at(descriptor, span.length, span.offset)
-            self.check_handle(descriptor, span.length - len(data))
-        except OSError as error:
-            raise self.failed(error) from None
+            return self._read_from(descriptor, span)
         finally:
             os.close(descriptor)
+
+    def read_in_turn(
+        self, spans: Iterable[ByteRange], use: Callable[[int, BytesLike], None]
+    ) -> None:
+        """Read each range when the one before is used: it is in the cache of the processor.
+
+        Parameters
+        ----------
+        spans : iterable of ByteRange
+            What to read; the file is opened once for all.
+        use : callable
+            Gets the place of a range, and its bytes.
+        """
+        descriptor = self.open()
+        try:
+            for place, span in enumerate(spans):
+                use(place, self._read_from(descriptor, span))
+        finally:
+            os.close(descriptor)
+
+    def _read_from(self, descriptor: int, span: ByteRange) -> bytes:
+        """Read `span` of the open file, and ask whether that is still the same."""
+        offset, length = span
+        size = self.version.size
+        if not 0 <= offset <= size - length <= size:
+            check_span(self, span)
+        try:
+            data = read_at(descriptor, length, offset)
+            now = os.fstat(descriptor)
+        except OSError as error:
+            raise self.failed(error) from None
+        if len(data) != length or not is_same_file(self.version, now):
+            self._check_unchanged(now, length - len(data))
         return data
 
     def read_into(self, offset: int, out: memoryview) -> None:
@@ -170,7 +197,7 @@ class LocalSource:
     def open(self) -> int:
         """Open it; who calls closes the descriptor."""
         try:
-            return open_to_read(self.path)
+            return os.open(self.path, _FLAGS)
         except FileNotFoundError:
             message = "The file is gone"
             raise SourceChangedError(message, url=self.path) from None

@@ -1,15 +1,13 @@
 """JPEG: baseline, extended, progressive and lossless (PS3.5 section 8.2.1, annex A.4.1)."""
 
-import re
-from collections.abc import Callable
-from functools import lru_cache, partial
-from typing import Any, Final, TypeAlias
+from functools import partial
+from typing import Any, Final, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._bytes.source import BytesLike
-from lazydicom._decode.codec import Codec, Elsewhere, is_plain
+from lazydicom._decode.codec import Codec, Elsewhere, fits, is_plain
 from lazydicom._decode.codecs.headers.jpeg import (
     FIRST_BYTES,
     SOF_LOSSLESS,
@@ -18,6 +16,7 @@ from lazydicom._decode.codecs.headers.jpeg import (
     read_jpeg_header,
 )
 from lazydicom._decode.codecs.jpeg_color import holds_ybr, overruled
+from lazydicom._decode.codecs.jpeg_scans import check_scans, has_one_scan, least_bytes
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import (
     END_OF_IMAGE,
@@ -26,52 +25,96 @@ from lazydicom._decode.preflight import (
     check_least,
     find_last,
 )
-from lazydicom._decode.samples import call_codec, decode_samples, fit_bits, to_rgb
+from lazydicom._decode.samples import (
+    are_stored_values,
+    call_codec,
+    decode_samples,
+    fit_bits,
+    to_rgb,
+)
 from lazydicom.errors import DecodeError, UnsupportedError
 
-_Decode: TypeAlias = Callable[[BytesLike, NDArray[Any]], None]
-
 _HUFFMAN: Final = frozenset((0xC0, 0xC1, SOF_PROGRESSIVE, SOF_LOSSLESS))
-_START_OF_SCAN: Final = b"\xff\xda"
-_SCAN: Final = re.compile(rb"\xff\xda\x00[\x06-\x0c]([\x01-\x04])")
-"""A scan header, as far as the number of its components."""
-_RESTART: Final = re.compile(rb"\xff([\xd0-\xd7])")
-_COUNTED: Final = bytes(range(0xD0, 0xD8))
-"""Codes of restart markers, in their order."""
 _MORE_DATA: Final = bytes(range(64))
 """Anything but a marker, to stand between the last pixel and EOI."""
-_MOST_SCANS: Final = 128
-"""Each scan of a progressive codestream costs a pass over the whole frame."""
+
+
+class _Decode(Protocol):
+    """Decodes a codestream into an array that is there."""
+
+    def __call__(self, data: BytesLike, /, *, out: NDArray[Any]) -> object:
+        """Decode."""
+        ...
+
+
+class JpegDecoding(NamedTuple):
+    """How the codestreams of a file that begin alike are decoded, decided once for all."""
+
+    header: JpegHeader
+    """What they begin with."""
+    format: FrameFormat
+    """What the file says of them."""
+    decode: _Decode
+    """Decodes samples, in the colours that are wanted unless `to_rgb`."""
+    least: int
+    """Bytes that the scans have at the very least."""
+    plain: bool
+    """Whether all components are in one scan, which is sequential and without restarts."""
+    one_scan: bool
+    """Whether the first scan of a sequential codestream has all components."""
+    exact: bool
+    """Whether samples are stored values as the decoder gives them."""
+    to_rgb: bool
+    """Whether they become RGB afterwards: libjpeg converts no lossless colour."""
+    odd: tuple[str, ...]
+    """What is odd about them."""
+
+
+_last: JpegDecoding | None = None
+"""Most frames are decoded as the one before, and to decide it takes as long as to read one."""
 
 
 def decode_jpeg(
-    data: BytesLike, header: JpegHeader, format_: FrameFormat, out: NDArray[Any]
+    data: BytesLike, decoding: JpegDecoding, format_: FrameFormat, out: NDArray[Any]
 ) -> None:
     """Decode one frame of any Huffman-coded, sequential or progressive process."""
+    decoding.decode(data, out=out)
+    if _may_be_made_up(decoding, out):
+        _check_pixels(data, decoding, out)
+    if not decoding.exact:
+        bits, lossless = _bits_given(decoding.header, format_)
+        fit_bits(out, bits, format_.pixel, lossy=not lossless)
+    if decoding.to_rgb:
+        to_rgb(out)
+
+
+def _bits_given(header: JpegHeader, format_: FrameFormat) -> tuple[int, bool]:
+    """Return of how many bits samples come, and whether without loss.
+
+    Bits that the codestream lacks are zeros and no sign, as in every other reader.
+    """
+    lossless = header.process == SOF_LOSSLESS
+    pixel = format_.pixel
+    wide = max(header.codestream.bits, pixel.bits_stored)
+    return (8 * pixel.dtype.itemsize if lossless else wide), lossless
+
+
+def _decoder(header: JpegHeader, format_: FrameFormat) -> _Decode:
+    """Return the call of libjpeg for such codestreams."""
     import imagecodecs
 
     color = holds_ybr(header, format_) and format_.color == "rgb"
-    lossless = header.process == SOF_LOSSLESS  # libjpeg converts no lossless colour
     options: dict[str, Any] = {}
     marked = header.jfif or header.adobe_transform == 1
-    as_marked = color and marked and not lossless  # libjpeg does it, 4 % faster
+    # libjpeg converts by the marks itself, 4 % faster
+    as_marked = color and marked and header.process != SOF_LOSSLESS
     if format_.pixel.samples_per_pixel > 1 and not as_marked:
         space = _components(header, format_)
         options = {"colorspace": space, "outcolorspace": "rgb"}
     bits = header.codestream.bits
-    decode: _Decode = partial(
-        decode_samples, imagecodecs.jpeg8_decode, bits=bits, **options
-    )
-    decode(data, out)
-    if _may_be_made_up(data, header, out):
-        _check_pixels(decode, data, header, out)
-    # Bits that the codestream lacks are zeros and no sign, as in every other reader.
-    wide = max(bits, format_.pixel.bits_stored)
-    fit_bits(
-        out, 8 * out.itemsize if lossless else wide, format_.pixel, lossy=not lossless
-    )
-    if color and lossless:
-        to_rgb(out)
+    if fits(bits, format_):
+        return partial(call_codec, imagecodecs.jpeg8_decode, **options)
+    return partial(decode_samples, imagecodecs.jpeg8_decode, bits=bits, **options)
 
 
 def _components(header: JpegHeader, format_: FrameFormat) -> str:
@@ -102,122 +145,83 @@ def decode_told(
     return values
 
 
-def _may_be_made_up(data: BytesLike, header: JpegHeader, out: NDArray[Any]) -> bool:
+def _may_be_made_up(decoding: JpegDecoding, out: NDArray[Any]) -> bool:
     """Return whether EOI may have come before the last pixel.
 
     Then libjpeg goes on in medium grey, without an error. What one of several scans lacks
     need not show there.
     """
-    if header.process == SOF_PROGRESSIVE or not _has_one_scan(data, header):
+    if not decoding.one_scan:
         return True
-    grey = 1 << header.codestream.bits - 1
+    grey = 1 << decoding.header.codestream.bits - 1
+    if abs(out.item(-1)) != grey:  # negative where DICOM has a sign that JPEG has not
+        return False
     last = out[-1, -1:].ravel().tolist()
-    # Negative where DICOM has a sign that JPEG has not.
     return last.count(grey) + last.count(-grey) == len(last)
 
 
-def _has_one_scan(data: BytesLike, header: JpegHeader) -> bool:
-    """Return whether the first scan of a sequential codestream has all components."""
-    return data[header.scan + 4] == header.codestream.samples
-
-
-def _check_pixels(
-    decode: _Decode, data: BytesLike, header: JpegHeader, out: NDArray[Any]
-) -> None:
+def _check_pixels(data: BytesLike, decoding: JpegDecoding, out: NDArray[Any]) -> None:
     """Refuse pixels that come from no data: more data before EOI would change them.
 
     Behind the last pixel libjpeg steps over whatever stands there.
     """
-    end = find_last(data, END_OF_IMAGE, header.scan)
+    end = find_last(data, END_OF_IMAGE, decoding.header.scan)
     longer = np.empty_like(out)
-    decode(bytes(data[:end]) + _MORE_DATA + END_OF_IMAGE, longer)
+    decoding.decode(bytes(data[:end]) + _MORE_DATA + END_OF_IMAGE, out=longer)
     if not np.array_equal(out, longer):
         raise DecodeError("Expected data of all pixels before EOI (FFD9): it is cut")
 
 
-def preflight_jpeg(data: BytesLike, format_: FrameFormat) -> JpegHeader:
+def preflight_jpeg(data: BytesLike, format_: FrameFormat) -> JpegDecoding:
     """Check a codestream before libjpeg decodes it."""
-    header = read_jpeg_header(data)
+    global _last  # noqa: PLW0603 (replaced as a whole: threads never see half of it)
+    header, decoding = read_jpeg_header(data), _last
+    if (
+        decoding is None
+        or decoding.header is not header
+        or decoding.format is not format_
+    ):
+        decoding = _last = _decoding_of(data, header, format_)
+    check_least(len(data) - header.scan, decoding.least, "JPEG scans")
+    check_end(data, header.scan, "EOI")
+    if not decoding.plain:
+        check_scans(data, header)
+    return decoding
+
+
+def _decoding_of(
+    data: BytesLike, header: JpegHeader, format_: FrameFormat
+) -> JpegDecoding:
+    """Decide how to decode codestreams that begin as `data` does, up to its first scan."""
     if header.process not in _HUFFMAN:
         raise UnsupportedError(
             f"JPEG process SOF{header.process - 0xC0} has no decoder"
         )
     check_codestream(header.codestream, format_.pixel)
-    check_least(len(data) - header.scan, _least_bytes(header), "JPEG scans")
-    check_end(data, header.scan, "EOI")
-    _check_components(data, header)
-    _check_restarts(data, header)
-    if header.process == SOF_PROGRESSIVE:
-        scans = bytes(data).count(_START_OF_SCAN, header.scan)
-        if scans > _MOST_SCANS:
-            raise DecodeError(f"Expected at most {_MOST_SCANS} scans, found {scans}")
-    return header
-
-
-def _check_components(data: BytesLike, header: JpegHeader) -> None:
-    """Check that each component has a scan: without one libjpeg makes it grey."""
-    if _has_one_scan(data, header):
-        return
-    scanned = set[int]()
-    for scan in _SCAN.finditer(data, header.scan):
-        scanned.update(data[scan.end() : scan.end() + 2 * scan[1][0] : 2])
-    lacking = bytes(set(header.component_ids) - scanned)
-    if lacking:
-        raise DecodeError(
-            f"Expected a scan of component {lacking.hex(' ')}, found none"
-        )
-
-
-def _check_restarts(data: BytesLike, header: JpegHeader) -> None:
-    """Check that no restart interval lacks: what follows would take its place.
-
-    They are counted from 0 to 7, over and over; one at the end does no harm.
-    """
-    if not header.restart_interval or header.process == SOF_PROGRESSIVE:
-        return
-    if not _has_one_scan(data, header):
-        return  # they are counted anew in each scan
-    expected = -(-_units(header) // header.restart_interval) - 1
-    restarts = b"".join(_RESTART.findall(data, header.scan))
-    check_least(len(data) - header.scan, 3 * expected, "restart intervals")
-    counted = (_COUNTED * (expected // 8 + 1))[:expected]
-    if restarts[:expected] != counted or len(restarts) > expected + 1:
-        raise DecodeError(
-            f"Expected {expected} restart markers in their order, found {len(restarts)}"
-        )
-
-
-@lru_cache(maxsize=16)
-def _least_bytes(header: JpegHeader) -> int:
-    """Return how many bytes the scans of such a frame have at the very least.
-
-    A bit for each sample (lossless), for the first coefficient of each block (progressive),
-    two for each block (a coefficient, and the end of the block).
-    """
-    rows, columns, samples, _ = header.codestream
-    sampling = [(one >> 4 or 1, one & 15 or 1) for one in header.sampling[:samples]]
-    widest, highest = (max(one) for one in zip(*sampling, strict=True))
-    edge = 1 if header.process == SOF_LOSSLESS else 8
-    units: int = sum(
-        -(-columns * across // widest // edge) * -(-rows * down // highest // edge)
-        for across, down in sampling
+    one_scan = header.process != SOF_PROGRESSIVE and has_one_scan(data, header)
+    bits, lossless = _bits_given(header, format_)
+    color = holds_ybr(header, format_) and format_.color == "rgb"
+    return JpegDecoding(
+        header,
+        format_,
+        decode=_decoder(header, format_),
+        least=least_bytes(header),
+        plain=one_scan and not header.restart_interval,
+        one_scan=one_scan,
+        exact=are_stored_values(bits, format_.pixel),
+        to_rgb=color and lossless,
+        odd=overruled(header, format_),
     )
-    bits = 1 if header.process in {SOF_LOSSLESS, SOF_PROGRESSIVE} else 2
-    return units * bits // 8
 
 
-def _units(header: JpegHeader) -> int:
-    """Count the units of a scan of all components, which restart intervals are of."""
-    rows, columns, samples, _ = header.codestream
-    sampling = header.sampling if samples > 1 else b"\x11"
-    edge = 1 if header.process == SOF_LOSSLESS else 8
-    across = edge * max(1, *(one >> 4 for one in sampling))
-    down = edge * max(1, *(one & 15 for one in sampling))
-    return -(-rows // down) * -(-columns // across)
+def _odd(decoding: JpegDecoding, format_: FrameFormat) -> tuple[str, ...]:
+    """Return what is odd about a codestream, as it was decided."""
+    del format_
+    return decoding.odd
 
 
 def _elsewhere(data: BytesLike, format_: FrameFormat) -> Elsewhere | None:
-    header = preflight_jpeg(data, format_)
+    header = preflight_jpeg(data, format_).header
     config = {"id": "imagecodecs_jpeg"}
     if _is_plain_color(header, format_):
         space = _components(header, format_)
@@ -248,7 +252,7 @@ JPEG: Final = Codec(
     first_bytes=FIRST_BYTES,
     ends_with_marker=True,
     probe=b"\xfe" * 64,  # libjpeg reads zeros behind the end
-    oddities=overruled,
+    oddities=_odd,
     elsewhere=_elsewhere,
     media_types={"image/jpeg": "1.2.840.10008.1.2.4.70"},
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -13,6 +13,7 @@ from lazydicom._decode.codecs.headers.jpeg_2000 import (
     Jpeg2000Header,
     check_tile_parts,
     read_jpeg_2000_header,
+    read_main_segments,
 )
 from lazydicom._decode.codecs.unraised import call_and_raise
 from lazydicom._decode.format import FrameFormat
@@ -40,7 +41,7 @@ def decode_jpeg_2000(
     """
     import imagecodecs
 
-    codestream = data[header.start :]  # without the boxes of a JP2 file
+    codestream = data[header.start :] if header.start else data  # no boxes of JP2
     bits, signed = header.codestream.bits, header.signed
     if _is_for_openjph(header, format_):
         put = decode_planes if _holds_planes(header) else decode_samples
@@ -55,8 +56,41 @@ def decode_jpeg_2000(
         to_rgb(out)
 
 
+class _Seen(NamedTuple):
+    """A main header that was read and checked."""
+
+    format: FrameFormat
+    """What the file says of the frame."""
+    encoded: bytes
+    """The bytes up to the end of the first marker behind the main header."""
+    header: Jpeg2000Header
+
+
+_last: _Seen | None = None
+"""The frames of a file mostly have the same main header, and reading it takes 10 µs."""
+
+
 def preflight_jpeg_2000(data: BytesLike, format_: FrameFormat) -> Jpeg2000Header:
     """Check a codestream before OpenJPEG or OpenJPH see it."""
+    global _last  # noqa: PLW0603 (replaced as a whole: threads never see half of it)
+    seen = _last
+    if (
+        seen is None
+        or seen.format is not format_
+        or data[: len(seen.encoded)] != seen.encoded
+    ):
+        seen = _last = _read_main_header(data, format_)
+    header = check_tile_parts(data, len(seen.encoded) - 2, seen.header)
+    bits = header.codestream.bits
+    if bits > _OPENJPEG_BITS and not _is_for_openjph(header, format_):
+        raise UnsupportedError(
+            f"JPEG 2000 of {bits} bits has no decoder that is right: OpenJPEG is exact"
+            f" up to {_OPENJPEG_BITS}"
+        )
+    return header
+
+
+def _read_main_header(data: BytesLike, format_: FrameFormat) -> _Seen:
     header = read_jpeg_2000_header(data)
     check_codestream(header.codestream, format_.pixel)
     if header.part_2:
@@ -68,14 +102,8 @@ def preflight_jpeg_2000(data: BytesLike, format_: FrameFormat) -> Jpeg2000Header
             "JPEG 2000 with subsampled colour has no decoder here that is right: open it"
             ' with decoder="pydicom" and color="rgb", for Pillow or pylibjpeg-openjpeg'
         )
-    header = check_tile_parts(data, header)
-    bits = header.codestream.bits
-    if bits > _OPENJPEG_BITS and not _is_for_openjph(header, format_):
-        raise UnsupportedError(
-            f"JPEG 2000 of {bits} bits has no decoder that is right: OpenJPEG is exact"
-            f" up to {_OPENJPEG_BITS}"
-        )
-    return header
+    at, header = read_main_segments(data, header)
+    return _Seen(format_, bytes(data[: at + 2]), header)
 
 
 def _is_for_openjph(header: Jpeg2000Header, format_: FrameFormat) -> bool:

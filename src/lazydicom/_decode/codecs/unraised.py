@@ -31,7 +31,8 @@ def call_and_raise(function: Callable[..., T], *arguments: Any, **options: Any) 
     RuntimeError
         If an error was passed over.
     """
-    thread, errors = get_ident(), list[str]()
+    errors: list[str] = []
+    thread = get_ident()
     with _lock:
         if not _unraised:
             _begin()

@@ -1,7 +1,6 @@
 """The header of a JPEG 2000 codestream (ISO/IEC 15444-1 annex A, 15444-15 annex A)."""
 
 import struct
-from collections import Counter
 from typing import Final, NamedTuple
 
 from lazydicom._bytes.source import BytesLike
@@ -45,15 +44,15 @@ class Jpeg2000Header(NamedTuple):
     start: int
     """Offset of SOC: a JP2 file may be wrapped around the codestream."""
     quantized: bool = False
-    """Whether coefficients are; `check_tile_parts` finds out."""
+    """Whether coefficients are; segments behind SIZ tell, as they do the rest."""
     mixed: bool = False
-    """Whether components are transformed into each other; it finds that, too."""
+    """Whether components are transformed into each other."""
     reversible: bool = True
-    """Whether the wavelet transform of all components is; and that."""
+    """Whether the wavelet transform of all components is."""
     subsampled: bool = False
     """Whether chrominance is coded in fewer samples."""
     layers: int = 1
-    """Quality layers, as COD of the main header tells; and that."""
+    """Quality layers, as COD of the main header tells."""
 
 
 def read_jpeg_2000_header(data: BytesLike) -> Jpeg2000Header:
@@ -104,13 +103,29 @@ def _are_subsampled(components: bytes) -> bool:
     return chroma[0][:1] == luma[:1] and tuple(chroma[0][1:]) in _SUBSAMPLED
 
 
-def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> Jpeg2000Header:
-    """Follow the marker segments and the lengths of tile-parts to EOC.
+def read_main_segments(
+    data: BytesLike, header: Jpeg2000Header
+) -> tuple[int, Jpeg2000Header]:
+    """Return where the first tile-part begins, and what the segments before it say.
+
+    Raises
+    ------
+    DecodeError
+        If one runs past the end, or quantization is beyond what a decoder holds in 32 bits.
+    """
+    length_of_siz = int.from_bytes(data[header.start + 4 : header.start + 6], "big")
+    return _step_over_segments(data, header.start + 4 + length_of_siz, header)
+
+
+def check_tile_parts(
+    data: BytesLike, at: int, header: Jpeg2000Header
+) -> Jpeg2000Header:
+    """Follow the lengths of tile-parts from byte `at` on to EOC.
 
     Returns
     -------
     Jpeg2000Header
-        The same, with what these segments say.
+        The same, with what the segments of tile-parts say.
 
     Raises
     ------
@@ -119,15 +134,13 @@ def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> Jpeg2000Header:
         missing: decoders give a tile without any as zeros. Also if quantization is beyond
         what a decoder holds in 32 bits.
     """
-    length_of_siz = int.from_bytes(data[header.start + 4 : header.start + 6], "big")
-    at = header.start + 4 + length_of_siz
-    at, header = _step_over_segments(data, at, header)
     _check_packets(data, header, header.tiles)
-    parts_seen, parts_declared = Counter[int](), Counter[int]()
+    seen: dict[int, int] = {}
+    declared: dict[int, int] = {}
     while data[at : at + 2] == _SOT and len(data) >= at + _SOT_LENGTH:
         tile, length, _, parts = _SOT_PLACE.unpack_from(data, at + 4)
-        parts_seen[tile] += 1
-        parts_declared[tile] = max(parts_declared[tile], parts, 1)
+        seen[tile] = seen.get(tile, 0) + 1
+        declared[tile] = max(declared.get(tile, 0), parts, 1)
         body, header = _step_over_segments(data, at + _SOT_LENGTH, header)
         _check_packets(data, header, 1)
         if length == 0:  # the last one, up to EOC
@@ -141,10 +154,12 @@ def check_tile_parts(data: BytesLike, header: Jpeg2000Header) -> Jpeg2000Header:
         raise DecodeError(f"Expected EOC (FFD9) behind the tile-parts, found {text}")
     if not (header.reversible or header.quantized):  # OpenJPH crashes of it
         raise DecodeError("Expected quantization for the irreversible transform")
-    if len(parts_seen) != header.tiles or parts_declared - parts_seen:
+    lacks = any(seen[tile] < parts for tile, parts in declared.items())
+    if len(seen) != header.tiles or lacks:
+        expected = max(sum(declared.values()), header.tiles)
         raise DecodeError(
-            f"Expected {max(parts_declared.total(), header.tiles)} tile-parts of {header.tiles}"
-            f" tiles, found {parts_seen.total()} of {len(parts_seen)}"
+            f"Expected {expected} tile-parts of {header.tiles} tiles, found"
+            f" {sum(seen.values())} of {len(seen)}"
         )
     return header
 
