@@ -88,6 +88,16 @@ class DistantSource(ByteSource, Protocol):
         ...
 
 
+class ReadsInTurn(ByteSource, Protocol):
+    """A source that is opened for each read, or once for some."""
+
+    def read_in_turn(
+        self, spans: Sequence[ByteRange], use: Callable[[int, BytesLike], None]
+    ) -> None:
+        """Call `use(place, data)` with each range, before the next one is read."""
+        ...
+
+
 def is_distant(source: ByteSource) -> TypeGuard[DistantSource]:
     """Return whether reads should be made together; `isinstance` would take 40 µs."""
     return hasattr(source, "read_many")

@@ -8,7 +8,7 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
@@ -71,13 +71,13 @@ class LocalSource:
             os.close(descriptor)
 
     def read_in_turn(
-        self, spans: Iterable[ByteRange], use: Callable[[int, BytesLike], None]
+        self, spans: Sequence[ByteRange], use: Callable[[int, BytesLike], None]
     ) -> None:
         """Read each range when the one before is used: it is in the cache of the processor.
 
         Parameters
         ----------
-        spans : iterable of ByteRange
+        spans : sequence of ByteRange
             What to read; the file is opened once for all.
         use : callable
             Gets the place of a range, and its bytes.
