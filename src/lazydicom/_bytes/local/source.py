@@ -197,7 +197,7 @@ class LocalSource:
     def open(self) -> int:
         """Open it; who calls closes the descriptor."""
         try:
-            return os.open(self.path, _FLAGS)
+            return open_to_read(self.path)
         except FileNotFoundError:
             message = "The file is gone"
             raise SourceChangedError(message, url=self.path) from None
