@@ -1,8 +1,9 @@
 """Compare the speed of two commits in one run, in turn.
 
-    python tests/benchmarks/compare.py BEFORE AFTER [ROUNDS]
+    python tests/benchmarks/compare.py BEFORE AFTER [ROUNDS [WORD...]]
 
-BEFORE and AFTER are commits, or folders of checkouts. Each round times both, one after the
+BEFORE and AFTER are commits, or folders of checkouts. With words, works whose names hold one
+of them are timed, else all. Each round times both, one after the
 other; of each work the median ratio of all rounds is printed, and how far the ratios of
 single rounds lie apart. A ratio has moved where its median is farther from 1 than that, and
 farther than 5 %.
@@ -44,10 +45,10 @@ def checkout(commit: str, folder: Path) -> Iterator[Path]:
         subprocess.run([*git, "remove", "--force", str(folder)], check=True)
 
 
-def time_all(source: Path, files: Path) -> dict[str, float]:
-    """Time all works with the library of one checkout, in a process of its own."""
+def time_all(source: Path, files: Path, words: list[str]) -> dict[str, float]:
+    """Time works with the library of one checkout, in a process of its own."""
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", str(PROBES), str(files)],
+        [sys.executable, "-W", "ignore", str(PROBES), str(files), *words],
         check=True,
         capture_output=True,
         text=True,
@@ -68,7 +69,7 @@ def verdict(ratios: list[float]) -> tuple[float, float, str]:
 def main() -> int:
     """Print a table; the exit code is 1 where something became slower."""
     before, after, *more = sys.argv[1:]
-    rounds = int(more[0]) if more else ROUNDS
+    rounds, words = (int(more[0]) if more else ROUNDS), more[1:]
     runs: list[tuple[dict[str, float], dict[str, float]]] = []
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
@@ -79,7 +80,7 @@ def main() -> int:
         subprocess.run([sys.executable, str(FILES), str(folder / "files")], check=True)
         for number in range(rounds):
             order = sides if number % 2 == 0 else sides[::-1]
-            times = [time_all(side, folder / "files") for side in order]
+            times = [time_all(side, folder / "files", words) for side in order]
             first, second = times if number % 2 == 0 else times[::-1]
             runs.append((first, second))
     load = os.getloadavg()[0]

@@ -1,10 +1,10 @@
 """What `compare.py` and `table.py` time: small works by public names alone.
 
-    python tests/benchmarks/probes.py FOLDER
+    python tests/benchmarks/probes.py FOLDER [WORD...]
 
 does each work some times with the files of `probe_files.py`, and prints the best seconds of
-each as JSON. The library is the one that Python finds first, so two commits are
-compared by two values of PYTHONPATH.
+each as JSON; with words, of those whose names hold one of them. The library is the one that
+Python finds first, so two commits are compared by two values of PYTHONPATH.
 """
 
 from __future__ import annotations
@@ -127,9 +127,10 @@ def best_seconds(work: Callable[[], Any]) -> float:
 
 
 def main() -> None:
-    """Time everything once."""
-    every = works(Path(sys.argv[1]))
-    times = {name: best_seconds(work) for name, work in every.items()}
+    """Time everything once, or what is named."""
+    every, words = works(Path(sys.argv[1])), sys.argv[2:] or [""]
+    wanted = (name for name in every if any(word in name for word in words))
+    times = {name: best_seconds(every[name]) for name in wanted}
     print(json.dumps(times))  # noqa: T201
 
 

@@ -119,6 +119,44 @@ def test_items_that_differ_in_one_length_are_told_apart() -> None:
     assert [step.tag for step in found] == [SEQUENCE, LAST]
 
 
+DELIMITERS: Final = bytes.fromhex("feff0de000000000 feffdde000000000")
+ODD_ITEMS: Final = {
+    "another length": element(0x00090010, "LO", b"x" * 18),
+    "another tag": element(0x00090012, "LO", b"x" * 16),
+    "an element more": element(0x00090010, "LO", b"x" * 8) + element(0x00090011, "LO"),
+    "a sequence": sequence(0x00090010, b"", undefined=True),
+    "a value like delimiters": element(0x00090010, "LO", DELIMITERS),
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("place", [0, 1, 33, 34, 40, 299])
+@pytest.mark.parametrize("block", [64, 700, 1 << 16])
+@pytest.mark.parametrize("odd", ODD_ITEMS)
+def test_an_odd_item_among_many_alike_is_stepped_over_as_it_is(
+    odd: str, block: int, place: int
+) -> None:
+    items = [element(0x00090010, "LO", DELIMITERS) for _ in range(300)]
+    items[place] = ODD_ITEMS[odd]
+    many = sequence(SEQUENCE, *items, undefined=True)
+    file = many + element(LAST, "LO", b"last")
+
+    expected = [(SEQUENCE, 0), (LAST, len(many))]
+
+    assert [step[:2] for step in steps(file)] == expected
+    assert [step[:2] for step in _walk_by_blocks(file, "explicit", block)] == expected
+
+
+@pytest.mark.parametrize("cut", [1, 8, 20, 40])
+def test_a_file_that_ends_inside_items_alike_is_an_error(cut: int) -> None:
+    file = sequence(
+        SEQUENCE, *[element(0x00090010, "LO", b"x" * 16)] * 300, undefined=True
+    )
+
+    with pytest.raises(InvalidDicomError):
+        steps(file[: -8 - cut])
+
+
 def test_un_of_undefined_length_is_implicit_little_endian_inside() -> None:
     inside = element(0x00100020, "LO", b"inside", implicit=True)
     for form in ("explicit", "big endian"):

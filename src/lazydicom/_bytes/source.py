@@ -26,6 +26,8 @@ BLOCK_AFTER_JUMP: Final = 1 << 14
 """16 KiB: behind a sequence that was stepped over, Pixel Data is near."""
 _NEAR_BLOCK: Final = 1 << 14
 """16 KiB of a local file hold most headers, and a second read costs nothing."""
+_LARGEST_NEAR_BLOCK: Final = 1 << 18
+"""256 KiB of a local file go into memory that was used before; new pages take longer."""
 LARGEST_BLOCK: Final = 1 << 23
 _KEPT: Final = 1 << 20
 """Elements that matter lie in the first MiB; more is a per-frame sequence."""
@@ -263,7 +265,7 @@ class Lookahead:
     """
 
     __slots__ = (
-        "_block", "_first", "base", "buffer", "kept", "size", "source", "stop", "unknown",
+        "_block", "base", "buffer", "kept", "size", "source", "stop", "unknown",
         "url",
     )  # fmt: skip
 
@@ -271,10 +273,7 @@ class Lookahead:
         self, source: ReadableFile, memory: BytesLike | None, base: int = 0
     ) -> None:
         self.source = source
-        self._first = _NEAR_BLOCK if reads_small(source) else FIRST_BLOCK
-        for block in getattr(source, "head", ())[:1]:
-            self._first = len(block)
-        self._block = self._first
+        self._block = 0
         self.url = source.url
         self.size = source.size()
         self.buffer: BytesLike = b"" if memory is None else memory
@@ -330,10 +329,14 @@ class Lookahead:
         if offset + length > self.size:
             message = f"Expected {length} more bytes, the file ends at {self.size}"
             raise InvalidDicomError(message, url=self.url, offset=offset)
-        if not self.stop and offset + length <= self._first:
-            offset, length = 0, self._first  # opening a distant source fetched it
+        if not self._block:
+            self._block = first_block_of(self.source)
+        if not self.stop and offset + length <= self._block:
+            offset, length = 0, self._block  # opening a distant source fetched it
         elif self.base <= offset <= self.stop + BLOCK_AFTER_JUMP:
-            self._block = min(2 * self._block, LARGEST_BLOCK)
+            near = reads_small(self.source)
+            most = _LARGEST_NEAR_BLOCK if near else LARGEST_BLOCK
+            self._block = min(2 * self._block, most)
         else:
             self._block = BLOCK_AFTER_JUMP
         count = min(max(length, self._block), self.size - offset)
@@ -341,6 +344,13 @@ class Lookahead:
         self.base, self.stop = offset, offset + count
         if offset + count <= _KEPT:
             self.kept.append(Block(offset, self.buffer))
+
+
+def first_block_of(source: ReadableFile) -> int:
+    """Return how many bytes are read first."""
+    for block in getattr(source, "head", ())[:1]:
+        return len(block)
+    return _NEAR_BLOCK if reads_small(source) else FIRST_BLOCK
 
 
 @dataclass(frozen=True, slots=True, eq=False)

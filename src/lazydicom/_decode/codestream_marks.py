@@ -30,6 +30,11 @@ def is_evident(codec: str) -> bool:
     return codec in CODECS and CODECS[codec].evident
 
 
+def begins(codec: str, head: bytes) -> bool:
+    """Return whether a codestream begins so."""
+    return codec in CODECS and head.startswith(CODECS[codec].first_bytes)
+
+
 def begin(codec: str, heads: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Return which fragments begin as a codestream does, by their first 8 bytes.
 
@@ -67,11 +72,11 @@ def frame_starts(
     A frame must begin as a codestream does, right after the end of another one, and
     nowhere else: both marks have to agree at every fragment.
     """
-    begins = begin(codec, heads)
+    firsts = begin(codec, heads)
     if is_one_fragment(codec):
-        return np.arange(len(heads)) if begins.all() else None
-    sure = np.array_equal(begins, after_end(codec, tails))
-    return np.flatnonzero(begins) if sure else None
+        return np.arange(len(heads)) if firsts.all() else None
+    sure = np.array_equal(firsts, after_end(codec, tails))
+    return np.flatnonzero(firsts) if sure else None
 
 
 def is_one_codestream(codec: str, fragments: list[memoryview]) -> bool:
@@ -92,9 +97,9 @@ def is_one_codestream(codec: str, fragments: list[memoryview]) -> bool:
 def _is_whole(codec: Codec, codestream: memoryview) -> bool:
     if not codec.marked:
         return True
-    begins = bytes(codestream[:8]).startswith(codec.first_bytes)
+    first = bytes(codestream[:8]).startswith(codec.first_bytes)
     last = bytes(codestream[-8:]).rstrip(b"\0")
-    return begins and (not codec.ends_with_marker or last.endswith(b"\xff\xd9"))
+    return first and (not codec.ends_with_marker or last.endswith(b"\xff\xd9"))
 
 
 def _high_bytes(data: memoryview) -> int:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import Lookahead
 from lazydicom._decode.codestream_marks import (
-    begin,
+    begins,
     end,
     is_evident,
     is_one_fragment,
@@ -227,14 +227,11 @@ def _is_codestream(lookahead: Lookahead, item: Element, codec: str) -> bool:
     if item.length < _LEAST_CODESTREAM:
         return False
     head = lookahead.bytes_at(item.offset, 8)
-    if not is_evident(codec) or not begin(codec, _number(head))[0]:
+    if not is_evident(codec) or not begins(codec, head):
         return False
     tail = lookahead.bytes_at(item.offset + item.length - 8, 8)
-    return is_one_fragment(codec) or bool(end(codec, _number(tail))[0])
-
-
-def _number(data: bytes) -> NDArray[np.uint64]:
-    return np.frombuffer(data, "<u8").astype(np.uint64)
+    number = np.frombuffer(tail, "<u8").astype(np.uint64)
+    return is_one_fragment(codec) or bool(end(codec, number)[0])
 
 
 def _no_fragment(lookahead: Lookahead, offset: int, found: str) -> InvalidDicomError:

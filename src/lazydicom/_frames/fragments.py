@@ -7,8 +7,8 @@ blocks of many where they are small.
 """
 
 from array import array
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from struct import Struct
 from typing import Final, TypeAlias
 
@@ -41,6 +41,8 @@ LOOK: Final = 24
 _NEAR: Final = 1 << 14
 """16 KiB: what lies nearer costs less to read on than to seek."""
 _FEW: Final = 8
+_SOON_READ: Final = 128
+"""Looks that are read before anybody knows whether a table is right."""
 _LOOK: Final = np.dtype(f"V{LOOK}")
 _FIRST_BLOCK: Final = 1 << 12
 _LARGEST_BLOCK: Final = 1 << 18
@@ -110,7 +112,7 @@ class Fragments:
 
     def holding(self) -> "Fragments":
         """Return the fragments that are not empty; the others make no frame."""
-        full = np.diff(self.edges) > 8
+        full = self.edges[1:] - self.edges[:-1] > 8  # `diff` takes 3 µs
         if full.all():
             return self
         # An empty fragment ends where the next begins: what lies before that is its header.
@@ -122,15 +124,11 @@ class Fragments:
         )
 
 
-@contextmanager
-def open_at_fragments(header: Header) -> Iterator[Lookahead]:
+def open_at_fragments(header: Header) -> AbstractContextManager[Lookahead]:
     """Look at Pixel Data: a local file by position, what is here already as it is."""
     if is_holdable(header.source):
-        with open_lookahead(header.source) as lookahead:
-            yield lookahead
-    else:
-        with header.open_at_pixels() as lookahead:
-            yield lookahead
+        return open_lookahead(header.source)
+    return header.open_at_pixels()
 
 
 def walk_fragments(
@@ -160,29 +158,29 @@ def walk_fragments(
         If there are more fragments than memory should hold.
     """
     fetch, stop = _fetch_of(lookahead), min(area.stop, lookahead.size)
-    edges, looks, fault = array("q", [start]), bytearray(), None
+    edges, looks, fault = array("q", [start]), list[BytesLike](), None
     if guess is not None:
         looks += _follow_all(lookahead.source, stop, guess, edges)
     while edges[-1] <= stop - 8:
         if len(edges) > 1 and edges[-1] - edges[-2] > _NEAR:
             hopped = _hop(lookahead.source, stop, edges)
-            looks += hopped
-            if hopped:
+            looks.append(hopped)
+            if edges[-1] > stop - 8:
                 continue
         buffer, place = fetch(edges[-1] - 8)
         if len(buffer) > _LARGEST_BLOCK:  # what is copied of it stays small
             buffer, place = memoryview(buffer)[place : place + _LARGEST_BLOCK], 0
         base, known = edges[-1] - 8 - place, len(edges)
-        if guess is not None:
+        if guess is not None and edges[-1] < guess[-1]:
             _follow(buffer, base, guess, edges)
         _walk_through(buffer, edges[-1] - base, base, stop, edges)
         if len(edges) > known:
-            looks += _looks(buffer, base, edges[known - 1 : -1])
+            looks.append(_looks(buffer, base, edges[known - 1 : -1]))
         else:
             length, fault = _next_item(buffer, place + 8, stop - edges[-1] - 8)
             if length is None:
                 break
-            looks += bytes(buffer[place : place + LOOK]).ljust(LOOK, b"\0")
+            looks.append(_look_at(buffer, place))
             edges.append(edges[-1] + 8 + length)
         if len(edges) > _MOST_FRAGMENTS:
             raise LimitError(
@@ -191,8 +189,8 @@ def walk_fragments(
     else:
         fault = _lacks_end(area, edges[-1])
     buffer, place = fetch(edges[-1] - 8)
-    looks += bytes(buffer[place : place + LOOK]).ljust(LOOK, b"\0")
-    around = np.frombuffer(looks, np.uint8).reshape(-1, LOOK)
+    looks.append(_look_at(buffer, place))
+    around = np.frombuffer(b"".join(looks), np.uint8).reshape(-1, LOOK)
     return Fragments(np.frombuffer(edges, np.int64), around, fault)
 
 
@@ -233,31 +231,30 @@ def _fetch_small(file: SmallReads) -> Fetch:
 
 def _follow_all(
     file: ReadableFile, stop: int, guess: NDArray[np.int64], edges: "array[int]"
-) -> bytes:
+) -> list[BytesLike]:
     """Walk over the fragments of a file that is kept open, as far as they lie as expected.
 
     Return the looks.
     """
     few = len(guess) < _FEW or guess[0] != edges[-1] or guess[-1] > stop
     if few or not reads_small(file):
-        return b""
+        return []
     near = int(guess[-1] - guess[0]) <= _NEAR * len(guess)
-    count, looks = _followed(_far_looks(file, guess[:_FEW] - 8), guess[:_FEW])
-    if count == _FEW - 1:
+    sample = guess if len(guess) <= _SOON_READ else guess[:_FEW]
+    looks = [_followed(_far_looks(file, sample - 8), sample)]
+    count = len(looks[0])
+    if len(sample) - 1 == count < len(guess) - 1:
         rest, look_at = guess[count:], _near_looks if near else _far_looks
-        more, others = _followed(look_at(file, rest - 8), rest)
-        count, looks = count + more, looks + others
+        looks.append(_followed(look_at(file, rest - 8), rest))
+        count += len(looks[1])
     edges.frombytes(guess[1 : count + 1].tobytes())
-    return looks
+    return [some.view(np.uint8).data for some in looks]
 
 
-def _followed(
-    looks: NDArray[np.void], expected: NDArray[np.int64]
-) -> tuple[int, bytes]:
-    """Return how many fragments reach exactly to the next one, and their looks."""
+def _followed(looks: NDArray[np.void], expected: NDArray[np.int64]) -> NDArray[np.void]:
+    """Return the looks at fragments that reach exactly to the next one."""
     heads = looks.view("<u8").reshape(-1, 3)[:, 1]
-    count = _fitting(heads, expected[: len(looks) + 1])
-    return count, looks[:count].tobytes()
+    return looks[: _fitting(heads, expected[: len(looks) + 1])]
 
 
 def _far_looks(file: SmallReads, places: NDArray[np.int64]) -> NDArray[np.void]:
@@ -322,7 +319,7 @@ def _fitting(heads: NDArray[np.uint64], expected: NDArray[np.int64]) -> int:
     """Return how many items, one after the other, reach exactly to the next offset."""
     lengths = (heads >> np.uint64(32)).astype(np.int64)
     right = (heads & np.uint64(UNDEFINED)) == _ITEM_AS_READ
-    right &= (lengths != UNDEFINED) & (lengths + 8 == np.diff(expected))
+    right &= (lengths != UNDEFINED) & (lengths + 8 == expected[1:] - expected[:-1])
     return len(right) if right.all() else int(right.argmin())
 
 
@@ -347,6 +344,11 @@ def _looks(buffer: BytesLike, base: int, edges: "array[int]") -> bytes:
         return bytes(buffer[place : place + LOOK])
     places = np.frombuffer(edges, np.int64) - (8 + base)
     return _every_look(buffer)[places].tobytes()
+
+
+def _look_at(buffer: BytesLike, place: int) -> bytes:
+    """Copy out a look; behind the end of the file it is filled with zeros."""
+    return bytes(buffer[place : place + LOOK]).ljust(LOOK, b"\0")
 
 
 def _every_look(buffer: BytesLike | bytearray) -> NDArray[np.void]:
@@ -380,4 +382,5 @@ def _lacks_end(area: FragmentArea, position: int) -> str | None:
 
 
 def _numbers(columns: NDArray[np.uint8]) -> NDArray[np.uint64]:
-    return np.ascontiguousarray(columns).view("<u8")[:, 0].astype(np.uint64)
+    numbers = np.ascontiguousarray(columns).view("<u8")[:, 0]
+    return numbers.astype(np.uint64, copy=False)

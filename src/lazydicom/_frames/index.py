@@ -88,7 +88,9 @@ class FrameIndex:
     @property
     def offsets(self) -> NDArray[np.int64]:
         """Offset of each frame from the start of the file."""
-        return self._columns()[0]
+        if isinstance(self.place, NativeStride):
+            return self._columns()[0]
+        return self.place[:-1]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -136,7 +138,7 @@ class FrameIndex:
             every = np.arange(self.frames, dtype=np.int64) if frames is None else frames
             return place.columns(every)
         if frames is None:
-            return place[:-1], np.diff(place)
+            return place[:-1], place[1:] - place[:-1]
         return place[frames], place[frames + 1] - place[frames]
 
 

@@ -99,7 +99,7 @@ def index_table(
         raise InvalidDicomError(message)
     if starts[0] != fragments.first:
         raise InvalidDicomError(f"{name} does not begin at the first fragment")
-    if (np.diff(starts) < 8).any():
+    if (starts[1:] - starts[:-1] < 8).any():
         raise InvalidDicomError(f"{name} does not go from frame to frame")
     last = fragments.stop if stops is None else int(stops[-1])
     if max(int(starts[-1]) + 8, last) > fragments.stop:

@@ -159,11 +159,14 @@ class FileElements:
 
     def lookahead(self, start: int) -> Lookahead:
         """Return a lookahead on the block that holds `start`, where there is one."""
-        blocks = [one for one in self.head if one.offset <= start < one.stop]
-        if not blocks:
+        found, farthest = None, start
+        for block in self.head:
+            offset, data = block
+            if offset <= start and offset + len(data) > farthest:
+                found, farthest = block, offset + len(data)
+        if found is None:
             return Lookahead(self.source, None)
-        offset, data = max(blocks, key=lambda one: one.stop)
-        return Lookahead(self.source, data, offset)
+        return Lookahead(self.source, found.data, found.offset)
 
     def _value(self, element: Element) -> bytes:
         return self.lookahead(element.start).bytes_at(element.offset, element.length)

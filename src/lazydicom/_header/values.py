@@ -25,6 +25,11 @@ _NUMBERS: Final = {
     "US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "AT": "I",
     "UV": "Q", "SV": "q",
 }  # fmt: skip
+_ONE_NUMBER: Final = {
+    order + code: struct.Struct(order + code)
+    for order in "<>"
+    for code in _NUMBERS.values()
+}
 _INTEGERS: Final = frozenset(("US", "SS", "UL", "SL", "UV", "SV", "IS"))
 _NUMERIC: Final = _INTEGERS | {"DS", "FL", "FD"}
 _PADDING: Final = " \t\r\n\0"
@@ -123,6 +128,8 @@ def decode_as(
     >>> decode_as("US", "UL", b"\4\0\0\0"), decode_as("IS", "US", b"\4\0")
     ((4,), (4,))
     """
+    if vr == declared:  # as ever
+        return decode_values(vr, data, little_endian=little_endian)
     differs = {vr, declared} <= _NUMERIC and {vr, declared} != {"US", "SS"}
     values = decode_values(
         declared if differs else vr, data, little_endian=little_endian
@@ -162,9 +169,11 @@ def plain_text(text: str) -> str:
 
 
 def _numbers(code: str, data: bytes, order: str) -> Values:
-    size = struct.calcsize(code)
-    count = len(data) // size
-    return struct.unpack(f"{order}{count}{code}", data[: count * size])
+    one = _ONE_NUMBER[order + code]
+    if len(data) == one.size:  # as ever
+        return one.unpack(data)
+    count = len(data) // one.size
+    return struct.unpack(f"{order}{count}{code}", data[: count * one.size])
 
 
 def _integer(text: str) -> int:
@@ -254,9 +263,11 @@ def technical_attributes(elements: Elements, *, url: str) -> dict[str, object]:
         except InvalidDicomError as error:
             warn(f"{name} is left out. {error.message}", url=url)
             continue
+        if not values:
+            continue
         if any(isinstance(value, float) and math.isnan(value) for value in values):
             warn(f"{name} is left out. It lacks a value", url=url)
-        elif values and all(is_term(name, str(value)) for value in values):
+        elif all(is_term(name, str(value)) for value in values):
             attributes[name] = values[0] if len(values) == 1 else list(values)
     return attributes
 

@@ -2,20 +2,21 @@
 
 The walker reads tags and lengths only. Elements and items of defined length are one step;
 inside undefined length it goes from delimiter to delimiter, with a stack of its own.
-
-The items of a sequence with 100,000 of them differ in their values, hardly in their framing.
-The tags, VRs and lengths of an item that was walked become a pattern; an item that matches it
-byte for byte has the same framing, so it ends where the pattern ends.
 """
 
-import re
 import struct
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.source import Lookahead
 from lazydicom._header.tags import ITEM, ITEM_DELIMITER, SEQUENCE_DELIMITER
 from lazydicom.errors import InvalidDicomError, LimitError, format_tag, warn
+
+if TYPE_CHECKING:
+    from lazydicom._header import item_patterns
+else:
+    item_patterns = deferred("lazydicom._header.item_patterns")
 
 UNDEFINED: Final = 0xFFFFFFFF
 """Length of an element that ends with a delimiter."""
@@ -33,9 +34,6 @@ _ALL_VRS: Final = frozenset(_VR_NAMES.values())
 _MOST_UNKNOWN: Final = 10_000
 _PRINTABLE: Final = frozenset(range(0x20, 0x7F))
 _ITEM_GROUP: Final = ITEM >> 16
-_PATTERNS_KEPT: Final = 64
-"""Lengths of decimal strings vary, so that a series has some tens of framings."""
-_LARGEST_ITEM: Final = 1 << 16
 
 
 class Element(NamedTuple):
@@ -199,7 +197,7 @@ def _end_of_undefined(
     stack = [inner_framing(lookahead, outermost, framing)]
     in_item = False
     position = outermost.offset
-    patterns = _SequenceItemPatterns()
+    patterns = item_patterns.ItemPatterns()
     while stack:
         if len(stack) == 1 and not in_item:
             position = patterns.skip(lookahead, position)
@@ -223,7 +221,9 @@ def _end_of_undefined(
         else:
             in_item = True
         value = position - element.offset
-        patterns.note(_Step(element.start, element.offset - element.start, value))
+        patterns.note(
+            item_patterns.Step(element.start, element.offset - element.start, value)
+        )
     return position
 
 
@@ -232,7 +232,7 @@ def _skip_plain(
     start: int,
     framing: Framing,
     stop: int,
-    patterns: "_SequenceItemPatterns",
+    patterns: "item_patterns.ItemPatterns",
 ) -> int:
     """Step over elements of defined length that lie in memory, the most frequent ones."""
     formats, implicit = _FORMATS[framing.little_endian], framing.implicit_vr
@@ -252,7 +252,7 @@ def _skip_plain(
         if group == _ITEM_GROUP or end > stop or length == UNDEFINED:
             return start
         if patterns.learning:
-            patterns.note(_Step(start, header, length))
+            patterns.note(item_patterns.Step(start, header, length))
         start = end
     return start
 
@@ -312,87 +312,3 @@ def _misplaced(
     expected = "a data element" if in_item else "Item (FFFE,E000)"
     message = f"Expected {expected}, found {format_tag(element.tag)}"
     return InvalidDicomError(message, url=lookahead.url, offset=element.start)
-
-
-class _Step(NamedTuple):
-    """One step of the walk: a header, and the value behind it that was stepped over."""
-
-    start: int
-    """First byte of the header."""
-    header: int
-    """Length of the header."""
-    value: int
-    """Length of the value; 0 where the walk goes into it."""
-
-    @property
-    def stop(self) -> int:
-        """The byte after header and value."""
-        return self.start + self.header + self.value
-
-
-class _SequenceItemPatterns:
-    """The framings of a sequence's items, the one used last first."""
-
-    def __init__(self) -> None:
-        self._patterns: list[re.Pattern[bytes]] = []
-        self._steps: list[_Step] = []
-        self._walked = 0
-        self._longest = 0
-        self.learning = True
-        """Whether the item at hand can become a pattern."""
-
-    def note(self, step: _Step) -> None:
-        """Remember a step of the walk through an item that is not too long."""
-        if self.learning:
-            self._steps.append(step)
-            self.learning = step.stop - self._steps[0].start <= _LARGEST_ITEM
-
-    def skip(self, lookahead: Lookahead, position: int) -> int:
-        """Step over the items at `position` that match; called between two items."""
-        self._learn(lookahead)
-        patterns, buffer = self._patterns, lookahead.buffer
-        at = position - lookahead.base
-        while True:
-            for rank in range(len(patterns)):
-                match = patterns[rank].match(buffer, at)
-                if match is not None:
-                    break
-            else:
-                position = lookahead.base + at
-                stop = position + self._longest
-                if not lookahead.stop < stop <= lookahead.size:
-                    return position
-                at = lookahead.seek(
-                    position, self._longest
-                )  # it was not here as a whole
-                buffer = lookahead.buffer
-                continue
-            if rank:
-                patterns.insert(0, patterns.pop(rank))
-            at = match.end()
-
-    def _learn(self, lookahead: Lookahead) -> None:
-        """Make a pattern of the item that was just walked; a lone item needs none."""
-        steps, self._steps, learning = self._steps, [], self.learning
-        self.learning = True
-        self._walked += bool(steps)
-        if not steps or not learning or not 1 < self._walked <= _PATTERNS_KEPT:
-            return
-        start, stop = steps[0].start, steps[-1].stop
-        if (
-            start < lookahead.base
-            or stop > lookahead.stop
-            or stop - start > _LARGEST_ITEM
-        ):
-            return
-        self._patterns.insert(0, _pattern(lookahead, steps))
-        self._longest = max(self._longest, stop - start)
-
-
-def _pattern(lookahead: Lookahead, steps: list[_Step]) -> re.Pattern[bytes]:
-    parts = []
-    for start, header, value in steps:
-        at = start - lookahead.base
-        parts.append(re.escape(bytes(lookahead.buffer[at : at + header])))
-        parts.append(b".{%d}" % value if value else b"")
-    return re.compile(b"".join(parts), re.DOTALL)

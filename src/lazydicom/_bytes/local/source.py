@@ -11,6 +11,7 @@ import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import lru_cache
+from itertools import repeat
 from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 from lazydicom._bytes import location
@@ -352,8 +353,8 @@ def read_each(descriptor: int, offsets: Sequence[int], length: int) -> bytes:
     """Read `length` bytes at each offset, fewer where the file ends."""
     if length > _SHORT:
         return b"".join(read_at(descriptor, length, offset) for offset in offsets)
-    read = peek  # 1 µs each: every call around it would count
-    return b"".join([read(descriptor, length, offset) for offset in offsets])
+    # 1 µs each: every call around it would count
+    return b"".join(map(peek, repeat(descriptor), repeat(length), offsets))
 
 
 def _seek_and_read(descriptor: int, length: int, offset: int) -> bytes:
