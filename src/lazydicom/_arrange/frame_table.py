@@ -108,9 +108,9 @@ def tabulate(batches: Sequence[Batch], *, strict: bool = True) -> FrameTable:
     """
     parts = [part for batch in batches for part in _parts(batch, strict=strict)]
     images = tuple(image for part in parts for image in part.images)
-    counts = [sum(image.number_of_planes for image in part.images) for part in parts]
-    lengths = [image.number_of_planes for image in images]
-    frames = stack_columns([part.frames for part in parts], counts)
+    planes = [[image.number_of_planes for image in part.images] for part in parts]
+    lengths = [number for of_part in planes for number in of_part]
+    frames = stack_columns([part.frames for part in parts], list(map(sum, planes)))
     ones = [len(part.images) for part in parts]
     instances = with_derived(stack_columns([part.instances for part in parts], ones))
     columns = (terms_alone(with_shared(each)) for each in (frames, instances))

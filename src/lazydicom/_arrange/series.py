@@ -1,7 +1,7 @@
 """From the frames of a series to arrays: grouped, cut where allowed, placed on a grid."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -88,7 +88,7 @@ def uniform_parts(table: FrameTable) -> list[FrameTable]:
         _has_position(table).tolist(),
         strict=True,
     )
-    looks = [_look(image) for image in table.images]
+    looks = _looks(table.images)
     keys = np.array(
         [
             kinds.setdefault((*place, looks[image]), len(kinds))
@@ -97,6 +97,17 @@ def uniform_parts(table: FrameTable) -> list[FrameTable]:
     )
     parts = [table.take(np.flatnonzero(keys == k)) for k in range(len(kinds))]
     return sorted(parts, key=_first_instance)
+
+
+def _looks(images: Sequence[DicomImage]) -> list[int]:
+    """Return a number for each image; arrays hold frames of images of one number."""
+    numbers: dict[tuple[object, ...], int] = {}
+    known: dict[tuple[int, int], int] = {}  # images read together share their format
+    for image in images:
+        key = (id(image.format), id(image.parts))
+        if key not in known:
+            known[key] = numbers.setdefault(_look(image), len(numbers))
+    return [known[id(image.format), id(image.parts)] for image in images]
 
 
 def _look(image: DicomImage) -> tuple[object, ...]:
@@ -336,8 +347,9 @@ def _array(
     dtype = table.images[0].format.pixel.dtype
     if fill_value is not None and not _fits(fill_value, dtype):
         raise ValueError(f"fill_value {fill_value!r} is no {dtype}")
-    numbers = np.append(table.grid_numbers, HOLE)[places]
-    rows = table.in_file_order()
+    own = table.grid_numbers
+    numbers = np.append(own, HOLE)[places]
+    rows = table.take(np.argsort(own, kind="stable"))  # in the order of files
     loader = FrameTableLoader(table.images, tabulate_images, rows)
     return DicomArray(
         table.images,

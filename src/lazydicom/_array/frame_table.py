@@ -109,10 +109,6 @@ class FrameTable:
         instances = {name: column[used] for name, column in self.instances.items()}
         return FrameTable(images, image, self.frame[rows], columns, instances)
 
-    def in_file_order(self) -> "FrameTable":
-        """Return the table in the order of images, and of frames in each."""
-        return self.take(np.argsort(self.grid_numbers, kind="stable"))
-
     @property
     def grid_numbers(self) -> NDArray[np.int64]:
         """Number of each frame in a grid, which counts the frames of all images in a row."""

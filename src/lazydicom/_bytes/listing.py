@@ -20,7 +20,9 @@ from lazydicom._bytes.open import (
     Directory,
     Fetched,
     File,
+    is_fetched,
     is_file,
+    is_near,
     name_of,
     open_around,
     read_directory,
@@ -50,6 +52,18 @@ class Listed(NamedTuple):
     def url(self) -> str:
         """What it is called."""
         return name_of(self.file)
+
+    @property
+    def is_here(self) -> bool:
+        """Whether its first bytes are read without a round trip."""
+        return is_near(self.file) if self.opened is None else is_fetched(self.opened)
+
+    @property
+    def to_read(self) -> File | Fetched:
+        """What its first bytes come from."""
+        if self.opened is None or not is_fetched(self.opened):
+            return self.file
+        return self.opened
 
 
 def list_files(

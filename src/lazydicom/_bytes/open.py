@@ -253,13 +253,13 @@ def name_of(url: File) -> str:
 
 def is_near(file: File) -> bool:
     """Return whether a file is local, or a member of a local zip file."""
-    if isinstance(file, Member):
-        container = file.container
-        whole = (
-            container.whole if isinstance(container, zip_file.ZipDirectory) else None
-        )
-        return isinstance(whole, LocalSource)
-    return isinstance(file, str) and os.path.isabs(file)  # noqa: PTH117
+    if isinstance(file, str):
+        return os.path.isabs(file)  # noqa: PTH117
+    if not isinstance(file, Member):
+        return False
+    container = file.container
+    whole = container.whole if isinstance(container, zip_file.ZipDirectory) else None
+    return isinstance(whole, LocalSource)
 
 
 class Fetched(ByteSource, Protocol):
@@ -332,6 +332,8 @@ def _is_packed(name: str) -> bool:
 
 def read_head(file: File | Fetched, out: memoryview) -> ByteSource | None:
     """Fill `out` with the first bytes; ``None`` where that is not as simple as that."""
+    if isinstance(file, str):
+        return _read_local_head(file, out)
     if is_fetched(file):
         return file if file.look(out) else None
     if isinstance(file, Member):

@@ -295,7 +295,7 @@ class NativeReader:
 
     def __len__(self) -> int:
         """Return the number of frames."""
-        return len(self.index)
+        return self.index.frames
 
     def version(self) -> tuple[object, ...]:
         """Return what tells this version of the file from any other."""

@@ -340,7 +340,10 @@ def read_at(descriptor: int, length: int, offset: int) -> bytes:
 
 def read_into(descriptor: int, out: memoryview, offset: int) -> int:
     """Fill `out` without a copy in between; return how many bytes there were."""
-    view = out
+    count = _fill(descriptor, out, offset)
+    if count == out.nbytes:  # as ever
+        return count
+    view, offset = out[count:], offset + count
     while view:
         count = _fill(descriptor, view, offset)
         if count == 0:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from lazydicom._arrange.uih_grid import GRID
 from lazydicom._array.image import DicomImage
+from lazydicom._bytes.local.source import LocalSource
 from lazydicom._bytes.open import (
     Fetched,
     File,
@@ -354,7 +355,7 @@ def _images(
     for start, row in zip(starts, rows.tolist(), strict=True):
         source = heads.sources[row]
         assert source is not None, "it was read"
-        if is_fetched(source):
+        if not isinstance(source, LocalSource) and is_fetched(source):
             source.keep_head(start)
         reader = NativeReader(source, indexes[start])
         yield DicomImage(reader, first.image.format, HeaderOf(source))

@@ -21,8 +21,6 @@ from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
 from lazydicom._bytes.location import URL_TYPES, chain, is_local, local_path
 from lazydicom._bytes.open import (
-    Fetched,
-    File,
     is_fetched,
     is_near,
     open_source,
@@ -218,7 +216,7 @@ def _open_batches(
     """
     batches: list[Batch] = []
     problems: list[Problem] = []
-    here = [is_fetched(one.opened) or is_near(one.file) for one in files]
+    here = [file.is_here for file in files]
     if not _is_plain(options) or not any(here):
         return batches, files, problems
     others = [file for file, is_here in zip(files, here, strict=True) if not is_here]
@@ -235,18 +233,14 @@ def _open_batches(
             continue
         batches.append(batch_of([first]))
         try:
-            alike = list(open_batches(first, list(map(_to_read, left)), head=head))
+            to_read = [file.to_read for file in left]
+            alike = list(open_batches(first, to_read, head=head))
         except ValueError:
             break  # the file by itself tells where
         batches += [Batch(one.images, (one.frames, one.instances)) for one in alike]
         taken = {row for part in alike for row in part.which}
         left = [file for row, file in enumerate(left) if row not in taken]
     return batches, left + others, problems
-
-
-def _to_read(file: Listed) -> File | Fetched:
-    """Return what the first bytes of a file come from."""
-    return file.opened if is_fetched(file.opened) else file.file
 
 
 def is_one_file(name: str) -> bool:
