@@ -329,13 +329,11 @@ class Lookahead:
         if offset + length > self.size:
             message = f"Expected {length} more bytes, the file ends at {self.size}"
             raise InvalidDicomError(message, url=self.url, offset=offset)
-        if not self._block:
-            self._block = first_block_of(self.source)
+        self._block = self._block or first_block_of(self.source)
         if not self.stop and offset + length <= self._block:
             offset, length = 0, self._block  # opening a distant source fetched it
         elif self.base <= offset <= self.stop + BLOCK_AFTER_JUMP:
-            near = reads_small(self.source)
-            most = _LARGEST_NEAR_BLOCK if near else LARGEST_BLOCK
+            most = _LARGEST_NEAR_BLOCK if reads_small(self.source) else LARGEST_BLOCK
             self._block = min(2 * self._block, most)
         else:
             self._block = BLOCK_AFTER_JUMP
