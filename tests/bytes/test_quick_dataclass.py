@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from tools import REPOSITORY
+from tools import REPOSITORY, tree_of
 
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.quick_dataclass import dataclass as quick
@@ -251,8 +251,7 @@ def test_no_module_makes_data_classes_the_slow_way() -> None:
     slow = [
         module.name
         for module in MODULES
-        if "dataclasses" in (text := module.read_text())
-        for node in ast.walk(ast.parse(text))
+        for node in ast.walk(tree_of(module))
         if isinstance(node, ast.ImportFrom) and node.module == "dataclasses"
         for alias in node.names
         if alias.name == "dataclass"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from oracle_plugins import JPEG, ORACLES
 from pydicom import dcmread
+from pydicom.pixels.utils import iter_pixels
 from real_files import files_of, real_file
 from tools import require_program, require_shared_data
 
@@ -63,6 +64,14 @@ def _oracle(dataset: Dataset) -> NDArray[Any] | None:
     return None
 
 
+LARGE: Final = (
+    "color3d_jpeg_baseline.dcm",
+    "RG1_J2KR.dcm",
+    "RG1_J2KI.dcm",
+)
+"""Files that take seconds; of each kind there is a smaller one."""
+
+
 def _assert_same(ours: NDArray[Any], theirs: NDArray[Any], *, lossy: bool) -> None:
     assert ours.dtype == theirs.dtype
     assert ours.shape == theirs.shape
@@ -72,7 +81,13 @@ def _assert_same(ours: NDArray[Any], theirs: NDArray[Any], *, lossy: bool) -> No
         assert np.array_equal(ours, theirs)
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(one, marks=[pytest.mark.heavy] * one.endswith(LARGE))
+        for one in FILES
+    ],
+)
 def test_every_frame_equals_pydicom(name: str) -> None:
     path = FILES[name]
     dataset = dcmread(path, force=True)
@@ -88,6 +103,17 @@ def test_every_frame_equals_pydicom(name: str) -> None:
     _assert_same(values, theirs.reshape(array.shape), lossy=lossy)
     for k in {*range(0, len(values), max(len(values) // 8, 1)), len(values) - 1}:
         assert np.array_equal(array[k], values[k])
+
+
+def test_frames_of_a_long_film_equal_pydicom() -> None:
+    path = FILES["pydicom-data/color3d_jpeg_baseline.dcm"]
+    frames = [0, 1, 57, 118, 119]
+
+    array = lazydicom.open_image(path)
+
+    theirs = iter_pixels(path, indices=frames, decoding_plugin="gdcm")
+    for k, expected in zip(frames, theirs, strict=True):
+        _assert_same(array[k], expected, lossy=True)
 
 
 def _decodes(path: Path) -> bool:

@@ -13,7 +13,7 @@ from dicom_files import make_native, stored_pixels
 from pydicom import dcmread
 from pydicom.pixels.utils import pixel_array
 from pydicom.uid import ImplicitVRLittleEndian
-from real_files import NATIVE, files_of, of_each_series, real_file
+from real_files import NATIVE, files_of, first_of_each_series, of_each_series, real_file
 from tools import require_program, require_shared_data
 
 import lazydicom
@@ -111,9 +111,9 @@ def _opens(path: Path) -> bool:
 def test_the_oracle_has_seen_many_files() -> None:
     require_shared_data()
 
-    seen = [name for name, path in FILES.items() if _opens(path)]
+    seen = [name for name in first_of_each_series(FILES) if _opens(FILES[name])]
 
-    assert len(seen) >= 440
+    assert len(seen) >= 130
 
 
 @pytest.mark.parametrize("name", KNOWN_GAPS)

@@ -16,7 +16,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.pixel_data_handlers import numpy_handler as pydicoms
 from pydicom.pixels.utils import reshape_pixel_array
 from pydicom.uid import UID
-from real_files import NATIVE, files_of, of_each_series
+from real_files import NATIVE, files_of, first_of_each_series, of_each_series
 from tools import require_program, require_shared_data
 
 from lazydicom import numpy_handler as ours
@@ -52,11 +52,11 @@ def test_the_oracle_has_seen_many_pixels() -> None:
     require_shared_data()
 
     outcomes = [
-        outcome_of(ours, dcmread(path, force=True), read_only=True)
-        for path in FILES.values()
+        outcome_of(ours, dcmread(FILES[name], force=True), read_only=True)
+        for name in first_of_each_series(FILES)
     ]
 
-    assert sum(outcome.error is None for outcome in outcomes) >= 430
+    assert sum(outcome.error is None for outcome in outcomes) >= 120
 
 
 @st.composite

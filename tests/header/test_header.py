@@ -23,7 +23,7 @@ from dicom_files import (
 )
 from pydicom import dcmread
 from pydicom.uid import UID
-from real_files import NATIVE, files_of
+from real_files import NATIVE, files_of, first_of_each_series, real_file
 
 import lazydicom
 from lazydicom._bytes.open import open_source
@@ -37,10 +37,9 @@ if TYPE_CHECKING:
 SYNTAXES: Final = (EXPLICIT_LITTLE, EXPLICIT_BIG, IMPLICIT_LITTLE, DEFLATED)
 PIXEL_KEYWORDS: Final = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 REAL: Final = {
-    name: path
-    for name, path in files_of(*NATIVE).items()
-    if "10_series" not in name  # many of a kind
-    and Path(name).name not in {"test_le.dcm", "test_be.dcm"}  # IS with slashes
+    name: real_file(name)
+    for name in first_of_each_series(files_of(*NATIVE))
+    if Path(name).name not in {"test_le.dcm", "test_be.dcm"}  # IS with slashes
 }
 MENDED: Final = {
     "NumberOfFrames is a Python literal",

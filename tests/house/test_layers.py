@@ -4,7 +4,7 @@ import ast
 from collections.abc import Iterator
 
 import pytest
-from tools import REPOSITORY
+from tools import REPOSITORY, tree_of
 
 PACKAGE = REPOSITORY / "src" / "lazydicom"
 MODULES = sorted(PACKAGE.rglob("*.py"))
@@ -17,10 +17,10 @@ def imported_modules(node: ast.AST) -> Iterator[str]:
         yield from (alias.name for alias in node.names)
 
 
-def deferred_own_imports(source: str) -> Iterator[str]:
+def deferred_own_imports(tree: ast.Module) -> Iterator[str]:
     functions = (
         node
-        for node in ast.walk(ast.parse(source))
+        for node in ast.walk(tree)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     )
     for function in functions:
@@ -32,7 +32,7 @@ def deferred_own_imports(source: str) -> Iterator[str]:
 
 def test_no_function_defers_an_import_of_our_own() -> None:
     deferred = {
-        module: list(deferred_own_imports(module.read_text())) for module in MODULES
+        module: list(deferred_own_imports(tree_of(module))) for module in MODULES
     }
 
     assert not {module: lines for module, lines in deferred.items() if lines}
@@ -62,9 +62,8 @@ def imported_names(body: list[ast.stmt]) -> dict[str, str]:
     }
 
 
-def unpaired(source: str) -> list[str]:
+def unpaired(tree: ast.Module) -> list[str]:
     """Return what is deferred and not imported for type checks, under the same name."""
-    tree = ast.parse(source)
     pairs = [node for node in tree.body if isinstance(node, ast.If) and node.orelse]
     paired: set[str] = set()
     for pair in pairs:
@@ -75,14 +74,16 @@ def unpaired(source: str) -> list[str]:
     calls = [
         node
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "deferred"
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == "deferred"
     ]
     lost = len(calls) - len(paired)
     return [f"{lost} of {len(calls)} without their import"] if lost else []
 
 
 def test_what_is_loaded_later_is_an_import_for_type_checks_and_contracts() -> None:
-    found = {module: unpaired(module.read_text()) for module in MODULES}
+    found = {module: unpaired(tree_of(module)) for module in MODULES}
 
     assert not {module: names for module, names in found.items() if names}
 
@@ -96,12 +97,14 @@ def test_what_is_loaded_later_under_another_name_than_it_is_imported_is_seen(
 ) -> None:
     pair = "if TYPE_CHECKING:\n    from lazydicom._frames import index\nelse:\n    "
 
-    assert not unpaired(f'{pair}index = deferred("lazydicom._frames.index")')
-    assert unpaired(f"{pair}index = deferred({later})")
-    assert unpaired('index = deferred("lazydicom._frames.index")')
+    paired = f'{pair}index = deferred("lazydicom._frames.index")'
+    assert not unpaired(ast.parse(paired))
+    assert unpaired(ast.parse(f"{pair}index = deferred({later})"))
+    assert unpaired(ast.parse('index = deferred("lazydicom._frames.index")'))
 
 
 def test_a_deferred_import_of_our_own_is_seen() -> None:
     source = "def f():\n    import numpy\n    from lazydicom import errors\n"
 
-    assert list(deferred_own_imports(source)) == ["line 1: f imports lazydicom"]
+    found = list(deferred_own_imports(ast.parse(source)))
+    assert found == ["line 1: f imports lazydicom"]

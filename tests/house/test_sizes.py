@@ -6,7 +6,7 @@ import ast
 from functools import cache
 from typing import TYPE_CHECKING, Final
 
-from tools import REPOSITORY
+from tools import REPOSITORY, tree_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +28,7 @@ def body_lengths() -> list[tuple[int, str]]:
 
 def _body_lengths() -> Iterator[tuple[int, str]]:
     for path in SOURCES:
-        for node in ast.walk(ast.parse(path.read_text())):
+        for node in ast.walk(tree_of(path)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 body = node.body[ast.get_docstring(node) is not None :] or node.body
                 last = body[-1].end_lineno or body[-1].lineno

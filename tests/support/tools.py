@@ -1,7 +1,9 @@
 """What a test needs from the machine: programs, shared data, a serious CI."""
 
+import ast
 import os
 import shutil
+from functools import cache
 from pathlib import Path
 from typing import NoReturn
 
@@ -22,6 +24,12 @@ def skip_outside_ci(reason: str) -> NoReturn:
     if IN_CI:
         pytest.fail(f"CI must not skip: {reason}")
     pytest.skip(reason)
+
+
+@cache
+def tree_of(module: Path) -> ast.Module:
+    """Parse a module of ours, once in a process."""
+    return ast.parse(module.read_text())
 
 
 def require_program(name: str) -> str:
