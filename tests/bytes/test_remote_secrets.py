@@ -130,6 +130,9 @@ def test_a_bucket_is_no_object(server: RangeServer) -> None:
             lazydicom.open_image(f"{protocol}://bucket", options)
 
 
-def test_a_port_where_nobody_listens_is_an_error_within_ten_seconds() -> None:
+def test_a_port_where_nobody_listens_is_an_error_within_ten_seconds(
+    waits: list[float],
+) -> None:
     with pytest.raises(SourceError, match="No connection: Connection refused"):
         lazydicom.open_image(f"http://127.0.0.1:{free_port()}/a.dcm")
+    assert sum(waits) < 10

@@ -18,7 +18,7 @@ from lazydicom._export.store import objects
 if TYPE_CHECKING:
     from pathlib import Path
 
-VALUES = np.random.default_rng(3).integers(0, 4096, (37, 12, 10), np.uint16)
+VALUES = np.random.default_rng(3).integers(0, 4096, (23, 12, 10), np.uint16)
 FRAME_NBYTES = 12 * 10 * 2
 LAYOUTS: dict[str, dict[str, Any]] = {
     "a frame a chunk": {"chunks": 1, "shards": 10},

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 _OTHERS: Final = (
     "dask.array",
+    "distributed.cli.dask_scheduler",
+    "distributed.cli.dask_worker",
     "fsspec.implementations.memory",
     "xarray",
     "zarr.storage",

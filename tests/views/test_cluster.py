@@ -6,7 +6,6 @@ import contextlib
 import os
 import pickle
 import signal
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -14,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import imagecodecs
 import numpy as np
 import pytest
-import warm_process
 from codestream_samples import JPEG_LS
+from dask_processes import LIMIT_S, scheduler, worker
 from dicom_files import make_encapsulated, make_native
-from servers import free_port, moto, require_module, wait_for_port
+from servers import moto, require_module
 from zarr.storage import MemoryStore
 
 import lazydicom
@@ -27,14 +26,13 @@ from lazydicom.errors import ExportError, LazyDicomWarning
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from multiprocessing.context import ForkServerProcess
     from pathlib import Path
 
+    from dask_processes import Worker
     from servers import Place
 
     from lazydicom import DicomArray
 
-LIMIT_S = 100
 NOISE = np.random.default_rng(1).integers(0, 64, (40, 60, 70), np.uint8)
 FILES = {
     "native.dcm": make_native(rows=60, columns=70, number_of_frames=40),
@@ -49,59 +47,10 @@ FILES = {
 }
 
 
-DASK = """
-import os, sys
-os.dup2(1, 2)
-from dask.__main__ import main
-main()
-"""
-
-
-class Worker(NamedTuple):
-    process: ForkServerProcess
-    address: str
-
-    def end(self) -> int | None:
-        """Wait for the end of a worker that was killed; return what it says."""
-        self.process.join(LIMIT_S)
-        return self.process.exitcode
-
-
 class Cluster(NamedTuple):
     client: Any
     """Of dask.distributed, which has few types."""
     workers: list[Worker]
-
-
-@contextlib.contextmanager
-def dask(command: str, port: int, *options: str) -> Iterator[ForkServerProcess]:
-    """Run `dask worker` or `dask scheduler` until the block ends."""
-    common = ["--host", "127.0.0.1", "--no-dashboard"]
-    child, stdout = warm_process.start(DASK, command, *common, *options)
-    threading.Thread(target=stdout.read, daemon=True).start()  # what it tells
-    try:
-        wait_for_port(port, child.is_alive)
-        yield child
-    finally:
-        child.kill()
-        child.join()
-        stdout.close()
-
-
-@contextlib.contextmanager
-def worker(scheduler: str, folder: Path) -> Iterator[Worker]:
-    port = free_port()
-    options = ["--no-nanny", "--worker-port", str(port), "--nthreads", "1"]
-    options += ["--memory-limit", "512MiB", "--local-directory", str(folder)]
-    with dask("worker", port, scheduler, *options) as process:
-        yield Worker(process, f"tcp://127.0.0.1:{port}")
-
-
-@contextlib.contextmanager
-def scheduler() -> Iterator[str]:
-    port = free_port()
-    with dask("scheduler", port, "--port", str(port)):
-        yield f"tcp://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module")

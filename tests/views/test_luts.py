@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from counting import open_counted
 from dicom_files import element, make_native, sequence
+from noting import noting
 from pydicom import Dataset, dcmread
 from pydicom.errors import InvalidDicomError as NotDicomError
 from pydicom.pixels.processing import (
@@ -92,16 +93,16 @@ def oracle(function: Callable[..., Any], *arguments: Any) -> Any:  # noqa: ANN40
         return function(*arguments)
 
 
-@pytest.mark.parametrize("name", files_with(*_RESCALE, "ModalityLUTSequence"))
-def test_modality_lut_equals_that_of_pydicom(name: str) -> None:
-    array = open_quietly(name)
-    dataset = headers()[name]
+def test_modality_lut_equals_that_of_pydicom() -> None:
+    for name in files_with(*_RESCALE, "ModalityLUTSequence"):
+        with noting(file=name):
+            array = open_quietly(name)
 
-    values = lazydicom.apply_modality_lut(array)[0]
+            values = lazydicom.apply_modality_lut(array)[0]
 
-    expected = oracle(apply_modality_lut, array[0], dataset)
-    assert values.dtype == expected.dtype
-    np.testing.assert_array_equal(values, expected)
+            expected = oracle(apply_modality_lut, array[0], headers()[name])
+            assert values.dtype == expected.dtype
+            np.testing.assert_array_equal(values, expected)
 
 
 def test_a_dataset_has_the_functional_groups_of_its_file() -> None:
@@ -116,13 +117,15 @@ def test_a_dataset_has_the_functional_groups_of_its_file() -> None:
     assert np.array_equal(values, expected)
 
 
-@pytest.mark.parametrize("name", files_with("WindowCenter", "VOILUTSequence"))
-def test_voi_lut_equals_that_of_pydicom(name: str) -> None:
-    array = open_quietly(name)
-    dataset = headers()[name]
-    if dataset.PhotometricInterpretation not in {"MONOCHROME1", "MONOCHROME2"}:
-        pytest.skip("a window of colours")
+def test_voi_lut_equals_that_of_pydicom() -> None:
+    for name in files_with("WindowCenter", "VOILUTSequence"):
+        dataset = headers()[name]
+        if dataset.PhotometricInterpretation in {"MONOCHROME1", "MONOCHROME2"}:
+            with noting(file=name):
+                assert_voi_lut_equals(open_quietly(name), dataset)
 
+
+def assert_voi_lut_equals(array: lazydicom.DicomArray, dataset: Dataset) -> None:
     try:
         scaled = oracle(apply_modality_lut, array[0], dataset)
         expected = oracle(apply_voi_lut, scaled, dataset)
@@ -136,10 +139,13 @@ def test_voi_lut_equals_that_of_pydicom(name: str) -> None:
     np.testing.assert_allclose(values, expected, rtol=1e-12, atol=1e-9)
 
 
-@pytest.mark.parametrize("name", files_with("RedPaletteColorLookupTableDescriptor"))
-def test_palette_equals_that_of_pydicom(name: str) -> None:
-    array = open_quietly(name)
-    dataset = headers()[name]
+def test_palette_equals_that_of_pydicom() -> None:
+    for name in files_with("RedPaletteColorLookupTableDescriptor"):
+        with noting(file=name):
+            assert_palette_equals(open_quietly(name), headers()[name])
+
+
+def assert_palette_equals(array: lazydicom.DicomArray, dataset: Dataset) -> None:
     if dataset.get("PixelPresentation") in {"MIXED", "COLOR"}:
         with pytest.raises(UnsupportedError, match="Supplemental"):
             lazydicom.apply_palette(array)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import dask_processes
 import imagecodecs
 import numpy as np
 import pytest
@@ -132,11 +135,8 @@ def test_worker_processes_decode_on_one_thread_each(array: DicomArray) -> None:
     assert not any("lazydicom-job" in threads for *_, threads in results)
 
 
-@pytest.mark.parametrize("processes", [False, True])
 def test_tasks_of_a_cluster_take_no_more_than_its_threads(
-    array: DicomArray,
-    decoders: Decoders,
-    processes: bool,
+    array: DicomArray, decoders: Decoders
 ) -> None:
     require_module("distributed")
     from distributed import Client, LocalCluster
@@ -144,9 +144,9 @@ def test_tasks_of_a_cluster_take_no_more_than_its_threads(
     cores = available_cores()
     make: Any = LocalCluster
     local = make(
-        n_workers=2 if processes else 1,
+        n_workers=1,
         threads_per_worker=cores,
-        processes=processes,
+        processes=False,
         dashboard_address="127.0.0.1:0",
     )
     connect: Any = Client
@@ -160,5 +160,31 @@ def test_tasks_of_a_cluster_take_no_more_than_its_threads(
     assert sum(total for total, *_ in results) == EXPECTED
     assert max(most for *_, most, _ in results) <= cores
     assert decoders.most <= cores
-    if processes:
-        assert not any("lazydicom-job" in threads for *_, threads in results)
+
+
+def test_workers_of_a_cluster_take_no_more_than_their_threads(
+    array: DicomArray, tmp_path: Path
+) -> None:
+    require_module("distributed")
+    from distributed import Client
+
+    cores = available_cores()
+    with contextlib.ExitStack() as stack:
+        address = stack.enter_context(dask_processes.scheduler())
+        start = [
+            dask_processes.worker(address, tmp_path / name, threads=cores)
+            for name in ("first", "second")
+        ]
+        with ThreadPoolExecutor(2) as at_once:
+            list(at_once.map(stack.enter_context, start))
+        client = stack.enter_context(Client(address))  # type: ignore[no-untyped-call]
+        client.wait_for_workers(2)
+        lazily = lazydicom.to_dask(array, frames_per_chunk=4).sum().compute()
+        tasks = [client.submit(_read_counted, array, k) for k in range(0, 24, 6)]
+        results = client.gather(tasks)
+
+    assert lazily == FRAMES.sum()
+    assert sum(total for total, *_ in results) == EXPECTED
+    assert all(process != os.getpid() for _, process, *_ in results)
+    assert max(most for *_, most, _ in results) <= cores
+    assert not any("lazydicom-job" in threads for *_, threads in results)
