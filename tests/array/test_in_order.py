@@ -405,21 +405,3 @@ def test_a_file_is_shared_where_it_is_of_this_machine(
     monkeypatch.setattr(shared, "is_of_this_machine", lambda _: False)
 
     assert shared.share(source) is None
-
-
-@pytest.mark.parametrize("number", [-1, FRAMES, FRAMES + 5])
-def test_a_view_of_no_frame_is_an_error(path: Path, number: int) -> None:
-    array = lazydicom.open_image(path, local="mmap")
-    assert not array[3].flags.writeable
-
-    with pytest.raises(LazyDicomError):
-        array.images[0].frame(number)
-
-
-def test_a_view_outlives_its_array(path: Path, pixels: np.ndarray) -> None:
-    array = lazydicom.open_image(path, local="mmap")
-    view = array[7]
-    del array
-    gc.collect()
-
-    assert np.array_equal(view, pixels[7])

@@ -1,7 +1,7 @@
 """`DicomArray`: images on a grid, indexed like a NumPy array, read frame by frame."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import field, replace
 from functools import partial
 from itertools import chain, starmap
@@ -24,11 +24,11 @@ from lazydicom._array.fill import (
 from lazydicom._array.grid import (
     HOLE,
     FrameGrid,
-    Parts,
     Tiles,
     chunk_lengths,
     crop_grid,
     numbers_of,
+    without_unused,
 )
 from lazydicom._array.image import DicomImage
 from lazydicom._array.lazy_array import NumpyLike
@@ -314,7 +314,7 @@ class DicomArray(NumpyLike):
         keys = axis_keys(positions, self.dims, self.shape)
         by_name = dict(zip(self.dims, keys, strict=True))
         grid = crop_grid(self.grid, keys, self._stored_shape)
-        used, numbers = _without_unused(self._row, grid)
+        used, numbers = without_unused(grid, self._row.firsts)
         load_frames = self.load_frames
         if isinstance(load_frames, FrameTableLoader) and len(used) < len(self.images):
             load_frames = load_frames.take(used)
@@ -332,12 +332,17 @@ class DicomArray(NumpyLike):
         )
 
     def _read_box(self, selection: Selection, threads: int | None) -> NDArray[Any]:
-        axes = len(self.grid.shape)
+        axes, lent = len(self.grid.shape), self.images[0].lent
         if math.prod(selection.box_shape[:axes]) == 1 and self.grid.is_stack_of_frames:
             number = self.grid.numbers[tuple(p[0] for p in selection.positions[:axes])]
             if number >= 0 and is_whole(selection.positions[axes:], self.frame_shape):
                 frame = frame_alone(self._row, int(number), threads)
                 return frame.reshape(selection.box_shape)
+        if lent is not None and threads == 1 and self.grid.is_stack_of_frames:
+            numbers = numbers_of(self.grid, selection)
+            part = lent.copy(numbers, selection.positions[axes:])
+            if part is not None:
+                return part.reshape(selection.box_shape)
         zeros = self.fill_value in (0, 0.0)  # memory that nobody touches costs nothing
         box = self._memory(selection.box_shape, zeros=zeros)
         return self._fill_box(selection, box, threads, zero=zeros)
@@ -379,22 +384,3 @@ class DicomArray(NumpyLike):
     def image_of(self, number: int) -> tuple[DicomImage, int]:
         """Return which image a frame number of the grid belongs to, and its number there."""
         return self._row.of(number)
-
-
-def _without_unused(
-    row: ImageRow, grid: FrameGrid
-) -> tuple[Sequence[int], NDArray[np.int64]]:
-    """Return the images of which a frame is in a grid, and its numbers without others."""
-    per_frame = grid.layout.per_frame if isinstance(grid.layout, Parts) else 1
-    numbers = grid.numbers
-    there = numbers >= 0
-    if len(row.images) == 1 or not there.any():
-        return range(len(row.images)), numbers
-    firsts = np.array(row.firsts) * per_frame
-    which = np.searchsorted(firsts, numbers[there], side="right") - 1
-    used, new = np.unique(which, return_inverse=True)
-    images = tuple(row.images[k] for k in used.tolist())
-    starts = np.array(image_row(images).firsts) * per_frame
-    moved = numbers.copy()
-    moved[there] += starts[new.reshape(-1)] - firsts[which]
-    return used.tolist(), moved

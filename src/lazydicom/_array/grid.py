@@ -184,6 +184,33 @@ def numbers_of(grid: FrameGrid, selection: Selection) -> NDArray[np.int64]:
     return numbers
 
 
+def without_unused(
+    grid: FrameGrid, firsts: Sequence[int]
+) -> tuple[Sequence[int], NDArray[np.int64]]:
+    """Return the images of which a frame is in a grid, and its numbers without others.
+
+    Parameters
+    ----------
+    grid : FrameGrid
+        Numbers of frames of images in a row.
+    firsts : sequence of int
+        Number of the first frame of each image.
+    """
+    per_frame = grid.layout.per_frame if isinstance(grid.layout, Parts) else 1
+    numbers = grid.numbers
+    there = numbers >= 0
+    if len(firsts) == 1 or not there.any():
+        return range(len(firsts)), numbers
+    starts = np.array(firsts) * per_frame
+    which = np.searchsorted(starts, numbers[there], side="right") - 1
+    used, new = np.unique(which, return_inverse=True)
+    lengths = np.diff(starts)[used[:-1]]  # the last one is nobody's neighbour
+    kept = np.concatenate([[0], np.cumsum(lengths)])
+    moved = numbers.copy()
+    moved[there] += kept[new.reshape(-1)] - starts[which]
+    return used.tolist(), moved
+
+
 def _in_order(
     shape: tuple[int, ...],
     layout: Tiles | Parts | None,

@@ -163,7 +163,7 @@ class DicomImage:
 
     def next_frame(self, number: int) -> NDArray[Any]:
         """Return one frame, which may follow the one that was asked for before."""
-        if self.cache is not None or self._lent is not None or not number:
+        if self.cache is not None or self.lent is not None or not number:
             return self.frame(number)
         if self.format.in_place:
             frame = in_order.take_frame(self, self.reader, self.format, number)
@@ -176,7 +176,7 @@ class DicomImage:
         return in_order.iterate(self.reader, self.format, grid)
 
     def _frame(self, number: int) -> NDArray[Any]:
-        lent, pixel = self._lent, self.format.pixel
+        lent, pixel = self.lent, self.format.pixel
         if lent is not None:
             return lent.frame(number)
         if self.format.is_bits:
@@ -187,7 +187,7 @@ class DicomImage:
         return out
 
     @cached
-    def _lent(self) -> "lent_frames.LentFrames | None":
+    def lent(self) -> "lent_frames.LentFrames | None":
         """All frames as views of the file, where the caller asked for such."""
         wished = self.format.as_stored and is_lending(self.reader)
         return lent_frames.lend_frames(self.reader, self.format) if wished else None

@@ -4,11 +4,13 @@ One array views all frames of a map; a frame is a view of that. Each time the fi
 whether it is still the same.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._array.selection import Positions, as_slice
 from lazydicom._bytes.local.mapped import MappedSource
 from lazydicom._bytes.local.source import LocalSource
 from lazydicom._bytes.quick_dataclass import dataclass
@@ -39,6 +41,23 @@ class LentFrames:
         alone: NDArray[Any] = _as_frames(data, self.format)[0]
         return alone
 
+    def copy(
+        self, numbers: NDArray[np.int64], plane: Sequence[Positions]
+    ) -> NDArray[Any] | None:
+        """Copy the same part of some frames, ``None`` where they are not evenly spaced.
+
+        The file must be the same before and after.
+        """
+        rows = _as_slice(numbers.reshape(-1), len(self.views))
+        if self.file is None or rows is None:
+            return None
+        if not all(isinstance(one, range) for one in plane):
+            return None
+        self.file.check_unchanged()
+        part = np.array(self.views[(rows, *map(as_slice, plane))], order="C")
+        self.file.check_unchanged()
+        return part
+
 
 def lend_frames(reader: FrameReader, format_: FrameFormat) -> LentFrames | None:
     """Return views of all frames, ``None`` where the caller did not ask for views."""
@@ -56,3 +75,17 @@ def _as_frames(data: BytesLike, format_: FrameFormat) -> NDArray[Any]:
     pixel = format_.pixel
     values: NDArray[Any] = np.frombuffer(data, pixel.dtype)
     return values.reshape(-1, *pixel.frame_shape)
+
+
+def _as_slice(numbers: NDArray[np.int64], count: int) -> slice | None:
+    """Return numbers as a slice of so many frames, ``None`` where they are none."""
+    if not len(numbers):
+        return None
+    first, last = int(numbers[0]), int(numbers[-1])
+    step = int(numbers[1]) - first if len(numbers) > 1 else 1
+    if step == 0 or not (0 <= first < count and 0 <= last < count):
+        return None
+    if (numbers[1:] - numbers[:-1] != step).any():
+        return None
+    stop = last + (1 if step > 0 else -1)
+    return slice(first, None if stop < 0 else stop, step)
