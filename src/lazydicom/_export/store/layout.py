@@ -136,10 +136,18 @@ class ZarrLayout:
         """Chunks that hold pixels."""
         return math.prod(map(_ceil, self.shape, self.chunks))
 
+    @property
+    def number_of_units(self) -> int:
+        """Units in all."""
+        return math.prod(self._counts_of_units())
+
     def units(self) -> Iterator[Position]:
         """Return the position of each unit among the frames."""
+        return _positions(*map(range, self._counts_of_units()))
+
+    def _counts_of_units(self) -> Iterator[int]:
         counts = map(_ceil, self.shape, self.objects)
-        return _positions(*map(range, itertools.islice(counts, self.grid_axes)))
+        return itertools.islice(counts, self.grid_axes)
 
     def runs_of(self, units: Iterable[Position]) -> Iterator[list[Position]]:
         """Join units whose frames follow each other and are a slab each.

@@ -48,6 +48,8 @@ _FIXED: Final = 24 << 20
 """Threads, their stacks and heaps, and what libraries allocate once."""
 _PER_CHUNK: Final = 300
 """The record of a chunk, in memory and in the manifest."""
+_SHARES: Final = 8
+"""Of what is left, a job takes no more than this part."""
 _NETWORK_WORKERS: Final = 8
 _LOOK_S: Final = 2.0
 """How often is looked whether a cluster has workers, while nothing comes."""
@@ -193,9 +195,10 @@ class Copy:
         """
         folder = self.folder
         together_nbytes = RUN_NBYTES if folder.appends else 0  # a network wants many
-        small = max(together_nbytes // self.layout.unit_nbytes, 1)
+        most = max(together_nbytes // self.layout.unit_nbytes, 1)
         units = self.layout.units()
-        while together := list(islice(units, small)):
+        for length in shares(self.layout.number_of_units, most):
+            together = list(islice(units, length))
             records = [unit_records(self.layout, unit, known) for unit in together]
             yield write_units, array, self.layout, folder, together, records
 
@@ -211,6 +214,19 @@ class Copy:
             self.journal.add(fresh)
         total = self.layout.number_of_chunks
         self.progress(self._done, total, self.layout.nbytes * self._done // total)
+
+
+def shares(total: int, most: int) -> Iterator[int]:
+    """Cut small units into jobs, the last ones small: no worker waits long for another.
+
+    >>> list(shares(30, most=3))
+    [3, 3, 3, 2, 2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    """
+    least, left = max(most // _SHARES, 1), total
+    while left:
+        share = min(max(min(most, left // _SHARES), least), left)
+        yield share
+        left -= share
 
 
 def plan_workers(
