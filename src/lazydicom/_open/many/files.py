@@ -187,8 +187,8 @@ def open_at_once(
 ) -> list[S]:
     """Open each of many on threads; what these warn of is said by who waits for them."""
     opened: list[S] = []
-    if not many:
-        return opened
+    if len(many) < 2:  # nobody waits for another
+        return list(map(open_one, many))
     name = "lazydicom-open"
     with ThreadPoolExecutor(min(threads, len(many)), thread_name_prefix=name) as pool:
         for one, warnings in pool.map(partial(_with_warnings, open_one), many):
