@@ -346,10 +346,10 @@ def _piece_jobs(
     if not read.size:
         return
     order = read[np.argsort(flat[read], kind="stable")]
-    numbers, starts = np.unique(flat[order], return_index=True)
-    places = _places(wanted, order)
-    stops = [*starts[1:].tolist(), len(places)]
-    spans = list(zip(starts.tolist(), stops, strict=True))
+    sorted_ = flat[order]  # `np.unique` would sort once more
+    starts = [0, *(np.flatnonzero(sorted_[1:] != sorted_[:-1]) + 1).tolist()]
+    numbers, places = sorted_[starts], _places(wanted, order)
+    spans = list(pairwise([*starts, len(places)]))
 
     def place(first: int, which: int, decode: Decode) -> None:
         start, stop = spans[first + which]

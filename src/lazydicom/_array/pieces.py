@@ -27,6 +27,8 @@ class Cut(NamedTuple):
     """Where they go in the result."""
     whole: bool
     """Whether they are all positions of the frame, in order."""
+    view: slice | None
+    """`source` as a slice, where it is one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,14 +60,16 @@ class Pieces:
 
     def source(self, plane: int, row: int, column: int) -> tuple[Any, ...]:
         """Return the index expression that takes a piece out of its frame."""
-        positions = [self.rows[row].source, self.columns[column].source]
+        cuts = [self.rows[row], self.columns[column]]
+        cuts += [] if self.samples is None else [self.samples]
+        if self.layout is None and None not in (index := [cut.view for cut in cuts]):
+            return tuple(index)
+        positions = [cut.source for cut in cuts]
         if self.layout is not None and self.parts is not None:
             corner = divmod(int(self.parts[plane]), self.layout.across)
             steps = zip(corner, self.layout.part_shape, strict=True)
             moves = [place * length for place, length in steps]
-            positions = list(map(_moved, positions, moves))
-        if self.samples is not None:
-            positions.append(self.samples.source)
+            positions[:2] = map(_moved, positions[:2], moves)
         if all(isinstance(one, range) for one in positions):
             return tuple(map(as_slice, positions))
         return np.ix_(*(np.asarray(one, np.intp) for one in positions))
@@ -159,9 +163,14 @@ def _touched(
     if len(rows) == len(columns) == 1:
         row, column = rows[0].tile, columns[0].tile
         return numbers[..., row : row + 1, column : column + 1]
-    touched = ([cut.tile for cut in cuts] for cuts in (rows, columns))
-    near: tuple[Any, ...] = np.ix_(*(np.array(t, np.intp) for t in touched))
-    found: NDArray[np.int64] = numbers[(..., *near)]
+    near = [[cut.tile for cut in cuts] for cuts in (rows, columns)]
+    runs = [range(tiles[0], tiles[0] + len(tiles)) for tiles in near if tiles]
+    index: tuple[Any, ...]
+    if near == [list(run) for run in runs]:  # as ever: it takes a tenth of the time
+        index = tuple(slice(run.start, run.stop) for run in runs)
+    else:
+        index = np.ix_(*(np.array(tiles, np.intp) for tiles in near))
+    found: NDArray[np.int64] = numbers[(..., *index)]
     return found
 
 
@@ -183,7 +192,8 @@ def _cuts_of_run(positions: range, tile: int) -> Iterator[Cut]:
     for edge in range(start // tile * tile, stop, tile):
         first, last = max(start - edge, 0), min(stop - edge, tile)
         target = slice(edge + first - start, edge + last - start)
-        yield Cut(edge // tile, range(first, last), target, last - first == tile)
+        source, whole = range(first, last), last - first == tile
+        yield Cut(edge // tile, source, target, whole, slice(first, last))
 
 
 def _cuts_of_range(positions: range, tile: int) -> Iterator[Cut]:
@@ -200,12 +210,17 @@ def _cuts_of_range(positions: range, tile: int) -> Iterator[Cut]:
 
 def _cut(positions: Positions, tile: int, length: int, target: slice) -> Cut:
     source = _moved(positions, -tile * length)
-    return Cut(tile, source, target, _is_all(source, length))
+    return Cut(tile, source, target, _is_all(source, length), _view(source))
 
 
 def _only_cut(positions: Positions, length: int) -> Cut:
     whole = _is_all(positions, length)
-    return Cut(0, positions, slice(0, len(positions)), whole)
+    return Cut(0, positions, slice(0, len(positions)), whole, _view(positions))
+
+
+def _view(positions: Positions) -> slice | None:
+    index = as_slice(positions)
+    return index if isinstance(index, slice) else None
 
 
 def _is_all(positions: Positions, length: int) -> bool:
