@@ -58,6 +58,17 @@ def test_each_file_more_takes_less_than_a_kilobyte(
     assert more / (MANY - FEW) <= 1000, more / (MANY - FEW)
 
 
+def test_what_all_files_say_is_kept_once(tmp_path: Path) -> None:
+    for k in range(40):
+        write_instance(tmp_path / f"{k * 7 % 40:02d}", z=0.5 * k, number=k, series=UID)
+
+    table = lazydicom.open_series(tmp_path).frames
+
+    kept = {name for name, one in table.instances.items() if one.strides[0]}
+    assert kept == {"sop_instance_uid", "instance_number"}
+    assert table.instances["series_instance_uid"].tolist() == [UID] * 40
+
+
 def test_each_file_is_opened_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -106,7 +106,9 @@ class FrameTable:
         used, image = np.unique(self.image[rows], return_inverse=True)
         images = tuple(self.images[k] for k in used)
         columns = {name: _taken(column, rows) for name, column in self.columns.items()}
-        instances = {name: column[used] for name, column in self.instances.items()}
+        instances = {
+            name: _taken(column, used) for name, column in self.instances.items()
+        }
         return FrameTable(images, image, self.frame[rows], columns, instances)
 
     @property
