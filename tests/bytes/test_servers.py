@@ -11,6 +11,7 @@ from multiprocessing.context import BaseContext
 from pathlib import Path
 from typing import Any
 
+import dask_processes
 import fsspec
 import numpy as np
 import pytest
@@ -50,13 +51,17 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[Any]:
-    """Start a scheduler and a worker process that talk over TCP."""
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """Start a scheduler and a worker, processes that talk over TCP."""
     require_module("distributed")
     from distributed import Client
 
-    options = {"n_workers": 1, "threads_per_worker": 1, "dashboard_address": ":0"}
-    with Client(set_as_default=False, protocol="tcp", **options) as client:  # type: ignore[no-untyped-call]
+    with (
+        dask_processes.scheduler() as address,
+        dask_processes.worker(address, tmp_path_factory.mktemp("worker")),
+        Client(address, set_as_default=False) as client,  # type: ignore[no-untyped-call]
+    ):
+        client.wait_for_workers(1)
         yield client
 
 

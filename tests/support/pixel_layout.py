@@ -167,15 +167,16 @@ def _image_pixel(made: Layout, declared_frames: str | None) -> dict[int, bytes |
 def pack(pixels: NDArray[Any], made: Layout, *, vr: str) -> bytes:
     """Lay values out as PS3.5 §8.1.1 and §D say."""
     assert made.photometric_interpretation != "YBR_FULL_422", "give pixel_bytes"
-    values = pixels.astype(made.dtype)
-    assert np.array_equal(values, pixels), "pixels do not fit their layout"
+    values = pixels.astype(made.dtype, copy=False)
+    same = values is pixels or np.array_equal(values, pixels)
+    assert same, "pixels do not fit their layout"
     if made.planar_configuration == 1:
         values = np.moveaxis(values, 3, 1)
     if made.bits_allocated == 1:
         packed = np.packbits(values.reshape(-1), bitorder="little").tobytes()
     else:
         order: Literal[">", "<"] = ">" if made.big_endian else "<"
-        packed = values.astype(made.dtype.newbyteorder(order)).tobytes()
+        packed = values.astype(made.dtype.newbyteorder(order), copy=False).tobytes()
     if made.big_endian and vr == "OW" and made.bits_allocated <= 8:
         packed += bytes(len(packed) % 2)
         return np.frombuffer(packed, "<u2").byteswap().tobytes()
