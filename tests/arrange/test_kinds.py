@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
+from noting import noting
 from pydicom.sequence import Sequence
 from written_series import (
     ENHANCED_US,
@@ -459,22 +460,22 @@ def _nuclear(folder: Path, vectors: dict[str, list[int]], **more: Any) -> None: 
     write(folder, NM, range(frames), frames=frames, Modality="NM", **own)
 
 
-@pytest.mark.parametrize(
-    "names", list(itertools.combinations(VECTORS, 3)), ids="-".join
-)
-def test_any_three_vectors_of_nm_are_three_axes(
-    tmp_path: Path, names: tuple[str, ...]
-) -> None:
+@pytest.mark.parametrize("first", list(VECTORS)[:-2])
+def test_any_three_vectors_of_nm_are_three_axes(tmp_path: Path, first: str) -> None:
     grid = list(np.ndindex(2, 2, 3))
-    vectors = {name: [g[k] + 1 for g in grid] for k, name in enumerate(names)}
-    _nuclear(tmp_path, vectors)
+    behind = list(VECTORS)[list(VECTORS).index(first) + 1 :]
+    for second, third in itertools.combinations(behind, 2):
+        names, folder = (first, second, third), tmp_path / f"{second}-{third}"
+        folder.mkdir()
+        vectors = {name: [g[k] + 1 for g in grid] for k, name in enumerate(names)}
+        _nuclear(folder, vectors)
+        with noting(names=names):
+            array = lazydicom.open_series(folder)
 
-    array = lazydicom.open_series(tmp_path)
-
-    assert set(array.dims) == {*names, "y", "x"}
-    order = [array.dims.index(name) for name in names]
-    values = np.asarray(array)[..., 0, 0].transpose(order)
-    assert values.ravel().tolist() == list(range(12))
+            assert set(array.dims) == {*names, "y", "x"}
+            order = [array.dims.index(name) for name in names]
+            values = np.asarray(array)[..., 0, 0].transpose(order)
+            assert values.ravel().tolist() == list(range(12))
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from codec_frames import (
 )
 from hypothesis import given
 from hypothesis import strategies as st
+from noting import noting
 from PIL import Image
 from tiled_codestreams import tiles_of_htj2k, tiles_of_jpeg_2000
 
@@ -150,19 +151,19 @@ def test_an_end_marker_in_a_comment_does_not_end_a_cut_codestream() -> None:
         decode(data, frame.format)
 
 
-@pytest.mark.parametrize("percent", [40, 60, 90])  # of progressive scans: none whole
 @pytest.mark.parametrize(
     "case", [c for c in CASES if _codec(c.split()[0]) == "jpeg" and "small" not in c]
 )
-def test_jpeg_that_ends_before_its_last_pixel_is_refused(
-    case: str, percent: int
-) -> None:
+def test_jpeg_that_ends_before_its_last_pixel_is_refused(case: str) -> None:
     frame = make_frame(case)
     scan = read_jpeg_header(frame.data).scan
-    stop = scan + 20 + (len(frame.data) - scan - 20) * percent // 100
-
-    with pytest.raises(DecodeError, match=r"it is cut|does not decode"):
-        decode(frame.data[:stop] + b"\xff\xd9", frame.format)
+    for percent in (40, 60, 90):  # of progressive scans: none whole
+        stop = scan + 20 + (len(frame.data) - scan - 20) * percent // 100
+        with (
+            noting(percent=percent),
+            pytest.raises(DecodeError, match=r"it is cut|does not decode"),
+        ):
+            decode(frame.data[:stop] + b"\xff\xd9", frame.format)
 
 
 @pytest.mark.parametrize("lossless", [False, True])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import warnings
+from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -16,6 +17,7 @@ from colour_codestreams import (
     colour_jpeg,
     to_rgb,
 )
+from noting import noting
 from pydicom import dcmread
 from tools import require_program
 
@@ -54,26 +56,25 @@ def meaning(values: NDArray[Any]) -> str:
     return "YCbCr" if np.abs(frame - to_rgb(SAMPLES)).mean() < 3 else "neither"
 
 
-@pytest.mark.parametrize("header", HEADERS)
-@pytest.mark.parametrize("ids", IDS)
 @pytest.mark.parametrize("markers", MARKERS)
 @pytest.mark.parametrize("process", ["lossy", "lossless"])
 def test_markers_decide_of_lossy_samples_and_the_header_of_lossless_ones(
-    process: str, markers: str, ids: str, header: str
+    process: str, markers: str
 ) -> None:
-    file = colour_file(process, markers, ids, header)
-    right = expected(process, markers, ids, header)
+    for ids, header in product(IDS, HEADERS):
+        file = colour_file(process, markers, ids, header)
+        right = expected(process, markers, ids, header)
+        with noting(ids=ids, header=header):
+            with warnings.catch_warnings(record=True) as said:
+                warnings.simplefilter("always")
+                values = np.asarray(lazydicom.open_image(file))
+            stored = np.asarray(lazydicom.open_image(file, color="stored"))
 
-    with warnings.catch_warnings(record=True) as said:
-        warnings.simplefilter("always")
-        values = np.asarray(lazydicom.open_image(file))
-    stored = np.asarray(lazydicom.open_image(file, color="stored"))
-
-    assert meaning(values) == right
-    assert meaning(stored) == "RGB"  # as they are
-    overruled = (right == "YCbCr") != (header in YCBCR)
-    assert [one.category for one in said] == [LazyDicomWarning] * overruled
-    assert all(f"read as {right}" in str(one.message) for one in said)
+            assert meaning(values) == right
+            assert meaning(stored) == "RGB"  # as they are
+            overruled = (right == "YCbCr") != (header in YCBCR)
+            assert [one.category for one in said] == [LazyDicomWarning] * overruled
+            assert all(f"read as {right}" in str(one.message) for one in said)
 
 
 def test_a_worker_gives_the_same_warning() -> None:

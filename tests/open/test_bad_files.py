@@ -29,12 +29,12 @@ SLOW_BY_PEER = {"100,000 empty items for three frames"}
 """It takes pydicom ten seconds."""
 
 
-@pytest.mark.parametrize("name", sorted(BAD_FILES.keys() - SLOW))
-def test_a_bad_file_is_small_and_always_the_same(name: str) -> None:
-    file = BAD_FILES[name].make()
+def test_a_bad_file_is_small_and_always_the_same() -> None:
+    for name in BAD_FILES.keys() - SLOW:
+        file = BAD_FILES[name].make()
 
-    assert file == BAD_FILES[name].make()
-    assert len(file) < 10_000_000
+        assert file == BAD_FILES[name].make(), name
+        assert len(file) < 10_000_000, name
 
 
 def test_the_bomb_is_small() -> None:

@@ -15,12 +15,13 @@ import pytest
 import xarray as xr
 import zarr
 from codec_files import codec_file
-from codec_frames import CASES, KINDS, make_frame
+from codec_frames import CASES_OF, KINDS, make_frame
 from counting import open_counted
 from dicom_files import element, make_encapsulated, make_native
 from hypothesis import given
 from hypothesis import strategies as st
 from kinds_of_files import FILES
+from noting import noting
 from zarr.abc.store import OffsetByteRequest, RangeByteRequest, SuffixByteRequest
 from zarr.buffer import cpu, default_buffer_prototype
 from zarr.testing.store import StoreTests
@@ -95,13 +96,15 @@ def test_zarr_dask_and_xarray_read_the_pixels(
 
 
 @pytest.mark.filterwarnings("ignore::lazydicom.errors.LazyDicomWarning")  # of colour
-@pytest.mark.parametrize("case", CASES)
-def test_zarr_reads_compressed_pixels(case: str) -> None:
-    array = lazydicom.open_image(codec_file(case))
+@pytest.mark.parametrize("uid", CASES_OF)
+def test_zarr_reads_compressed_pixels(uid: str) -> None:
+    for case in CASES_OF[uid]:
+        with noting(case=case):
+            array = lazydicom.open_image(codec_file(case))
 
-    view = zarr.open_array(ZarrStore(array, frames_per_chunk=2), mode="r")
+            view = zarr.open_array(ZarrStore(array, frames_per_chunk=2), mode="r")
 
-    np.testing.assert_array_equal(view[...], np.asarray(array))
+            np.testing.assert_array_equal(view[...], np.asarray(array))
 
 
 @pytest.mark.skipif(
