@@ -342,7 +342,8 @@ def test_a_failing_network_is_an_error_and_the_export_resumes(
 ) -> None:
     fsspec.register_implementation("failing", FailingFileSystem, clobber=True)
     filesystem, array = FailingFileSystem(), lazydicom.open_image(source)
-    options: dict[str, Any] = {"chunks": 10, "shards": shards, "workers": 2}
+    chunks = 10 if shards else 50  # six objects each
+    options: dict[str, Any] = {"chunks": chunks, "shards": shards, "workers": 2}
     FailingFileSystem.left = 1000
     whole = f"failing://whole-{shards}"
     lazydicom.to_zarr(array, whole, **options)

@@ -34,6 +34,8 @@ for (const url of urls) {
 }
 """
 
+CODECS = ("zstd", "blosc", "gzip", "none")
+
 
 def zarrita() -> str:
     """Find the module that .ci/run installs."""
@@ -53,26 +55,23 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, str
         yield folder / "files", place.url
 
 
-@pytest.mark.parametrize("codec", ["zstd", "blosc", "gzip", "none"])
-def test_zarrita_reads_the_pixels(
-    codec: str, served: tuple[Path, str], tmp_path: Path
-) -> None:
+def test_zarrita_reads_the_pixels(served: tuple[Path, str], tmp_path: Path) -> None:
     folder, url = served
     script = tmp_path / "read.mjs"
     script.write_text(SCRIPT)
-    expected, urls = [], []
-    for shards, (number, file) in product((None, 4), enumerate(FILES.values())):
+    expected, urls = {}, []
+    for codec, shards, (kind, file) in product(CODECS, (None, 4), FILES.items()):
         array = lazydicom.open_image(file)
-        name = f"{codec}-{shards}-{number}.zarr"
+        name = f"{codec}-{shards}-{kind.replace(' ', '-')}.zarr"
         lazydicom.to_zarr(
             array, folder / name, chunks=2, shards=shards, compressors=codec
         )
         pixels = sha256(np.asarray(array).tobytes()).hexdigest()
-        expected.append([list(array.shape), str(array.dtype), pixels])
+        expected[name] = [list(array.shape), str(array.dtype), pixels]
         urls.append(f"{url}/{name}")
 
     command = [require_program("node"), str(script), zarrita(), *urls]
     printed = subprocess.run(command, capture_output=True, text=True, check=False)
 
     found = [json.loads(line) for line in printed.stdout.splitlines()]
-    assert found == expected, printed.stderr
+    assert dict(zip(expected, found, strict=False)) == expected, printed.stderr
