@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 import numpy as np
 import pytest
 from dicom_files import EXPLICIT_BIG, make_native, stored_pixels
+from forked import in_child
 
 import lazydicom
 from lazydicom._array.work import in_order
@@ -355,16 +356,40 @@ def test_a_child_goes_on_by_itself(path: Path, pixels: np.ndarray) -> None:
     for number in range(FEW + 2):
         array[number]
 
-    child = os.fork()
-    if not child:
-        right = ahead() == 0 and all(
-            np.array_equal(array[k], pixels[k]) for k in range(FEW + 2, FRAMES)
-        )
-        os._exit(0 if right else 1)
-    _, status = os.waitpid(child, 0)
+    def goes_on() -> bool:
+        rest = range(FEW + 2, FRAMES)
+        return ahead() == 0 and all(np.array_equal(array[k], pixels[k]) for k in rest)
 
-    assert status == 0
+    assert in_child(goes_on) == 0
     assert np.array_equal(array[FEW + 2], pixels[FEW + 2])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("taken", [1, 9, 31])
+def test_a_child_goes_on_with_an_iteration_while_its_file_is_read(
+    path: Path, pixels: np.ndarray, taken: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frames = iter(lazydicom.open_image(path))
+    for _ in range(taken):
+        next(frames)
+    file = shared.share(open_local(str(path)))
+    assert file is not None
+    monkeypatch.setattr(in_order, "share", lambda _: file)
+    others = iter(lazydicom.open_image(path))
+    next(others)
+
+    with file._lock:
+        code = in_child(
+            lambda: (
+                np.array_equal(list(frames), pixels[taken:])
+                and np.array_equal(list(others), pixels[1:])
+            )
+        )
+
+    assert code == 0
+    assert np.array_equal(list(frames), pixels[taken:])
+    assert np.array_equal(list(others), pixels[1:])
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, LazyDicomError("odd"), OSError])

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import os
 import time
 from contextlib import contextmanager
 from functools import partial
 from itertools import count, islice
-from threading import Event
+from threading import Event, get_ident
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
+from forked import in_child
 from series_files import write_volume
 
 import lazydicom
@@ -159,3 +161,30 @@ def test_iterating_over_a_hole_that_nobody_fills_is_an_error_there(
     assert [int(next(frames)[0, 0]) for _ in range(3)] == [0, 1, 2]
     with pytest.raises(InvalidDicomError, match="missing"):
         next(frames)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+@pytest.mark.parametrize("taken", [0, 1, 7])
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_child_takes_parts_that_helpers_had_begun_in_its_parent(
+    taken: int, *, waits: bool
+) -> None:
+    parent, main, begun, free = os.getpid(), get_ident(), Event(), Event()
+
+    def job(number: int) -> int:
+        if number > taken and os.getpid() == parent and get_ident() != main:
+            begun.set()
+            assert free.wait(60)
+        return number
+
+    jobs = (partial(job, number) for number in range(20))
+    parts = read_ahead(jobs, threads=2, waits=waits)
+    first = list(islice(parts, taken + 1))
+    assert begun.wait(60)
+
+    code = in_child(lambda: list(parts) == list(range(taken + 1, 20)))
+    free.set()
+
+    assert code == 0
+    assert [*first, *parts] == list(range(20))

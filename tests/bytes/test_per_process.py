@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from functools import partial
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from dicom_files import DEFLATED, make_native
+from forked import in_child
 
 import lazydicom
 from lazydicom._array.work.parallel import run
@@ -36,18 +36,6 @@ class SlowSource(MemorySource):
         self.begun.set()
         assert self.allowed.wait(30)
         return super().read(span)
-
-
-def in_child(work: Callable[[], bool]) -> int:
-    """Run in a fork; 0 where the work is true."""
-    child = os.fork()
-    if child == 0:
-        done = 2
-        try:
-            done = 0 if work() else 1
-        finally:
-            os._exit(done)
-    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
 def test_a_value_is_made_once_by_many_threads() -> None:

@@ -3,9 +3,11 @@
 Helpers read while the caller works on what came before; a caller who waits reads what nobody
 has begun yet. So both cores read where the caller does nothing, and to wake a thread for each
 part, which costs as much as copying a megabyte, is not needed: helpers go on while there is
-something to read, and nobody ever waits for a helper that cannot come.
+something to read, and nobody ever waits for a helper that cannot come. In a process that was
+forked meanwhile there are none, nor what they had begun: the caller reads all of it.
 """
 
+import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
@@ -87,6 +89,13 @@ class _Part(Generic[T]):
         finally:
             self.done.release()
 
+    def work_again(self) -> None:
+        """Do what a helper may have begun in the process that this one was forked from."""
+        self._value.clear()
+        self.done = Lock()
+        self.done.acquire()
+        self.work()
+
     def take(self) -> T:
         """Return the result, which nobody else keeps from now on."""
         if self._error is not None:
@@ -97,15 +106,19 @@ class _Part(Generic[T]):
 class _Reading(Generic[T]):
     """Parts that nobody has begun, and the helpers who look for such."""
 
-    __slots__ = ("_idle", "_pool", "waiting")
+    __slots__ = ("_idle", "_pool", "_process", "waiting")
 
     def __init__(self, pool: "ThreadPoolExecutor", helpers: int) -> None:
         self.waiting: deque[_Part[T]] = deque()
         self._pool = pool
         self._idle = deque(range(helpers))
+        self._process = os.getpid()
 
     def bring(self, part: _Part[T], *, alone: bool) -> None:
         """See to it that a part is done, with the help of those who are idle."""
+        if self._process != os.getpid():
+            self._bring_without_helpers(part)
+            return
         for _ in range(min(len(self._idle), len(self.waiting))):
             self._pool.submit(self._help, self._idle.pop())
         while part.done.locked() and (part in self.waiting or not alone):
@@ -114,6 +127,12 @@ class _Reading(Generic[T]):
                 break
             other.work()
         part.done.acquire()
+
+    def _bring_without_helpers(self, part: _Part[T]) -> None:
+        if part in self.waiting:
+            self.waiting.remove(part)
+        if part.done.locked():
+            part.work_again()
 
     def _help(self, number: int) -> None:
         try:

@@ -24,13 +24,17 @@ _READS_BY_POSITION: Final = hasattr(os, "preadv")
 class SharedFile:
     """A local file, as it was when it was opened, whose descriptor its readers share."""
 
-    __slots__ = ("_descriptor", "_lock", "_readers", "file")
+    __slots__ = ("_descriptor", "_lock", "_process", "_readers", "file")
 
     def __init__(self, file: LocalSource) -> None:
         self.file = file
+        self._begin()
+
+    def _begin(self) -> None:
         self._lock = Lock()
         self._readers = 0
         self._descriptor = -1
+        self._process = os.getpid()
 
     def fill_each(self, offset: int, buffers: Sequence[Buffer], length: int) -> None:
         """Fill memory in several places with the bytes from `offset` on, by one call.
@@ -65,6 +69,8 @@ class SharedFile:
         self.file.check_unchanged()
 
     def _enter(self) -> int:
+        if self._process != os.getpid():  # readers and their lock stayed there
+            self._begin()
         with self._lock:
             if not self._readers:
                 self._descriptor = self._open()
