@@ -87,3 +87,25 @@ def test_threads_and_files_do_not_mix(tmp_path: Path, kind: str) -> None:
 
     for (which, k), frame in zip(places, frames, strict=True):
         assert np.array_equal(frame, expected[which][k])
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_parts_of_frames_of_several_files_never_mix(
+    tmp_path: Path, threads: int
+) -> None:
+    arrays = [
+        lazydicom.open_image(write(tmp_path / kind, kind))
+        for kind in ("planar", "converted", "twelve")
+    ]
+    keys: list[Any] = [np.s_[:, 2:7, 3:9], np.s_[::2, :, 5], np.s_[[3, 0, 3], 1:9, ::3]]
+    works = [(array, key) for key in keys for array in arrays]
+    expected = [np.asarray(array)[key] for array, key in works]
+
+    def read(number: int) -> bool:
+        array, key = works[number % len(works)]
+        kept = array.read(key, threads=threads)
+        arrays[number % 3][:, 0, 0]  # decodes into the same memory
+        return np.array_equal(kept, expected[number % len(works)])
+
+    with ThreadPoolExecutor(3) as pool:
+        assert all(pool.map(read, range(60)))

@@ -259,7 +259,7 @@ class DicomImage:
         self, number: int, data: BytesLike, out: NDArray[Any] | None
     ) -> NDArray[Any]:
         if out is None:
-            out = memory_for(self.format.pixel.frame_shape, self.format)
+            out = native_runs.memory_of_frame(self.format)
         self.decode(number, data, out)
         return out
 

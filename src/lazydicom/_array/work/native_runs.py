@@ -17,7 +17,7 @@ from lazydicom._bytes.source import (
     HoldableSource,
     is_holdable,
 )
-from lazydicom._decode.format import FrameFormat
+from lazydicom._decode.format import FrameFormat, memory_for
 from lazydicom._decode.native import finish_in_place
 from lazydicom._frames import reader as readers
 from lazydicom._frames.index import FrameReader, NativeReader
@@ -86,6 +86,17 @@ def memory_of_thread(
         if nbytes <= most:
             kept.memory = memory
     return memory[:nbytes]
+
+
+def memory_of_frame(format_: FrameFormat) -> NDArray[Any]:
+    """Return memory for a frame whose parts are copied before this thread decodes another."""
+    kept, pixel = parallel.memory_of_threads(), format_.pixel
+    frame: NDArray[Any] | None = getattr(kept, "frame", None)
+    if frame is None or frame.shape != pixel.frame_shape or frame.dtype != pixel.dtype:
+        frame = memory_for(pixel.frame_shape, format_)
+        if frame.nbytes <= _MOST_KEPT:
+            kept.frame = frame
+    return frame
 
 
 def read_neighbours(

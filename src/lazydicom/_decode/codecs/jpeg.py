@@ -182,8 +182,11 @@ def preflight_jpeg(data: BytesLike, format_: FrameFormat) -> JpegDecoding:
         or decoding.format is not format_
     ):
         decoding = _last = _decoding_of(data, header, format_)
-    check_least(len(data) - header.scan, decoding.least, "JPEG scans")
-    check_end(data, header.scan, "EOI")
+    length = len(data) - header.scan
+    if length < decoding.least:
+        check_least(length, decoding.least, "JPEG scans")
+    if length < 2 or data[-2:] != END_OF_IMAGE:  # as ever it ends there
+        check_end(data, header.scan, "EOI")
     if not decoding.plain:
         check_scans(data, header)
     return decoding
