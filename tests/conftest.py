@@ -18,12 +18,13 @@ settings.load_profile("lazydicom")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Compile the package for the many processes that tests start.
+    """Compile the package and `support` for workers and the processes that tests start.
 
     Each would do so by itself where `PYTHONDONTWRITEBYTECODE` is set.
     """
     if not hasattr(config, "workerinput"):  # once, before xdist starts its workers
-        compileall.compile_dir(REPOSITORY / "src", quiet=2)
+        for folder in ("src", "tests/support"):
+            compileall.compile_dir(REPOSITORY / folder, quiet=2)
 
 
 @pytest.hookimpl(wrapper=True)

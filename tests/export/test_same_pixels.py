@@ -36,15 +36,19 @@ MADE = [
 
 
 def sample() -> list[ParameterSet]:
-    """Take the two smallest real files of each syntax that is decoded; one is `heavy`."""
+    """Take the two smallest real files of each syntax that is decoded.
+
+    One is `heavy`, and both where a made file of that syntax goes the same ways.
+    """
+    made = {syntax.uid for syntax in SYNTAXES}
     found = files_of(*TRANSFER_SYNTAXES)
     small = {n: path for n, path in found.items() if path.stat().st_size < _LARGEST}
     by_syntax = defaultdict(list)
     for name in sorted(small, key=lambda name: small[name].stat().st_size):
         by_syntax[transfer_syntax_of(name)].append(name)
     return [
-        pytest.param(name, marks=[pytest.mark.heavy] * number)
-        for names in by_syntax.values()
+        pytest.param(name, marks=[pytest.mark.heavy] * (number or uid in made))
+        for uid, names in by_syntax.items()
         for number, name in enumerate(
             islice((one for one in names if opens(small[one])), 2)
         )

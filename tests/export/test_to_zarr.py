@@ -238,7 +238,7 @@ def test_chunks_of_a_plane_are_not_all_open_at_once(tmp_path: Path) -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (in_use + 40, hard))
 
     try:
-        lazydicom.to_zarr(array, tmp_path / "x", chunks=(1, 4, 4))
+        lazydicom.to_zarr(array, tmp_path / "x", chunks=(1, 8, 8))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 

@@ -233,7 +233,7 @@ def test_every_prefix_gives_exact_frames_or_an_error(
     movie = _small(syntax)
     file = movie.file(table, trailing=b"\xfc\xff\xfc\xffOB\0\0\x04\0\0\0abcd")
     # Headers are alike up to Pixel Data: one of them is cut everywhere.
-    pixels = file.index(b"\xe0\x7f\x10\0OB") if syntax == JPEG_2000 else 0
+    pixels = 0 if syntax == JPEG else file.index(b"\xe0\x7f\x10\0OB")
 
     for stop in range(pixels, len(file)):
         prefix = source(file[:stop])

@@ -9,6 +9,7 @@ import threading
 import time
 import zlib
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
@@ -100,11 +101,16 @@ META: Final = json.dumps([metadata()]).encode()
 
 def bomb(length: int, begin: bytes = b"") -> Reply:
     """Pack zeros a thousand to one."""
+    return Reply(packed_zeros(length, begin), headers=GZIP)
+
+
+@cache
+def packed_zeros(length: int, begin: bytes) -> bytes:
     packer = zlib.compressobj(9, wbits=31)
     block = bytes(1 << 20)
     packed = packer.compress(begin)
     packed += b"".join(packer.compress(block) for _ in range(length >> 20))
-    return Reply(packed + packer.flush(), headers=GZIP)
+    return packed + packer.flush()
 
 
 def drops(body: bytes) -> Reply:

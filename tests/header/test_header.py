@@ -41,6 +41,8 @@ REAL: Final = {
     for name in first_of_each_series(files_of(*NATIVE))
     if Path(name).name not in {"test_le.dcm", "test_be.dcm"}  # IS with slashes
 }
+LARGE: Final = ("3000.dcm", "DTI.dcm")
+"""Enhanced files that take half a second; there are smaller ones of each vendor."""
 MENDED: Final = {
     "NumberOfFrames is a Python literal",
     *(name for name in BAD_PIXELS if "stands twice" in name),
@@ -85,7 +87,13 @@ def test_the_dataset_is_the_file_without_its_pixels(transfer_syntax: str) -> Non
     assert ours == _without_pixels(theirs)
 
 
-@pytest.mark.parametrize("name", REAL)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.heavy] * name.endswith(LARGE))
+        for name in REAL
+    ],
+)
 def test_the_dataset_of_a_real_file_is_pydicoms(name: str) -> None:
     try:
         header = read_header(open_source(REAL[name]))

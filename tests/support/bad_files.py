@@ -69,10 +69,15 @@ def icon_sequence() -> bytes:
 def deflate_bomb(size: int = 300_000_000) -> bytes:
     """Inflate to `size` zeros in front of Pixel Data."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, -15)
-    packed = [compressor.compress(HEADER + element_header(0x50091010, "OB", size))]
-    packed += [compressor.compress(bytes(1_000_000)) for _ in range(size // 1_000_000)]
-    packed += [compressor.compress(PIXEL_DATA), compressor.flush()]
-    return _with_meta(b"".join(packed), DEFLATED)
+
+    def packed(data: bytes) -> bytes:
+        """Deflate without a look at what came before."""
+        return compressor.compress(data) + compressor.flush(zlib.Z_FULL_FLUSH)
+
+    begin = packed(HEADER + element_header(0x50091010, "OB", size))
+    zeros = packed(bytes(1_000_000)) * (size // 1_000_000)
+    end = compressor.compress(PIXEL_DATA) + compressor.flush()
+    return _with_meta(begin + zeros + end, DEFLATED)
 
 
 def _random_bytes() -> bytes:
