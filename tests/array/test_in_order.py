@@ -17,7 +17,7 @@ from dicom_files import EXPLICIT_BIG, make_native, stored_pixels
 from forked import in_child
 
 import lazydicom
-from lazydicom._array.work import in_order
+from lazydicom._array.work import in_order, native_blocks
 from lazydicom._bytes.local import shared
 from lazydicom._bytes.local.source import open_local
 from lazydicom._bytes.source import MemorySource
@@ -60,9 +60,10 @@ GEOMETRY: Final[dict[str, Any]] = {
 def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Read four frames at once, as on two cores and a disk of this machine."""
     monkeypatch.setattr(shared, "is_of_this_machine", lambda _: True)
-    monkeypatch.setattr(in_order, "_BLOCK_BYTES", BLOCK)
-    monkeypatch.setattr(in_order, "threads_alone", lambda: 2)
-    monkeypatch.setattr(in_order, "default_threads", lambda: 2)
+    monkeypatch.setattr(in_order, "_FEWEST_BYTES", BLOCK)
+    monkeypatch.setattr(native_blocks, "_BLOCK_BYTES", BLOCK)
+    monkeypatch.setattr(native_blocks, "threads_alone", lambda: 2)
+    monkeypatch.setattr(native_blocks, "default_threads", lambda: 2)
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ def read_bytes(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 def ahead() -> int:
     """Return how many iterators of frames this thread has ahead."""
     kept = getattr(in_order._OF_THREAD, "ahead", None)
-    return 0 if kept is None else len(kept.frames)
+    return 0 if kept is None else len(kept.read)
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -358,7 +359,7 @@ def test_a_child_goes_on_by_itself(path: Path, pixels: np.ndarray) -> None:
 
     def goes_on() -> bool:
         rest = range(FEW + 2, FRAMES)
-        return ahead() == 0 and all(np.array_equal(array[k], pixels[k]) for k in rest)
+        return all(np.array_equal(array[k], pixels[k]) for k in rest)
 
     assert in_child(goes_on) == 0
     assert np.array_equal(array[FEW + 2], pixels[FEW + 2])
@@ -375,7 +376,7 @@ def test_a_child_goes_on_with_an_iteration_while_its_file_is_read(
         next(frames)
     file = shared.share(open_local(str(path)))
     assert file is not None
-    monkeypatch.setattr(in_order, "share", lambda _: file)
+    monkeypatch.setattr(native_blocks, "share", lambda _: file)
     others = iter(lazydicom.open_image(path))
     next(others)
 

@@ -188,7 +188,7 @@ def fill_frames(
     if _is_one_run(row, numbers):  # no plan
         image, number = row.of(int(numbers[0]))
         if len(numbers) > 1:
-            image.read_run(number, out)
+            image.read_run(number, out, alone=threads == 1)
         else:
             with samples.at_most(threads):
                 image.decode_into(number, out[0])

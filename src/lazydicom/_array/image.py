@@ -163,9 +163,8 @@ class DicomImage:
 
     def next_frame(self, number: int) -> NDArray[Any]:
         """Return one frame, which may follow the one that was asked for before."""
-        if self.cache is not None or self.lent is not None or not number:
-            return self.frame(number)
-        if self.format.in_place:
+        plain = self.cache is None and self.lent is None
+        if number and plain and self.format.in_place:
             frame = in_order.take_frame(self, self.reader, self.format, number)
             if frame is not None:
                 return frame
@@ -394,6 +393,6 @@ class DicomImage:
         except LazyDicomError as error:
             raise error.locate(url=self.url, frame=wanted[0]) from None
 
-    def read_run(self, first: int, out: NDArray[Any]) -> None:
+    def read_run(self, first: int, out: NDArray[Any], *, alone: bool = False) -> None:
         """Read native frames that follow each other, whose bytes are their values."""
-        native_runs.read_neighbours(self.reader, self.format, first, out)
+        native_runs.read_neighbours(self.reader, self.format, first, out, alone=alone)

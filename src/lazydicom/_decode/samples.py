@@ -49,6 +49,11 @@ def _at_most(count: int) -> Iterator[None]:
         _MOST.reset(token)
 
 
+def most_threads() -> int:
+    """Return how many threads the caller of this read allows."""
+    return _MOST.get()
+
+
 def allowed_threads(out: NDArray[Any]) -> int:
     """Return how many threads may decode a frame into `out`: one, unless it is large."""
     return min(_THREADS.get(), _MOST.get()) if is_worth_threads(out) else 1

@@ -1,7 +1,7 @@
 """Native frames of a near file: straight into the result, or into memory that is used again.
 
-Neighbours of some MiB are read by who asks alone: to wake a helper for half of 4 MiB took
-longer than the other half, 74 ms a gigabyte instead of 52.
+Neighbours of some MiB are read by who asks and one thread that waits for him (`pair`): to wake
+a thread of a pool for half of 4 MiB took longer than the other half.
 """
 
 from collections.abc import Callable, Sequence
@@ -26,10 +26,13 @@ from lazydicom.errors import LazyDicomError
 if TYPE_CHECKING:
     import threading
 
-    from lazydicom._array.work import parallel
+    from lazydicom._array.work import pair, parallel
 else:
+    pair = deferred("lazydicom._array.work.pair")
     parallel = deferred("lazydicom._array.work.parallel")
 
+_WORTH_TWO: Final = 1 << 21
+"""2 MiB, from which on another thread comes in time."""
 _FEWEST_KEPT: Final = 1 << 17
 """128 KiB, from which on systems take freed memory back."""
 _MOST_KEPT: Final = 1 << 23
@@ -100,22 +103,34 @@ def memory_of_frame(format_: FrameFormat) -> NDArray[Any]:
 
 
 def read_neighbours(
-    reader: FrameReader, format_: FrameFormat, first: int, out: NDArray[Any]
+    reader: FrameReader,
+    format_: FrameFormat,
+    first: int,
+    out: NDArray[Any],
+    *,
+    alone: bool,
 ) -> None:
-    """Fill `out` with frames from `first` on, which follow each other in a near file."""
+    """Fill `out` with frames from `first` on, which follow each other in a near file.
+
+    On this thread `alone` where the caller wants that.
+    """
     try:
         frames = range(first, first + len(out))
-        _read_native(reader, frames, out.data.cast("B"))
+        _read_native(reader, frames, out.data.cast("B"), alone=alone)
         finish_in_place(out, format_)
     except LazyDicomError as error:
         raise error.locate(url=reader.url, frame=first) from None
 
 
-def _read_native(reader: FrameReader, frames: range, out: memoryview) -> None:
+def _read_native(
+    reader: FrameReader, frames: range, out: memoryview, *, alone: bool
+) -> None:
     """Read native frames that follow each other into `out`."""
     if isinstance(reader, NativeReader) and 0 <= frames.start < reader.index.frames:
         offset = reader.index.span(frames.start).offset
-        reader.source.read_into(offset, out)
+        worth = out.nbytes >= _WORTH_TWO and not alone
+        if not (worth and pair.read_by_two(reader.source, offset, out)):
+            reader.source.read_into(offset, out)
         return
     spans = reader.spans(frames[:1])
     if spans is not None and reader.source is not None:

@@ -1,0 +1,207 @@
+"""A read of some MiB is shared by two threads, and is what one thread reads."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from dicom_files import make_native
+from forked import in_child
+
+import lazydicom
+from lazydicom._array.work import native_runs, pair
+from lazydicom._bytes.local.source import read_into
+from lazydicom.errors import LazyDicomError, SourceChangedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "preadv"), reason="no preadv")
+
+FRAMES = 11
+
+
+@pytest.fixture(autouse=True)
+def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Share reads of 200 bytes in pieces of 50, as on two cores."""
+    monkeypatch.setattr(native_runs, "_WORTH_TWO", 200)
+    monkeypatch.setattr(pair, "_PIECE_BYTES", 50)
+    monkeypatch.setattr(pair, "threads_alone", lambda: 2)
+    monkeypatch.setattr(pair, "_is_idle", lambda: True)
+
+
+@pytest.fixture
+def pixels() -> np.ndarray:
+    return np.random.default_rng(7).integers(0, 1 << 16, (FRAMES, 9, 7), np.uint16)
+
+
+@pytest.fixture
+def path(tmp_path: Path, pixels: np.ndarray) -> Path:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(make_native(pixels))
+    return path
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Note the lengths of reads that were shared."""
+    lengths: list[int] = []
+    fill = pair._fill
+
+    def noted(descriptor: int, out: memoryview, offset: int) -> int:
+        lengths.append(out.nbytes)
+        return fill(descriptor, out, offset)
+
+    monkeypatch.setattr(pair, "_fill", noted)
+    return lengths
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8, 11])
+@pytest.mark.parametrize("start", [0, 3])
+def test_shared_reads_are_the_frames_of_the_file(
+    path: Path, pixels: np.ndarray, shared: list[int], start: int, count: int
+) -> None:
+    array, key = lazydicom.open_image(path), slice(start, start + count)
+    out = np.empty_like(pixels[key])
+
+    for _ in range(20):
+        out[:] = 9
+        assert np.array_equal(array.read(key, out=out), pixels[key])
+    assert np.array_equal(array[key], pixels[key])
+
+    if count < 2:
+        return
+    assert len(shared) == 21
+    assert shared[0] == pixels[key].nbytes
+
+
+@pytest.mark.parametrize("bits_stored", [12, 16])
+def test_unused_bits_are_cleared(
+    tmp_path: Path, pixels: np.ndarray, bits_stored: int
+) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(make_native(pixels, bits_stored=bits_stored))
+
+    read = lazydicom.open_image(path).read(slice(1, 9))
+
+    assert np.array_equal(read, pixels[1:9] & ((1 << bits_stored) - 1))
+
+
+def test_who_asks_for_one_thread_gets_one(path: Path, shared: list[int]) -> None:
+    array = lazydicom.open_image(path)
+
+    array.read(slice(2, 9), threads=1)
+    array.read(slice(2, 3), threads=1)
+    list(array)
+
+    assert shared == []
+
+
+def test_busy_cores_are_left_alone(
+    path: Path, shared: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pair, "_is_idle", lambda: False)
+
+    lazydicom.open_image(path).read(slice(2, 9))
+
+    assert shared == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda path: os.truncate(path, 900),
+        lambda path: os.truncate(path, 90_000),
+        lambda path: path.unlink(),
+        lambda path: (
+            path.with_name("b").write_bytes(path.read_bytes())
+            and path.with_name("b").replace(path)
+        ),
+    ],
+    ids=["cut", "grown", "gone", "replaced"],
+)
+def test_a_file_that_changed_is_an_error(
+    path: Path, change: Callable[[Path], object]
+) -> None:
+    array = lazydicom.open_image(path)
+    array.read(slice(2, 9))
+
+    change(path)
+
+    with pytest.raises(SourceChangedError):
+        array.read(slice(2, 9))
+
+
+def test_frames_that_do_not_exist_are_an_error(path: Path) -> None:
+    array = lazydicom.open_image(path)
+
+    with pytest.raises(LazyDicomError):
+        array.images[0].read_run(8, np.empty((5, 9, 7), np.uint16))
+
+
+@pytest.mark.parametrize("who", ["caller", "helper"])
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(5, "broken")])
+def test_an_error_of_either_thread_comes_out_and_nobody_writes_afterwards(
+    path: Path,
+    pixels: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+    who: str,
+    error: BaseException,
+) -> None:
+    array = lazydicom.open_image(path)
+    both, caller = threading.Barrier(2), threading.get_ident()
+
+    def fail(descriptor: int, view: memoryview, offset: int) -> int:
+        if not both.broken:
+            both.wait(2)
+        if (threading.get_ident() == caller) == (who == "caller"):
+            both.abort()
+            raise error
+        time.sleep(0.005)
+        return read_into(descriptor, view, offset)
+
+    monkeypatch.setattr(pair, "read_into", fail)
+    out = np.empty_like(pixels[2:9])
+    with pytest.raises(
+        (KeyboardInterrupt, LazyDicomError, threading.BrokenBarrierError)
+    ):
+        array.read(slice(2, 9), out=out)
+    out[:] = 1
+    time.sleep(0.02)
+    monkeypatch.setattr(pair, "read_into", read_into)
+
+    assert (out == 1).all()
+    assert np.array_equal(array.read(slice(2, 9)), pixels[2:9])
+
+
+def test_a_helper_that_does_not_come_is_not_waited_for(
+    path: Path, pixels: np.ndarray
+) -> None:
+    free = threading.Event()
+
+    def wait() -> None:
+        free.wait(10)
+
+    pair._jobs().put(pair._Job(wait))
+
+    read = lazydicom.open_image(path).read(slice(2, 9))
+    free.set()
+
+    assert np.array_equal(read, pixels[2:9])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_has_a_helper_of_its_own(path: Path, pixels: np.ndarray) -> None:
+    array = lazydicom.open_image(path)
+    array.read(slice(2, 9))
+
+    def reads() -> bool:
+        return np.array_equal(array.read(slice(2, 9)), pixels[2:9])
+
+    assert in_child(reads) == 0
