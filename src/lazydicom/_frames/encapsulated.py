@@ -157,7 +157,9 @@ def index_scanned(
         warn(every.fault, url=lookahead.url)
     fragments = every.holding()
     firsts = group_fragments(area, fragments, table)
-    edges = np.append(fragments.starts[firsts], fragments.stop)
+    edges = fragments.edges
+    if len(firsts) < len(fragments):  # some are no frame by themselves
+        edges = np.append(fragments.starts[firsts], fragments.stop)
     if fragments.fault is not None and not last_is_complete(area, fragments):
         edges = edges[:-1]
     cut = fragments.fault is not None

@@ -348,7 +348,7 @@ def _read_group_2(lookahead: Lookahead, start: int) -> tuple[str | None, int]:
     A second File Meta Information may stand in the data set; the first one counts.
     """
     uid: str | None = None
-    count = 0
+    count, framing = 0, Framing()
     while (
         start + _SHORTEST <= lookahead.size
         and lookahead.bytes_at(start, 2) == b"\x02\x00"
@@ -357,7 +357,7 @@ def _read_group_2(lookahead: Lookahead, start: int) -> tuple[str | None, int]:
         if count > _MOST_ELEMENTS:
             message = f"More than {_MOST_ELEMENTS} elements of group 0002"
             raise LimitError(message, url=lookahead.url, offset=start)
-        element = read_element(lookahead, start, Framing())
+        element = read_element(lookahead, start, framing)
         end = element.offset + element.length
         if element.length == UNDEFINED or end > lookahead.size:
             message = f"Value of {element.length} bytes runs over the end of the file"
