@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 import warm_process
 from codec_frames import CASES, KINDS, make_pixels
@@ -100,8 +101,10 @@ def encoded_file(case: str, frames: int) -> bytes:
     """Make a file of large frames of a syntax, all the same one."""
     syntax, name = CASES[case]
     kind = replace(KINDS[name], shape=(FRAME, FRAME))
+    part = make_pixels(replace(kind, shape=(FRAME // 8, FRAME // 8)))
+    pixels = np.tile(part, (8, 8, 1) if kind.samples > 1 else (8, 8))
     return make_encapsulated(
-        [syntax.encode(make_pixels(kind), kind)] * frames,
+        [syntax.encode(pixels, kind)] * frames,
         rows=FRAME,
         columns=FRAME,
         samples_per_pixel=kind.samples,

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 Keyword = Literal["PixelData", "FloatPixelData", "DoubleFloatPixelData"]
 
+_GOLDEN: Final = np.uint64(0x9E3779B97F4A7C15)
+_BLOCK: Final = 1 << 16
 FLOATS: Final = {
     "FloatPixelData": (0x7FE00008, "OF", 32),
     "DoubleFloatPixelData": (0x7FE00009, "OD", 64),
@@ -185,11 +187,16 @@ def pack(pixels: NDArray[Any], made: Layout, *, vr: str) -> bytes:
 
 def pattern(made: Layout) -> NDArray[Any]:
     """Values that use all stored bits and rarely repeat."""
-    count = np.prod(made.shape, dtype=np.int64)
-    words = np.arange(1, count + 1, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    values = np.empty(np.prod(made.shape, dtype=np.int64), made.dtype)
+    for start in range(0, len(values), _BLOCK):  # eight bytes each, of a block alone
+        stop = min(start + _BLOCK, len(values))
+        words = np.arange(start + 1, stop + 1, dtype=np.uint64) * _GOLDEN
+        values[start:stop] = _values_of(words, made)
+    return values.reshape(made.shape)
+
+
+def _values_of(words: NDArray[np.uint64], made: Layout) -> NDArray[Any]:
     if made.keyword != "PixelData":
-        return (words >> 40).astype(made.dtype).reshape(made.shape) / 7 - 1000
-    if made.dtype.kind == "i":
-        words = words.view(np.int64)
-    values = words >> (64 - made.bits_stored)
-    return values.astype(made.dtype).reshape(made.shape)
+        return (words >> 40).astype(made.dtype) / 7 - 1000
+    signed = words.view(np.int64) if made.dtype.kind == "i" else words
+    return signed >> (64 - made.bits_stored)
