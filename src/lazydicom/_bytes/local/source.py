@@ -48,7 +48,7 @@ class LocalSource:
     """A file of this machine, as it was when it was opened.
 
     Every read opens the file anew (3 µs): two thousand open series hold no descriptor,
-    a fork shares none, and a replaced file is noticed.
+    a fork shares none, and a replaced file is noticed. Blocks read in turn: `shared.py`.
     """
 
     path: str
