@@ -27,6 +27,11 @@ def pytest_configure(config: pytest.Config) -> None:
             compileall.compile_dir(REPOSITORY / folder, quiet=2)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the longest file: at the end, one worker would wait for the other."""
+    items.sort(key=lambda item: item.path.name != "test_cluster.py")
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
     """Let the garbage collector pass over what stays to the end: modules and tests.
