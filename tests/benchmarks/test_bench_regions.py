@@ -156,4 +156,5 @@ def test_a_compressed_frame_costs_its_codec_and_15_us(
     floor = "open, pread, close, codec, and 15 µs"
     best[floor] = best.pop("bare") + 60 * 15e-6
 
-    hold(f"array[k], {codec} of 256², 60 times", best, floor=floor, limit=1.05)
+    limit = 1.0 if lossy else 1.05  # the codec of JPEG-LS takes 0.7 ms, and its noise
+    hold(f"array[k], {codec} of 256², 60 times", best, floor=floor, limit=limit)
