@@ -254,7 +254,7 @@ def name_of(url: File) -> str:
 def is_near(file: File) -> bool:
     """Return whether a file is local, or a member of a local zip file."""
     if isinstance(file, str):
-        return os.path.isabs(file)  # noqa: PTH117
+        return file[:1] == os.sep or os.path.isabs(file)  # noqa: PTH117
     if not isinstance(file, Member):
         return False
     container = file.container

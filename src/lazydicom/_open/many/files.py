@@ -219,8 +219,11 @@ def _open_batches(
     here = [file.is_here for file in files]
     if not _is_plain(options) or not any(here):
         return batches, files, problems
-    others = [file for file, is_here in zip(files, here, strict=True) if not is_here]
-    files = [file for file, is_here in zip(files, here, strict=True) if is_here]
+    others: list[Listed] = []
+    if not all(here):
+        pairs = list(zip(files, here, strict=True))
+        others = [file for file, is_here in pairs if not is_here]
+        files = [file for file, is_here in pairs if is_here]
     left = files
     for _ in range(_KINDS):
         if len(left) < _FEW:
