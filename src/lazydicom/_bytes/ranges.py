@@ -22,9 +22,9 @@ LOCAL_BLOCKS: Final = 32
 """Where there are more blocks than these, larger ones leave no core idle either."""
 LARGEST_LOCAL: Final = 1 << 18
 """256 KiB, which stay in the cache until they are decoded."""
-LARGEST_SHARE: Final = 1 << 21
-"""2 MiB of frames that are read one after the other by one opening of the file: after a frame
-was decoded, opening it again takes 25 µs."""
+LARGEST_SHARE: Final = 1 << 20
+"""1 MiB of frames that are read one after the other by one opening of the file: after a frame
+was decoded, opening it again takes 25 µs. Who needs the core waits for all of them."""
 _WORTH_A_READ: Final = 1 << 12
 """4 KiB: a codestream of that size is decoded sooner if it was read just before, by a tenth
 of what decoding takes; smaller ones take less time each where many are read at once."""

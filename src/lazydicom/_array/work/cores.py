@@ -2,7 +2,7 @@
 
 Who asks for frames decodes on its own thread, and threads of one pool help where cores are
 idle. Schedulers (dask, a server, an export) ask from as many threads as there are cores: then
-nobody helps, and helpers of an earlier caller leave after the frame that they are at.
+nobody helps, and helpers of an earlier caller leave after the frames that they are at: 1 MiB.
 """
 
 import os
