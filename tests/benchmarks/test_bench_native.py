@@ -20,6 +20,7 @@ from ratios import best_seconds, hold, run_child, say
 import lazydicom
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -218,9 +219,15 @@ def test_peak_memory_of_a_whole_file_stays_under_300_mb(
     assert float(printed) < 300
 
 
-@pytest.mark.parametrize("kind", ["YBR_FULL_422", "planar RGB"])
+@pytest.mark.parametrize(
+    ("kind", "floor", "limit"),
+    [
+        ("YBR_FULL_422", "pydicom, path", 1 / 4),
+        ("planar RGB", "pydicom, Dataset", 1 / 3),
+    ],
+)
 def test_colour_frames_beat_pydicoms_single_frame_route(
-    tmp_path: Path, kind: str
+    tmp_path: Path, kind: str, floor: str, limit: float
 ) -> None:
     path = tmp_path / "colour.dcm"
     rows, columns, frames = 768, 1024, 20
@@ -246,18 +253,19 @@ def test_colour_frames_beat_pydicoms_single_frame_route(
     array = lazydicom.open_image(path)
     dataset = pydicom.dcmread(path)
 
+    def each(read: Callable[[int], object]) -> None:
+        """Read one after the other; pages of frames that are kept cost as much as these."""
+        for number in range(frames):
+            read(number)
+
     best = best_seconds(
         {
-            "ours": lambda: [array[k] for k in range(frames)],
-            "pydicom, path": lambda: [
-                pixel_array(path, index=k) for k in range(frames)
-            ],
-            "pydicom, Dataset": lambda: [
-                pixel_array(dataset, index=k) for k in range(frames)
-            ],
+            "ours": lambda: each(lambda k: array[k]),
+            "pydicom, path": lambda: each(lambda k: pixel_array(path, index=k)),
+            "pydicom, Dataset": lambda: each(lambda k: pixel_array(dataset, index=k)),
         },
-        rounds=3,
+        rounds=7,
     )
 
     title = f"{kind} native, array[k] of 20 frames of 768 x 1024"
-    hold(title, best, floor="pydicom, Dataset", limit=1 / 3)
+    hold(title, best, floor=floor, limit=limit)

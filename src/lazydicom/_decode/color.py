@@ -50,10 +50,13 @@ def ybr_to_rgb(frame: NDArray[np.uint8]) -> None:
         C-contiguous.
     """
     pixels = frame.reshape(-1, 3)
-    for block, memory in _blocks(pixels):
+    for part, memory in _parts(len(pixels)):
+        block = pixels[part]
+        memory.products[2], memory.products[0] = block[:, 1], block[:, 2]
+        memory.luma[0] = block[:, 0]
         colors = memory.colors[:3]
-        _convert_chroma(block[:, 1], block[:, 2], memory)
-        _add_luma(block[:, 0], memory, colors)
+        _convert_chroma(memory)
+        np.add(memory.chroma, memory.luma[0], out=colors)
         np.clip(colors, 0, 255, out=colors)
         for sample, color in enumerate(colors):
             block[:, sample] = color
@@ -62,59 +65,72 @@ def ybr_to_rgb(frame: NDArray[np.uint8]) -> None:
 def ybr_422_to_rgb(frame: NDArray[np.uint8], out: NDArray[np.uint8]) -> None:
     """Expand pairs and convert them to RGB; chrominance is converted once per pair.
 
-    The six bytes of a pair are written as three words: half the strided copies.
+    Pairs are read as words of 32 and 16 bits, and their six bytes written as three words:
+    fewer strided copies.
     """
-    words, start = out.reshape(-1, 6).view("<u2"), 0
-    for block, memory in _blocks(frame.reshape(-1, 4)):
+    pairs, lumas = frame.view("<u4"), frame.view("<u2")[::2]
+    words = out.reshape(-1, 6).view("<u2")
+    for part, memory in _parts(len(pairs)):
         colors = memory.colors
-        _convert_chroma(block[:, 2], block[:, 3], memory)
-        _add_luma(block[:, 0], memory, colors[:3])
-        _add_luma(block[:, 1], memory, colors[3:])
+        _split_pairs(pairs[part], lumas[part], memory)
+        _convert_chroma(memory)
+        np.add(memory.chroma, memory.luma[0], out=colors[:3])
+        np.add(memory.chroma, memory.luma[1], out=colors[3:])
         np.clip(colors, 0, 255, out=colors)
         low, high = colors[0::2], colors[1::2]
         np.left_shift(high, 8, out=high)
         np.bitwise_or(low, high, out=low)
         for word, values in enumerate(low.view(np.uint16)):
-            words[start : start + len(block), word] = values
-        start += len(block)
+            words[part, word] = values
 
 
 class _Memory(NamedTuple):
     """What the pixels, or pairs, of a block become on the way, each a row of numbers."""
 
     products: NDArray[np.int32]
-    """What chrominance adds to red, green and blue, scaled; and some of green."""
+    """What chrominance adds to red, green and blue, scaled, and some of green; Cr and Cb first
+    stand in the rows of red and blue."""
     chroma: NDArray[np.int16]
     """The first three, rounded."""
     luma: NDArray[np.int16]
+    """Of pixels, or of the first and the second one of pairs."""
     colors: NDArray[np.int16]
     """Red, green and blue; of pairs also those of the second pixel."""
 
 
-def _blocks(
-    samples: NDArray[np.uint8],
-) -> Iterator[tuple[NDArray[np.uint8], _Memory]]:
+def _parts(length: int) -> Iterator[tuple[slice, _Memory]]:
     """Yield some pixels, or pairs, at a time, and memory that stays in the cache."""
-    length = min(_BLOCK, len(samples))
+    most = min(_BLOCK, length)
     memory = _Memory(
-        np.empty((4, length), np.int32),
-        np.empty((3, length), np.int16),
-        np.empty(length, np.int16),
-        np.empty((6, length), np.int16),
+        np.empty((4, most), np.int32),
+        np.empty((3, most), np.int16),
+        np.empty((2, most), np.int16),
+        np.empty((6, most), np.int16),
     )
-    for start in range(0, len(samples), _BLOCK):
-        block = samples[start : start + _BLOCK]
-        if len(block) < length:
-            memory = _Memory._make(one[..., : len(block)] for one in memory)
-        yield block, memory
+    for start in range(0, length, _BLOCK):
+        part = slice(start, min(start + _BLOCK, length))
+        if part.stop - start < most:
+            memory = _Memory._make(one[:, : part.stop - start] for one in memory)
+        yield part, memory
 
 
-def _convert_chroma(
-    cb: NDArray[np.uint8], cr: NDArray[np.uint8], memory: _Memory
+def _split_pairs(
+    pairs: NDArray[np.uint32], lumas: NDArray[np.uint16], memory: _Memory
 ) -> None:
+    """Take Y1 Y2 Cb Cr out of words, whose lower halves are `lumas`."""
+    cr, _, cb, _ = memory.products.view(np.uint32)
+    first, second = memory.luma.view(np.uint16)
+    np.right_shift(pairs, 24, out=cr)
+    np.right_shift(pairs, 16, out=cb)
+    np.bitwise_and(cb, 255, out=cb)
+    second[...] = lumas
+    np.bitwise_and(second, 255, out=first)
+    np.right_shift(second, 8, out=second)
+
+
+def _convert_chroma(memory: _Memory) -> None:
     """Compute what chrominance adds to luminance in red, green and blue."""
     red, green, blue, more_green = memory.products
-    red[...], blue[...] = cr, cb
     np.multiply(blue, _GREEN_OF_CB, out=green)
     np.multiply(red, _GREEN_OF_CR, out=more_green)
     green += more_green
@@ -126,10 +142,3 @@ def _convert_chroma(
     colors = memory.products[:3]
     np.right_shift(colors, _BITS, out=colors)
     memory.chroma[...] = colors
-
-
-def _add_luma(
-    luma: NDArray[np.uint8], memory: _Memory, colors: NDArray[np.int16]
-) -> None:
-    memory.luma[...] = luma
-    np.add(memory.chroma, memory.luma, out=colors)
