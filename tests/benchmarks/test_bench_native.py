@@ -109,7 +109,8 @@ def test_dask_mean_costs_what_it_costs_on_a_memory_map(
     best |= best_seconds({"from_delayed(pydicom)": usual}, rounds=1)
 
     title = "dask, opening and the mean over the frames of 1 GB"
-    hold(title, best, floor="memmap reader", limit=1.15)
+    why = "1.05 wished: a few ms to open, and two threads more or less at once"
+    hold(title, best, floor="memmap reader", limit=1.25, why=why)
     assert best["from_delayed(pydicom)"] >= 6 * best["ours"]
 
 

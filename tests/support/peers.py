@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import dicomsdl
+import pydicom
 import SimpleITK
 from pydicom.pixels.utils import iter_pixels
 
@@ -16,6 +17,15 @@ def pydicom_frames(path: Path) -> None:
     """Decode all frames of a file, one after the other, by the decoders of pydicom."""
     for _ in iter_pixels(path):
         pass
+
+
+def pydicom_headers(folder: Path, *, pixels: bool = False) -> list[pydicom.Dataset]:
+    """Read the header of each file, or all of it, and sort files by their position."""
+    datasets = [
+        pydicom.dcmread(path, stop_before_pixels=not pixels)
+        for path in folder.iterdir()
+    ]
+    return sorted(datasets, key=lambda one: float(one.ImagePositionPatient[2]))
 
 
 def dicomsdl_frames(path: Path, count: int) -> None:
