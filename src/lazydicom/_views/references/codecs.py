@@ -46,30 +46,29 @@ def community_codec(image: DicomImage) -> Config | None:
         spans = zip(
             (starts + _HEADER).tolist(), (starts + lengths).tolist(), strict=True
         )
-        return _choose(data, list(spans), image.format)
+        return _choose(data.data, list(spans), image.format)
 
 
 def _choose(
-    data: NDArray[np.uint8], spans: list[tuple[int, int]], format_: FrameFormat
+    data: memoryview, spans: list[tuple[int, int]], format_: FrameFormat
 ) -> Config | None:
     start, stop = spans[0]
-    first = decoder_elsewhere(data[start:stop].data, format_)
+    first = decoder_elsewhere(data[start:stop], format_)
     if first is None:
         return None
-    prefix = data[start : start + first.prefix].tobytes()
-    for span in spans:
-        same = prefix and data[span[0] : span[0] + len(prefix)].tobytes() == prefix
-        if same and _is_ended(data, span):
+    prefix = bytes(data[start : start + first.prefix])
+    for start, stop in spans:
+        same = prefix and bytes(data[start : start + len(prefix)]) == prefix
+        if same and _is_ended(bytes(data[max(stop - 3, start) : stop])):
             continue
-        decoder = decoder_elsewhere(data[span[0] : span[1]].data, format_)
+        decoder = decoder_elsewhere(data[start:stop], format_)
         if decoder is None or decoder.config != first.config:
             return None
     return first.config
 
 
-def _is_ended(data: NDArray[np.uint8], span: tuple[int, int]) -> bool:
+def _is_ended(tail: bytes) -> bool:
     """Return whether EOI or EOC is there, with a byte of padding or without."""
-    tail = data[max(span[1] - 3, span[0]) : span[1]].tobytes()
     return tail.endswith(b"\xff\xd9") or tail == b"\xff\xd9\0"
 
 
