@@ -18,6 +18,7 @@ from lazydicom._bytes.local.shared import SharedFile, share
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import finish_in_place
 from lazydicom._frames.index import FrameReader, NativeReader
+from lazydicom._header.image_pixel import ImagePixel
 from lazydicom.errors import LazyDicomError
 
 _Frames: TypeAlias = list[NDArray[Any]]
@@ -54,7 +55,8 @@ def iterate(
     file = share(reader.source)
     if file is None:
         return None
-    reads = _blocks(reader, format_, range(first, last + 1), partial(_read, file))
+    read = _Neighbours(file, reader, format_).read
+    reads = _blocks(range(first, last + 1), format_.pixel, read)
     threads = min(default_threads(), _MOST_READERS)
     return chain.from_iterable(read_ahead(reads, threads=threads, waits=False))
 
@@ -72,57 +74,48 @@ def read_on(
     file = share(reader.source)
     if file is None or format_.pixel.frame_nbytes > _LARGEST_FRAME:
         return None
-    numbers, fill = range(number, len(reader)), partial(_fill, file)
-    reads = _blocks(reader, format_, numbers, fill)
+    fill = _Neighbours(file, reader, format_).fill
+    reads = _blocks(range(number, len(reader)), format_.pixel, fill)
     blocks = read_ahead(reads, threads=threads, waits=False)
     return FramesAhead(chain.from_iterable(blocks), file)
 
 
+class _Neighbours(NamedTuple):
+    """Native frames of a file that some threads read."""
+
+    file: SharedFile
+    reader: NativeReader
+    format: FrameFormat
+
+    def read(self, first: int, frames: _Frames) -> _Frames:
+        """Fill neighbours from a frame on, whose file is the same afterwards."""
+        try:
+            self.fill(first, frames)
+            self.file.check_unchanged()
+        except LazyDicomError as error:
+            raise error.locate(url=self.reader.url, frame=first) from None
+        return frames
+
+    def fill(self, first: int, frames: _Frames) -> _Frames:
+        """Fill neighbours from a frame on; who gives one away asks whether it is the same."""
+        offset = self.reader.index.span(first).offset
+        self.file.fill_each(offset, frames, len(frames) * frames[0].nbytes)
+        if not self.format.as_stored:
+            for frame in frames:
+                finish_in_place(frame, self.format)
+        return frames
+
+
 def _blocks(
-    reader: NativeReader,
-    format_: FrameFormat,
-    numbers: range,
-    read: Callable[[NativeReader, FrameFormat, int, _Frames], _Frames],
+    numbers: range, pixel: ImagePixel, read: Callable[[int, _Frames], _Frames]
 ) -> Iterator[Callable[[], _Frames]]:
     """Yield the reading of one block after the other, each frame in memory of its own.
 
     It is taken here, on the thread that frees it: memory freed on another one goes back to the
     system, and its pages cost as much as the copy when they are taken again.
     """
-    shape, dtype = format_.pixel.frame_shape, format_.pixel.dtype
-    step = min(max(_BLOCK_BYTES // format_.pixel.frame_nbytes, 1), _MOST_FRAMES)
+    step = min(max(_BLOCK_BYTES // pixel.frame_nbytes, 1), _MOST_FRAMES)
     for first in numbers[::step]:
         count = min(step, numbers.stop - first)
-        frames = [np.empty(shape, dtype) for _ in range(count)]
-        yield partial(read, reader, format_, first, frames)
-
-
-def _read(
-    file: SharedFile,
-    reader: NativeReader,
-    format_: FrameFormat,
-    first: int,
-    frames: _Frames,
-) -> _Frames:
-    """Fill neighbours from a frame on, whose file is the same afterwards."""
-    try:
-        _fill(file, reader, format_, first, frames)
-        file.check_unchanged()
-    except LazyDicomError as error:
-        raise error.locate(url=reader.url, frame=first) from None
-    return frames
-
-
-def _fill(
-    file: SharedFile,
-    reader: NativeReader,
-    format_: FrameFormat,
-    first: int,
-    frames: _Frames,
-) -> _Frames:
-    offset = reader.index.span(first).offset
-    file.fill_each(offset, frames, len(frames) * frames[0].nbytes)
-    if not format_.as_stored:
-        for frame in frames:
-            finish_in_place(frame, format_)
-    return frames
+        frames = [np.empty(pixel.frame_shape, pixel.dtype) for _ in range(count)]
+        yield partial(read, first, frames)

@@ -14,19 +14,18 @@ from typing import Final
 
 from lazydicom._array.work.cores import cores, threads_alone
 from lazydicom._array.work.parallel import next_of
-from lazydicom._bytes.local.source import LocalSource, read_into
+from lazydicom._bytes.local.source import READS_BY_POSITION, LocalSource, read_into
 from lazydicom._bytes.per_process import per_process
 from lazydicom._decode import samples
 
 _PIECE_BYTES: Final = 1 << 19
 """512 KiB: less costs calls, more costs waiting for the other one's last piece."""
 _BOTH: Final = 2
-_READS_BY_POSITION: Final = hasattr(os, "preadv")
 
 
 def read_by_two(source: object, offset: int, out: memoryview) -> bool:
     """Fill `out` on two threads, where that is possible and pays; return whether it does."""
-    if not _READS_BY_POSITION or not isinstance(source, LocalSource):
+    if not READS_BY_POSITION or not isinstance(source, LocalSource):
         return False
     if min(threads_alone(), samples.most_threads()) < _BOTH or not _is_idle():
         return False

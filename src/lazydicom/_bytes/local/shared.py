@@ -8,17 +8,15 @@ block the path is asked whether the file is the same: that costs one system call
 import os
 from collections.abc import Sequence
 from threading import Lock
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 from lazydicom._bytes.local.leased import is_of_this_machine
-from lazydicom._bytes.local.source import LocalSource, read_into
+from lazydicom._bytes.local.source import READS_BY_POSITION, LocalSource, read_into
 from lazydicom._bytes.location import is_here
 from lazydicom._bytes.source import ByteRange, ByteSource, check_span
 
 Buffer: TypeAlias = Any
 """What has memory to write into; Python 3.12 has a name for it."""
-_READS_BY_POSITION: Final = hasattr(os, "preadv")
-"""Elsewhere a descriptor has a cursor, which threads would move for each other."""
 
 
 class SharedFile:
@@ -98,7 +96,7 @@ def share(source: ByteSource | None) -> SharedFile | None:
 
     Where another machine can write it, only opening it anew tells that it did.
     """
-    if not isinstance(source, LocalSource) or not _READS_BY_POSITION:
+    if not isinstance(source, LocalSource) or not READS_BY_POSITION:
         return None
     node = source.version.node
     if node is None or not is_here(node) or not is_of_this_machine(node.device):

@@ -377,4 +377,6 @@ def _seek_and_fill(descriptor: int, view: memoryview, offset: int) -> int:
 
 peek: Final[Callable[[int, int, int], bytes]] = getattr(os, "pread", _seek_and_read)
 """Read a few bytes at an offset, fewer where the file ends."""
-_fill: Final = _read_vector if hasattr(os, "preadv") else _seek_and_fill
+READS_BY_POSITION: Final = hasattr(os, "preadv")
+"""Elsewhere a descriptor has a cursor, which threads would move for each other."""
+_fill: Final = _read_vector if READS_BY_POSITION else _seek_and_fill
