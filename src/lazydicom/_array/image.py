@@ -191,10 +191,6 @@ class DicomImage:
         wished = self.format.as_stored and is_lending(self.reader)
         return lent_frames.lend_frames(self.reader, self.format) if wished else None
 
-    def reads_alone(self, number: int) -> bool:
-        """Return whether reading a frame takes no more than its own bytes."""
-        return readers.is_indexed(self.reader, number)
-
     def encoded_frame(self, number: int) -> bytes:
         """Read the bytes of one frame as they are stored; native: those it touches."""
         return bytes(readers.read_frame(self.reader, number))

@@ -89,16 +89,6 @@ def stream(reader: FrameReader, frames: Sequence[int]) -> "FragmentStream | None
     return reader.stream(frames) if isinstance(reader, partial.PartialReader) else None
 
 
-def is_indexed(reader: FrameReader, frame: int) -> bool:
-    """Return whether a frame can be read without looking for others first."""
-    known = len(reader)
-    if not isinstance(reader, NativeReader) and isinstance(
-        reader, partial.PartialReader
-    ):
-        known = reader.known()
-    return 0 <= frame < known
-
-
 def file_reader(reader: FrameReader) -> "FileReader | None":
     """Return the reader that knows where all frames of a file lie, ``None`` of a server.
 
