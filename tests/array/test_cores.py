@@ -7,9 +7,11 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from interrupts import is_interrupted
 
 from lazydicom._array.work import cores as cores_module
 from lazydicom._array.work import parallel
@@ -113,18 +115,30 @@ def _read(counter: Counter) -> None:
     run([counter.job] * 3, threads=None, requests=4)
 
 
-def test_an_interrupt_while_a_caller_waits_for_room_leaves_no_core_taken(
-    number: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("is_full", [False, True])
+def test_an_interrupt_at_any_moment_leaves_no_core_and_no_lock_taken(
+    monkeypatch: pytest.MonkeyPatch, *, is_full: bool
 ) -> None:
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
+    monkeypatch.setattr(cores_module, "_PATIENCE_S", 0)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(cores_module.cores()._changed, "wait_for", interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            run([_fail] * 2, threads=None, requests=4)
+    def call() -> None:
+        with cores.calling():
+            pass
 
-    assert cores_module.cores().idle == number
+    for moment in count():
+        cores = Cores(1)
+        if is_full:
+            cores._helpers.add(-1)
+        interrupted = is_interrupted(moment, call)
+
+        assert cores.idle == 1 - is_full, moment
+        other = threading.Thread(target=cores.help_with, args=[lambda _: None])
+        other.start()
+        other.join(60)
+        assert not other.is_alive(), moment
+        call()
+        if not interrupted:
+            break
 
 
 def test_an_error_leaves_no_core_taken(number: int) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import threading
 import time
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 from dicom_files import make_native
 from forked import in_child
+from interrupts import is_interrupted
 
 import lazydicom
 from lazydicom._array.work import native_runs, pair
@@ -193,6 +196,24 @@ def test_a_helper_that_does_not_come_is_not_waited_for(
     free.set()
 
     assert np.array_equal(read, pixels[2:9])
+
+
+@pytest.mark.parametrize("length_s", [0, 0.001])
+def test_after_an_interrupt_at_any_moment_nobody_writes(length_s: float) -> None:
+    helping: list[int] = []
+
+    def work() -> None:
+        if threading.current_thread() is not threading.main_thread():
+            helping.append(1)
+            time.sleep(length_s)
+            helping.pop()
+
+    for moment in count():
+        interrupted = is_interrupted(moment, partial(pair._share, work))
+
+        assert not helping, moment
+        if not interrupted:
+            break
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")

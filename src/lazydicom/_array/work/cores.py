@@ -8,8 +8,10 @@ nobody helps, and helpers of an earlier caller leave after the frames that they 
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from time import monotonic
 from typing import Final
 
 from lazydicom._bytes.per_process import per_process
@@ -19,21 +21,26 @@ _PATIENCE_S: Final = 0.5
 
 
 class Cores:
-    """The threads of this process that compute."""
+    """The threads of this process that compute.
 
-    __slots__ = ("_callers", "_changed", "_counted", "_helpers", "_number")
+    An interrupt may come at any call. So who computes is kept by the numbers of threads,
+    which one call adds or removes, and no lock is taken but by `with` itself: one of
+    `threading.Condition` would stay taken, and everybody would wait for ever.
+    """
+
+    __slots__ = ("_callers", "_helpers", "_lock", "_number", "_waiting")
 
     def __init__(self, number: int) -> None:
         self._number = number
-        self._callers = 0
-        self._helpers = 0
-        self._changed = threading.Condition()
-        self._counted = threading.local()
+        self._callers: set[int] = set()
+        self._helpers: set[int] = set()
+        self._lock = threading.Lock()
+        self._waiting: deque[threading.Lock] = deque()
 
     @property
     def idle(self) -> int:
         """Cores on which nobody computes."""
-        return max(self._number - self._callers - self._helpers, 0)
+        return max(self._number - len(self._callers) - len(self._helpers), 0)
 
     @contextmanager
     def calling(self) -> Iterator[None]:
@@ -42,20 +49,17 @@ class Cores:
         A job that reads in its turn is counted already. One that reads by threads of its own
         waits for them, and they for it: so nobody waits for room longer than `_PATIENCE_S`.
         """
-        if getattr(self._counted, "now", False):
+        own = threading.get_ident()
+        if own in self._callers or own in self._helpers:
             yield
             return
-        with self._changed:
-            self._callers += 1
         try:
-            with self._changed:
-                self._changed.wait_for(self._has_room, _PATIENCE_S)
-            with self._counting():
-                yield
+            self._callers.add(own)
+            self._wait_for_room()
+            yield
         finally:
-            with self._changed:
-                self._callers -= 1
-                self._changed.notify_all()
+            self._callers.discard(own)
+            self._wake()
 
     def help_with(self, work: Callable[[Callable[[], bool]], None]) -> None:
         """Compute on a thread of the pool, if a core is idle.
@@ -65,28 +69,36 @@ class Cores:
         work : callable
             Gets a function that returns whether to go on: not where a caller needs the core.
         """
-        with self._changed:
-            if not self.idle:
-                return
-            self._helpers += 1
+        own = threading.get_ident()
         try:
-            with self._counting():
-                work(self._fits)
+            with self._lock:  # of two who see one idle core, one may have it
+                if not self.idle:
+                    return
+                self._helpers.add(own)
+            work(self._fits)
         finally:
-            with self._changed:
-                self._helpers -= 1
-                self._changed.notify_all()
+            self._helpers.discard(own)
+            self._wake()
 
-    @contextmanager
-    def _counting(self) -> Iterator[None]:
-        self._counted.now = True
-        try:
-            yield
-        finally:
-            self._counted.now = False
+    def _wait_for_room(self) -> None:
+        end = monotonic() + _PATIENCE_S
+        while not self._has_room():
+            room = threading.Lock()
+            room.acquire()
+            self._waiting.append(room)
+            if self._has_room():  # it may have come before there was somebody to wake
+                return
+            if not room.acquire(timeout=max(end - monotonic(), 0)):
+                return
+
+    def _wake(self) -> None:
+        """Let all who wait for room look again."""
+        with suppress(IndexError):
+            while self._waiting:
+                self._waiting.popleft().release()
 
     def _fits(self) -> bool:
-        return self._callers + self._helpers <= self._number
+        return len(self._callers) + len(self._helpers) <= self._number
 
     def _has_room(self) -> bool:
         return not self._helpers or self._fits()

@@ -70,49 +70,58 @@ def _is_idle() -> bool:
 class _Job:
     """Work that one thread begins, and another shares if it comes before the end."""
 
-    __slots__ = ("_begun", "_done", "_errors", "work")
+    __slots__ = ("_claim", "_done", "_errors", "_has_ended", "work")
 
     def __init__(self, work: Callable[[], None]) -> None:
         self.work = work
-        self._begun, self._done = Lock(), Lock()
+        self._claim: dict[str, bool] = {}
+        self._done = Lock()
         self._done.acquire()
         self._errors: list[BaseException] = []
+        self._has_ended = False
 
     def help(self) -> None:
         """Share the work; who gave it gets what goes wrong."""
-        if not self._begun.acquire(blocking=False):
+        if not self._is_for(helper=True):
             return
         try:
             self.work()
         except BaseException as error:  # noqa: BLE001 (raised by who gave it)
             self._errors.append(error)
         finally:
+            self._has_ended = True
             self._done.release()
 
     def end(self) -> None:
         """Wait for the other one if he came: he writes what is the caller's from now on.
 
-        Ctrl-C while waiting changes nothing about that, unless it comes twice.
+        After an interrupt, which may come when the wait is over, it can be called again.
         """
-        if self._begun.acquire(blocking=False):
-            return
-        try:
+        if not self._is_for(helper=False) and not self._has_ended:
             self._done.acquire()
-        except KeyboardInterrupt:
-            self._done.acquire()
-            raise
         for error in self._errors:
             raise error
 
+    def _is_for(self, *, helper: bool) -> bool:
+        """Return whether who asks was the first to ask: always the same answer."""
+        return self._claim.setdefault("helper", helper) is helper
+
 
 def _share(work: Callable[[], None]) -> None:
-    """Do work on this thread and another, which may come too late for it."""
+    """Do work on this thread and another, which may come too late for it.
+
+    Ctrl-C while waiting for it changes nothing about that, unless it comes twice.
+    """
     job = _Job(work)
     try:
         _jobs().put(job)
         work()
     finally:
-        job.end()
+        try:
+            job.end()
+        except KeyboardInterrupt:
+            job.end()
+            raise
 
 
 @per_process
