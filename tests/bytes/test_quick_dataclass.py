@@ -7,6 +7,7 @@ import copy
 import dataclasses
 import inspect
 import pickle
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import FrozenInstanceError, field
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -131,6 +132,62 @@ def test_a_frozen_value_takes_nothing(both: list[Any]) -> None:
     for change in (set_size, delete_size, set_other):
         with pytest.raises(FrozenInstanceError):
             change(value)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [
+        (("a",), {}),
+        (("a", 5), {"parts": (3,)}),
+        ((), {"name": "a", "hidden": 1.5}),
+        ((), {}),
+        (("a",), {"name": "b"}),
+        (("a",), {"other": 1}),
+        (("a",), {"total": 1}),
+        (("a", 1, 2.0, (3,), 7, 8), {}),
+    ],
+)
+def test_the_first_value_of_a_class_is_made_as_the_others_are(
+    given: tuple[Any, ...], named: dict[str, Any], *, frozen: bool
+) -> None:
+    standard = plain(dataclasses.dataclass, frozen=frozen, slots=True)
+    ours = plain(quick, frozen=frozen, slots=True)
+    expected = outcome(lambda: dataclasses.asdict(standard(*given, **named)))
+
+    values = [outcome(lambda: dataclasses.asdict(ours(*given, **named))) for _ in "abc"]
+
+    assert values == [expected] * 3
+
+
+def test_a_first_value_is_looked_at_and_has_no_more_than_its_fields() -> None:
+    def checked() -> Any:  # noqa: ANN401
+        class Value:
+            size: int
+            twice: int = field(init=False)
+
+            def __post_init__(self) -> None:
+                if self.size < 0:
+                    raise ValueError("too small")
+                self.twice = 2 * self.size
+
+        return quick(slots=True)(Value)
+
+    assert checked()(3).twice == 6
+    assert not hasattr(checked()(3), "__dict__")
+    with pytest.raises(ValueError, match="too small"):
+        checked()(-3)
+
+
+def test_threads_that_make_first_values_at_once_get_whole_ones() -> None:
+    for _ in range(50):
+        value_of = plain(quick, frozen=True, slots=True)
+        with ThreadPoolExecutor(8) as pool:
+            values = list(pool.map(lambda k, of=value_of: of("a", k), range(16)))
+
+        assert [(one.name, one.size, one.total) for one in values] == [
+            ("a", k, 7) for k in range(16)
+        ]
 
 
 @quick(frozen=True, slots=True)

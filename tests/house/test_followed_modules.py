@@ -1,7 +1,8 @@
 """Who follows a call by opening files opens few of them.
 
 The budgets are what the calls take; the bars are 9, 14, 24 and 20 files. A budget is
-lowered when a call takes fewer.
+lowered when a call takes fewer. What a first and a second call do once does not count: modules
+are loaded, and data classes compile how a value is made when they make their second.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ def native_file(folder: Path) -> Path:
 def test_a_native_frame_is_followed_through_few_files(tmp_path: Path) -> None:
     array = lazydicom.open_image(native_file(tmp_path))
     array[0]
-    assert array[1] is not None  # what is loaded at its first use does not count
+    assert array[1] is not None
 
     files = executed_modules(lambda: array[1])
 
@@ -41,7 +42,8 @@ def test_a_native_frame_is_followed_through_few_files(tmp_path: Path) -> None:
 
 def test_opening_a_native_file_is_followed_through_few_files(tmp_path: Path) -> None:
     path = native_file(tmp_path)
-    lazydicom.open_image(path)
+    for _ in range(2):
+        lazydicom.open_image(path)
 
     files = executed_modules(lambda: lazydicom.open_image(path))
 
@@ -50,7 +52,8 @@ def test_opening_a_native_file_is_followed_through_few_files(tmp_path: Path) -> 
 
 def test_opening_a_series_is_followed_through_few_files(tmp_path: Path) -> None:
     write_volume(tmp_path, planes=20)
-    lazydicom.open_series(tmp_path)  # what an import executes does not count
+    for _ in range(2):
+        lazydicom.open_series(tmp_path)
 
     files = executed_modules(lambda: lazydicom.open_series(tmp_path))
 
@@ -59,7 +62,8 @@ def test_opening_a_series_is_followed_through_few_files(tmp_path: Path) -> None:
 
 def test_a_copy_is_followed_through_few_files(tmp_path: Path) -> None:
     array = lazydicom.open_image(native_file(tmp_path))
-    lazydicom.to_zarr(array, tmp_path / "first.zarr")
+    for name in ("first.zarr", "second.zarr"):
+        lazydicom.to_zarr(array, tmp_path / name)
 
     files = executed_modules(lambda: lazydicom.to_zarr(array, tmp_path / "copy.zarr"))
 

@@ -103,7 +103,7 @@ class _Job:
             raise error
 
     def _is_for(self, *, helper: bool) -> bool:
-        """Return whether who asks was the first to ask: always the same answer."""
+        """Return whether who asks was the first to ask: always the same."""
         return self._claim.setdefault("helper", helper) is helper
 
 
