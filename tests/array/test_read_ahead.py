@@ -19,7 +19,7 @@ import lazydicom
 from lazydicom._array import array as array_module
 from lazydicom._array.work.ahead import read_ahead
 from lazydicom._array.work.cores import available_cores
-from lazydicom._array.work.parallel import computing_pool
+from lazydicom._array.work.parallel import Task, computing_pool
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning
 
 if TYPE_CHECKING:
@@ -46,13 +46,15 @@ def test_parts_come_in_order(threads: int, length: int, *, waits: bool) -> None:
 def busy_pool() -> Iterator[None]:
     """Keep all threads that compute busy."""
     free = Event()
-    held = [computing_pool().submit(free.wait) for _ in range(available_cores())]
+    held = [Task(free.wait) for _ in range(available_cores())]
+    for task in held:
+        computing_pool().give(task.help)
     try:
         yield
     finally:
         free.set()
-        for future in held:
-            future.result()
+        for task in held:
+            task.end()
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

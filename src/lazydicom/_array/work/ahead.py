@@ -10,14 +10,17 @@ forked meanwhile there are none, nor what they had begun: the caller reads all o
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from threading import Lock
-from typing import TYPE_CHECKING, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
-from lazydicom._array.work.parallel import ahead_pool, computing_pool, next_of
-
-if TYPE_CHECKING:
-    from concurrent.futures import ThreadPoolExecutor
+from lazydicom._array.work.parallel import (
+    Helpers,
+    ahead_pool,
+    computing_pool,
+    next_of,
+)
 
 T = TypeVar("T")
 
@@ -108,7 +111,7 @@ class _Reading(Generic[T]):
 
     __slots__ = ("_idle", "_pool", "_process", "waiting")
 
-    def __init__(self, pool: "ThreadPoolExecutor", helpers: int) -> None:
+    def __init__(self, pool: Helpers, helpers: int) -> None:
         self.waiting: deque[_Part[T]] = deque()
         self._pool = pool
         self._idle = deque(range(helpers))
@@ -120,7 +123,7 @@ class _Reading(Generic[T]):
             self._bring_without_helpers(part)
             return
         for _ in range(min(len(self._idle), len(self.waiting))):
-            self._pool.submit(self._help, self._idle.pop())
+            self._pool.give(partial(self._help, self._idle.pop()))
         while part.done.locked() and (part in self.waiting or not alone):
             other = next_of(self.waiting)
             if other is None:

@@ -1,18 +1,31 @@
-"""Running independent jobs on all cores, or on one thread inside somebody else's task."""
+"""Running independent jobs on all cores, or on one thread inside somebody else's task.
 
+An interrupt may come at any call, and threads of `concurrent.futures` are given work under
+locks that it leaves taken: who asks next then waits for ever. Here no lock is taken but by one
+call or by `with` itself, and whatever waits for another thread can wait again.
+"""
+
+import atexit
+import os
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import (
+    Callable,
+    Collection,
+    Generator,
+    Iterable,
+    Iterator,
+    Sequence,
+)
+from contextlib import suppress
 from functools import partial
 from itertools import chain
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
+from queue import SimpleQueue
+from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from lazydicom._array.work.cores import available_cores, cores, default_threads
 from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.ranges import MAX_BLOCK, MOST_REQUESTS, REQUESTS
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future, ThreadPoolExecutor
 
 Job: TypeAlias = Callable[[], None]
 T = TypeVar("T")
@@ -81,13 +94,16 @@ def _work_with(helpers: int, queue: deque[Job]) -> None:
     """Work off a queue on this thread and on others, as long as cores are idle for them."""
     pool, help_with = computing_pool(), cores().help_with
     work = partial(_work_off, queue)
-    running = [pool.submit(help_with, work) for _ in range(helpers)]
-    try:
+    tasks = [Task(partial(help_with, work)) for _ in range(helpers)]
+
+    def work_too() -> None:
+        for task in tasks:
+            pool.give(task.help)
         _work_off(queue, _always)
-    finally:
-        begun = _let_end(running)
-    for future in begun:
-        future.result()
+
+    finish(tasks, work_too, stop=queue.clear)
+    for task in tasks:
+        task.raise_error()
 
 
 def _work_off(queue: deque[Job], goes_on: Callable[[], bool]) -> None:
@@ -120,11 +136,10 @@ def _run_fetches(
     requests: int,
 ) -> None:
     """Use what came while the rest is under way; no more than `requests` blocks are held."""
-    from concurrent.futures import FIRST_COMPLETED, wait
-
     pool, ahead = _fetching(), chain([first], fetches)
     most, most_bytes = max(requests, MOST_REQUESTS), requests * MAX_BLOCK
-    running: dict[Future[Sequence[Job]], int] = {}
+    running: dict[Task[Sequence[Job]], int] = {}
+    ended: SimpleQueue[Task[Sequence[Job]]] = SimpleQueue()
 
     def begin() -> None:
         held = sum(running.values())
@@ -132,36 +147,165 @@ def _run_fetches(
             fetch = next(ahead, None)
             if fetch is None:
                 return
-            running[pool.submit(fetch.read)] = fetch.nbytes
+            task = Task(fetch.read, ended.put)
+            running[task] = fetch.nbytes
             held += fetch.nbytes
+            if not pool.give(task.help):
+                task.help()
 
-    try:
+    def use_all() -> None:
         begin()
         while running:
-            done, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                _run_jobs(future.result(), threads=threads)
-                del running[future]
-                begin()
-    finally:
-        fetches.close()
-        _let_end(running)
+            task = ended.get()
+            _run_jobs(task.result(), threads=threads)
+            del running[task]
+            begin()
+
+    finish(running, use_all, stop=fetches.close)
 
 
-def _let_end(running: "Iterable[Future[T]]") -> "list[Future[T]]":
-    """Wait for those who have begun: they write the result, which is the caller's afterwards.
+class Task(Generic[T]):
+    """Work that a helper may begin, for which who gave it waits, or takes it back."""
 
-    Ctrl-C while waiting changes nothing about that, unless it comes twice.
+    __slots__ = ("_claim", "_done", "_error", "_has_ended", "_on_end", "_value", "work")
+
+    def __init__(
+        self,
+        work: Callable[[], T],
+        on_end: "Callable[[Task[T]], object] | None" = None,
+    ) -> None:
+        self.work = work
+        self._on_end = on_end
+        self._claim: dict[str, bool] = {}
+        self._done = threading.Lock()
+        self._done.acquire()
+        self._has_ended = False
+        self._value: list[T] = []
+        self._error: BaseException | None = None
+
+    def help(self) -> None:
+        """Do the work, unless it was taken back; who gave it gets what goes wrong."""
+        if not self._is_for(helper=True):
+            return
+        try:
+            self._value.append(self.work())
+        except BaseException as error:  # noqa: BLE001 (raised by who gave it)
+            self._error = error
+        finally:
+            self._has_ended = True
+            self._done.release()
+            if self._on_end is not None:
+                self._on_end(self)
+
+    def end(self) -> None:
+        """Take the work back, or wait for who began it: he writes what is the caller's.
+
+        After an interrupt, which may come when the wait is over, it can be called again.
+        """
+        if not self._is_for(helper=False) and not self._has_ended:
+            self._done.acquire()
+
+    def raise_error(self) -> None:
+        """Raise what went wrong, once the work has ended."""
+        error, self._error = self._error, None
+        if error is not None:
+            try:
+                raise error
+            finally:
+                del error  # it refers to this frame
+
+    def result(self) -> T:
+        """Return what came of the work, once it has ended; nobody else keeps it."""
+        self.raise_error()
+        return self._value.pop()
+
+    def _is_for(self, *, helper: bool) -> bool:
+        """Return whether who asks was the first to ask; it stays so."""
+        return self._claim.setdefault("helper", helper) is helper
+
+
+def finish(
+    tasks: Collection[Task[Any]],
+    work: Callable[[], None],
+    *,
+    stop: Callable[[], object],
+) -> None:
+    """Do the caller's part; whatever happens, no task is being done afterwards.
+
+    Parameters
+    ----------
+    tasks : collection of Task
+        What helpers do; some may be added meanwhile.
+    work : callable
+        The caller's part.
+    stop : callable
+        Lets tasks come to their end soon. Ctrl-C while waiting for that changes nothing,
+        unless it comes twice.
     """
-    from concurrent.futures import wait
-
-    begun = [future for future in running if not future.cancel()]
     try:
-        wait(begun)
-    except KeyboardInterrupt:
-        wait(begun)
-        raise
-    return begun
+        work()
+    finally:
+        try:
+            _end(tasks, stop)
+        except KeyboardInterrupt:
+            _end(tasks, stop)
+            raise
+
+
+def _end(tasks: Collection[Task[Any]], stop: Callable[[], object]) -> None:
+    stop()
+    for task in list(tasks):
+        task.end()
+
+
+class Helpers:
+    """Threads of this process, so many at most; each begins when all others are at work."""
+
+    __slots__ = ("_idle", "_lock", "_most", "_name", "_process", "_threads", "_work")
+
+    def __init__(self, most: int, name: str) -> None:
+        self._most, self._name = most, name
+        self._work: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._threads: list[threading.Thread] = []
+        self._idle: deque[bool] = deque()
+        self._lock = threading.Lock()
+        self._process = os.getpid()
+        atexit.register(self._end)
+
+    def give(self, work: Callable[[], object]) -> bool:
+        """Let a thread do something soon; return whether there is one at all."""
+        if next_of(self._idle) is None:
+            self._begin()
+        self._work.put(work)
+        return bool(self._threads)
+
+    def _begin(self) -> None:
+        with self._lock:
+            number = len(self._threads)
+            if number == self._most:
+                return
+            name = f"{self._name}_{number}"
+            thread = threading.Thread(target=self._serve, name=name, daemon=True)
+            with suppress(RuntimeError):  # the system gives no more threads
+                thread.start()
+                self._threads.append(thread)
+
+    def _serve(self) -> None:
+        while (work := self._work.get()) is not None:
+            with suppress(BaseException):  # it is told by who does the work
+                work()
+            del work  # and what it holds
+            self._idle.append(True)
+        self._work.put(None)  # for the others
+
+    def _end(self) -> None:
+        """Let threads come to their end before the interpreter does."""
+        if self._process != os.getpid():
+            return
+        threads, self._threads, self._most = self._threads, [], 0
+        self._work.put(None)
+        for thread in threads:
+            thread.join()
 
 
 def growing(length: int, first: int, later: int) -> Iterator[tuple[int, int]]:
@@ -185,23 +329,17 @@ def memory_of_threads() -> threading.local:
 
 
 @per_process
-def computing_pool() -> "ThreadPoolExecutor":
+def computing_pool() -> Helpers:
     """Return threads that compute, one per core."""
-    from concurrent.futures import ThreadPoolExecutor  # deferred: 5 ms with its log
-
-    return ThreadPoolExecutor(available_cores(), thread_name_prefix="lazydicom-job")
+    return Helpers(available_cores(), "lazydicom-job")
 
 
 @per_process
-def ahead_pool() -> "ThreadPoolExecutor":
+def ahead_pool() -> Helpers:
     """Return threads that mostly wait for a network."""
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(REQUESTS, thread_name_prefix="lazydicom-ahead")
+    return Helpers(REQUESTS, "lazydicom-ahead")
 
 
 @per_process
-def _fetching() -> "ThreadPoolExecutor":
-    from concurrent.futures import ThreadPoolExecutor
-
-    return ThreadPoolExecutor(MOST_REQUESTS, thread_name_prefix="lazydicom-fetch")
+def _fetching() -> Helpers:
+    return Helpers(MOST_REQUESTS, "lazydicom-fetch")
