@@ -7,7 +7,8 @@ import os
 import threading
 import time
 from collections import deque
-from itertools import islice
+from contextlib import contextmanager
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
@@ -17,14 +18,14 @@ from dicom_files import EXPLICIT_BIG, make_native, stored_pixels
 from forked import in_child
 
 import lazydicom
-from lazydicom._array.work import in_order, native_blocks
+from lazydicom._array.work import in_order, native_blocks, pair
 from lazydicom._bytes.local import shared
 from lazydicom._bytes.local.source import open_local
 from lazydicom._bytes.source import MemorySource
 from lazydicom.errors import LazyDicomError, SourceChangedError, SourceError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "preadv"), reason="no preadv")
 
@@ -66,6 +67,31 @@ def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(native_blocks, "default_threads", lambda: 2)
 
 
+class Wish:
+    """Says whether help is wanted: always, never, or every other time."""
+
+    def __init__(self, *wishes: bool) -> None:
+        self._wishes = cycle(wishes)
+
+    @property
+    def is_wanted(self) -> bool:
+        return next(self._wishes)
+
+    def note(self, seconds: float, nbytes: int, *, shared: bool) -> None:
+        """Learn nothing."""
+
+
+@pytest.fixture(autouse=True)
+def wish(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set who reads, whatever the clock says; at first always both."""
+
+    def set_wishes(*wishes: bool) -> None:
+        monkeypatch.setattr(pair, "help_with_blocks", lambda: Wish(*wishes))
+
+    set_wishes(True)
+    return set_wishes
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "a.dcm"
@@ -98,8 +124,12 @@ def ahead() -> int:
     return 0 if kept is None else len(kept.read)
 
 
+@pytest.mark.parametrize("wishes", [(True,), (False,), (True, True, False, False)])
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_frames_in_order_are_those_of_the_file(tmp_path: Path, layout: str) -> None:
+def test_frames_in_order_are_those_of_the_file(
+    tmp_path: Path, layout: str, wishes: tuple[bool, ...], wish: Callable[..., None]
+) -> None:
+    wish(*wishes)
     path = tmp_path / "a.dcm"
     options = {**GEOMETRY, **LAYOUTS[layout]}
     path.write_bytes(make_native(**options))
@@ -391,6 +421,103 @@ def test_a_child_goes_on_with_an_iteration_while_its_file_is_read(
     assert code == 0
     assert np.array_equal(list(frames), pixels[taken:])
     assert np.array_equal(list(others), pixels[1:])
+
+
+@contextmanager
+def helper_that_is_away(
+    monkeypatch: pytest.MonkeyPatch, blocks: int
+) -> Iterator[threading.Event]:
+    """Let the other thread lose its core in the middle of some blocks."""
+    back, away, fill_each = (
+        threading.Event(),
+        [None] * blocks,
+        shared.SharedFile.fill_each,
+    )
+    main = threading.get_ident()
+
+    def fill(*arguments: Any) -> None:  # noqa: ANN401
+        if threading.get_ident() != main and away:
+            away.pop()
+            back.wait(10)
+        fill_each(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(shared.SharedFile, "fill_each", fill)
+        try:
+            yield back
+        finally:
+            back.set()
+            settle()
+
+
+@pytest.mark.parametrize("iterates", [True, False])
+@pytest.mark.parametrize("blocks", [1, 3])
+def test_a_helper_that_is_away_is_not_waited_for_and_spoils_nothing(
+    path: Path,
+    pixels: np.ndarray,
+    monkeypatch: pytest.MonkeyPatch,
+    blocks: int,
+    *,
+    iterates: bool,
+) -> None:
+    array = lazydicom.open_image(path)
+
+    with helper_that_is_away(monkeypatch, blocks) as back:
+        frames = list(array) if iterates else [array[k] for k in range(FRAMES)]
+        assert not back.is_set()
+
+    assert np.array_equal(frames, pixels)
+    for frame in frames:
+        frame[:] = 7
+    settle()
+    assert all((frame == 7).all() for frame in frames)
+
+
+@pytest.mark.parametrize("change", ["cut", "replaced", "gone"])
+def test_a_file_that_changes_while_the_helper_is_away_is_an_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    frames = iter(lazydicom.open_image(path))
+
+    with helper_that_is_away(monkeypatch, 1):
+        next(frames)
+        CHANGES[change](path)
+        with pytest.raises(SourceChangedError):
+            deque(frames, 0)
+
+
+def test_an_iteration_that_is_dropped_leaves_the_helper_to_others(
+    path: Path, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with helper_that_is_away(monkeypatch, 1):
+        frames = iter(lazydicom.open_image(path))
+        next(frames)
+        del frames
+        assert np.array_equal(list(lazydicom.open_image(path)), pixels)
+
+    assert np.array_equal(list(lazydicom.open_image(path)), pixels)
+
+
+@pytest.mark.skipif(not OPEN.exists(), reason="no /proc")
+def test_a_file_is_opened_once_for_an_iteration_and_not_for_all_of_many(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shared, "_MOST_HELD", 3)
+    list(lazydicom.open_image(path))
+    before = descriptors()
+
+    iterations = [iter(lazydicom.open_image(path)) for _ in range(9)]
+    for frames in iterations:
+        next(frames)
+    settle()
+    during = descriptors() - before
+    numbers = [len(list(frames)) for frames in iterations]
+    settle()
+
+    assert during == 3
+    assert numbers == [FRAMES - 1] * 9
+    assert descriptors() == before
+    assert shared._held() == []
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, LazyDicomError("odd"), OSError])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from dicom_files import make_native
+from ratios import run_child
 
 import lazydicom
 from lazydicom._array.work import native_runs
@@ -109,3 +111,39 @@ def test_parts_of_frames_of_several_files_never_mix(
 
     with ThreadPoolExecutor(3) as pool:
         assert all(pool.map(read, range(60)))
+
+
+PAGES: str = """
+import resource, sys
+import lazydicom
+
+def pages():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+
+array = lazydicom.open_image(sys.argv[1])
+read = eval(sys.argv[2])
+read()
+before = pages()
+read()
+print(pages() - before)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="pages of Linux")
+@pytest.mark.parametrize(
+    "way",
+    [
+        "lambda: [array[k].size for k in range(40)]",
+        "lambda: [array[k].size for k in range(39, -1, -1)]",
+        "lambda: [frame.size for frame in array]",
+    ],
+)
+def test_frames_are_read_into_the_memory_of_those_let_go_of(
+    tmp_path: Path, way: str
+) -> None:
+    path = tmp_path / "large.dcm"
+    path.write_bytes(make_native(np.ones((40, 512, 512), np.uint16)))
+
+    _, printed = run_child(PAGES, str(path), way)
+
+    assert int(printed) < 40 * 128 // 4

@@ -29,6 +29,21 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "preadv"), reason="no preadv")
 FRAMES = 11
 
 
+class Always(pair.Help):
+    """Wants help whatever the clock says."""
+
+    def note(self, seconds: float, nbytes: int, *, shared: bool) -> None:
+        """Learn nothing."""
+
+
+class Never(Always):
+    """Wants none."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_wanted = False
+
+
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Share reads of 200 bytes in pieces of 50, as on two cores."""
@@ -36,6 +51,7 @@ def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pair, "_PIECE_BYTES", 50)
     monkeypatch.setattr(pair, "threads_alone", lambda: 2)
     monkeypatch.setattr(pair, "_is_idle", lambda: True)
+    monkeypatch.setattr(pair, "_help_with_reads", Always)
 
 
 @pytest.fixture
@@ -190,7 +206,7 @@ def test_a_helper_that_does_not_come_is_not_waited_for(
     def wait() -> None:
         free.wait(10)
 
-    pair._jobs().put(pair._Job(wait))
+    pair.helped().put(pair._Job(wait))
 
     read = lazydicom.open_image(path).read(slice(2, 9))
     free.set()
@@ -226,3 +242,70 @@ def test_a_child_has_a_helper_of_its_own(path: Path, pixels: np.ndarray) -> None
         return np.array_equal(array.read(slice(2, 9)), pixels[2:9])
 
     assert in_child(reads) == 0
+
+
+def test_who_wants_no_help_reads_the_same_frames_alone(
+    path: Path,
+    pixels: np.ndarray,
+    shared: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pair, "_help_with_reads", Never)
+    array = lazydicom.open_image(path)
+
+    assert np.array_equal(array.read(slice(2, 9)), pixels[2:9])
+    os.truncate(path, 900)
+
+    assert shared == []
+    with pytest.raises(SourceChangedError):
+        array.read(slice(2, 9))
+
+
+def wishes(
+    *, alone: float, shared: Callable[[int], float], reads: int = 6000
+) -> list[bool]:
+    """Return what is wished for each read, where they take so many seconds."""
+    help_, wished = pair.Help(), []
+    for number in range(reads):
+        wished.append(help_.is_wanted)
+        help_.note(shared(number) if wished[-1] else alone, 1, shared=wished[-1])
+    return wished
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        lambda _: 0.6,
+        lambda number: 0.0 if number % 2 else 1.2,
+        lambda number: 40.0 if number % 40 == 1 else 0.5,
+    ],
+    ids=["faster", "every other at once", "seldom held up"],
+)
+def test_help_that_saves_time_is_wanted(shared: Callable[[int], float]) -> None:
+    wished = wishes(alone=1.0, shared=shared)
+
+    assert sum(wished) > 0.9 * len(wished)
+
+
+@pytest.mark.parametrize(
+    "shared",
+    [
+        lambda _: 1.1,
+        lambda number: 0.0 if number % 2 else 2.6,
+        lambda number: 40.0 if number % 5 == 1 else 0.5,
+    ],
+    ids=["slower", "every other late", "often held up"],
+)
+def test_help_that_costs_time_is_tried_ever_more_seldom(
+    shared: Callable[[int], float],
+) -> None:
+    wished = wishes(alone=1.0, shared=shared)
+
+    assert sum(wished) < 0.1 * len(wished)
+    assert sum(wished[-2200:]) >= 16
+
+
+def test_help_is_wanted_again_once_cores_are_free() -> None:
+    wished = wishes(alone=1.0, shared=lambda number: 2.0 if number < 3000 else 0.6)
+
+    assert sum(wished[4500:]) > 0.9 * 1500

@@ -8,10 +8,11 @@ the array lives.
 
 import threading
 from collections.abc import Iterator
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 from weakref import ref
 
+import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.grid import FrameGrid
@@ -29,6 +30,8 @@ _FEWEST: Final = 4
 """Frames in order from which on somebody is believed to go on."""
 _FEWEST_BYTES: Final = 1 << 20
 """And bytes of them: what is read ahead in vain is five times as much at most."""
+_KEPT_BYTES: Final = 1 << 23
+"""8 MiB: more than is under way at once."""
 
 
 class _Ahead:
@@ -74,6 +77,7 @@ def take_frame(
     """
     ahead: _Ahead | None = getattr(_OF_THREAD, "ahead", None)
     if ahead is None or ahead.next != number or ahead.owner() is not owner:
+        _keep_freed_memory()
         _OF_THREAD.ahead = _Ahead(owner, number)
         return None
     ahead.next = number + 1
@@ -94,8 +98,19 @@ def iterate(
     reader: FrameReader, format_: FrameFormat, grid: FrameGrid
 ) -> Iterator[NDArray[Any]] | None:
     """Return the frames of a grid, ``None`` where they are no neighbours in a local file."""
+    _keep_freed_memory()
     _forget()
     return native_blocks.iterate(reader, format_, grid)
+
+
+@lru_cache(maxsize=1)
+def _keep_freed_memory() -> None:
+    """Let frames be read into the memory of frames that were let go of.
+
+    The C library of Linux gives freed memory back to the system from 128 KiB on, until so much
+    more was freed at once; new pages for each frame would take longer than reading it.
+    """
+    np.empty(_KEPT_BYTES, np.uint8)
 
 
 def _clear(read: "list[native_blocks.FramesAhead]", _: object) -> None:

@@ -1,19 +1,22 @@
-"""Native frames of a local file that follow each other, read a MiB at a time on some threads.
+"""Native frames of a local file that follow each other, read a MiB at a time by two threads.
 
-The file is open while somebody reads; see ``docs/performance.md`` for what that saves.
+See ``docs/performance.md`` for what that saves, and ``pair`` for who the other thread is.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterator
-from functools import partial
-from itertools import chain
+from itertools import chain, islice
+from threading import Lock
+from time import perf_counter
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.grid import FrameGrid
-from lazydicom._array.work.ahead import read_ahead
+from lazydicom._array.work import pair
 from lazydicom._array.work.cores import default_threads, threads_alone
+from lazydicom._array.work.parallel import next_of
 from lazydicom._bytes.local.shared import SharedFile, share
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import finish_in_place
@@ -22,15 +25,18 @@ from lazydicom._header.image_pixel import ImagePixel
 from lazydicom.errors import LazyDicomError
 
 _Frames: TypeAlias = list[NDArray[Any]]
+_Read: TypeAlias = Callable[[int, _Frames], _Frames]
 _BLOCK_BYTES: Final = 1 << 20
 """1 MiB: five of them are under way, and stay in the cache until they are used."""
 _MOST_FRAMES: Final = 512
 """Half of what one call reads into, `IOV_MAX`."""
 _LARGEST_FRAME: Final = 1 << 21
 _READERS: Final = 2
-"""Threads that read for `array[k]`, the caller's included: more would hold more ahead."""
-_MOST_READERS: Final = 4
-"""Threads that read for iteration: more would wait for the interpreter."""
+"""Threads that read, the caller's included: more would wait for the interpreter."""
+_UNDER_WAY: Final = 5
+"""Blocks of two threads, so that neither waits for the other one's."""
+_PATIENCE_S: Final = 0.0003
+"""Several times as long as a block takes, and much less than who lost his core is away."""
 
 
 class FramesAhead(NamedTuple):
@@ -56,9 +62,9 @@ def iterate(
     if file is None:
         return None
     read = _Neighbours(file, reader, format_).read
-    reads = _blocks(range(first, last + 1), format_.pixel, read)
-    threads = min(default_threads(), _MOST_READERS)
-    return chain.from_iterable(read_ahead(reads, threads=threads, waits=False))
+    threads = min(default_threads(), _READERS)
+    blocks = _Blocks(read, format_.pixel, range(first, last + 1))
+    return chain.from_iterable(_hold(file, blocks.take_all(threads)))
 
 
 def read_on(
@@ -75,9 +81,14 @@ def read_on(
     if file is None or format_.pixel.frame_nbytes > _LARGEST_FRAME:
         return None
     fill = _Neighbours(file, reader, format_).fill
-    reads = _blocks(range(number, len(reader)), format_.pixel, fill)
-    blocks = read_ahead(reads, threads=threads, waits=False)
-    return FramesAhead(chain.from_iterable(blocks), file)
+    blocks = _Blocks(fill, format_.pixel, range(number, len(reader)))
+    return FramesAhead(chain.from_iterable(blocks.take_all(threads)), file)
+
+
+def _hold(file: SharedFile, blocks: Iterator[_Frames]) -> Iterator[_Frames]:
+    """Yield blocks of a file that stays open until the last one is taken."""
+    with file.held():
+        yield from blocks
 
 
 class _Neighbours(NamedTuple):
@@ -106,16 +117,127 @@ class _Neighbours(NamedTuple):
         return frames
 
 
-def _blocks(
-    numbers: range, pixel: ImagePixel, read: Callable[[int, _Frames], _Frames]
-) -> Iterator[Callable[[], _Frames]]:
-    """Yield the reading of one block after the other, each frame in memory of its own.
+class _Block:
+    """Neighbours from a frame on, and the memory that they are read into.
 
-    It is taken here, on the thread that frees it: memory freed on another one goes back to the
-    system, and its pages cost as much as the copy when they are taken again.
+    Each frame has memory of its own, which is taken on the thread that frees it: memory freed
+    on another one goes back to the system, and its pages cost as much as the copy anew.
     """
-    step = min(max(_BLOCK_BYTES // pixel.frame_nbytes, 1), _MOST_FRAMES)
-    for first in numbers[::step]:
-        count = min(step, numbers.stop - first)
-        frames = [np.empty(pixel.frame_shape, pixel.dtype) for _ in range(count)]
-        yield partial(read, first, frames)
+
+    __slots__ = ("done", "error", "first", "frames")
+
+    def __init__(self, first: int, frames: _Frames) -> None:
+        self.first = first
+        self.frames = frames
+        self.error: BaseException | None = None
+        self.done = Lock()
+        self.done.acquire()
+
+    def take(self) -> _Frames:
+        """Return the frames, which nobody else keeps from now on."""
+        if self.error is not None:
+            raise self.error
+        frames, self.frames = self.frames, []
+        return frames
+
+
+class _Blocks:
+    """Blocks of neighbours that are read by who takes them, and by a helper while that pays.
+
+    Nobody waits long for a block that a helper has begun: he may have lost his core, or live in
+    the process that this one was forked from. Then who takes it reads it into other memory.
+    """
+
+    __slots__ = (
+        "_dtype",
+        "_frame_nbytes",
+        "_is_idle",
+        "_read",
+        "_shape",
+        "_starts",
+        "_step",
+        "_stop",
+        "_waiting",
+    )
+
+    def __init__(self, read: _Read, pixel: ImagePixel, numbers: range) -> None:
+        self._read = read
+        self._shape, self._dtype = pixel.frame_shape, pixel.dtype
+        self._frame_nbytes = pixel.frame_nbytes
+        self._step = min(max(_BLOCK_BYTES // pixel.frame_nbytes, 1), _MOST_FRAMES)
+        self._starts = iter(numbers[:: self._step])
+        self._stop = numbers.stop
+        self._waiting: deque[_Block] = deque()
+        self._is_idle = True
+
+    def take_all(self, threads: int) -> Iterator[_Frames]:
+        """Yield the frames of one block after the other, read by one or two threads."""
+        if threads < _READERS:
+            yield from map(self._read_alone, self._starts)
+            return
+        help_ = pair.help_with_blocks()
+        ahead: deque[_Block] = deque()
+        try:
+            while True:
+                start, shared = perf_counter(), help_.is_wanted
+                if shared:
+                    self._begin(ahead)
+                if ahead:
+                    frames, told = self._bring(ahead.popleft()), shared
+                elif (first := next(self._starts, None)) is not None:
+                    frames, told = self._read_alone(first), True
+                else:
+                    return
+                if told:
+                    nbytes = len(frames) * self._frame_nbytes
+                    help_.note(perf_counter() - start, nbytes, shared=shared)
+                yield frames
+                del frames
+        finally:
+            self._waiting.clear()
+
+    def help(self) -> None:
+        """Read what nobody has begun yet."""
+        while (block := next_of(self._waiting)) is not None:
+            self._work(block)
+        self._is_idle = True
+
+    def _read_alone(self, first: int) -> _Frames:
+        return self._read(first, self._memory(first))
+
+    def _begin(self, ahead: deque[_Block]) -> None:
+        """See to it that some blocks are under way."""
+        for first in islice(self._starts, _UNDER_WAY - len(ahead)):
+            block = _Block(first, self._memory(first))
+            ahead.append(block)
+            self._waiting.append(block)
+        if self._is_idle and self._waiting:
+            self._is_idle = False
+            pair.helped().put(self)
+
+    def _memory(self, first: int) -> _Frames:
+        """Return memory for the frames from one on, on the thread that will free it."""
+        shape, dtype = self._shape, self._dtype
+        count = min(self._step, self._stop - first)
+        return [np.empty(shape, dtype) for _ in range(count)]
+
+    def _bring(self, block: _Block) -> _Frames:
+        """Return the frames of a block; who waits for it reads others meanwhile."""
+        while block.done.locked():
+            other = next_of(self._waiting)
+            if other is not None:
+                self._work(other)
+            elif not block.done.acquire(timeout=_PATIENCE_S):
+                return self._read_alone(block.first)
+        return block.take()
+
+    def _work(self, block: _Block) -> None:
+        """Read a block; who takes it gets its error, Ctrl-C whoever does it."""
+        try:
+            self._read(block.first, block.frames)
+        except BaseException as error:
+            block.error = error
+            if not isinstance(error, Exception):
+                raise
+        finally:
+            block.done.release()

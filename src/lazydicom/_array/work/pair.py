@@ -1,16 +1,19 @@
-"""Two threads for one read of some MiB: the caller's, and another that waits for him.
+"""Two threads for reads of a local file: the caller's, and another that waits for work.
 
 A read of 4 MiB takes 200 µs, and to wake a thread of a pool takes 25 and some more of Python
 around it. Here the other thread waits for nothing but work; both take pieces that nobody has
-begun, and who is done before the other one came does not wait for him.
+begun, and who is done before the other one came does not wait for him. Where the cores are busy
+the other thread comes late, and costs more than it saves: so both ways are timed (`Help`).
 """
 
 import os
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
+from statistics import fmean, median
 from threading import Lock, Thread
-from typing import Final
+from time import perf_counter
+from typing import Final, Protocol
 
 from lazydicom._array.work.cores import cores, threads_alone
 from lazydicom._array.work.parallel import next_of
@@ -21,6 +24,10 @@ from lazydicom._decode import samples
 _PIECE_BYTES: Final = 1 << 19
 """512 KiB: less costs calls, more costs waiting for the other one's last piece."""
 _BOTH: Final = 2
+_TRIED: Final = 16
+"""Reads that tell how long one way takes."""
+_RARELY: Final = 1024
+"""Reads after which the other way is tried again, where it was the slower one many times."""
 
 
 def read_by_two(source: object, offset: int, out: memoryview) -> bool:
@@ -31,15 +38,23 @@ def read_by_two(source: object, offset: int, out: memoryview) -> bool:
         return False
     if not 0 <= offset <= source.version.size - out.nbytes:
         return False  # who reads it by himself says what is wrong
+    help_, start = _help_with_reads(), perf_counter()
+    shared = help_.is_wanted
     descriptor = source.open()
     try:
-        missing = _fill(descriptor, out, offset)
+        missing = (_fill if shared else _fill_alone)(descriptor, out, offset)
         source.check_handle(descriptor, missing)
     except OSError as error:
         raise source.failed(error) from None
     finally:
         os.close(descriptor)
+    help_.note(perf_counter() - start, out.nbytes, shared=shared)
     return True
+
+
+def _fill_alone(descriptor: int, out: memoryview, offset: int) -> int:
+    """Fill `out` on this thread; return how many bytes are missing."""
+    return out.nbytes - read_into(descriptor, out, offset)
 
 
 def _fill(descriptor: int, out: memoryview, offset: int) -> int:
@@ -65,6 +80,58 @@ def _fill(descriptor: int, out: memoryview, offset: int) -> int:
 def _is_idle() -> bool:
     """Return whether nobody else of this process computes."""
     return cores().idle >= _BOTH
+
+
+class Help:
+    """Whether another thread is worth its help: what both ways took lately says so.
+
+    One way is taken for some reads, then the other for a few, ever more seldom as long as the
+    outcome is the same. What counts is how long the caller waited.
+    """
+
+    __slots__ = ("_alone", "_is_trial", "_left", "_period", "_shared", "is_wanted")
+
+    def __init__(self) -> None:
+        self.is_wanted = True
+        """Whether the next read is to be shared."""
+        self._alone: deque[float] = deque(maxlen=_TRIED)
+        self._shared: deque[float] = deque(maxlen=_TRIED)
+        self._is_trial = False
+        self._period = self._left = _TRIED
+
+    def note(self, seconds: float, nbytes: int, *, shared: bool) -> None:
+        """Note how long the caller waited for so many bytes."""
+        (self._shared if shared else self._alone).append(seconds / nbytes)
+        self._left -= 1
+        if self._left <= 0:
+            self._turn()
+
+    def _turn(self) -> None:
+        """Try the other way, or decide after that was done."""
+        self._is_trial = not self._is_trial
+        if self._is_trial:
+            self.is_wanted, self._left = not self.is_wanted, _TRIED
+            return
+        before = not self.is_wanted
+        self.is_wanted = self._is_worth_it()
+        same = self.is_wanted == before
+        self._period = self._left = min(2 * self._period, _RARELY) if same else _TRIED
+
+    def _is_worth_it(self) -> bool:
+        """Return whether reads that are shared take less time.
+
+        Some of them take none, some wait: so it is their mean that counts; one that was held up
+        by something else is no more than four others.
+        """
+        alone = median(self._alone)
+        return fmean(min(one, 4 * alone) for one in self._shared) < alone
+
+
+class Helped(Protocol):
+    """Work that another thread may share."""
+
+    def help(self) -> None:
+        """Share it until nothing of it is left that nobody has begun."""
 
 
 class _Job:
@@ -114,7 +181,7 @@ def _share(work: Callable[[], None]) -> None:
     """
     job = _Job(work)
     try:
-        _jobs().put(job)
+        helped().put(job)
         work()
     finally:
         try:
@@ -125,13 +192,24 @@ def _share(work: Callable[[], None]) -> None:
 
 
 @per_process
-def _jobs() -> "SimpleQueue[_Job]":
+def helped() -> "SimpleQueue[Helped]":
     """Return what the other thread takes its work from."""
-    jobs: SimpleQueue[_Job] = SimpleQueue()
+    jobs: SimpleQueue[Helped] = SimpleQueue()
     Thread(target=_help, args=(jobs,), name="lazydicom-pair", daemon=True).start()
     return jobs
 
 
-def _help(jobs: "SimpleQueue[_Job]") -> None:
+@per_process
+def help_with_blocks() -> Help:
+    """Return whether to share blocks of frames that are read one after the other."""
+    return Help()
+
+
+@per_process
+def _help_with_reads() -> Help:
+    return Help()
+
+
+def _help(jobs: "SimpleQueue[Helped]") -> None:
     while True:
         jobs.get().help()

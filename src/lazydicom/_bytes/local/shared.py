@@ -6,17 +6,22 @@ block the path is asked whether the file is the same: that costs one system call
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from threading import Lock
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from lazydicom._bytes.local.leased import is_of_this_machine
 from lazydicom._bytes.local.source import READS_BY_POSITION, LocalSource, read_into
 from lazydicom._bytes.location import is_here
+from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.source import ByteRange, ByteSource, check_span
+from lazydicom.errors import SourceError
 
 Buffer: TypeAlias = Any
 """What has memory to write into; Python 3.12 has a name for it."""
+_MOST_HELD: Final = 32
+"""Files of a process that stay open between the reads of who reads on."""
 
 
 class SharedFile:
@@ -27,6 +32,23 @@ class SharedFile:
     def __init__(self, file: LocalSource) -> None:
         self.file = file
         self._begin()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Let the file stay open between reads, where not many others do."""
+        process, files = os.getpid(), _held()
+        held = False
+        if len(files) < _MOST_HELD:
+            with suppress(SourceError):  # who reads is told
+                self._enter()
+                files.append(self)
+                held = True
+        try:
+            yield
+        finally:
+            if held and process == os.getpid():  # a child has none of this
+                files.remove(self)
+                self._leave()
 
     def _begin(self) -> None:
         self._lock = Lock()
@@ -110,3 +132,9 @@ def _fill_one_by_one(descriptor: int, buffers: Sequence[Buffer], offset: int) ->
     for buffer in buffers:
         done += read_into(descriptor, memoryview(buffer).cast("B"), offset + done)
     return done
+
+
+@per_process
+def _held() -> list[SharedFile]:
+    """Return the files that stay open between reads."""
+    return []
