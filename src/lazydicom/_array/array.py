@@ -191,7 +191,7 @@ class DicomArray(NumpyLike):
         """Return the reading of a block; its memory is taken on the thread that frees it."""
         rows = slice(start, min(start + length, len(self)))
         shape = (rows.stop - start, *self.shape[1:])
-        box: NDArray[Any] = np.empty(shape, self.dtype)
+        box = self._memory(shape, zeros=False)
         if self.grid.shape and self.grid.is_stack_of_frames:
             frames, fill = self.grid.numbers[rows], self.fill_value
             return partial(

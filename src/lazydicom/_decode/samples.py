@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -140,21 +141,42 @@ def fit_bits(
         Loss may carry an unsigned value beyond the largest one: it becomes the largest, where
         a mask would make black of white.
     """
+    fit = fitting(bits, pixel, signed=signed, lossy=lossy)
+    if fit is not None:
+        fit(values)
+
+
+def fitting(
+    bits: int, pixel: ImagePixel, *, signed: bool = False, lossy: bool = False
+) -> Callable[[NDArray[Any]], None] | None:
+    """Return what makes stored values of such samples in place; see `fit_bits`.
+
+    ``None`` where they are as they come.
+    """
     if are_stored_values(bits, pixel, signed=signed):
-        return
+        return None
     if _has_low_bits(bits, pixel):
-        clear_unused_bits(values, pixel)
-        return
+        return partial(clear_unused_bits, pixel=pixel)
     width = min(bits, pixel.bits_stored)
-    wide = values.dtype.itemsize * 8
+    largest = (1 << width) - 1
     if lossy and not signed and not pixel.pixel_representation:
-        np.minimum(values, (1 << width) - 1, out=values)
-        return
-    if values.dtype.kind == "u":  # a mask takes a quarter of the time of two shifts
-        np.bitwise_and(values, values.dtype.type((1 << width) - 1), out=values)
-        return
-    np.left_shift(values, wide - width, out=values)
-    np.right_shift(values, wide - width, out=values)
+        return partial(_clip, largest)
+    if pixel.dtype.kind == "u":  # a mask takes a quarter of the time of two shifts
+        return partial(_mask, pixel.dtype.type(largest))
+    return partial(_extend_sign, pixel.dtype.itemsize * 8 - width)
+
+
+def _clip(largest: int, values: NDArray[Any]) -> None:
+    np.minimum(values, largest, out=values)
+
+
+def _mask(used: np.generic, values: NDArray[Any]) -> None:
+    np.bitwise_and(values, used, out=values)
+
+
+def _extend_sign(spare: int, values: NDArray[Any]) -> None:
+    np.left_shift(values, spare, out=values)
+    np.right_shift(values, spare, out=values)
 
 
 def are_stored_values(bits: int, pixel: ImagePixel, *, signed: bool = False) -> bool:

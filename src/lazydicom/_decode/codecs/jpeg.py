@@ -1,5 +1,6 @@
 """JPEG: baseline, extended, progressive and lossless (PS3.5 section 8.2.1, annex A.4.1)."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple, Protocol
 
@@ -26,10 +27,9 @@ from lazydicom._decode.preflight import (
     find_last,
 )
 from lazydicom._decode.samples import (
-    are_stored_values,
     call_codec,
     decode_samples,
-    fit_bits,
+    fitting,
     to_rgb,
 )
 from lazydicom.errors import DecodeError, UnsupportedError
@@ -62,8 +62,8 @@ class JpegDecoding(NamedTuple):
     """Whether all components are in one scan, which is sequential and without restarts."""
     one_scan: bool
     """Whether the first scan of a sequential codestream has all components."""
-    exact: bool
-    """Whether samples are stored values as the decoder gives them."""
+    fit: Callable[[NDArray[Any]], None] | None
+    """Makes stored values of samples, ``None``: they are."""
     to_rgb: bool
     """Whether they become RGB afterwards: libjpeg converts no lossless colour."""
     odd: tuple[str, ...]
@@ -78,12 +78,12 @@ def decode_jpeg(
     data: BytesLike, decoding: JpegDecoding, format_: FrameFormat, out: NDArray[Any]
 ) -> None:
     """Decode one frame of any Huffman-coded, sequential or progressive process."""
+    del format_  # it was looked at before
     decoding.decode(data, out=out)
     if _may_be_made_up(decoding, out):
         _check_pixels(data, decoding, out)
-    if not decoding.exact:
-        bits, lossless = _bits_given(decoding.header, format_)
-        fit_bits(out, bits, format_.pixel, lossy=not lossless)
+    if decoding.fit is not None:
+        decoding.fit(out)
     if decoding.to_rgb:
         to_rgb(out)
 
@@ -176,12 +176,12 @@ def preflight_jpeg(data: BytesLike, format_: FrameFormat) -> JpegDecoding:
     """Check a codestream before libjpeg decodes it."""
     global _last  # noqa: PLW0603 (replaced as a whole: threads never see half of it)
     header, decoding = read_jpeg_header(data), _last
-    if (
-        decoding is None
-        or decoding.header is not header
-        or decoding.format is not format_
-    ):
+    if decoding is None or decoding.format is not format_:
         decoding = _last = _decoding_of(data, header, format_)
+    elif decoding.header is not header:
+        same = header._replace(scan=decoding.header.scan) == decoding.header
+        other_tables = decoding._replace(header=header) if same else None
+        decoding = _last = other_tables or _decoding_of(data, header, format_)
     length = len(data) - header.scan
     if length < decoding.least:
         check_least(length, decoding.least, "JPEG scans")
@@ -211,7 +211,7 @@ def _decoding_of(
         least=least_bytes(header),
         plain=one_scan and not header.restart_interval,
         one_scan=one_scan,
-        exact=are_stored_values(bits, format_.pixel),
+        fit=fitting(bits, format_.pixel, lossy=not lossless),
         to_rgb=color and lossless,
         odd=overruled(header, format_),
     )

@@ -1,5 +1,6 @@
 """JPEG 2000 and High-Throughput JPEG 2000 (PS3.5 sections 8.2.4 and 8.2.14)."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final, NamedTuple
@@ -12,6 +13,7 @@ from lazydicom._decode.codecs.headers.jpeg_2000 import (
     FIRST_BYTES,
     Jpeg2000Header,
     check_tile_parts,
+    is_one_tile_part,
     read_jpeg_2000_header,
     read_main_segments,
 )
@@ -20,9 +22,10 @@ from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import check_codestream
 from lazydicom._decode.samples import (
     allowed_threads,
+    call_codec,
     decode_planes,
     decode_samples,
-    fit_bits,
+    fitting,
     to_rgb,
 )
 from lazydicom.errors import UnsupportedError
@@ -32,45 +35,55 @@ _OPENJPEG_BITS: Final = 24
 _LOSSLESS: Final = ("1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202")
 
 
-def decode_jpeg_2000(
-    data: BytesLike, header: Jpeg2000Header, format_: FrameFormat, out: NDArray[Any]
-) -> None:
-    """Decode one frame; its own header tells how blocks are coded.
-
-    The decoder undoes YBR_RCT and YBR_ICT, which belong to the codestream.
-    """
-    import imagecodecs
-
-    codestream = data[header.start :] if header.start else data  # no boxes of JP2
-    bits, signed = header.codestream.bits, header.signed
-    if _is_for_openjph(header, format_):
-        put = decode_planes if _holds_planes(header) else decode_samples
-        decode = partial(call_and_raise, imagecodecs.htj2k_decode)
-        put(decode, codestream, out, bits=bits, signed=signed)
-    else:
-        decode = partial(imagecodecs.jpeg2k_decode, numthreads=allowed_threads(out))
-        decode_samples(decode, codestream, out, bits=bits, signed=signed)
-    lossy = header.quantized or not header.reversible
-    fit_bits(out, bits, format_.pixel, signed=signed, lossy=lossy)
-    if format_.converts_to_rgb:
-        to_rgb(out)
-
-
-class _Seen(NamedTuple):
-    """A main header that was read and checked."""
+class Jpeg2000Decoding(NamedTuple):
+    """How codestreams of the same main header are decoded, decided once for all of a file."""
 
     format: FrameFormat
     """What the file says of the frame."""
     encoded: bytes
     """The bytes up to the end of the first marker behind the main header."""
     header: Jpeg2000Header
+    decode: Callable[..., Any]
+    """Decodes samples of a codestream into ``out=``."""
+    threads: bool
+    """Whether the decoder has threads of its own."""
+    fit: Callable[[NDArray[Any]], None] | None
+    """Makes stored values of samples, ``None``: they are."""
+    least: int
+    """Bytes that the codestream has at the very least."""
+    alone: bool
+    """Whether a tile-part without segments changes nothing of it."""
+
+    @property
+    def subsampled(self) -> bool:
+        """Whether chrominance is coded in fewer samples."""
+        return self.header.subsampled
 
 
-_last: _Seen | None = None
+_last: Jpeg2000Decoding | None = None
 """The frames of a file mostly have the same main header, and reading it takes 10 µs."""
 
 
-def preflight_jpeg_2000(data: BytesLike, format_: FrameFormat) -> Jpeg2000Header:
+def decode_jpeg_2000(
+    data: BytesLike, decoding: Jpeg2000Decoding, format_: FrameFormat, out: NDArray[Any]
+) -> None:
+    """Decode one frame; its own header tells how blocks are coded.
+
+    The decoder undoes YBR_RCT and YBR_ICT, which belong to the codestream.
+    """
+    header = decoding.header
+    codestream = data[header.start :] if header.start else data  # no boxes of JP2
+    if decoding.threads:
+        decoding.decode(codestream, out=out, numthreads=allowed_threads(out))
+    else:
+        decoding.decode(codestream, out=out)
+    if decoding.fit is not None:
+        decoding.fit(out)
+    if format_.converts_to_rgb:
+        to_rgb(out)
+
+
+def preflight_jpeg_2000(data: BytesLike, format_: FrameFormat) -> Jpeg2000Decoding:
     """Check a codestream before OpenJPEG or OpenJPH see it."""
     global _last  # noqa: PLW0603 (replaced as a whole: threads never see half of it)
     seen = _last
@@ -80,17 +93,20 @@ def preflight_jpeg_2000(data: BytesLike, format_: FrameFormat) -> Jpeg2000Header
         or data[: len(seen.encoded)] != seen.encoded
     ):
         seen = _last = _read_main_header(data, format_)
-    header = check_tile_parts(data, len(seen.encoded) - 2, seen.header)
-    bits = header.codestream.bits
-    if bits > _OPENJPEG_BITS and not _is_for_openjph(header, format_):
-        raise UnsupportedError(
-            f"JPEG 2000 of {bits} bits has no decoder that is right: OpenJPEG is exact"
-            f" up to {_OPENJPEG_BITS}"
-        )
-    return header
+    place = len(seen.encoded) - 2
+    if (
+        seen.alone
+        and len(data) >= seen.least
+        and is_one_tile_part(data, place, seen.header)
+    ):
+        return seen
+    header = check_tile_parts(data, place, seen.header)
+    if header is seen.header:
+        return seen
+    return _decided(format_, seen.encoded, header)
 
 
-def _read_main_header(data: BytesLike, format_: FrameFormat) -> _Seen:
+def _read_main_header(data: BytesLike, format_: FrameFormat) -> Jpeg2000Decoding:
     header = read_jpeg_2000_header(data)
     check_codestream(header.codestream, format_.pixel)
     if header.part_2:
@@ -103,7 +119,44 @@ def _read_main_header(data: BytesLike, format_: FrameFormat) -> _Seen:
             ' with decoder="pydicom" and color="rgb", for Pillow or pylibjpeg-openjpeg'
         )
     at, header = read_main_segments(data, header)
-    return _Seen(format_, bytes(data[: at + 2]), header)
+    return _decided(format_, bytes(data[: at + 2]), header)
+
+
+def _decided(
+    format_: FrameFormat, encoded: bytes, header: Jpeg2000Header
+) -> Jpeg2000Decoding:
+    """Decide how codestreams of a main header are decoded."""
+    bits, fast = header.codestream.bits, _is_for_openjph(header, format_)
+    if bits > _OPENJPEG_BITS and not fast:
+        raise UnsupportedError(
+            f"JPEG 2000 of {bits} bits has no decoder that is right: OpenJPEG is exact"
+            f" up to {_OPENJPEG_BITS}"
+        )
+    lossy = header.quantized or not header.reversible
+    return Jpeg2000Decoding(
+        format_,
+        encoded,
+        header,
+        decode=_decoder(header, format_),
+        threads=not fast,
+        fit=fitting(bits, format_.pixel, signed=header.signed, lossy=lossy),
+        least=header.layers * header.codestream.samples,
+        alone=header.reversible or header.quantized,
+    )
+
+
+def _decoder(header: Jpeg2000Header, format_: FrameFormat) -> Callable[..., Any]:
+    """Return the call of OpenJPH or of OpenJPEG for such codestreams."""
+    import imagecodecs
+
+    bits, fast = header.codestream.bits, _is_for_openjph(header, format_)
+    decode: Callable[..., Any] = imagecodecs.jpeg2k_decode
+    if fast:
+        decode = partial(call_and_raise, imagecodecs.htj2k_decode)
+    if not (fast and _holds_planes(header)) and fits(bits, format_):
+        return partial(call_codec, decode)
+    put = decode_planes if fast and _holds_planes(header) else decode_samples
+    return partial(put, decode, bits=bits, signed=header.signed)
 
 
 def _is_for_openjph(header: Jpeg2000Header, format_: FrameFormat) -> bool:
@@ -122,7 +175,7 @@ def _holds_planes(header: Jpeg2000Header) -> bool:
 
 
 def _elsewhere(data: BytesLike, format_: FrameFormat) -> Elsewhere | None:
-    header = preflight_jpeg_2000(data, format_)
+    header = preflight_jpeg_2000(data, format_).header
     signed = header.signed == bool(format_.pixel.pixel_representation)
     bits = header.codestream.bits
     exact = signed and fits(bits, format_) and bits <= format_.pixel.bits_stored

@@ -32,7 +32,11 @@ _APP14: Final = 0xEE
 _FRAME_HEADERS: Final = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC} | {
     SOF_JPEG_LS
 }
+_TABLES: Final = frozenset((0xC4, 0xDB))
+"""DHT and DQT, which say nothing of a frame: encoders optimize them for each."""
 _WITHOUT_LENGTH: Final = frozenset((0x01, *range(0xD0, 0xD9)))
+_UNLIKE_SEGMENTS: Final = _WITHOUT_LENGTH | {_EOI, 0xFF}
+"""What stands between segments: marks alone, and fill bytes."""
 
 
 class JpegHeader(NamedTuple):
@@ -53,6 +57,8 @@ class JpegHeader(NamedTuple):
     """Of each component: how often it is sampled, across and down, in 4 bits each."""
     restart_interval: int
     """Units between restart markers, 0 where there are none."""
+    scan_header: bytes
+    """The segment of the first SOS."""
 
 
 class _Seen(NamedTuple):
@@ -60,6 +66,8 @@ class _Seen(NamedTuple):
 
     encoded: bytes
     header: JpegHeader
+    said: bytes
+    """The same bytes without tables; nothing where they are framed in an odd way."""
 
 
 _last: _Seen | None = None
@@ -77,8 +85,36 @@ def read_jpeg_header(data: BytesLike) -> JpegHeader:
     global _last  # noqa: PLW0603 (replaced as a whole: threads never see half of it)
     seen = _last
     if seen is None or bytes(data[: len(seen.encoded)]) != seen.encoded:
-        seen = _last = _read_long_header(data)
+        other_tables = None if seen is None else _with_other_tables(data, seen)
+        seen = _last = other_tables or _read_long_header(data)
     return seen.header
+
+
+def _with_other_tables(data: BytesLike, seen: _Seen) -> _Seen | None:
+    """Return a header that differs from one that was read in tables alone, else ``None``."""
+    head = bytes(data[:_MOST_HEADERS])
+    said, scan, end = _without_tables(head)
+    if not said or said != seen.said:
+        return None
+    return _Seen(head[:end], seen.header._replace(scan=scan), said)
+
+
+def _without_tables(data: bytes) -> tuple[bytes, int, int]:
+    """Return a header without tables, and where the first SOS begins and ends.
+
+    Nothing where there is anything but whole segments with lengths.
+    """
+    segments, at = [], 2
+    while data[:2] == _SOI and at + 4 <= len(data) and data[at] == 0xFF:
+        code, end = data[at + 1], at + 2 + (data[at + 2] << 8 | data[at + 3])
+        if code in _UNLIKE_SEGMENTS or not at + 4 <= end <= len(data):
+            break
+        if code not in _TABLES:
+            segments.append(data[at:end])
+        if code == _SOS:
+            return b"".join(segments), at, end
+        at = end
+    return b"", 0, 0
 
 
 def _read_long_header(data: BytesLike) -> _Seen:
@@ -124,8 +160,9 @@ def _read_header(data: bytes) -> _Seen:
         largest=largest,
         sampling=components[1::3],
         restart_interval=interval,
+        scan_header=data[at:end],
     )
-    return _Seen(data[:end], header)
+    return _Seen(data[:end], header, _without_tables(data)[0])
 
 
 def _segments(data: bytes) -> Iterator[tuple[int, int, int]]:

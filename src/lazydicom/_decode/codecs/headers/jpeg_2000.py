@@ -17,6 +17,8 @@ _SOT_LENGTH: Final = 12
 _SOT_PLACE: Final = struct.Struct(">HIBB")
 """Tile, length, number of this tile-part, and how many there are: 0 where it is not told."""
 _SOD: Final = b"\xff\x93"
+_ONE_TILE_PART: Final = struct.Struct(">2s4xIBB2s")
+"""SOT, its length, number and count, and what follows it."""
 _END_OF_SEGMENTS: Final = (_SOT, _SOD, END_OF_IMAGE)
 _COD: Final = b"\xff\x52"
 _TRANSFORM: Final = {_COD: 13, b"\xff\x53": 10}
@@ -115,6 +117,24 @@ def read_main_segments(
     """
     length_of_siz = int.from_bytes(data[header.start + 4 : header.start + 6], "big")
     return _step_over_segments(data, header.start + 4 + length_of_siz, header)
+
+
+def is_one_tile_part(data: BytesLike, at: int, header: Jpeg2000Header) -> bool:
+    """Return whether a codestream ends with its only tile-part, which has no segments.
+
+    Nearly all do; then there is nothing more in it to look at. See `check_tile_parts`.
+    """
+    if header.tiles != 1 or len(data) < at + _ONE_TILE_PART.size:
+        return False
+    sot, length, _, parts, sod = _ONE_TILE_PART.unpack_from(data, at)
+    end = at + length
+    return (
+        sot == _SOT
+        and sod == _SOD
+        and parts <= 1
+        and length >= _ONE_TILE_PART.size
+        and data[end : end + 2] == END_OF_IMAGE
+    )
 
 
 def check_tile_parts(
