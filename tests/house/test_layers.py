@@ -54,12 +54,14 @@ def deferred_modules(body: list[ast.stmt]) -> dict[str, str]:
 
 
 def imported_names(body: list[ast.stmt]) -> dict[str, str]:
-    return {
-        alias.asname or alias.name: f"{node.module}.{alias.name}"
-        for node in body
-        if isinstance(node, ast.ImportFrom)
-        for alias in node.names
-    }
+    names = {}
+    for node in body:
+        match node:
+            case ast.ImportFrom(module=module, names=aliases):
+                names |= {a.asname or a.name: f"{module}.{a.name}" for a in aliases}
+            case ast.Import(names=aliases):
+                names |= {a.asname or a.name: a.name for a in aliases}
+    return names
 
 
 def unpaired(tree: ast.Module) -> list[str]:

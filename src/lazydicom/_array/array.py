@@ -32,8 +32,6 @@ from lazydicom._array.grid import (
 )
 from lazydicom._array.image import DicomImage
 from lazydicom._array.lazy_array import NumpyLike
-from lazydicom._array.pieces import pieces
-from lazydicom._array.selection import Selection, axis_keys, is_whole, select
 from lazydicom._array.table_loader import FrameTableLoader
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.deferred import deferred
@@ -43,15 +41,19 @@ from lazydicom._frames.index import is_distant
 from lazydicom.errors import UnsupportedError
 
 if TYPE_CHECKING:
-    from lazydicom._array import coordinate
+    from lazydicom._array import coordinate, pieces
+    from lazydicom._array import selection as selections
     from lazydicom._array.coordinate import Coordinate
     from lazydicom._array.frame_table import FrameTable
+    from lazydicom._array.selection import Selection
     from lazydicom._array.show import html
     from lazydicom._array.work import ahead, cores, parallel
     from lazydicom._array.work import plan as read_plan
     from lazydicom._array.work.plan import ReadPlan
 else:
     coordinate = deferred("lazydicom._array.coordinate")
+    pieces = deferred("lazydicom._array.pieces")
+    selections = deferred("lazydicom._array.selection")
     html = deferred("lazydicom._array.show.html")
     ahead = deferred("lazydicom._array.work.ahead")
     cores = deferred("lazydicom._array.work.cores")
@@ -247,7 +249,7 @@ class DicomArray(NumpyLike):
         >>> array.read(slice(5, 10), out=frames) is frames
         True
         """
-        selection = select(key, self.shape)
+        selection = selections.select(key, self.shape)
         if out is None:
             return self._read_box(selection, threads)[selection.in_box]
         if out.dtype != self.dtype:
@@ -280,10 +282,10 @@ class DicomArray(NumpyLike):
         >>> lazydicom.open_image(path).plan(slice(5, 10))
         <ReadPlan 5 frames: 1 request, 2.0 kB to read, 2.0 kB decoded>
         """
-        selection = select(key, self.shape)
+        selection = selections.select(key, self.shape)
         if 0 in selection.box_shape:
             return read_plan.sum_plans(())
-        wanted = pieces(self.grid, selection, self._stored_shape)
+        wanted = pieces.pieces(self.grid, selection, self._stored_shape)
         split = self._row.split(frames_of(wanted))
         return read_plan.sum_plans(
             plan_of(image, own, wanted) for image, own, _ in split
@@ -311,7 +313,7 @@ class DicomArray(NumpyLike):
         >>> array.isel(frame=slice(5, 10), y=slice(None, None, -1), x=3).shape
         (5, 10)
         """
-        keys = axis_keys(positions, self.dims, self.shape)
+        keys = selections.axis_keys(positions, self.dims, self.shape)
         by_name = dict(zip(self.dims, keys, strict=True))
         grid = crop_grid(self.grid, keys, self._stored_shape)
         used, numbers = without_unused(grid, self._row.firsts)
@@ -331,11 +333,13 @@ class DicomArray(NumpyLike):
             load_frames=load_frames,
         )
 
-    def _read_box(self, selection: Selection, threads: int | None) -> NDArray[Any]:
+    def _read_box(self, selection: "Selection", threads: int | None) -> NDArray[Any]:
         axes, lent = len(self.grid.shape), self.images[0].lent
         if math.prod(selection.box_shape[:axes]) == 1 and self.grid.is_stack_of_frames:
             number = self.grid.numbers[tuple(p[0] for p in selection.positions[:axes])]
-            if number >= 0 and is_whole(selection.positions[axes:], self.frame_shape):
+            if number >= 0 and selections.is_whole(
+                selection.positions[axes:], self.frame_shape
+            ):
                 frame = frame_alone(self._row, int(number), threads)
                 return frame.reshape(selection.box_shape)
         if lent is not None and threads == 1 and self.grid.is_stack_of_frames:
@@ -358,7 +362,7 @@ class DicomArray(NumpyLike):
 
     def _fill_box(
         self,
-        selection: Selection,
+        selection: "Selection",
         box: NDArray[Any],
         threads: int | None,
         *,
@@ -368,11 +372,13 @@ class DicomArray(NumpyLike):
             return box
         row, fill, axes = self._row, self.fill_value, len(self.grid.shape)
         plane = selection.positions[axes:]
-        if self.grid.is_stack_of_frames and is_whole(plane, self.frame_shape):
+        if self.grid.is_stack_of_frames and selections.is_whole(
+            plane, self.frame_shape
+        ):
             numbers = numbers_of(self.grid, selection)
             fill_frames(row, numbers, box, fill_value=fill, threads=threads, zero=zero)
         else:
-            wanted = pieces(self.grid, selection, self._stored_shape)
+            wanted = pieces.pieces(self.grid, selection, self._stored_shape)
             out = box.reshape(wanted.box_shape)
             fill_pieces(row, wanted, out, fill_value=fill, threads=threads, zero=zero)
         return box

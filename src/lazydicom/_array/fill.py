@@ -1,6 +1,5 @@
 """Filling a result with pieces of frames: holes, whole frames, and parts of frames."""
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import accumulate, pairwise
@@ -11,8 +10,6 @@ from numpy.typing import NDArray
 
 from lazydicom._array.grid import HOLE, FrameGrid, Tiles
 from lazydicom._array.image import Decode, DicomImage
-from lazydicom._array.pieces import Pieces
-from lazydicom._array.selection import as_slice
 from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.ranges import REQUESTS
@@ -22,11 +19,17 @@ from lazydicom._frames.index import is_distant as reader_is_distant
 from lazydicom.errors import InvalidDicomError
 
 if TYPE_CHECKING:
+    import bisect
+
+    from lazydicom._array import selection
+    from lazydicom._array.pieces import Pieces
     from lazydicom._array.work import distant_runs, parallel, regions
     from lazydicom._array.work.parallel import Fetch, Job
     from lazydicom._array.work.plan import ReadPlan
     from lazydicom._decode import samples
 else:
+    bisect = deferred("bisect")
+    selection = deferred("lazydicom._array.selection")
     distant_runs = deferred("lazydicom._array.work.distant_runs")
     parallel = deferred("lazydicom._array.work.parallel")
     regions = deferred("lazydicom._array.work.regions")
@@ -48,7 +51,7 @@ class ImageRow:
 
     def of(self, number: int) -> tuple[DicomImage, int]:
         """Return which image a frame belongs to, and its number there."""
-        which = bisect_right(self.firsts, number) - 1
+        which = bisect.bisect(self.firsts, number) - 1 if len(self.firsts) > 1 else 0
         return self.images[which], number - self.firsts[which]
 
     def split(
@@ -102,10 +105,8 @@ def frame_at(row: ImageRow, grid: FrameGrid, key: Any) -> Any:  # noqa: ANN401
 
 def _frame_in(row: ImageRow, grid: FrameGrid, key: slice) -> NDArray[Any] | None:
     """Read a slice of one frame, along the only axis."""
-    if len(grid.numbers.shape) != 1:
-        return None
-    numbers = grid.numbers[key]
-    if len(numbers) != 1 or numbers[0] < 0:
+    along = grid.numbers.ndim == 1
+    if not along or len(numbers := grid.numbers[key]) != 1 or numbers[0] < 0:
         return None
     image, own = row.of(int(numbers[0]))
     return image.frame(own)[None]
@@ -126,7 +127,7 @@ def _part_of(image: DicomImage, number: int, plane: tuple[Any, ...]) -> Any:  # 
             positions[axis] = positions[axis][one]
         else:
             return None
-    region = _region_of(image, tuple(map(as_slice, positions)))
+    region = _region_of(image, tuple(map(selection.as_slice, positions)))
     if region is None:
         return None
     planes = np.empty((1, *map(len, positions)), pixel.dtype)
@@ -226,7 +227,7 @@ def _is_one_run(row: ImageRow, numbers: NDArray[np.int64]) -> bool:
 
 def fill_pieces(
     row: ImageRow,
-    wanted: Pieces,
+    wanted: "Pieces",
     out: NDArray[Any],
     *,
     fill_value: FillValue,
@@ -256,7 +257,7 @@ def fill_pieces(
 
 
 def _fill_one(
-    image: DicomImage, number: int, wanted: Pieces, out: NDArray[Any]
+    image: DicomImage, number: int, wanted: "Pieces", out: NDArray[Any]
 ) -> bool:
     """Fill `out` with a piece of one frame, with no plan and no threads, where that is all."""
     if wanted.is_frame(0, 0):
@@ -272,7 +273,7 @@ def _fill_one(
     return True
 
 
-def frames_of(wanted: Pieces) -> NDArray[np.int64]:
+def frames_of(wanted: "Pieces") -> NDArray[np.int64]:
     """Return the frames to decode, each once where several pieces are of one."""
     flat = wanted.frames.reshape(-1)
     if wanted.are_alike:
@@ -282,7 +283,7 @@ def frames_of(wanted: Pieces) -> NDArray[np.int64]:
 
 
 def plan_of(
-    image: DicomImage, numbers: NDArray[np.int64], wanted: Pieces
+    image: DicomImage, numbers: NDArray[np.int64], wanted: "Pieces"
 ) -> "ReadPlan":
     """Return what reading the pieces of one image will cost."""
     region = None
@@ -293,7 +294,7 @@ def plan_of(
 
 
 def _alike_jobs(
-    row: ImageRow, wanted: Pieces, flat: NDArray[np.int64], out: NDArray[Any]
+    row: ImageRow, wanted: "Pieces", flat: NDArray[np.int64], out: NDArray[Any]
 ) -> "Iterator[Job | Fetch]":
     """Return the jobs that put the same part of each frame into its plane."""
     whole, index = wanted.is_frame(0, 0), wanted.source(0, 0, 0)
@@ -339,7 +340,7 @@ def _put_part(
 
 
 def _piece_jobs(
-    row: ImageRow, wanted: Pieces, flat: NDArray[np.int64], out: NDArray[Any]
+    row: ImageRow, wanted: "Pieces", flat: NDArray[np.int64], out: NDArray[Any]
 ) -> "Iterator[Job | Fetch]":
     """Return the jobs that decode each frame once and put its pieces where they go."""
     read = np.flatnonzero(flat >= 0)
@@ -360,7 +361,7 @@ def _piece_jobs(
 
 
 def _put(
-    wanted: Pieces,
+    wanted: "Pieces",
     places: Sequence[tuple[int, int, int]],
     decode: Decode,
     out: NDArray[Any],
@@ -377,7 +378,7 @@ def _put(
         out[wanted.target(*place)] = frame[wanted.source(*place)]
 
 
-def _places(wanted: Pieces, flat: NDArray[np.intp]) -> list[tuple[int, int, int]]:
+def _places(wanted: "Pieces", flat: NDArray[np.intp]) -> list[tuple[int, int, int]]:
     """Return plane, row and column of tiles of some pieces."""
     planes, rows, columns = np.unravel_index(flat, wanted.frames.shape)
     return list(zip(planes.tolist(), rows.tolist(), columns.tolist(), strict=True))

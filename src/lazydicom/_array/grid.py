@@ -8,15 +8,21 @@ that lie side by side in one frame (mosaics of Siemens).
 import math
 from collections.abc import Sequence
 from dataclasses import field, replace
-from typing import Any, Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.selection import Selection, as_slice
 from lazydicom._bytes.cached import cached
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import LimitError
+
+if TYPE_CHECKING:
+    from lazydicom._array import selection as selections
+    from lazydicom._array.selection import Selection
+else:
+    selections = deferred("lazydicom._array.selection")
 
 HOLE: Final = -1
 """No frame stands here."""
@@ -163,7 +169,7 @@ def stack_grid(*shape: int) -> FrameGrid:
     return FrameGrid(np.arange(count, dtype=np.int64).reshape(shape))
 
 
-def numbers_of(grid: FrameGrid, selection: Selection) -> NDArray[np.int64]:
+def numbers_of(grid: FrameGrid, selection: "Selection") -> NDArray[np.int64]:
     """Return the frame number at each grid position of the box.
 
     `NOT_READ` stands where an expression with several lists asks for nothing.
@@ -172,7 +178,9 @@ def numbers_of(grid: FrameGrid, selection: Selection) -> NDArray[np.int64]:
     if axes == 0:
         return grid.numbers
     if axes == 1:
-        one: NDArray[np.int64] = grid.numbers[as_slice(selection.positions[0])]
+        one: NDArray[np.int64] = grid.numbers[
+            selections.as_slice(selection.positions[0])
+        ]
         return one
     outer = np.ix_(*(np.asarray(p, np.intp) for p in selection.positions[:axes]))
     numbers: NDArray[np.int64] = grid.numbers[outer]

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._array.grid import FrameGrid, Parts
-from lazydicom._array.pieces import places_of
 from lazydicom._bytes.cached import cached
 from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.quick_dataclass import dataclass
@@ -29,6 +28,7 @@ from lazydicom._header.header import Header
 from lazydicom.errors import LazyDicomError, UnsupportedError, redact_url, warn
 
 if TYPE_CHECKING:
+    from lazydicom._array import pieces
     from lazydicom._array.work import (
         cores,
         distant_runs,
@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from lazydicom._decode import samples
     from lazydicom._frames.fragment_stream import StreamRead
 else:
+    pieces = deferred("lazydicom._array.pieces")
     cores = deferred("lazydicom._array.work.cores")
     distant_runs = deferred("lazydicom._array.work.distant_runs")
     in_order = deferred("lazydicom._array.work.in_order")
@@ -307,7 +308,7 @@ class DicomImage:
         streaming = range(0)
         streamed = readers.stream(self.reader, numbers)
         if streamed is not None:
-            rows_of = places_of(numbers)
+            rows_of = pieces.places_of(numbers)
             for read in streamed.reads():
                 yield parallel.Fetch(partial(self._fetch_streamed, read, rows_of, use))
             streaming = streamed.given()

@@ -1,4 +1,4 @@
-"""Modules of our own that are loaded when something of them is first used.
+"""Modules that are loaded when something of them is first used.
 
 A frame of a plain file of this machine needs a third of the library: no network, no archive,
 no codec. What only others need is named at the top of a module, beside its imports, and loaded
