@@ -54,7 +54,7 @@ def deferred_modules(body: list[ast.stmt]) -> dict[str, str]:
 
 
 def imported_names(body: list[ast.stmt]) -> dict[str, str]:
-    names = {}
+    names: dict[str, str] = {}
     for node in body:
         match node:
             case ast.ImportFrom(module=module, names=aliases):
