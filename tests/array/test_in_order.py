@@ -450,6 +450,28 @@ def helper_that_is_away(
             settle()
 
 
+@pytest.mark.parametrize("late_s", [0, 0.002])
+def test_what_a_helper_brings_in_time_is_not_read_again(
+    path: Path, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch, late_s: float
+) -> None:
+    offsets: list[int] = []
+    fill_each, main = shared.SharedFile.fill_each, threading.get_ident()
+
+    def fill(self: shared.SharedFile, offset: int, *rest: Any) -> None:  # noqa: ANN401
+        offsets.append(offset)
+        if threading.get_ident() != main:
+            time.sleep(late_s)
+        fill_each(self, offset, *rest)
+
+    monkeypatch.setattr(native_blocks, "_PATIENCE_S", 10)
+    monkeypatch.setattr(shared.SharedFile, "fill_each", fill)
+
+    frames = list(lazydicom.open_image(path))
+
+    assert np.array_equal(frames, pixels)
+    assert len(offsets) == len(set(offsets))
+
+
 @pytest.mark.parametrize("iterates", [True, False])
 @pytest.mark.parametrize("blocks", [1, 3])
 def test_a_helper_that_is_away_is_not_waited_for_and_spoils_nothing(

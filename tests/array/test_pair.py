@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import threading
 import time
 from functools import partial
@@ -303,6 +304,41 @@ def test_help_that_costs_time_is_tried_ever_more_seldom(
 
     assert sum(wished) < 0.1 * len(wished)
     assert sum(wished[-2200:]) >= 16
+
+
+def test_reads_that_threads_end_late_decide_nothing_alone() -> None:
+    help_ = pair.Help()
+
+    for _ in range(100):
+        help_.note(1.0, 1, shared=True)
+
+    assert not help_.is_wanted
+    help_.note(2.0, 1, shared=False)
+    assert help_.is_wanted
+
+
+def test_threads_may_note_at_once() -> None:
+    interval = sys.getswitchinterval()
+    help_, errors = pair.Help(), list[BaseException]()
+
+    def note(number: int) -> None:
+        try:
+            for k in range(600):
+                help_.note(1.0 + k % 7, 1, shared=bool((number + k) % 2))
+        except (ArithmeticError, RuntimeError, ValueError) as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=note, args=[number]) for number in range(4)]
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        sys.setswitchinterval(interval)
+
+    assert not errors
 
 
 def test_help_is_wanted_again_once_cores_are_free() -> None:

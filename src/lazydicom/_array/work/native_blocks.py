@@ -227,7 +227,9 @@ class _Blocks:
             other = next_of(self._waiting)
             if other is not None:
                 self._work(other)
-            elif not block.done.acquire(timeout=_PATIENCE_S):
+            elif block.done.acquire(timeout=_PATIENCE_S):
+                break
+            else:
                 return self._read_alone(block.first)
         return block.take()
 

@@ -89,7 +89,15 @@ class Help:
     outcome is the same. What counts is how long the caller waited.
     """
 
-    __slots__ = ("_alone", "_is_trial", "_left", "_period", "_shared", "is_wanted")
+    __slots__ = (
+        "_alone",
+        "_is_trial",
+        "_left",
+        "_noting",
+        "_period",
+        "_shared",
+        "is_wanted",
+    )
 
     def __init__(self) -> None:
         self.is_wanted = True
@@ -97,14 +105,17 @@ class Help:
         self._alone: deque[float] = deque(maxlen=_TRIED)
         self._shared: deque[float] = deque(maxlen=_TRIED)
         self._is_trial = False
+        self._noting = Lock()
         self._period = self._left = _TRIED
 
     def note(self, seconds: float, nbytes: int, *, shared: bool) -> None:
         """Note how long the caller waited for so many bytes."""
-        (self._shared if shared else self._alone).append(seconds / nbytes)
-        self._left -= 1
-        if self._left <= 0:
-            self._turn()
+        with self._noting:  # threads may iterate at once
+            (self._shared if shared else self._alone).append(seconds / nbytes)
+            self._left -= 1
+            is_known = bool(self._alone and self._shared)
+            if self._left <= 0 and (is_known or not self._is_trial):
+                self._turn()
 
     def _turn(self) -> None:
         """Try the other way, or decide after that was done."""
