@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import highdicom as hd
 import numpy as np
 import pytest
-from ratios import best_seconds, hold, run_child, say
+from ratios import Seconds, best_seconds, hold, run_child, say
 from segmentation_files import make_ct, write_ct, write_segmentation
 
 import lazydicom
@@ -249,23 +249,33 @@ def test_all_segments_on_the_ct_take_seven_tenths_of_the_time(
     ct = lazydicom.open_series(case.ct)
     labels = lazydicom.open_segmentation(case.binary, like=ct, combine="labelmap")
     assert np.array_equal(labels[...], case.truth)
-    best = best_seconds(
-        {
-            "ours": lambda: labels[...],
-            "highdicom": lambda: peer[0].get_pixels_by_source_instance(
-                source_sop_instance_uids=case.sources, combine_segments=True
-            ),
-        },
-        rounds=3,
-    )
-    first, grown = json.loads(run_child(CHILD, str(case.binary), str(case.ct))[1])
 
-    say(f"memory grows by {grown / 1e6:.0f} MB")
-    assert grown <= 350e6
+    def time_highdicom() -> float:
+        start = time.perf_counter()
+        peer[0].get_pixels_by_source_instance(
+            source_sop_instance_uids=case.sources, combine_segments=True
+        )
+        return time.perf_counter() - start
+
+    def time_read() -> dict[str, float]:
+        start = time.perf_counter()
+        _ = labels[...]
+        seconds = time.perf_counter() - start
+        return {"ours": seconds, "highdicom": time_highdicom()}
+
+    def time_process() -> dict[str, float]:
+        """Time the first call in a new process, imports and the CT excluded."""
+        first, memory = json.loads(run_child(CHILD, str(case.binary), str(case.ct))[1])
+        grown.append(memory)
+        return {"ours": first, "highdicom": time_highdicom()}
+
+    grown: list[int] = []
     title = "104 segments to a label map on the CT"
-    hold(title, best, floor="highdicom", limit=0.7)
-    title, times = f"{title}, opening included", {**best, "ours": first}
-    hold(title, times, floor="highdicom", limit=0.7)
+    hold(title, Seconds(time_read, 3), floor="highdicom", limit=0.7)
+    title = f"{title}, opening included"
+    hold(title, Seconds(time_process, 5), floor="highdicom", limit=0.7)
+    say(f"memory grows by {max(grown) / 1e6:.0f} MB")
+    assert max(grown) <= 350e6
 
 
 def test_a_segment_of_a_label_map_takes_a_fifth_of_the_time(case: Case) -> None:
