@@ -226,7 +226,7 @@ def test_after_an_interrupt_at_any_moment_nobody_writes(length_s: float) -> None
             helping.pop()
 
     for moment in count():
-        interrupted = is_interrupted(moment, partial(pair._share, work))
+        interrupted = is_interrupted(moment, partial(pair._share, work, work))
 
         assert not helping, moment
         if not interrupted:

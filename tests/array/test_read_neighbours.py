@@ -115,3 +115,46 @@ def test_a_read_of_neighbours_opens_the_file_once(
     array.read(slice(0, count))
 
     assert opened == [str(path)]
+
+
+@pytest.mark.parametrize("offset", [0, 2])
+@pytest.mark.parametrize("step", [None, 1, 2, -1])
+def test_slices_into_memory_of_the_caller_are_those_of_numpy(
+    tmp_path: Path, offset: int, step: int | None
+) -> None:
+    pixels = np.random.default_rng(5).integers(0, 1 << 16, (9, 5, 7), np.uint16)
+    path = tmp_path / "a.dcm"
+    path.write_bytes(make_native(pixels))
+    array = lazydicom.open_image(path).isel(frame=slice(offset, None))
+    places = [None, *range(-10, 11, 2)]
+
+    for start, stop in product(places, places):
+        expected = pixels[offset:][start:stop:step]
+        out = np.zeros(expected.shape, np.uint16)
+        assert array.read(slice(start, stop, step), out=out) is out
+        assert np.array_equal(out, expected), (start, stop)
+        wide = np.zeros((len(expected), 5, 9), np.uint16)
+        array.read(slice(start, stop, step), out=wide[..., 1:8])
+        assert np.array_equal(wide[..., 1:8], expected), (start, stop)
+        assert not wide[..., [0, 8]].any()
+
+
+@pytest.mark.parametrize(
+    "out",
+    [
+        np.zeros((3, 5, 7), np.uint16),
+        np.zeros((2, 5, 7), np.int16),
+        np.zeros((2, 35), np.uint16),
+        np.broadcast_to(np.zeros((), np.uint16), (2, 5, 7)),
+    ],
+    ids=["too long", "another type", "another shape", "read-only"],
+)
+def test_memory_that_does_not_fit_a_slice_is_refused(
+    tmp_path: Path, out: np.ndarray
+) -> None:
+    path = tmp_path / "a.dcm"
+    path.write_bytes(make_native(np.ones((9, 5, 7), np.uint16)))
+
+    with pytest.raises(ValueError, match="Expected out"):
+        lazydicom.open_image(path).read(slice(3, 5), out=out)
+    assert not out.any()

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from lazydicom._array.frame_table import FrameTable
     from lazydicom._array.selection import Selection
     from lazydicom._array.show import html
-    from lazydicom._array.work import ahead, cores, parallel
+    from lazydicom._array.work import ahead, cores, native_runs, parallel
     from lazydicom._array.work import plan as read_plan
     from lazydicom._array.work.plan import ReadPlan
 else:
@@ -57,6 +57,7 @@ else:
     html = deferred("lazydicom._array.show.html")
     ahead = deferred("lazydicom._array.work.ahead")
     cores = deferred("lazydicom._array.work.cores")
+    native_runs = deferred("lazydicom._array.work.native_runs")
     parallel = deferred("lazydicom._array.work.parallel")
     read_plan = deferred("lazydicom._array.work.plan")
 
@@ -249,6 +250,10 @@ class DicomArray(NumpyLike):
         >>> array.read(slice(5, 10), out=frames) is frames
         True
         """
+        if out is not None and type(key) is slice and len(self.images) == 1:
+            grid, one = self.grid, threads == 1
+            if native_runs.read_slice(self.images[0], grid, key, out, alone=one):
+                return out
         selection = selections.select(key, self.shape)
         if out is None:
             return self._read_box(selection, threads)[selection.in_box]

@@ -101,6 +101,14 @@ class FrameGrid:
         tiled = isinstance(self.layout, Tiles)
         return self.numbers.shape[:-2] if tiled else self.numbers.shape
 
+    @cached
+    def first_of_run(self) -> int:
+        """First frame of a stack of whole frames that follow each other, else `-1`."""
+        numbers = self.numbers
+        if not self.is_stack_of_frames or numbers.ndim != 1 or not numbers.size:
+            return -1
+        return int(numbers[0]) if (np.diff(numbers) == 1).all() else -1
+
     @property
     def frames(self) -> NDArray[np.int64]:
         """Number of the frame at each position, `-1` for a hole."""

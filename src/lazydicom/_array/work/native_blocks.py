@@ -50,20 +50,17 @@ def iterate(
     reader: FrameReader, format_: FrameFormat, grid: FrameGrid
 ) -> Iterator[NDArray[Any]] | None:
     """Return the frames of a grid, ``None`` where they are no neighbours in a local file."""
-    numbers = grid.numbers
     if not isinstance(reader, NativeReader) or not format_.in_place:
         return None
-    if not grid.is_stack_of_frames or numbers.ndim != 1 or not numbers.size:
-        return None
-    first, last = int(numbers[0]), int(numbers[-1])
-    if not 0 <= first <= last < len(reader) or (np.diff(numbers) != 1).any():
+    first = grid.first_of_run
+    if not 0 <= first <= len(reader) - len(grid.numbers):
         return None
     file = share(reader.source)
     if file is None:
         return None
     read = _Neighbours(file, reader, format_).read
     threads = min(default_threads(), _READERS)
-    blocks = _Blocks(read, format_.pixel, range(first, last + 1))
+    blocks = _Blocks(read, format_.pixel, range(first, first + len(grid.numbers)))
     return chain.from_iterable(_hold(file, blocks.take_all(threads)))
 
 

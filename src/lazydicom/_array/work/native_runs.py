@@ -5,11 +5,12 @@ a thread of a pool for half of 4 MiB took longer than the other half.
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeGuard
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeGuard
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._array.grid import FrameGrid
 from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.source import (
     BytesLike,
@@ -20,7 +21,7 @@ from lazydicom._bytes.source import (
 from lazydicom._decode.format import FrameFormat, memory_for
 from lazydicom._decode.native import finish_in_place
 from lazydicom._frames import reader as readers
-from lazydicom._frames.index import FrameReader, NativeReader
+from lazydicom._frames.index import FrameReader, NativeReader, is_distant
 from lazydicom.errors import LazyDicomError
 
 if TYPE_CHECKING:
@@ -33,6 +34,9 @@ else:
 
 _WORTH_TWO: Final = 1 << 21
 """2 MiB, from which on another thread comes in time."""
+_SEVERAL: Final = 2
+_MOST_AT_ONCE: Final = 1 << 22
+"""4 MiB; of more there are several jobs."""
 _FEWEST_KEPT: Final = 1 << 17
 """128 KiB, from which on systems take freed memory back."""
 _MOST_KEPT: Final = 1 << 23
@@ -120,6 +124,44 @@ def read_neighbours(
         finish_in_place(out, format_)
     except LazyDicomError as error:
         raise error.locate(url=reader.url, frame=first) from None
+
+
+class Stored(Protocol):
+    """Frames of a file."""
+
+    @property
+    def reader(self) -> FrameReader:
+        """Where encoded frames come from."""
+
+    @property
+    def format(self) -> FrameFormat:
+        """How they are encoded."""
+
+
+def read_slice(
+    image: Stored, grid: FrameGrid, key: slice, out: NDArray[Any], *, alone: bool
+) -> bool:
+    """Fill `out` with neighbours that a slice names, by one read; return whether it does.
+
+    Who reads block after block into the same memory waits for each line of Python between:
+    what was read has taken its place in the cache of the processor.
+    """
+    first, reader, format_ = grid.first_of_run, image.reader, image.format
+    start, stop, step = key.indices(len(grid.numbers))
+    if first < 0 or step != 1 or stop - start < _SEVERAL or not format_.in_place:
+        return False
+    pixel = format_.pixel
+    if out.shape != (stop - start, *pixel.frame_shape) or out.dtype != pixel.dtype:
+        return False
+    flags = out.flags
+    if out.nbytes > _MOST_AT_ONCE or not (flags.c_contiguous and flags.writeable):
+        return False
+    if not isinstance(reader, NativeReader) or is_distant(reader):
+        return False
+    if first + stop > len(reader):
+        return False
+    read_neighbours(reader, format_, first + start, out, alone=alone)
+    return True
 
 
 def _read_native(

@@ -9,6 +9,8 @@ the other thread comes late, and costs more than it saves: so both ways are time
 import os
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from math import log
 from queue import SimpleQueue
 from statistics import fmean, median
 from threading import Lock, Thread
@@ -16,7 +18,6 @@ from time import perf_counter
 from typing import Final, Protocol
 
 from lazydicom._array.work.cores import cores, threads_alone
-from lazydicom._array.work.parallel import next_of
 from lazydicom._bytes.local.source import READS_BY_POSITION, LocalSource, read_into
 from lazydicom._bytes.per_process import per_process
 from lazydicom._decode import samples
@@ -28,6 +29,12 @@ _TRIED: Final = 16
 """Reads that tell how long one way takes."""
 _RARELY: Final = 1024
 """Reads after which the other way is tried again, where it was the slower one many times."""
+_WEIGHT: Final = 1 / 3
+"""Of what was measured last: memory of a virtual machine is half as fast for some ms."""
+_NOTHING: Final = 1e-15
+"""What clocks that tick seldom say, in seconds of a byte."""
+_HOPE: Final = 0.3
+"""The gain that is expected of help before anything was measured."""
 
 
 def read_by_two(source: object, offset: int, out: memoryview) -> bool:
@@ -58,13 +65,17 @@ def _fill_alone(descriptor: int, out: memoryview, offset: int) -> int:
 
 
 def _fill(descriptor: int, out: memoryview, offset: int) -> int:
-    """Fill `out`, piece by piece on two threads; return how many bytes are missing."""
+    """Fill `out`, piece by piece on two threads; return how many bytes are missing.
+
+    The caller begins at the start and the other thread at the end, each time: memory that
+    another core wrote last takes half as long again to write.
+    """
     pieces = deque(range(0, out.nbytes, _PIECE_BYTES))
     missing: list[int] = []
 
-    def work() -> None:
+    def work(take: Callable[[], int]) -> None:
         try:
-            while (start := next_of(pieces)) is not None:
+            while (start := _taken(take)) is not None:
                 view = out[start : start + _PIECE_BYTES]
                 count = read_into(descriptor, view, offset + start)
                 if count < view.nbytes:
@@ -73,8 +84,16 @@ def _fill(descriptor: int, out: memoryview, offset: int) -> int:
             pieces.clear()
             raise
 
-    _share(work)
+    _share(partial(work, pieces.popleft), partial(work, pieces.pop))
     return sum(missing)
+
+
+def _taken(take: Callable[[], int]) -> int | None:
+    """Take one of those that are left, ``None`` where none is."""
+    try:
+        return take()
+    except IndexError:
+        return None
 
 
 def _is_idle() -> bool:
@@ -91,6 +110,7 @@ class Help:
 
     __slots__ = (
         "_alone",
+        "_gain",
         "_is_trial",
         "_left",
         "_noting",
@@ -104,6 +124,7 @@ class Help:
         """Whether the next read is to be shared."""
         self._alone: deque[float] = deque(maxlen=_TRIED)
         self._shared: deque[float] = deque(maxlen=_TRIED)
+        self._gain = _HOPE
         self._is_trial = False
         self._noting = Lock()
         self._period = self._left = _TRIED
@@ -123,19 +144,22 @@ class Help:
         if self._is_trial:
             self.is_wanted, self._left = not self.is_wanted, _TRIED
             return
-        before = not self.is_wanted
-        self.is_wanted = self._is_worth_it()
-        same = self.is_wanted == before
-        self._period = self._left = min(2 * self._period, _RARELY) if same else _TRIED
+        gain = self._measure()
+        self._gain += (gain - self._gain) * _WEIGHT
+        self.is_wanted = self._gain > 0
+        agrees = (gain > 0) == self.is_wanted
+        self._period = min(2 * self._period, _RARELY) if agrees else _TRIED
+        self._left = self._period
 
-    def _is_worth_it(self) -> bool:
-        """Return whether reads that are shared take less time.
+    def _measure(self) -> float:
+        """Return the logarithm of how many times as long reads alone took.
 
-        Some of them take none, some wait: so it is their mean that counts; one that was held up
-        by something else is no more than four others.
+        Of those that are shared some take no time, some wait: so it is their mean that counts;
+        one that was held up by something else is no more than four others.
         """
         alone = median(self._alone)
-        return fmean(min(one, 4 * alone) for one in self._shared) < alone
+        shared = fmean(min(one, 4 * alone) for one in self._shared)
+        return log(max(alone, _NOTHING) / max(shared, _NOTHING))
 
 
 class Helped(Protocol):
@@ -185,15 +209,15 @@ class _Job:
         return self._claim.setdefault("helper", helper) is helper
 
 
-def _share(work: Callable[[], None]) -> None:
+def _share(own: Callable[[], None], others: Callable[[], None]) -> None:
     """Do work on this thread and another, which may come too late for it.
 
     Ctrl-C while waiting for it changes nothing about that, unless it comes twice.
     """
-    job = _Job(work)
+    job = _Job(others)
     try:
         helped().put(job)
-        work()
+        own()
     finally:
         try:
             job.end()
