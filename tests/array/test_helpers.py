@@ -49,6 +49,8 @@ def _three_cores(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     return iter([None])
 
 
+# one of the moments is the end of a generator, which can but tell of it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("fetches", [False, True])
 def test_after_an_interrupt_at_any_moment_nobody_works_and_all_is_as_before(
     *, fetches: bool

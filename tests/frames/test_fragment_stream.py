@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +14,7 @@ from encapsulated_files import encapsulate, make_encapsulated, split
 from far_memory import JPEG, RLE, FarMemory, jpeg, rle
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from interrupts import is_interrupted
 from range_server import RangeServer
 from remote_files import KIB, encapsulated
 
@@ -238,6 +241,22 @@ def test_a_read_does_not_wait_for_one_that_was_cancelled() -> None:
         reads.close()
 
         assert waiting.result(timeout=10) == []
+
+
+@pytest.mark.usefixtures("_small_blocks")
+# one of the moments is the end of a generator, which can but tell of it
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_after_an_interrupt_at_any_moment_all_frames_can_be_read() -> None:
+    frames = [jpeg(800, at) for at in range(6)]
+    file = make_encapsulated(frames, table="empty", transfer_syntax=JPEG)
+
+    for moment in count(0, 3):
+        image, _ = open_far(file)
+        interrupted = is_interrupted(moment, partial(read_all, image, range(6)))
+
+        assert read_all(image, range(6)) == frames, moment
+        if not interrupted:
+            break
 
 
 def test_pixels_are_those_of_the_file() -> None:

@@ -9,7 +9,7 @@ completed by the next.
 from collections.abc import Callable, Generator
 from functools import partial
 from itertools import pairwise
-from threading import Condition
+from threading import Condition, Lock
 from typing import TypeAlias
 
 from lazydicom._bytes.ranges import MAX_BLOCK
@@ -38,7 +38,8 @@ class FragmentStream:
         self._base = self._stop = self._lane.position - 8
         self._turn = 0
         self._going, self._closed = True, False
-        self._changed = Condition()
+        self._lock = Lock()  # an interrupt while a condition is entered keeps it
+        self._changed = Condition(self._lock)
 
     def reads(self) -> Generator[StreamRead, None, None]:
         """Return the reads; where the end is not in sight, begun ones are waited for.
@@ -56,7 +57,7 @@ class FragmentStream:
                     self._wait_for(turn)
             self._wait_for(turn)
         finally:
-            with self._changed:
+            with self._lock:
                 self._going, self._closed = False, True
                 self._changed.notify_all()
 
@@ -66,7 +67,7 @@ class FragmentStream:
 
     def _expected_stop(self) -> int:
         """Guess where the frames end, by what is known of their length."""
-        with self._changed:
+        with self._lock:
             if not self._going:
                 return 0
             position, frames_found = self._lane.position, self._first + len(self._lane)
@@ -76,7 +77,7 @@ class FragmentStream:
             return min(position + missing * max(mean, LOOK), fragments.stop)
 
     def _wait_for(self, turn: int) -> None:
-        with self._changed:
+        with self._lock:
             self._changed.wait_for(lambda: self._turn >= turn or self._closed)
 
     def _read(self, turn: int, block: ByteRange) -> list[tuple[int, BytesLike]]:
@@ -90,7 +91,7 @@ class FragmentStream:
         return frames
 
     def _end_turn(self, data: BytesLike | None) -> list[tuple[int, BytesLike]]:
-        with self._changed:
+        with self._lock:
             try:
                 self._going = self._going and data is not None
                 return self._take(data) if self._going and data is not None else []

@@ -267,14 +267,14 @@ class Helpers:
         self._most, self._name = most, name
         self._work: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
-        self._idle: deque[bool] = deque()
+        self._idle: deque[bool] = deque(maxlen=most)
         self._lock = threading.Lock()
         self._process = os.getpid()
         atexit.register(self._end)
 
     def give(self, work: Callable[[], object]) -> bool:
         """Let a thread do something soon; return whether there is one at all."""
-        if next_of(self._idle) is None:
+        if len(self._threads) < self._most and next_of(self._idle) is None:
             self._begin()
         self._work.put(work)
         return bool(self._threads)
