@@ -34,7 +34,7 @@ pytestmark = pytest.mark.benchmark
 FRAMES: Final = 400
 WHOLE: Final = 200
 """Frames that are read as a whole: 100 MiB."""
-FILES: Final = 250
+FILES: Final = 500
 SERVE: Final = """
 import pickle, sys
 sys.path[:0] = sys.argv[2:]
@@ -149,8 +149,8 @@ def works(server: Server, files: dict[str, bytes]) -> dict[str, tuple[Any, Any]]
         "64 rows of 400 frames": (lambda: array[:, 200:264], of_native(rows)),
         "200 frames": (lambda: half.read(..., out=out), of_native(blocks)),
         "for frame in array": (lambda: [None for _ in half], of_native(blocks)),
-        "open 250 files": (lambda: lazydicom.open_series(urls), whole),
-        "pixels of 250 files": (lambda: np.asarray(series), whole),
+        "open 500 files": (lambda: lazydicom.open_series(urls), whole),
+        "pixels of 500 files": (lambda: np.asarray(series), whole),
         "open a slide, first tile": (first_tile, tile),
     }
 
