@@ -158,3 +158,31 @@ def test_memory_that_does_not_fit_a_slice_is_refused(
     with pytest.raises(ValueError, match="Expected out"):
         lazydicom.open_image(path).read(slice(3, 5), out=out)
     assert not out.any()
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"frame": 2},
+        {"frame": 2, "y": slice(1, 3)},
+        {"frame": 2, "y": 1},
+        {"frame": slice(2, 9, 2)},
+        {"frame": slice(None, None, -1)},
+        {"y": 3},
+        {"x": slice(1, 6)},
+    ],
+    ids=str,
+)
+def test_parts_of_an_array_are_read_along_their_first_axis(
+    path: Path, pixels: np.ndarray, part: dict[str, int | slice]
+) -> None:
+    array = lazydicom.open_image(path).isel(**part)
+    expected = pixels[
+        tuple(part.get(name, slice(None)) for name in ("frame", "y", "x"))
+    ]
+
+    assert np.array_equal(list(array), expected)
+    for key in (slice(None), slice(1, 3), slice(None, None, -1)):
+        out = np.zeros_like(expected[key])
+        assert array.read(key, out=out) is out
+        assert np.array_equal(out, expected[key])

@@ -147,8 +147,10 @@ def read_slice(
     what was read has taken its place in the cache of the processor.
     """
     first, reader, format_ = grid.first_of_run, image.reader, image.format
+    if first < 0 or not format_.in_place:
+        return False
     start, stop, step = key.indices(len(grid.numbers))
-    if first < 0 or step != 1 or stop - start < _SEVERAL or not format_.in_place:
+    if step != 1 or stop - start < _SEVERAL:
         return False
     pixel = format_.pixel
     if out.shape != (stop - start, *pixel.frame_shape) or out.dtype != pixel.dtype:
@@ -156,9 +158,8 @@ def read_slice(
     flags = out.flags
     if out.nbytes > _MOST_AT_ONCE or not (flags.c_contiguous and flags.writeable):
         return False
-    if not isinstance(reader, NativeReader) or is_distant(reader):
-        return False
-    if first + stop > len(reader):
+    near = isinstance(reader, NativeReader) and not is_distant(reader)
+    if not near or first + stop > len(reader):
         return False
     read_neighbours(reader, format_, first + start, out, alone=alone)
     return True

@@ -12,7 +12,6 @@ from collections.abc import Callable
 from functools import partial
 from math import log
 from queue import SimpleQueue
-from statistics import fmean, median
 from threading import Lock, Thread
 from time import perf_counter
 from typing import Final, Protocol
@@ -157,8 +156,8 @@ class Help:
         Of those that are shared some take no time, some wait: so it is their mean that counts;
         one that was held up by something else is no more than four others.
         """
-        alone = median(self._alone)
-        shared = fmean(min(one, 4 * alone) for one in self._shared)
+        alone = sorted(self._alone)[len(self._alone) // 2]
+        shared = sum(min(one, 4 * alone) for one in self._shared) / len(self._shared)
         return log(max(alone, _NOTHING) / max(shared, _NOTHING))
 
 
