@@ -84,7 +84,7 @@ def frame_at(row: ImageRow, grid: FrameGrid, key: Any) -> Any:  # noqa: ANN401
     ``None`` where there is no such place, no frame, or more to it.
     """
     keys: tuple[Any, ...] = key if type(key) is tuple else (key,)
-    axes = len(grid.numbers.shape)
+    axes = grid.numbers.ndim
     if len(keys) < axes or not grid.is_stack_of_frames:
         return _tile_at(row, grid, keys)
     if type(key) is slice:

@@ -164,12 +164,16 @@ class DicomImage:
 
     def next_frame(self, number: int) -> NDArray[Any]:
         """Return one frame, which may follow the one that was asked for before."""
-        plain = self.cache is None and self.lent is None
-        if number and plain and self.format.in_place:
+        if self.cache is not None:
+            return self.frame(number)
+        lent = self.lent
+        if lent is not None:
+            return lent.frame(number)
+        if number and self.format.in_place:
             frame = in_order.take_frame(self, self.reader, self.format, number)
             if frame is not None:
                 return frame
-        return self.frame(number)
+        return self._frame(number)
 
     def neighbours(self, grid: FrameGrid) -> Iterator[NDArray[Any]] | None:
         """Return the frames of a grid, ``None`` where they are no neighbours in a file."""

@@ -18,6 +18,7 @@ from lazydicom._array.work import pair
 from lazydicom._array.work.cores import default_threads, threads_alone
 from lazydicom._array.work.parallel import next_of
 from lazydicom._bytes.local.shared import SharedFile, share
+from lazydicom._bytes.local.source import LocalSource
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.native import finish_in_place
 from lazydicom._frames.index import FrameReader, NativeReader
@@ -43,7 +44,7 @@ class FramesAhead(NamedTuple):
     """Frames from one on, of a file that is to be the same whenever one is given out."""
 
     frames: Iterator[NDArray[Any]]
-    file: SharedFile
+    file: LocalSource
 
 
 def iterate(
@@ -79,7 +80,7 @@ def read_on(
         return None
     fill = _Neighbours(file, reader, format_).fill
     blocks = _Blocks(fill, format_.pixel, range(number, len(reader)))
-    return FramesAhead(chain.from_iterable(blocks.take_all(threads)), file)
+    return FramesAhead(chain.from_iterable(blocks.take_all(threads)), file.file)
 
 
 def _hold(file: SharedFile, blocks: Iterator[_Frames]) -> Iterator[_Frames]:

@@ -193,7 +193,8 @@ class LocalSource:
             now = os.stat(self.path)  # noqa: PTH116 (Path costs 2 µs a frame)
         except OSError as error:
             raise SourceChangedError("The file is gone", url=self.path) from error
-        self._check_unchanged(now, missing)
+        if missing or not is_same_file(self.version, now):
+            self._check_unchanged(now, missing)
 
     def open(self) -> int:
         """Open it; who calls closes the descriptor."""
