@@ -36,6 +36,7 @@ BLOCK: Final = 4 * LENGTH
 OPEN: Final = Path("/proc/self/fd")
 FEW: Final = 5
 """Frames in order after which the next one is read ahead."""
+HELP: Final = pair.help_with_blocks
 LAYOUTS: Final[dict[str, dict[str, Any]]] = {
     "16 bits": {},
     "12 bits": {"bits_stored": 12},
@@ -86,7 +87,8 @@ def wish(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Set who reads, whatever the clock says; at first always both."""
 
     def set_wishes(*wishes: bool) -> None:
-        monkeypatch.setattr(pair, "help_with_blocks", lambda: Wish(*wishes))
+        help_ = Wish(*wishes)
+        monkeypatch.setattr(pair, "help_with_blocks", lambda: help_)
 
     set_wishes(True)
     return set_wishes
@@ -421,6 +423,22 @@ def test_a_child_goes_on_with_an_iteration_while_its_file_is_read(
     assert code == 0
     assert np.array_equal(list(frames), pixels[taken:])
     assert np.array_equal(list(others), pixels[1:])
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_goes_on_where_times_were_noted_when_it_was_forked(
+    path: Path, pixels: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pair, "help_with_blocks", HELP)
+    frames = iter(lazydicom.open_image(path))
+    next(frames)
+
+    with HELP()._noting:
+        code = in_child(lambda: np.array_equal(list(frames), pixels[1:]))
+
+    assert code == 0
+    assert np.array_equal(list(frames), pixels[1:])
 
 
 @contextmanager

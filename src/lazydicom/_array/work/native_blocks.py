@@ -5,6 +5,7 @@ See ``docs/performance.md`` for what that saves, and ``pair`` for who the other 
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain, islice
 from threading import Lock
 from time import perf_counter
@@ -173,11 +174,14 @@ class _Blocks:
         if threads < _READERS:
             yield from map(self._read_alone, self._starts)
             return
-        help_ = pair.help_with_blocks()
         ahead: deque[_Block] = deque()
         try:
             while True:
-                start, shared = perf_counter(), help_.is_wanted
+                start, help_ = (
+                    perf_counter(),
+                    pair.help_with_blocks(),
+                )  # of this process
+                shared = help_.is_wanted
                 if shared:
                     self._begin(ahead)
                 if ahead:
@@ -196,8 +200,9 @@ class _Blocks:
 
     def help(self) -> None:
         """Read what nobody has begun yet."""
-        while (block := next_of(self._waiting)) is not None:
-            self._work(block)
+        with suppress(BaseException):  # who takes the block gets it
+            while (block := next_of(self._waiting)) is not None:
+                self._work(block)
         self._is_idle = True
 
     def _read_alone(self, first: int) -> _Frames:
