@@ -59,31 +59,29 @@ def _bare(decode: Callable[..., Any]) -> Callable[[bytes, NDArray[Any]], object]
 
 
 CASES: Final = {
-    "RLE, 12 bits": (RLE, GRAY, 200, _rle),
-    "RLE, RGB": (RLE, COLOUR, 100, _rle_rgb),
-    "JPEG, 8 bits": (f"{JPEG}50", GRAY_8, 200, _bare(imagecodecs.jpeg8_decode)),
-    "JPEG, RGB": (f"{JPEG}50", COLOUR, 100, _bare(imagecodecs.jpeg8_decode)),
-    "JPEG, RGB tiles": (f"{JPEG}50", TILE, 400, _bare(imagecodecs.jpeg8_decode)),
-    "JPEG, 12 bits": (f"{JPEG}51", GRAY, 100, _bare(imagecodecs.jpeg8_decode)),
-    "JPEG lossless": (f"{JPEG}70", GRAY, 100, _bare(imagecodecs.jpeg8_decode)),
-    "JPEG-LS": (f"{JPEG}80", GRAY, 60, _bare(imagecodecs.jpegls_decode)),
-    "JPEG 2000": (f"{JPEG}90", GRAY, 15, _bare(imagecodecs.jpeg2k_decode)),
-    "HTJ2K": (f"{JPEG}201", GRAY, 100, _bare(imagecodecs.htj2k_decode)),
-    "JPEG XL": (f"{JPEG}110", GRAY, 30, _bare(imagecodecs.jpegxl_decode)),
-    "deflated": (DEFLATED, GRAY, 100, _deflate),
+    "RLE, 12 bits": (RLE, GRAY, 20, _rle),
+    "RLE, RGB": (RLE, COLOUR, 40, _rle_rgb),
+    "JPEG, 8 bits": (f"{JPEG}50", GRAY_8, 30, _bare(imagecodecs.jpeg8_decode)),
+    "JPEG, RGB": (f"{JPEG}50", COLOUR, 20, _bare(imagecodecs.jpeg8_decode)),
+    "JPEG, RGB tiles": (f"{JPEG}50", TILE, 100, _bare(imagecodecs.jpeg8_decode)),
+    "JPEG, 12 bits": (f"{JPEG}51", GRAY, 12, _bare(imagecodecs.jpeg8_decode)),
+    "JPEG lossless": (f"{JPEG}70", GRAY, 14, _bare(imagecodecs.jpeg8_decode)),
+    "JPEG-LS": (f"{JPEG}80", GRAY, 6, _bare(imagecodecs.jpegls_decode)),
+    "JPEG 2000": (f"{JPEG}90", GRAY, 2, _bare(imagecodecs.jpeg2k_decode)),
+    "HTJ2K": (f"{JPEG}201", GRAY, 20, _bare(imagecodecs.htj2k_decode)),
+    "JPEG XL": (f"{JPEG}110", GRAY, 4, _bare(imagecodecs.jpegxl_decode)),
+    "deflated": (DEFLATED, GRAY, 20, _deflate),
 }
-"""Transfer syntax, pixels, frames, and what decodes one by hand."""
+"""Transfer syntax, pixels, frames, and what decodes one by hand.
+
+Few frames and many rounds: the clock of a core changes while a second passes.
+"""
 
 NOT_READ: Final = {
     "pydicom": {f"{JPEG}51", f"{JPEG}110", DEFLATED},
     "dicomsdl": {f"{JPEG}201", f"{JPEG}110", DEFLATED},
 }
 """Transfer syntaxes of which another reader says that it cannot."""
-
-MISSED: Final = {
-    "RLE, RGB": (1.45, "1.11 wished: the loop takes 25 or 31 ms as its memory lies"),
-}
-"""Where 1 / 0.9 does not hold: what does, and why."""
 
 
 def _frames(uid: str, kind: Kind, count: int) -> list[bytes]:
@@ -154,7 +152,7 @@ def test_one_thread_keeps_up_with_bare_calls_of_the_codec(
         array.read(..., out=out, threads=1)
 
     ways: dict[str, Callable[[], None]] = {"ours": ours, "bare": partial(bare, out)}
-    best = best_seconds(ways, rounds=7, clock=time.thread_time)
+    best = best_seconds(ways, rounds=61, clock=time.thread_time)
     peers: dict[str, Callable[[], None]] = {
         "pydicom": partial(pydicom_frames, path),
         "dicomsdl": partial(dicomsdl_frames, path, count),
@@ -162,9 +160,8 @@ def test_one_thread_keeps_up_with_bare_calls_of_the_codec(
     able = {name: way for name, way in peers.items() if uid not in NOT_READ[name]}
     best |= best_seconds(able, rounds=1, clock=time.process_time)
 
-    limit, why = MISSED.get(case, (1 / 0.9, ""))
     title = f"{case}: {count} frames on one thread"
-    hold(title, best, floor="bare", limit=limit, why=why)
+    hold(title, dict(best), floor="bare", limit=1.1)
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -179,12 +176,13 @@ def test_two_threads_keep_up_with_two_of_bare_calls(case: str, tmp_path: Path) -
         ways: dict[str, Callable[[], object]] = {
             "ours": partial(array.read, ..., out=out, threads=2),
             "bare, two threads": lambda: list(both.map(partial(bare, out), halves)),
-            "ours, one thread": partial(array.read, ..., out=out, threads=1),
         }
-        best = best_seconds(ways, rounds=7)
+        best = best_seconds(ways, rounds=61)
+        alone = {"ours, one thread": partial(array.read, ..., out=out, threads=1)}
+        best |= best_seconds(alone, rounds=3)
 
         title = f"{case}: {count} frames on two threads"
-        hold(title, best, floor="bare, two threads", limit=1.25)
+        hold(title, best, floor="bare, two threads", limit=1.2)
 
 
 @pytest.mark.parametrize(("case", "least"), [("JPEG, RGB", 5), ("JPEG, RGB tiles", 7)])
@@ -221,10 +219,20 @@ def test_one_large_jpeg_2000_frame_uses_all_cores() -> None:
     )
     array = lazydicom.open_image(file)
 
-    best = best_seconds(
-        {"all cores": lambda: array[0], "one core": lambda: array.read(0, threads=1)},
-        rounds=3,
-    )
+    def bare(threads: int) -> object:
+        return imagecodecs.jpeg2k_decode(data, numthreads=threads)
+
+    floor = "bare, two threads of OpenJPEG"
+    ways: dict[str, Callable[[], object]] = {
+        "all cores": lambda: array[0],
+        "one core": lambda: array.read(0, threads=1),
+        floor: partial(bare, 2),
+        "bare, one thread": partial(bare, 1),
+    }
+    best = best_seconds(ways, rounds=5)
 
     title = "one JPEG 2000 frame of 4,096²"
-    hold(title, best, floor="one core", limit=1 / 1.7, ours="all cores")
+    hold(f"{title}, beside its codec", best, floor=floor, limit=1.1, ours="all cores")
+    # Where others use the second core, the codec alone gains less by it, too.
+    gain = min(1.7, 0.97 * best.ratio("bare, one thread", floor))
+    hold(title, best, floor="one core", limit=1 / gain, ours="all cores")

@@ -169,13 +169,18 @@ def read_each(source: ByteSource, offsets: Sequence[int], length: int) -> BytesL
     return b"".join(source.read(ByteRange(offset, length)) for offset in offsets)
 
 
-def together(source: ByteSource, spans: Sequence[ByteRange]) -> list[list[int]]:
-    """Return which `spans` one read should fetch, by their places."""
+def together(
+    source: ByteSource, spans: Sequence[ByteRange], *, alone: bool = False
+) -> list[list[int]]:
+    """Return which `spans` one read should fetch, by their places.
+
+    Of a near file some for each thread, unless one thread reads `alone`.
+    """
     if is_distant(source):
         return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
     shares = sum([length for _, length in spans]) // LOCAL_BLOCKS
     largest = LARGEST_SHARE if _reads_in_turn(source, spans) else LARGEST_LOCAL
-    block = min(max(shares, LOCAL_BLOCK), largest)
+    block = largest if alone else min(max(shares, LOCAL_BLOCK), largest)
     return group(spans, max_gap=0, max_block=block)
 
 

@@ -14,11 +14,13 @@ from lazydicom._bytes.source import BytesLike
 from lazydicom._frames.index import FrameIndex, FrameReader, NativeReader
 
 if TYPE_CHECKING:
+    from lazydicom._decode import samples
     from lazydicom._frames import fragment_reader as fragments
     from lazydicom._frames import partial_reader as partial
     from lazydicom._frames.fragment_reader import FragmentReader
     from lazydicom._frames.fragment_stream import FragmentStream
 else:
+    samples = deferred("lazydicom._decode.samples")
     fragments = deferred("lazydicom._frames.fragment_reader")
     partial = deferred("lazydicom._frames.partial_reader")
 
@@ -60,7 +62,7 @@ def together(
     """
     spans = reader.spans(frames)
     if spans is not None and reader.source is not None:
-        return ranges.together(reader.source, spans)
+        return ranges.together(reader.source, spans, alone=samples.most_threads() == 1)
     step = min(max(MAX_BLOCK // frame_nbytes, 1), _FRAMES_PER_REQUEST)
     places = range(len(frames))
     return [list(places[start : start + step]) for start in places[::step]]

@@ -17,15 +17,21 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from itertools import chain
 from queue import SimpleQueue
-from typing import Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
 from lazydicom._array.work.cores import available_cores, cores, default_threads
+from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.per_process import per_process
 from lazydicom._bytes.ranges import MAX_BLOCK, MOST_REQUESTS, REQUESTS
+
+if TYPE_CHECKING:
+    from lazydicom._decode import samples
+else:
+    samples = deferred("lazydicom._decode.samples")
 
 Job: TypeAlias = Callable[[], None]
 T = TypeVar("T")
@@ -53,12 +59,13 @@ def run(jobs: Iterable[Job | Fetch], *, threads: int | None, requests: int) -> N
         Fetches of blocks under way at once: they wait, so cores say nothing about their
         number. Of small ones as many as hold the same bytes, up to `MOST_REQUESTS`.
     """
-    waiting: list[Job] = []
-    fetches = _fetches(jobs, waiting)
-    first = next(fetches, None)
-    if first is not None:
-        _run_fetches(first, fetches, threads=threads, requests=requests)
-    _run_jobs(waiting, threads=threads)
+    with samples.at_most(1) if threads == 1 else nullcontext():
+        waiting: list[Job] = []
+        fetches = _fetches(jobs, waiting)
+        first = next(fetches, None)
+        if first is not None:
+            _run_fetches(first, fetches, threads=threads, requests=requests)
+        _run_jobs(waiting, threads=threads)
 
 
 def _fetches(
