@@ -72,7 +72,7 @@ class BareReader:
         ("mean", "pread", 1.15),
         ("mean", "mmap", 1.15),
         ("ROI", "pread", 1.05),
-        ("ROI", "mmap", 1.15),
+        ("ROI", "mmap", 1.2),
     ],
 )
 def test_dask_costs_what_a_hand_made_reader_costs(
