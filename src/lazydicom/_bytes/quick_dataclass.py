@@ -91,7 +91,8 @@ class _Init:
         self._is_used = False
 
     def __get__(self, value: object, cls: type | None = None) -> Callable[..., None]:
-        if value is None or self._is_used:
+        asked = value is None or isinstance(value, type)  # by `inspect`, as of 3.13
+        if asked or self._is_used:
             return self._compile(value, cls)
         self._is_used = True
         return partial(self._fill, value)
