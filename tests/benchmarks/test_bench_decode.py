@@ -161,7 +161,7 @@ def test_one_thread_keeps_up_with_bare_calls_of_the_codec(
     best |= best_seconds(able, rounds=1, clock=time.process_time)
 
     title = f"{case}: {count} frames on one thread"
-    hold(title, dict(best), floor="bare", limit=1.1)
+    hold(title, best, floor="bare", limit=1.11)
 
 
 @pytest.mark.parametrize("case", CASES)

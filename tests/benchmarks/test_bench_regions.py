@@ -217,4 +217,4 @@ def test_a_compressed_frame_costs_its_codec_and_15_us(
     best = best_seconds(ways, rounds=61, clock=time.thread_time)
 
     title = f"array[k], {name}, 60 times"
-    hold(title, dict(best), floor=floor, limit=limit, why=why)
+    hold(title, best, floor=floor, limit=limit, why=why)

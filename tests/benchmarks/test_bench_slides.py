@@ -182,7 +182,7 @@ def test_a_tile_costs_little_more_than_pread_and_the_codec(
     )
 
     title = "level[tile], JPEG of 256², 50 times"
-    hold(title, dict(best), floor="pread + imagecodecs", limit=1.3)
+    hold(title, best, floor="pread + imagecodecs", limit=1.3)
 
 
 def test_a_region_inside_tiles_costs_its_tiles(
@@ -237,7 +237,7 @@ def test_a_region_inside_tiles_costs_its_tiles(
 
     why = "1.2 wished: 40 µs a tile, where the floor has the memory that is fastest"
     title, floor_name = f"{title}: work of one thread", "its tiles, one by one"
-    hold(title, dict(alone), floor=floor_name, limit=1.27, why=why)
+    hold(title, alone, floor=floor_name, limit=1.27, why=why)
 
 
 def test_random_regions_are_read_faster_than_by_others(

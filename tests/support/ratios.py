@@ -3,10 +3,6 @@
 A shared machine slows both, so rounds alternate, and a ratio is the median of those of the
 rounds: one lucky round of the floor, or one unlucky one of ours, decides nothing. Where the
 rounds stand on both sides of a bar, more of them decide.
-
-The work of one thread, by its own clock, is the shortest where no other machine on the same
-processor takes caches and clock away: then a floor takes 25 or 31 ms as the hour is. Of some
-thirty rounds in turn each way meets that, so the best of each are compared: `dict(seconds)`.
 """
 
 from __future__ import annotations
