@@ -145,7 +145,7 @@ SHORT_CODECS: Final[dict[str, tuple[str, Any, Any, str, float, str]]] = {
         imagecodecs.jpeg8_encode,
         imagecodecs.jpeg8_decode,
         "u1",
-        0.85,
+        1,
         "",
     ),
     "JPEG-LS of 16²": (
