@@ -3,6 +3,7 @@
 Cores that are shared with other machines are slower by half for some seconds or minutes, and
 not for all work alike: Python may take longer, and what it calls not. Fixed work is timed,
 which is neither ours nor a floor, so that waiting favours neither.
+"""
 
 from __future__ import annotations
 
