@@ -6,10 +6,12 @@ walked through in turn: a frame that ends in a block comes with it, one that goe
 completed by the next.
 """
 
+from collections import deque
 from collections.abc import Callable, Generator
+from contextlib import suppress
 from functools import partial
 from itertools import pairwise
-from threading import Condition, Lock
+from threading import Lock
 from typing import TypeAlias
 
 from lazydicom._bytes.ranges import MAX_BLOCK
@@ -38,8 +40,10 @@ class FragmentStream:
         self._base = self._stop = self._lane.position - 8
         self._turn = 0
         self._going, self._closed = True, False
-        self._lock = Lock()  # an interrupt while a condition is entered keeps it
-        self._changed = Condition(self._lock)
+        self._lock = Lock()
+        self._waiting: deque[Lock] = (
+            deque()
+        )  # an interrupt breaks the lock of a Condition
 
     def reads(self) -> Generator[StreamRead, None, None]:
         """Return the reads; where the end is not in sight, begun ones are waited for.
@@ -59,7 +63,7 @@ class FragmentStream:
         finally:
             with self._lock:
                 self._going, self._closed = False, True
-                self._changed.notify_all()
+            self._wake()
 
     def given(self) -> range:
         """Return which frames were given, once all reads came to their end."""
@@ -77,8 +81,22 @@ class FragmentStream:
             return min(position + missing * max(mean, LOOK), fragments.stop)
 
     def _wait_for(self, turn: int) -> None:
-        with self._lock:
-            self._changed.wait_for(lambda: self._turn >= turn or self._closed)
+        while not self._is_due(turn):
+            told = Lock()
+            told.acquire()
+            self._waiting.append(told)
+            if self._is_due(turn):  # it may have come before there was somebody to wake
+                return
+            told.acquire()
+
+    def _is_due(self, turn: int) -> bool:
+        return self._turn >= turn or self._closed
+
+    def _wake(self) -> None:
+        """Let all who wait look again."""
+        with suppress(IndexError):
+            while self._waiting:
+                self._waiting.popleft().release()
 
     def _read(self, turn: int, block: ByteRange) -> list[tuple[int, BytesLike]]:
         data: BytesLike | None = None
@@ -97,7 +115,7 @@ class FragmentStream:
                 return self._take(data) if self._going and data is not None else []
             finally:
                 self._turn += 1
-                self._changed.notify_all()
+                self._wake()
 
     def _take(self, data: BytesLike) -> list[tuple[int, BytesLike]]:
         """Walk on through the next block, give the frames that end in it."""
