@@ -18,6 +18,7 @@ from interrupts import is_interrupted
 
 import lazydicom
 from lazydicom._array.work import native_runs, pair
+from lazydicom._array.work.parallel import Task
 from lazydicom._bytes.local.source import read_into
 from lazydicom.errors import LazyDicomError, SourceChangedError
 
@@ -207,7 +208,7 @@ def test_a_helper_that_does_not_come_is_not_waited_for(
     def wait() -> None:
         free.wait(10)
 
-    pair.helped().put(pair._Job(wait))
+    pair.helped().put(Task(wait))
 
     read = lazydicom.open_image(path).read(slice(2, 9))
     free.set()

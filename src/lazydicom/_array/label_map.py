@@ -178,9 +178,8 @@ class LabelMap(NumpyLike):
             if may_overlap:
                 np.copyto(out, number, where=mask)
                 continue
-            out |= np.multiply(
-                mask.view(np.uint8), number, dtype=out.dtype
-            )  # 3 x as fast
+            # three times as fast as a masked copy
+            out |= np.multiply(mask.view(np.uint8), number, dtype=out.dtype)
             held += int(np.count_nonzero(mask))
         if not may_overlap and held > np.count_nonzero(out):
             raise self._overlap(z, plane)

@@ -41,9 +41,8 @@ class FragmentStream:
         self._turn = 0
         self._going, self._closed = True, False
         self._lock = Lock()
-        self._waiting: deque[Lock] = (
-            deque()
-        )  # an interrupt breaks the lock of a Condition
+        # no Condition: an interrupt that comes while it waits breaks its lock
+        self._waiting: deque[Lock] = deque()
 
     def reads(self) -> Generator[StreamRead, None, None]:
         """Return the reads; where the end is not in sight, begun ones are waited for.

@@ -177,11 +177,8 @@ class _Blocks:
         ahead: deque[_Block] = deque()
         try:
             while True:
-                start, help_ = (
-                    perf_counter(),
-                    pair.help_with_blocks(),
-                )  # of this process
-                shared = help_.is_wanted
+                help_ = pair.help_with_blocks()  # of this process, after a fork too
+                start, shared = perf_counter(), help_.is_wanted
                 if shared:
                     self._begin(ahead)
                 if ahead:

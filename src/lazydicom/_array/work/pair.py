@@ -17,6 +17,7 @@ from time import perf_counter
 from typing import Final, Protocol
 
 from lazydicom._array.work.cores import cores, threads_alone
+from lazydicom._array.work.parallel import Task, finish
 from lazydicom._bytes.local.source import READS_BY_POSITION, LocalSource, read_into
 from lazydicom._bytes.per_process import per_process
 from lazydicom._decode import samples
@@ -168,61 +169,23 @@ class Helped(Protocol):
         """Share it until nothing of it is left that nobody has begun."""
 
 
-class _Job:
-    """Work that one thread begins, and another shares if it comes before the end."""
-
-    __slots__ = ("_claim", "_done", "_errors", "_has_ended", "work")
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        self.work = work
-        self._claim: dict[str, bool] = {}
-        self._done = Lock()
-        self._done.acquire()
-        self._errors: list[BaseException] = []
-        self._has_ended = False
-
-    def help(self) -> None:
-        """Share the work; who gave it gets what goes wrong."""
-        if not self._is_for(helper=True):
-            return
-        try:
-            self.work()
-        except BaseException as error:  # noqa: BLE001 (raised by who gave it)
-            self._errors.append(error)
-        finally:
-            self._has_ended = True
-            self._done.release()
-
-    def end(self) -> None:
-        """Wait for the other one if he came: he writes what is the caller's from now on.
-
-        After an interrupt, which may come when the wait is over, it can be called again.
-        """
-        if not self._is_for(helper=False) and not self._has_ended:
-            self._done.acquire()
-        for error in self._errors:
-            raise error
-
-    def _is_for(self, *, helper: bool) -> bool:
-        """Return whether who asks was the first to ask: always the same."""
-        return self._claim.setdefault("helper", helper) is helper
-
-
 def _share(own: Callable[[], None], others: Callable[[], None]) -> None:
     """Do work on this thread and another, which may come too late for it.
 
     Ctrl-C while waiting for it changes nothing about that, unless it comes twice.
     """
-    job = _Job(others)
-    try:
-        helped().put(job)
+    task = Task(others)
+
+    def work() -> None:
+        helped().put(task)
         own()
-    finally:
-        try:
-            job.end()
-        except KeyboardInterrupt:
-            job.end()
-            raise
+
+    finish((task,), work, stop=_nothing)
+    task.raise_error()
+
+
+def _nothing() -> None:
+    """Leave the other thread to its piece, which is a short one."""
 
 
 @per_process

@@ -137,7 +137,7 @@ def _decided(
         format_,
         encoded,
         header,
-        decode=_decoder(header, format_),
+        decode=_decoder(header, format_, fast=fast),
         threads=not fast,
         fit=fitting(bits, format_.pixel, signed=header.signed, lossy=lossy),
         least=header.layers * header.codestream.samples,
@@ -145,17 +145,19 @@ def _decided(
     )
 
 
-def _decoder(header: Jpeg2000Header, format_: FrameFormat) -> Callable[..., Any]:
+def _decoder(
+    header: Jpeg2000Header, format_: FrameFormat, *, fast: bool
+) -> Callable[..., Any]:
     """Return the call of OpenJPH or of OpenJPEG for such codestreams."""
     import imagecodecs
 
-    bits, fast = header.codestream.bits, _is_for_openjph(header, format_)
+    bits, planes = header.codestream.bits, fast and _holds_planes(header)
     decode: Callable[..., Any] = imagecodecs.jpeg2k_decode
     if fast:
         decode = partial(call_and_raise, imagecodecs.htj2k_decode)
-    if not (fast and _holds_planes(header)) and fits(bits, format_):
+    if not planes and fits(bits, format_):
         return partial(call_codec, decode)
-    put = decode_planes if fast and _holds_planes(header) else decode_samples
+    put = decode_planes if planes else decode_samples
     return partial(put, decode, bits=bits, signed=header.signed)
 
 
