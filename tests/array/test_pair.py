@@ -8,6 +8,7 @@ import threading
 import time
 from functools import partial
 from itertools import count
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,7 +25,6 @@ from lazydicom.errors import LazyDicomError, SourceChangedError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "preadv"), reason="no preadv")
 
@@ -48,10 +48,9 @@ class Never(Always):
 
 @pytest.fixture(autouse=True)
 def _small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Share reads of 200 bytes in pieces of 50, as on two cores."""
+    """Share reads of 200 bytes, as on two cores."""
     monkeypatch.setattr(native_runs, "_WORTH_TWO", 200)
-    monkeypatch.setattr(pair, "_PIECE_BYTES", 50)
-    monkeypatch.setattr(pair, "threads_alone", lambda: 2)
+    monkeypatch.setattr(pair, "is_alone", lambda: True)
     monkeypatch.setattr(pair, "_is_idle", lambda: True)
     monkeypatch.setattr(pair, "_help_with_reads", Always)
 
@@ -72,13 +71,13 @@ def path(tmp_path: Path, pixels: np.ndarray) -> Path:
 def shared(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Note the lengths of reads that were shared."""
     lengths: list[int] = []
-    fill = pair._fill
+    share = pair._Read.share
 
-    def noted(descriptor: int, out: memoryview, offset: int) -> int:
-        lengths.append(out.nbytes)
-        return fill(descriptor, out, offset)
+    def noted(read: pair._Read) -> None:
+        lengths.append(read._out.nbytes)
+        share(read)
 
-    monkeypatch.setattr(pair, "_fill", noted)
+    monkeypatch.setattr(pair._Read, "share", noted)
     return lengths
 
 
@@ -216,6 +215,71 @@ def test_a_helper_that_does_not_come_is_not_waited_for(
     assert np.array_equal(read, pixels[2:9])
 
 
+@pytest.fixture
+def _helper_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the other thread end before the caller begins."""
+
+    def in_turn(own: Callable[[], None], others: Callable[[], None]) -> None:
+        task = Task(others)
+        thread = threading.Thread(target=task.help)
+        thread.start()
+        thread.join()
+        own()
+        task.raise_error()
+
+    monkeypatch.setattr(pair, "_share", in_turn)
+
+
+def descriptors() -> int:
+    """Return how many files are open, where that can be told."""
+    open_files = Path("/proc/self/fd")
+    return len(list(open_files.iterdir())) if open_files.exists() else 0
+
+
+@pytest.mark.usefixtures("_helper_first")
+def test_who_helps_may_come_before_the_file_is_open(
+    path: Path, pixels: np.ndarray
+) -> None:
+    before = descriptors()
+
+    for stop in (2, 7, 11):
+        read = lazydicom.open_image(path).read(slice(0, stop))
+        assert np.array_equal(read, pixels[:stop])
+
+    assert descriptors() == before
+
+
+@pytest.mark.usefixtures("_helper_first")
+@pytest.mark.parametrize("moment", [1, 2])
+def test_a_file_that_is_replaced_between_two_openings_is_an_error(
+    path: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    array, really, opened = lazydicom.open_image(path), os.open, list[int]()
+    other = path.with_name("b")
+    other.write_bytes(path.read_bytes())
+
+    def replacing(name: str, *arguments: int) -> int:
+        opened.append(len(opened) + 1)
+        if opened[-1] == moment:
+            other.replace(path)
+        return really(name, *arguments)
+
+    monkeypatch.setattr(os, "open", replacing)
+
+    with pytest.raises(SourceChangedError):
+        array.read(slice(2, 9))
+    assert opened == [1, 2]
+
+
+@pytest.mark.parametrize("nbytes", [1, 5, 31, 32, 33, 64, 200, 4096, (1 << 22) + 7])
+def test_pieces_are_all_of_a_read(nbytes: int) -> None:
+    edges = [edge for piece in pair._pieces(nbytes) for edge in piece]
+
+    assert (edges[0], edges[-1]) == (0, nbytes)
+    assert edges[1:-1:2] == edges[2:-1:2]
+    assert edges == sorted(edges)
+
+
 @pytest.mark.parametrize("length_s", [0, 0.001])
 def test_after_an_interrupt_at_any_moment_nobody_writes(length_s: float) -> None:
     helping: list[int] = []
@@ -305,6 +369,27 @@ def test_help_that_costs_time_is_tried_ever_more_seldom(
 
     assert sum(wished) < 0.1 * len(wished)
     assert sum(wished[-2200:]) >= 16
+
+
+@pytest.mark.parametrize("length", [8, 30, 60])
+@pytest.mark.parametrize("help_pays", [True, False])
+def test_a_choice_made_in_a_bad_moment_is_mended_soon(
+    *, help_pays: bool, length: int
+) -> None:
+    """The better way is slow for some reads, wherever these fall upon a trial."""
+    better, other = 1.0, 1.4
+
+    for start in range(2000, 3200, 31):
+        help_, spent, least = pair.Help(), 0.0, 0.0
+        for number in range(5000):
+            is_bad = start <= number < start + length
+            took = other if help_.is_wanted is not help_pays else better
+            if took == better and is_bad:
+                took = 8.0
+            help_.note(took, 1, shared=help_.is_wanted)
+            spent += 0 if is_bad else took
+            least += 0 if is_bad else better
+        assert spent < 1.04 * least, start
 
 
 def test_reads_that_threads_end_late_decide_nothing_alone() -> None:

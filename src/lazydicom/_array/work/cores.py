@@ -125,16 +125,24 @@ def default_threads() -> int:
     A worker of `multiprocessing`, as those of dask, concurrent.futures and PyTorch are, has
     others beside it.
     """
-    loaded = sys.modules.get("multiprocessing.process")
-    is_worker = loaded is not None and loaded.parent_process() is not None
-    return 1 if is_worker else available_cores()
+    return 1 if _is_worker() else available_cores()
 
 
 def threads_alone() -> int:
-    """Return how many threads one frame may take: all cores, where no other is decoded.
+    """Return how many threads one frame may take: all cores, where no other is decoded."""
+    return available_cores() if is_alone() else 1
+
+
+def is_alone() -> bool:
+    """Return whether nobody else reads beside this thread, as far as one can know.
 
     Threads of a pool, of dask or a server, have others beside them; the main thread that
     asks for one frame has none, unless its process is a worker of others.
     """
-    alone = threading.current_thread() is threading.main_thread()
-    return default_threads() if alone else 1
+    main = threading.main_thread().ident == threading.get_ident()
+    return main and not _is_worker()
+
+
+def _is_worker() -> bool:
+    loaded = sys.modules.get("multiprocessing.process")
+    return loaded is not None and loaded.parent_process() is not None

@@ -121,7 +121,8 @@ def read_neighbours(
     try:
         frames = range(first, first + len(out))
         _read_native(reader, frames, out.data.cast("B"), alone=alone)
-        finish_in_place(out, format_)
+        if not format_.as_stored:
+            finish_in_place(out, format_)
     except LazyDicomError as error:
         raise error.locate(url=reader.url, frame=first) from None
 
