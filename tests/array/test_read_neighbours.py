@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from itertools import product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -12,6 +12,7 @@ from dicom_files import make_native
 from noting import noting
 
 import lazydicom
+from lazydicom._array import image as images
 from lazydicom.errors import LazyDicomError, SourceChangedError
 
 if TYPE_CHECKING:
@@ -115,6 +116,40 @@ def test_a_read_of_neighbours_opens_the_file_once(
     array.read(slice(0, count))
 
     assert opened == [str(path)]
+
+
+@pytest.mark.skipif(not hasattr(os, "preadv"), reason="no preadv")
+@pytest.mark.parametrize(
+    ("bits_stored", "threads", "expected"),
+    [(16, 1, [9]), (16, 2, [2, 2, 2, 2, 1]), (12, 1, [2, 2, 2, 2, 1])],
+)
+def test_one_thread_reads_at_once_what_needs_no_change(
+    path: Path,
+    pixels: np.ndarray,
+    *,
+    bits_stored: int,
+    threads: int,
+    expected: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path.write_bytes(make_native(pixels, bits_stored=bits_stored))
+    array, length = lazydicom.open_image(path), pixels[0].nbytes
+    monkeypatch.setattr(images, "_BLOCK_BYTES", 2 * length)
+    counts: list[int] = []
+    really = os.preadv
+
+    def counted(descriptor: int, buffers: Any, offset: int) -> int:  # noqa: ANN401
+        counts.append(really(descriptor, buffers, offset))
+        return counts[-1]
+
+    monkeypatch.setattr(os, "preadv", counted)
+    read = array.read(slice(2, 11), threads=threads)
+
+    assert np.array_equal(read, pixels[2:11])
+    assert sorted(counts) == sorted(n * length for n in expected)
+    os.truncate(path, 700)
+    with pytest.raises(SourceChangedError, match="changed"):
+        array.read(slice(2, 11), threads=threads)
 
 
 @pytest.mark.parametrize("offset", [0, 2])

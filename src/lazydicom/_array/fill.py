@@ -39,6 +39,8 @@ FillValue: TypeAlias = float | tuple[float, ...] | None
 """A value, or one per sample of a frame; ``None``: reading a hole is an error."""
 _SHORT: Final = 16
 """NumPy takes its time before the first number."""
+_ALONE: Final = 16
+"""Times as much, 64 MiB, is read at once by who shares the interpreter with others."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -186,7 +188,7 @@ def fill_frames(
     """Fill `box` with the whole frames `numbers`; all may be `zero`, as holes are."""
     numbers = numbers.reshape(-1)
     out = box.reshape(numbers.size, *row.images[0].format.pixel.frame_shape)
-    if _is_one_run(row, numbers):  # no plan
+    if _is_one_run(row, numbers, alone=threads == 1):  # no plan
         image, number = row.of(int(numbers[0]))
         if len(numbers) > 1:
             image.read_run(number, out, alone=threads == 1)
@@ -208,20 +210,19 @@ def fill_frames(
     return box
 
 
-def _is_one_run(row: ImageRow, numbers: NDArray[np.int64]) -> bool:
+def _is_one_run(row: ImageRow, numbers: NDArray[np.int64], *, alone: bool) -> bool:
     """Return whether frames are one, or neighbours in a near file that one read brings."""
     count = len(numbers)
     if count < 2 or numbers[0] < 0:
         return count == 1 and bool(numbers[0] >= 0)
-    first = int(numbers[0])
-    image, own = row.of(first)
+    image, own = row.of(first := int(numbers[0]))
     if not image.format.in_place or reader_is_distant(image.reader):
         return False
-    if count > min(image.frames_per_read, len(image) - own):
+    times = _ALONE if alone and image.format.as_stored else 1
+    if count > min(times * image.frames_per_read, len(image) - own):
         return False
     if count <= _SHORT:
-        own_numbers: list[int] = numbers.tolist()
-        return own_numbers == list(range(first, first + count))
+        return bool(numbers.tolist() == list(range(first, first + count)))
     return bool((numbers[1:] - numbers[:-1] == 1).all())
 
 
@@ -276,10 +277,7 @@ def _fill_one(
 def frames_of(wanted: "Pieces") -> NDArray[np.int64]:
     """Return the frames to decode, each once where several pieces are of one."""
     flat = wanted.frames.reshape(-1)
-    if wanted.are_alike:
-        return flat
-    frames: NDArray[np.int64] = np.unique(flat[flat >= 0])
-    return frames
+    return flat if wanted.are_alike else np.unique(flat[flat >= 0])
 
 
 def plan_of(

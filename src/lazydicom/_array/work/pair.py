@@ -1,9 +1,10 @@
 """Two threads for reads of a local file: the caller's, and another that waits for work.
 
 A read of 4 MiB takes 200 µs, and to wake a thread of a pool takes 25 and some more of Python
-around it. Here the other thread waits for nothing but work; both take pieces that nobody has
-begun, and who is done before the other one came does not wait for him. Where the cores are busy
-the other thread comes late, and costs more than it saves: so both ways are timed (`Help`).
+around it. Here the other thread waits for nothing but work, and is woken before the file is
+opened; both take pieces that nobody has begun, and who is done before the other one came does
+not wait for him. Where the cores are busy the other thread comes late, and costs more than it
+saves: so both ways are timed (`Help`).
 """
 
 import os
