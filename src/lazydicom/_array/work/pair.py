@@ -38,6 +38,8 @@ _RARELY: Final = 512
 """Reads after which the other way is tried again, where it was the slower one many times."""
 _WEIGHT: Final = 1 / 3
 """Of what was measured last: memory of a virtual machine is half as fast for some ms."""
+_MOST: Final = 8
+"""Reads that one counts for at most: who lost his core for long says little of the others."""
 _NOTHING: Final = 1e-15
 """What clocks that tick seldom say, in seconds of a byte."""
 _HOPE: Final = 0.3
@@ -208,9 +210,9 @@ class Help:
         """Return the logarithm of how many times as long reads alone took.
 
         Of those that are shared some take no time, some wait: so means count; a read that was
-        held up by something else is no more than four others.
+        held up by something else is no more than some others.
         """
-        most = 4 * sorted(self._alone)[len(self._alone) // 2]
+        most = _MOST * sorted(self._alone)[len(self._alone) // 2]
         alone, shared = (
             sum(min(one, most) for one in times) / len(times)
             for times in (self._alone, self._shared)
