@@ -6,7 +6,7 @@ import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from io import BytesIO
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -245,6 +245,23 @@ def test_one_frame_takes_all_fragments() -> None:
     file = jpeg_file([b""], value=encapsulate([fragments], table="empty"))
 
     assert read_all(file)[1] == [joined(fragments)]
+
+
+@pytest.mark.parametrize("syntax", [JPEG, JPEG_2000])
+@pytest.mark.parametrize("cuts", [(2,), (2, 4), (2, 4, 6, 8), (-1,), (-3, -1), (2, -1)])
+@pytest.mark.parametrize("table", ["basic", "empty"])
+@pytest.mark.parametrize("source", [MemorySource, UnmappedSource])
+def test_a_fragment_may_be_shorter_than_the_mark_of_a_codestream(
+    syntax: str, cuts: tuple[int, ...], table: Table, source: type[MemorySource]
+) -> None:
+    frames = [codestream(syntax, bytes([k]) * 29) for k in range(3)]
+    parts = []
+    for frame in frames:
+        edges = [0, *(cut % len(frame) for cut in cuts), len(frame)]
+        parts.append([frame[start:stop] for start, stop in pairwise(edges)])
+    file = jpeg_file([b""] * 3, syntax, value=encapsulate(parts, table=table))
+
+    assert read_all(source(file))[1] == even(frames)
 
 
 def test_as_many_fragments_as_frames_are_one_each() -> None:

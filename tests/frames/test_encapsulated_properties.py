@@ -116,7 +116,7 @@ def movies(
         frame = codestream(syntax, draw(bodies))
         cuts: list[int] = []
         if syntax not in ONE_FRAGMENT:
-            places = st.integers(2, len(frame) // 2 - 1).map(lambda k: 2 * k)
+            places = st.integers(1, (len(frame) - 1) // 2).map(lambda k: 2 * k)
             cuts = sorted(draw(st.lists(places, max_size=3)))
         edges = [0, *cuts, len(frame)]
         parts = [frame[a:b] for a, b in pairwise(edges)]

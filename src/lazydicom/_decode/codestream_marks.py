@@ -13,6 +13,9 @@ from lazydicom._decode.codecs.registry import CODECS
 
 _END_MARKER: Final = 0xD9FF
 """EOI of JPEG and JPEG-LS, EOC of JPEG 2000, as a little-endian number."""
+_WORD: Final = 8
+_MOST_JOINED: Final = 7
+"""Fragments behind one of 1 byte that its 8 bytes may come from; empty ones make none."""
 
 
 def is_one_fragment(codec: str) -> bool:
@@ -87,11 +90,47 @@ def is_one_codestream(codec: str, fragments: list[memoryview]) -> bool:
         return _is_whole(CODECS[codec], fragments[0])
     if not CODECS[codec].ends_with_marker:
         return False
-    heads = [int.from_bytes(part[:8], "little") for part in fragments]
-    tails = [_high_bytes(part[-8:]) for part in fragments]
+    heads = [
+        int.from_bytes(_head(fragments, k), "little") for k in range(len(fragments))
+    ]
+    tails = [_high_bytes(_tail(fragments, k)) for k in range(len(fragments))]
     ends = np.array(tails, np.uint64)
     starts = frame_starts(codec, np.array(heads, np.uint64), ends)
     return starts is not None and len(starts) == 1 and bool(end(codec, ends)[-1])
+
+
+def joined_heads(
+    heads: NDArray[np.uint64], lengths: NDArray[np.uint32]
+) -> NDArray[np.uint64]:
+    """Fill up the heads of fragments of less than 8 bytes from those behind them."""
+    if lengths.min(initial=_WORD) >= _WORD:
+        return heads
+    short, bits = _short(lengths)
+    own = heads[short] & ((np.uint64(1) << bits) - np.uint64(1))
+    joined = np.append(heads, np.uint64(0))
+    for _ in range(_MOST_JOINED):
+        joined[short] = own | joined[short + 1] << bits
+    return joined[:-1]
+
+
+def joined_tails(
+    tails: NDArray[np.uint64], lengths: NDArray[np.uint32]
+) -> NDArray[np.uint64]:
+    """Fill up the tails of fragments of less than 8 bytes from those before them."""
+    if lengths.min(initial=_WORD) >= _WORD:
+        return tails
+    short, bits = _short(lengths)
+    own = tails[short] >> (np.uint64(64) - bits) << (np.uint64(64) - bits)
+    joined = np.append(np.uint64(0), tails)
+    for _ in range(_MOST_JOINED):
+        joined[short + 1] = own | joined[short] >> bits
+    return joined[1:]
+
+
+def _short(lengths: NDArray[np.uint32]) -> tuple[NDArray[np.intp], NDArray[np.uint64]]:
+    """Return which fragments have less than 8 bytes, and how many bits each has."""
+    short = np.flatnonzero(lengths < _WORD)
+    return short, 8 * lengths[short].astype(np.uint64)
 
 
 def _is_whole(codec: Codec, codestream: memoryview) -> bool:
@@ -102,6 +141,26 @@ def _is_whole(codec: Codec, codestream: memoryview) -> bool:
     return first and (not codec.ends_with_marker or last.endswith(b"\xff\xd9"))
 
 
-def _high_bytes(data: memoryview) -> int:
+def _head(fragments: list[memoryview], number: int) -> bytes:
+    """Return 8 bytes from a fragment on, which may have less."""
+    parts = fragments[number : number + 8]
+    return (
+        bytes(parts[0][:8])
+        if len(parts[0]) >= 8
+        else b"".join(p[:8] for p in parts)[:8]
+    )
+
+
+def _tail(fragments: list[memoryview], number: int) -> bytes:
+    """Return 8 bytes up to the end of a fragment, which may have less."""
+    parts = fragments[max(number - 7, 0) : number + 1]
+    return (
+        bytes(parts[-1][-8:])
+        if len(parts[-1]) >= 8
+        else b"".join(p[-8:] for p in parts)[-8:]
+    )
+
+
+def _high_bytes(data: bytes) -> int:
     """Read up to 8 bytes as the high end of a little-endian number of 8."""
     return int.from_bytes(data, "little") << 8 * (8 - len(data))

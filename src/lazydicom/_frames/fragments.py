@@ -25,6 +25,7 @@ from lazydicom._bytes.source import (
     open_lookahead,
     reads_small,
 )
+from lazydicom._decode.codestream_marks import joined_heads, joined_tails
 from lazydicom._header import tags
 from lazydicom._header.header import Header
 from lazydicom._header.walker import UNDEFINED
@@ -102,13 +103,22 @@ class Fragments:
 
     @property
     def heads(self) -> NDArray[np.uint64]:
-        """First 8 bytes of each fragment's value, as a little-endian number."""
-        return _numbers(self.looks[:-1, 16:])
+        """First 8 bytes from each fragment's value on, as a little-endian number.
+
+        A codestream goes on in the next fragment: 2 bytes are as long as one need be.
+        """
+        return joined_heads(_numbers(self.looks[:-1, 16:]), self._lengths)
 
     @property
     def tails(self) -> NDArray[np.uint64]:
-        """Last 8 bytes of each fragment's value, as a little-endian number."""
-        return _numbers(self.looks[1:, :8])
+        """Last 8 bytes up to the end of each fragment's value, as `heads`."""
+        return joined_tails(_numbers(self.looks[1:, :8]), self._lengths)
+
+    @property
+    def _lengths(self) -> NDArray[np.uint32]:
+        """Length of each fragment's value."""
+        lengths = np.ascontiguousarray(self.looks[:-1, 12:16]).view("<u4")[:, 0]
+        return lengths.astype(np.uint32, copy=False)
 
     def holding(self) -> "Fragments":
         """Return the fragments that are not empty; the others make no frame."""
