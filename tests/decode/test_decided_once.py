@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from codec_frames import KINDS, SYNTAXES, decode, make_frame
 
-from lazydicom._decode.codecs import jpeg, jpeg_2000
+from lazydicom._decode.codecs import jpeg, jpeg_2000, jpeg_ls, jpeg_xl
 from lazydicom._decode.codecs.headers import jpeg as jpeg_header
 from lazydicom._decode.codecs.headers import jpeg_xl as jpeg_xl_header
 from lazydicom._decode.codecs.registry import CODECS
@@ -30,6 +30,7 @@ JPEG: Final = "1.2.840.10008.1.2.4."
         f"{JPEG}70 12 in 16 bits, signed",
         f"{JPEG}80 12 in 16 bits",
         f"{JPEG}90 12 in 16 bits",
+        f"{JPEG}110 12 in 16 bits",
         f"{JPEG}201 12 in 16 bits",
         "1.2.840.10008.1.2.5 12 in 16 bits",
     ],
@@ -79,7 +80,7 @@ def test_segments_behind_a_main_header_seen_before_are_read(uid: str) -> None:
             decode(data[: sot + 20], frame.format)
 
 
-SEEN: Final = (jpeg, jpeg_header, jpeg_2000, jpeg_xl_header)
+SEEN: Final = (jpeg, jpeg_header, jpeg_2000, jpeg_ls, jpeg_xl, jpeg_xl_header)
 """Modules that remember what frames begin with."""
 
 
@@ -91,6 +92,7 @@ SEEN: Final = (jpeg, jpeg_header, jpeg_2000, jpeg_xl_header)
         f"{JPEG}51 12 in 16 bits",
         f"{JPEG}70 12 in 16 bits",
         f"{JPEG}80 12 in 16 bits",
+        f"{JPEG}80 RGB",
         f"{JPEG}90 12 in 16 bits",
         f"{JPEG}90 RGB",
         f"{JPEG}91 RGB",
@@ -164,3 +166,26 @@ def test_frames_with_huffman_tables_of_their_own_are_decided_once(
 
     for values, stream in zip(frames, streams, strict=True):
         assert np.array_equal(decode(stream, frame.format), values)
+
+
+@pytest.mark.parametrize("case", [f"{JPEG}80 8 bits", f"{JPEG}110 RGB"])
+def test_frames_that_begin_alike_are_decided_once(
+    case: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    frame = make_frame(case)
+    decode(frame.data, frame.format)
+    for module in (jpeg_ls, jpeg_xl):
+        monkeypatch.setattr(module, "_decoding_of", None)
+
+    for _ in range(3):
+        assert np.array_equal(decode(frame.data, frame.format), frame.values)
+
+
+@pytest.mark.parametrize("length", [2, 3, 4, 6, 7])
+def test_a_scan_header_that_lacks_what_it_says_is_refused(length: int) -> None:
+    frame = make_frame(f"{JPEG}80 8 bits")
+    at = frame.data.index(b"\xff\xda")
+    short = frame.data[: at + 2] + bytes((0, length)) + frame.data[at + 4 :]
+
+    with pytest.raises(DecodeError, match="scan header"):
+        decode(short, frame.format)

@@ -100,6 +100,18 @@ def decode_samples(
     out[...] = narrow
 
 
+def samples_decoder(
+    decode: Callable[..., Any],
+    bits: int,
+    pixel: ImagePixel,
+    **options: Any,  # noqa: ANN401
+) -> Callable[..., object]:
+    """Return what `decode_samples` does, for all frames of `bits` bits: ``(data, out=)``."""
+    if _itemsize(bits) == pixel.dtype.itemsize:
+        return partial(call_codec, decode, **options)
+    return partial(decode_samples, decode, bits=bits, **options)
+
+
 def decode_planes(
     decode: Callable[..., Any],
     data: BytesLike,

@@ -1,7 +1,9 @@
 """JPEG-LS, lossless and near-lossless (PS3.5 section 8.2.3, ISO/IEC 14495-1)."""
 
 import re
-from typing import Any, Final
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -15,72 +17,127 @@ from lazydicom._decode.codecs.headers.jpeg import (
 )
 from lazydicom._decode.codecs.jpeg_color import holds_ybr
 from lazydicom._decode.format import FrameFormat
-from lazydicom._decode.preflight import check_codestream, check_end, check_least
-from lazydicom._decode.samples import decode_planes, decode_samples, fit_bits, to_rgb
+from lazydicom._decode.preflight import (
+    END_OF_IMAGE,
+    check_codestream,
+    check_end,
+    check_least,
+)
+from lazydicom._decode.samples import decode_planes, fitting, samples_decoder, to_rgb
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _PLANE: Final = re.compile(rb"\xff\xda\x00\x08\x01(.)", re.DOTALL)
 """The header of a scan of one component, and which it is."""
 
 
+class JpegLsDecoding(NamedTuple):
+    """How the codestreams of a file that begin alike are decoded, decided once for all."""
+
+    header: JpegHeader
+    """What they begin with."""
+    format: FrameFormat
+    """What the file says of them."""
+    decode: Callable[..., object]
+    """Decodes samples into ``out=``."""
+    planes: bool
+    """Whether each component has a scan of its own (interleave mode 0)."""
+    fit: Callable[[NDArray[Any]], None] | None
+    """Makes stored values of samples, ``None``: they are."""
+    to_rgb: bool
+    """Whether they become RGB afterwards."""
+
+
+_last: JpegLsDecoding | None = None
+"""Most frames are decoded as the one before."""
+
+
 def decode_jpeg_ls(
-    data: BytesLike, header: JpegHeader, format_: FrameFormat, out: NDArray[Any]
+    data: BytesLike, decoding: JpegLsDecoding, format_: FrameFormat, out: NDArray[Any]
 ) -> None:
     """Decode one frame, however its components are interleaved."""
-    import imagecodecs
-
-    bits = header.codestream.bits
-    decode = decode_planes if _holds_planes(data, header) else decode_samples
-    decode(imagecodecs.jpegls_decode, data, out, bits=bits)
-    fit_bits(out, bits, format_.pixel, lossy=_near(data, header) > 0)
-    if format_.color == "rgb" and holds_ybr(header, format_):
+    del format_  # it was looked at before
+    decoding.decode(data, out=out)
+    if decoding.fit is not None:
+        decoding.fit(out)
+    if decoding.to_rgb:
         to_rgb(out)
 
 
-def _near(data: BytesLike, header: JpegHeader) -> int:
-    """Return how far values may be off: NEAR of the first scan."""
-    return data[header.scan + 5 + 2 * data[header.scan + 4]]
-
-
-def _holds_planes(data: BytesLike, header: JpegHeader) -> bool:
-    """Return whether each component has a scan of its own (interleave mode 0)."""
-    components_in_scan = data[header.scan + 4]
-    return components_in_scan == 1 < header.codestream.samples
-
-
-def preflight_jpeg_ls(data: BytesLike, format_: FrameFormat) -> JpegHeader:
+def preflight_jpeg_ls(data: BytesLike, format_: FrameFormat) -> JpegLsDecoding:
     """Check a codestream before CharLS decodes it."""
-    header = read_jpeg_header(data)
+    global _last  # noqa: PLW0603 (replaced as a whole: threads never see half of it)
+    header, decoding = read_jpeg_header(data), _last
+    if (
+        decoding is None
+        or decoding.format is not format_
+        or decoding.header is not header
+    ):
+        decoding = _last = _decoding_of(header, format_)
+    # A bit for each line at the least: a run takes it as a whole.
+    length, least = len(data) - header.scan, format_.pixel.rows // 8
+    if length < least:
+        check_least(length, least, "JPEG-LS")
+    if length < 2 or data[-2:] != END_OF_IMAGE:  # as ever it ends there
+        check_end(data, header.scan, "EOI")
+    if decoding.planes:
+        _check_planes(data, header)
+    return decoding
+
+
+def _decoding_of(header: JpegHeader, format_: FrameFormat) -> JpegLsDecoding:
+    """Decide how to decode codestreams that begin so."""
+    import imagecodecs
+
     if header.process != SOF_JPEG_LS:
         marker = f"FF{header.process:02X}"
         raise DecodeError(f"Expected a JPEG-LS frame header (FFF7), found {marker}")
     check_codestream(header.codestream, format_.pixel)
-    # A bit for each line at the least: a run takes it as a whole.
-    check_least(len(data) - header.scan, format_.pixel.rows // 8, "JPEG-LS")
-    check_end(data, header.scan, "EOI")
-    _check_for_charls(data, header)
-    return header
-
-
-def _check_for_charls(data: BytesLike, header: JpegHeader) -> None:
-    """Refuse what CharLS decodes to other pixels than were encoded, without an error."""
-    full = (1 << header.codestream.bits) - 1
+    bits, decode = header.codestream.bits, imagecodecs.jpegls_decode
+    full = (1 << bits) - 1
     if header.largest not in {0, full}:
         raise UnsupportedError(
             f"JPEG-LS with values up to {header.largest} (MAXVAL) has no decoder that is"
             f" right: CharLS takes them for up to {full}"
         )
-    if _holds_planes(data, header):
-        planes = b"".join(_PLANE.findall(data, header.scan))
-        if planes != header.component_ids:
-            raise UnsupportedError(
-                f"JPEG-LS with planes in the order {planes.hex(' ')} has no decoder:"
-                f" CharLS takes them for {header.component_ids.hex(' ')}"
-            )
+    _check_scan_header(header.scan_header)
+    planes = header.scan_header[4] == 1 < header.codestream.samples
+    return JpegLsDecoding(
+        header,
+        format_,
+        decode=partial(decode_planes, decode, bits=bits)
+        if planes
+        else samples_decoder(decode, bits, format_.pixel),
+        planes=planes,
+        fit=fitting(bits, format_.pixel, lossy=_near(header) > 0),
+        to_rgb=format_.color == "rgb" and holds_ybr(header, format_),
+    )
+
+
+def _check_scan_header(scan_header: bytes) -> None:
+    """Refuse a first SOS that lacks what it says: components, NEAR and how they interleave."""
+    if len(scan_header) < 8 or len(scan_header) < 8 + 2 * scan_header[4]:
+        raise DecodeError(
+            f"The scan header (SOS) has {len(scan_header)} bytes: too few"
+        )
+
+
+def _near(header: JpegHeader) -> int:
+    """Return how far values may be off: NEAR of the first scan."""
+    return header.scan_header[5 + 2 * header.scan_header[4]]
+
+
+def _check_planes(data: BytesLike, header: JpegHeader) -> None:
+    """Refuse what CharLS decodes to other pixels than were encoded, without an error."""
+    planes = b"".join(_PLANE.findall(data, header.scan))
+    if planes != header.component_ids:
+        raise UnsupportedError(
+            f"JPEG-LS with planes in the order {planes.hex(' ')} has no decoder:"
+            f" CharLS takes them for {header.component_ids.hex(' ')}"
+        )
 
 
 def _elsewhere(data: BytesLike, format_: FrameFormat) -> Elsewhere | None:
-    header = preflight_jpeg_ls(data, format_)
+    header = preflight_jpeg_ls(data, format_).header
     if not is_plain(header.codestream.bits, format_):
         return None
     return Elsewhere({"id": "imagecodecs_jpegls"}, header.scan)

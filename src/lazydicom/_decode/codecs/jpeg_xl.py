@@ -1,6 +1,7 @@
 """JPEG XL: lossless, recompressed JPEG, and lossy (PS3.5 section 8.2.15)."""
 
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
 
@@ -13,42 +14,78 @@ from lazydicom._decode.codecs.headers.jpeg_xl import (
 )
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import check_codestream, check_least
-from lazydicom._decode.samples import decode_samples, fit_bits, to_rgb
+from lazydicom._decode.samples import fitting, samples_decoder, to_rgb
 
 JPEG_XL_LOSSLESS = "1.2.840.10008.1.2.4.110"
 JPEG_RECOMPRESSION = "1.2.840.10008.1.2.4.111"
-
-
 _GROUP: Final = 1024
 """Edge of the largest group; each has an entry of 12 bits in the table of contents."""
 
 
-def preflight_jpeg_xl(data: BytesLike, format_: FrameFormat) -> JpegXlHeader:
+class JpegXlDecoding(NamedTuple):
+    """How the codestreams of a file that say the same are decoded, decided once for all."""
+
+    header: JpegXlHeader
+    """What they say of themselves."""
+    format: FrameFormat
+    """What the file says of them."""
+    decode: Callable[..., object]
+    """Decodes samples into ``out=``."""
+    least: int
+    """Bytes that a codestream has at the very least."""
+    fit: Callable[[NDArray[Any]], None] | None
+    """Makes stored values of samples, ``None``: they are."""
+    to_rgb: bool
+    """Whether they become RGB afterwards."""
+
+
+_last: JpegXlDecoding | None = None
+"""Most frames are decoded as the one before."""
+
+
+def preflight_jpeg_xl(data: BytesLike, format_: FrameFormat) -> JpegXlDecoding:
     """Check a codestream before libjxl decodes it, which itself refuses one that is cut."""
-    header = read_jpeg_xl_header(data)
-    check_codestream(header.codestream, format_.pixel)
-    groups = -(-format_.pixel.rows // _GROUP) * -(-format_.pixel.columns // _GROUP)
-    check_least(len(data), groups, "JPEG XL")
-    return header
+    global _last  # noqa: PLW0603 (replaced as a whole: threads never see half of it)
+    header, decoding = read_jpeg_xl_header(data), _last
+    if decoding is None or decoding.format is not format_ or decoding.header != header:
+        decoding = _last = _decoding_of(header, format_)
+    if len(data) < decoding.least:
+        check_least(len(data), decoding.least, "JPEG XL")
+    return decoding
 
 
-def decode_jpeg_xl(
-    data: BytesLike, header: JpegXlHeader, format_: FrameFormat, out: NDArray[Any]
-) -> None:
-    """Decode one frame.
+def _decoding_of(header: JpegXlHeader, format_: FrameFormat) -> JpegXlDecoding:
+    """Decide how to decode codestreams.
 
-    The codestream tells its own colour space, and the decoder gives RGB for XYB and for
-    the YCbCr of a recompressed JPEG.
+    They tell their own colour space, and the decoder gives RGB for XYB and for the YCbCr of
+    a recompressed JPEG.
     """
     import imagecodecs
 
-    decode = imagecodecs.jpegxl_decode
-    decode_samples(decode, data, out, bits=header.codestream.bits, numthreads=1)
-    lossy = format_.transfer_syntax.uid != JPEG_XL_LOSSLESS
-    fit_bits(out, header.codestream.bits, format_.pixel, lossy=lossy)
-    recompressed = format_.transfer_syntax.uid == JPEG_RECOMPRESSION
-    is_rgb = recompressed or header.decodes_to_rgb
-    if format_.converts_to_rgb and not is_rgb:
+    check_codestream(header.codestream, format_.pixel)
+    bits, decode = header.codestream.bits, imagecodecs.jpegxl_decode
+    groups = -(-format_.pixel.rows // _GROUP) * -(-format_.pixel.columns // _GROUP)
+    uid = format_.transfer_syntax.uid
+    is_rgb = uid == JPEG_RECOMPRESSION or header.decodes_to_rgb
+    return JpegXlDecoding(
+        header,
+        format_,
+        decode=samples_decoder(decode, bits, format_.pixel, numthreads=1),
+        least=groups,
+        fit=fitting(bits, format_.pixel, lossy=uid != JPEG_XL_LOSSLESS),
+        to_rgb=format_.converts_to_rgb and not is_rgb,
+    )
+
+
+def decode_jpeg_xl(
+    data: BytesLike, decoding: JpegXlDecoding, format_: FrameFormat, out: NDArray[Any]
+) -> None:
+    """Decode one frame."""
+    del format_  # it was looked at before
+    decoding.decode(data, out=out)
+    if decoding.fit is not None:
+        decoding.fit(out)
+    if decoding.to_rgb:
         to_rgb(out)
 
 
