@@ -12,7 +12,7 @@ from encapsulated_files import make_encapsulated
 
 import lazydicom
 from lazydicom._bytes.local.source import LocalSource, open_local
-from lazydicom._bytes.ranges import read_in_turn
+from lazydicom._bytes.ranges import LARGEST_SHARE, read_in_turn, together
 from lazydicom._bytes.source import ByteRange, MemorySource
 from lazydicom.errors import SourceChangedError, SourceError
 
@@ -38,6 +38,24 @@ def test_each_range_comes_in_its_turn(
 
     expected = [data[span.offset : span.stop] for span in spans]
     assert came == list(enumerate(expected))
+
+
+@pytest.mark.parametrize("length", [100, 5000, LARGEST_SHARE // 4])
+def test_one_thread_opens_a_file_once_for_ranges_that_lie_apart(
+    tmp_path: Path, length: int
+) -> None:
+    path = tmp_path / "a"
+    with path.open("wb") as file:
+        file.truncate(40 * length)
+    spans = [ByteRange(2 * place * length, length) for place in (3, 0, 19, 7, 4, 1)]
+    worth = length >= 4096
+
+    alone = together(open_local(str(path)), spans, alone=True)
+
+    assert sorted(place for places in alone for place in places) == list(range(6))
+    assert len(alone) == (-(-6 * length // LARGEST_SHARE) if worth else 6)
+    assert len(together(open_local(str(path)), spans)) == 6
+    assert len(together(MemorySource(bytes(40 * length)), spans, alone=True)) == 6
 
 
 @pytest.mark.parametrize("how", ["longer", "cut", "other bytes", "gone"])

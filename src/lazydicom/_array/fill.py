@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import bisect
 
     from lazydicom._array import selection
-    from lazydicom._array.pieces import Pieces
+    from lazydicom._array.pieces import Move, Pieces
     from lazydicom._array.work import distant_runs, parallel, regions
     from lazydicom._array.work.parallel import Fetch, Job
     from lazydicom._array.work.plan import ReadPlan
@@ -251,8 +251,8 @@ def fill_pieces(
         color = _background(row, holes.size, fill_value, out.dtype)
         if color.ndim and wanted.samples is not None:
             color = color[np.asarray(wanted.samples.source, np.intp)]
-        for place in _places(wanted, holes):
-            out[wanted.target(*place)] = color
+        for target, _, _ in wanted.moves(holes):
+            out[target] = color
     jobs = _alike_jobs if wanted.are_alike else _piece_jobs
     parallel.run(jobs(row, wanted, flat, out), threads=threads, requests=REQUESTS)
 
@@ -262,7 +262,8 @@ def _fill_one(
 ) -> bool:
     """Fill `out` with a piece of one frame, with no plan and no threads, where that is all."""
     if wanted.is_frame(0, 0):
-        _put(wanted, [(0, 0, 0)], partial(image.read_into, number), out)
+        moves = wanted.moves(np.zeros(1, np.intp))
+        _put(moves, partial(image.read_into, number), out)
         return True
     region = _region_of(image, wanted.source(0, 0, 0)) if wanted.are_alike else None
     source = image.reader.source
@@ -347,39 +348,27 @@ def _piece_jobs(
     order = read[np.argsort(flat[read], kind="stable")]
     sorted_ = flat[order]  # `np.unique` would sort once more
     starts = [0, *(np.flatnonzero(sorted_[1:] != sorted_[:-1]) + 1).tolist()]
-    numbers, places = sorted_[starts], _places(wanted, order)
-    spans = list(pairwise([*starts, len(places)]))
+    numbers, moves = sorted_[starts], wanted.moves(order)
+    moves_of = [moves[first:stop] for first, stop in pairwise([*starts, len(moves)])]
 
     def place(first: int, which: int, decode: Decode) -> None:
-        start, stop = spans[first + which]
-        _put(wanted, places[start:stop], decode, out)
+        _put(moves_of[first + which], decode, out)
 
     for image, own, rows in row.split(numbers):
         yield from image.piece_jobs(own, partial(place, rows.start or 0))
 
 
-def _put(
-    wanted: "Pieces",
-    places: Sequence[tuple[int, int, int]],
-    decode: Decode,
-    out: NDArray[Any],
-) -> None:
+def _put(moves: "Sequence[Move]", decode: Decode, out: NDArray[Any]) -> None:
     """Put all pieces of one frame into the result."""
-    if len(places) == 1 and wanted.is_frame(*places[0][1:]):
-        target = out[wanted.target(*places[0])]
+    if len(moves) == 1 and moves[0].whole:
+        target = out[moves[0].target]
         if target.flags.c_contiguous:
             # strides of axes of length 1 may be any; codecs look at them
             decode(target.reshape(-1).reshape(target.shape))
             return
     frame = decode(None)
-    for place in places:
-        out[wanted.target(*place)] = frame[wanted.source(*place)]
-
-
-def _places(wanted: "Pieces", flat: NDArray[np.intp]) -> list[tuple[int, int, int]]:
-    """Return plane, row and column of tiles of some pieces."""
-    planes, rows, columns = np.unravel_index(flat, wanted.frames.shape)
-    return list(zip(planes.tolist(), rows.tolist(), columns.tolist(), strict=True))
+    for target, source, _ in moves:
+        out[target] = frame[source]
 
 
 def _background(

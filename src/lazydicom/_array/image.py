@@ -56,6 +56,7 @@ else:
 
 Decode: TypeAlias = Callable[[NDArray[Any] | None], NDArray[Any]]
 """Decodes a frame into a C-contiguous array of its shape, or into one of its own."""
+_Place: TypeAlias = Callable[[int, Decode], None]
 _Use: TypeAlias = Callable[[int, BytesLike], None]
 """Makes something of an encoded frame; gets its place among those that are read, and it."""
 _BLOCK_BYTES: Final = 1 << 22
@@ -232,36 +233,33 @@ class DicomImage:
             yield partial(self.read_run, int(numbers[start]), out[start:stop])
 
     def piece_jobs(
-        self, numbers: NDArray[np.int64], place: Callable[[int, Decode], None]
+        self, numbers: NDArray[np.int64], place: _Place
     ) -> Iterator["parallel.Job | parallel.Fetch"]:
         """Return the jobs that call `place(i, decode)` for each frame `numbers[i]`."""
         wanted: list[int] = numbers.tolist()
-
-        def use(row: int, data: BytesLike) -> None:
-            place(row, partial(self._decode_data, wanted[row], data))
-
         if is_distant(self.reader):
+            use = self._putting(wanted, range(len(wanted)), place)
             yield from self.fetches(wanted, use)
         elif self.format.in_place or self.cache is not None:
             for row, number in enumerate(wanted):
                 yield partial(place, row, partial(self.read_into, number))
         else:
             for rows in self._together(wanted):
-                yield partial(self._use_together, wanted, rows, use)
+                own = [wanted[row] for row in rows]
+                use = self._putting(own, rows, place)
+                yield partial(self._read_in_turn, own, use)
 
-    def _use_together(
-        self, numbers: Sequence[int], rows: Sequence[int], use: _Use
-    ) -> None:
-        wanted = [numbers[row] for row in rows]
-        self._read_in_turn(wanted, lambda place, data: use(rows[place], data))
+    def _putting(
+        self, numbers: Sequence[int], rows: Sequence[int], place: _Place
+    ) -> _Use:
+        def decode(number: int, data: BytesLike, out: NDArray[Any] | None) -> Any:  # noqa: ANN401
+            out = native_runs.memory_of_frame(self.format) if out is None else out
+            self.decode(number, data, out)
+            return out
 
-    def _decode_data(
-        self, number: int, data: BytesLike, out: NDArray[Any] | None
-    ) -> NDArray[Any]:
-        if out is None:
-            out = native_runs.memory_of_frame(self.format)
-        self.decode(number, data, out)
-        return out
+        return lambda which, data: place(
+            rows[which], partial(decode, numbers[which], data)
+        )
 
     def read_into(self, number: int, out: NDArray[Any] | None) -> NDArray[Any]:
         """Read one frame into `out`, or into an array of its own."""

@@ -31,6 +31,17 @@ class Cut(NamedTuple):
     """`source` as a slice, where it is one."""
 
 
+class Move(NamedTuple):
+    """Where a piece goes."""
+
+    target: tuple[Any, ...]
+    """Its place in the result."""
+    source: tuple[Any, ...]
+    """Its place in the frame."""
+    whole: bool
+    """Whether it is the frame, in its own order."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Pieces:
     """Parts of frames, and their places in a result of shape (planes, y, x[, sample])."""
@@ -77,6 +88,15 @@ class Pieces:
     def target(self, plane: int, row: int, column: int) -> tuple[Any, ...]:
         """Return where a piece goes in the result."""
         return (plane, self.rows[row].target, self.columns[column].target)
+
+    def moves(self, flat: NDArray[np.intp]) -> list[Move]:
+        """Return where some pieces go, by their places in `frames` as one row."""
+        planes, rows, columns = np.unravel_index(flat, self.frames.shape)
+        places = zip(planes.tolist(), rows.tolist(), columns.tolist(), strict=True)
+        return [
+            Move(self.target(*place), self.source(*place), self.is_frame(*place[1:]))
+            for place in places
+        ]
 
     def is_frame(self, row: int, column: int) -> bool:
         """Return whether a piece is a whole frame in its own order."""

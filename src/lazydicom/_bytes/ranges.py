@@ -174,14 +174,19 @@ def together(
 ) -> list[list[int]]:
     """Return which `spans` one read should fetch, by their places.
 
-    Of a near file some for each thread, unless one thread reads `alone`.
+    Of a near file some for each thread, unless one thread reads `alone`: then all of them,
+    up to `LARGEST_SHARE`, wherever they lie, if each is a read of its own.
     """
     if is_distant(source):
         return group(spans, max_gap=MAX_GAP, max_block=MAX_BLOCK)
     shares = sum([length for _, length in spans]) // LOCAL_BLOCKS
-    largest = LARGEST_SHARE if _reads_in_turn(source, spans) else LARGEST_LOCAL
+    in_turn = _reads_in_turn(source, spans)
+    largest = LARGEST_SHARE if in_turn else LARGEST_LOCAL
     block = largest if alone else min(max(shares, LOCAL_BLOCK), largest)
-    return group(spans, max_gap=0, max_block=block)
+    groups = group(spans, max_gap=0, max_block=block)
+    if not (alone and in_turn):
+        return groups
+    return [members for members, _ in batches(groups, spans, most=largest)]
 
 
 def batches(
