@@ -16,8 +16,9 @@ from interrupts import is_interrupted
 from lazydicom._array.work import cores as cores_module
 from lazydicom._array.work import parallel
 from lazydicom._array.work.ahead import read_ahead
-from lazydicom._array.work.cores import Cores, available_cores, default_threads
+from lazydicom._array.work.cores import Cores, default_threads
 from lazydicom._array.work.parallel import run
+from lazydicom._bytes.per_process import available_cores
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
@@ -78,6 +79,81 @@ def test_after_an_interrupt_at_any_moment_nobody_works_and_all_is_as_before(
     assert done == (10 if fetches else 5)
 
 
+# an interrupt in a callback of `threading` is told, not raised
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.parametrize("in_order", [False, True])
+def test_after_an_interrupt_at_any_moment_no_job_goes_on_and_no_thread_is_left(
+    *, in_order: bool
+) -> None:
+    before = threading.active_count()
+    for moment in count():
+        places = Places()
+        jobs = [partial(places.job, number) for number in range(5)]
+
+        def act(jobs: Sequence[parallel.Job] = jobs) -> None:
+            given = parallel.results(
+                jobs, threads=2, most=3, name="test", in_order=in_order
+            )
+            with closing(given):
+                list(given)
+
+        interrupted = is_interrupted(moment, act)
+
+        assert not places.busy, moment
+        if not interrupted:
+            break
+
+    assert sorted(places.done) == list(range(5))
+    deadline = time.monotonic() + 20
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.001)
+    assert threading.active_count() <= before
+
+
+def test_results_come_in_the_order_of_jobs_where_that_is_wanted() -> None:
+    waits = [0.003, 0, 0.002, 0, 0.001, 0]
+
+    def wait(number: int) -> int:
+        time.sleep(waits[number])
+        return number
+
+    jobs = [partial(wait, number) for number in range(6)]
+    some = parallel.results(jobs, threads=3, most=4, name="test", in_order=True)
+    others = parallel.results(jobs, threads=3, most=4, name="test")
+
+    assert list(some) == list(range(6))
+    assert sorted(others) == list(range(6))
+
+
+def test_who_wants_no_more_results_takes_jobs_back_that_nobody_began() -> None:
+    begun: list[int] = []
+    jobs = (partial(begun.append, number) for number in range(100))
+
+    given = parallel.results(jobs, threads=1, most=2, name="test")
+    next(given)
+    given.close()
+
+    assert 1 <= len(begun) <= 3
+
+
+def test_the_first_error_of_a_job_comes_out_and_the_others_end() -> None:
+    jobs = [partial(int, text) for text in ("1", "no number", "2")]
+
+    with pytest.raises(ValueError, match="no number"):
+        list(parallel.results(jobs, threads=2, most=3, name="test", in_order=True))
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_what_is_done_apart_comes_to_its_end_though_who_waits_is_interrupted() -> None:
+    for moment in count():
+        done: list[int] = []
+        if not is_interrupted(moment, partial(parallel.apart, partial(done.append, 1))):
+            break
+        assert parallel.apart(partial(int, "7")) == 7
+
+    assert done == [1]
+
+
 def test_work_that_was_taken_back_is_not_done_by_anybody() -> None:
     done: list[int] = []
     task = Task(partial(done.append, 1))
@@ -106,7 +182,7 @@ def test_no_more_threads_begin_than_are_allowed_and_none_while_one_is_idle() -> 
 
     for task in tasks:
         assert helpers.give(task.help)
-        while not task._has_ended:
+        while not task.has_ended:
             time.sleep(0.0001)
         time.sleep(0.001)
     alone = threading.active_count() - before
@@ -115,7 +191,7 @@ def test_no_more_threads_begin_than_are_allowed_and_none_while_one_is_idle() -> 
 
     assert 1 <= alone <= 3
     assert threading.active_count() - before <= 3
-    helpers._end()
+    helpers.end()
     assert threading.active_count() <= before
 
 
@@ -138,6 +214,7 @@ def test_where_the_system_gives_no_thread_the_caller_does_it_all(
 
 _AT_EXIT = """
 import atexit, sys
+from contextlib import closing
 from functools import partial
 from lazydicom._array.work.parallel import Fetch, run
 

@@ -18,8 +18,8 @@ from series_files import write_volume
 import lazydicom
 from lazydicom._array import array as array_module
 from lazydicom._array.work.ahead import read_ahead
-from lazydicom._array.work.cores import available_cores
 from lazydicom._array.work.parallel import Task, computing_pool
+from lazydicom._bytes.per_process import available_cores
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from dicom_files import make_encapsulated
 from servers import require_module
 
 import lazydicom
-from lazydicom._array.work.cores import available_cores
+from lazydicom._bytes.per_process import available_cores
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from lazydicom._array.frame_table import FrameTable
     from lazydicom._array.selection import Selection
     from lazydicom._array.show import html
-    from lazydicom._array.work import ahead, cores, native_runs, parallel
+    from lazydicom._array.work import ahead, cores, native_runs
     from lazydicom._array.work import plan as read_plan
     from lazydicom._array.work.plan import ReadPlan
 else:
@@ -58,7 +58,6 @@ else:
     ahead = deferred("lazydicom._array.work.ahead")
     cores = deferred("lazydicom._array.work.cores")
     native_runs = deferred("lazydicom._array.work.native_runs")
-    parallel = deferred("lazydicom._array.work.parallel")
     read_plan = deferred("lazydicom._array.work.plan")
 
 _BLOCK_BYTES: Final = 1 << 21
@@ -186,7 +185,7 @@ class DicomArray(NumpyLike):
         first, later = _FAR_BLOCKS if far else (_BLOCK_BYTES, _BLOCK_BYTES)
         rows = len(self) / max(self.nbytes, 1)
         steps = (max(int(nbytes * rows), least) for nbytes in (first, later))
-        reads = starmap(self._block, parallel.growing(len(self), *steps))
+        reads = starmap(self._block, ahead.growing(len(self), *steps))
         blocks = ahead.read_ahead(reads, threads=cores.default_threads(), waits=far)
         yield from chain.from_iterable(blocks)  # which keeps none but the last
 

@@ -2,7 +2,7 @@
 
 A fork inherits neither threads nor connections, and a lock that another thread holds at
 that moment is never released in the child. So one hook lets the child forget all of it; what
-else must happen around a fork is said here, too.
+else must happen around a fork is said here, too, and how many cores a process has.
 """
 
 import os
@@ -73,3 +73,12 @@ def _forget_all() -> None:
 
 
 at_fork(in_child=_forget_all)
+
+
+def available_cores() -> int:
+    """Count the cores that this process may use."""
+    return (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else (os.cpu_count() or 1)
+    )

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import zarr
@@ -16,7 +17,8 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore
 
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._array.work.cores import available_cores
+from lazydicom._array.work.parallel import apart
+from lazydicom._bytes.per_process import available_cores
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.inputs import (
     Exportable,
@@ -341,7 +343,7 @@ class _Writing:
         if number < len(pyramid.arrays):
             return pyramid.source_level(number)
         names = tuple(axis.name for axis in pyramid.axes)
-        finer = zarr.open_array(self._store(number - 1), mode="r")
+        finer = apart(partial(zarr.open_array, self._store(number - 1), mode="r"))
         steps = self._steps(number)
         return Level(pyramid.arrays[-1], finer, names, steps, pyramid.method)
 

@@ -4,14 +4,15 @@ A store does not testify for itself: what its manifest and its metadata say is c
 only names are touched that such a store has.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import replace
-from itertools import islice
+from functools import partial
 from typing import Any, Final
 
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._array.work.cores import available_cores
+from lazydicom._array.work.parallel import results
+from lazydicom._bytes.per_process import available_cores
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.inputs import (
     Exportable,
@@ -238,20 +239,20 @@ def _wrong_objects(
     differences: list[Difference] = []
     done, total = 0, check.layout.number_of_chunks
     threads = workers or available_cores()
-    with ThreadPoolExecutor(threads, thread_name_prefix="lazydicom-verify") as executor:
-        for some in _batches(check.objects(), 64 * threads):
-            found = executor.map(check.wrong_object, some)
-            for position, difference in zip(some, found, strict=True):
-                differences += [] if difference is None else [difference]
-                done += check.layout.chunks_in_object(position)
-                if progress is not None:
-                    progress(done, total, check.nbytes * done // total)
+    jobs = (partial(_checked, check, position) for position in check.objects())
+    checked = results(jobs, threads=threads, most=2 * threads, name="lazydicom-verify")
+    with closing(checked):
+        for position, difference in checked:
+            differences += [] if difference is None else [difference]
+            done += check.layout.chunks_in_object(position)
+            if progress is not None:
+                progress(done, total, check.nbytes * done // total)
             if len(differences) >= _MOST_DIFFERENCES:
                 break
     return differences
 
 
-def _batches(positions: Iterable[Position], length: int) -> Iterator[list[Position]]:
-    positions = iter(positions)
-    while some := list(islice(positions, length)):
-        yield some
+def _checked(
+    check: StoreCheck, position: Position
+) -> tuple[Position, Difference | None]:
+    return position, check.wrong_object(position)

@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -13,6 +14,7 @@ from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.fill import FillValue
 from lazydicom._array.grid import frames_within
 from lazydicom._array.lazy_array import LazyArray
+from lazydicom._array.work.parallel import apart
 from lazydicom._header.values import TECHNICAL_ATTRIBUTES
 
 JPEG_NAME: Final = "imagecodecs_jpeg"
@@ -58,7 +60,8 @@ def array_metadata(
     if fill_value is None or isinstance(fill_value, tuple):
         fill_value = np.nan if dtype.kind == "f" else 0
     store: dict[str, Any] = {}
-    zarr.create_array(
+    create = partial(
+        zarr.create_array,
         MemoryStore(store),
         shape=tuple(shape),
         dtype=dtype,
@@ -72,6 +75,7 @@ def array_metadata(
         attributes=dict(attributes),
         dimension_names=tuple(dims),
     )
+    apart(create)
     data: bytes = store[METADATA].to_bytes()
     return data
 
@@ -271,6 +275,12 @@ def _stored_text(
     coordinate: Coordinate, attributes: Mapping[str, Any]
 ) -> tuple[bytes, bytes]:
     """Return metadata and chunk of strings of any length, as zarr writes them."""
+    return apart(partial(_stored_by_zarr, coordinate, attributes))
+
+
+def _stored_by_zarr(
+    coordinate: Coordinate, attributes: Mapping[str, Any]
+) -> tuple[bytes, bytes]:
     store: dict[str, Any] = {}
     array = zarr.create_array(
         MemoryStore(store),

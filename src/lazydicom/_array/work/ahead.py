@@ -143,3 +143,17 @@ class _Reading(Generic[T]):
                 part.work()
         finally:
             self._idle.append(number)
+
+
+def growing(length: int, first: int, later: int) -> Iterator[tuple[int, int]]:
+    """Yield start and length of parts, of which the first one is shorter.
+
+    Over a network it comes soon, and later ones are worth many requests.
+
+    >>> list(growing(12, 2, later=5))
+    [(0, 2), (2, 5), (7, 5)]
+    """
+    start, step = 0, first
+    while start < length:
+        yield start, step
+        start, step = start + step, later

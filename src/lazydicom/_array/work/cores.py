@@ -5,7 +5,6 @@ idle. Schedulers (dask, a server, an export) ask from as many threads as there a
 nobody helps, and helpers of an earlier caller leave after the frames that they are at: 1 MiB.
 """
 
-import os
 import sys
 import threading
 from collections import deque
@@ -14,7 +13,7 @@ from contextlib import contextmanager, suppress
 from time import monotonic
 from typing import Final
 
-from lazydicom._bytes.per_process import per_process
+from lazydicom._bytes.per_process import available_cores, per_process
 
 _PATIENCE_S: Final = 0.5
 """A frame takes less, but for the largest."""
@@ -108,15 +107,6 @@ class Cores:
 def cores() -> Cores:
     """Keep count of what this process computes."""
     return Cores(available_cores())
-
-
-def available_cores() -> int:
-    """Count the cores that this process may use."""
-    return (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else (os.cpu_count() or 1)
-    )
 
 
 def default_threads() -> int:

@@ -14,18 +14,17 @@ from collections.abc import (
     Collection,
     Generator,
     Iterable,
-    Iterator,
     Sequence,
 )
 from contextlib import nullcontext, suppress
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
 
-from lazydicom._array.work.cores import available_cores, cores, default_threads
+from lazydicom._array.work.cores import cores, default_threads
 from lazydicom._bytes.deferred import deferred
-from lazydicom._bytes.per_process import per_process
+from lazydicom._bytes.per_process import available_cores, per_process
 from lazydicom._bytes.ranges import MAX_BLOCK, MOST_REQUESTS, REQUESTS
 
 if TYPE_CHECKING:
@@ -174,7 +173,7 @@ def _run_fetches(
 class Task(Generic[T]):
     """Work that a helper may begin, for which who gave it waits, or takes it back."""
 
-    __slots__ = ("_claim", "_done", "_error", "_has_ended", "_on_end", "_value", "work")
+    __slots__ = ("_claim", "_done", "_error", "_on_end", "_value", "has_ended", "work")
 
     def __init__(
         self,
@@ -183,23 +182,23 @@ class Task(Generic[T]):
     ) -> None:
         self.work = work
         self._on_end = on_end
-        self._claim: dict[str, bool] = {}
+        self._claim: dict[str, object] = {}
         self._done = threading.Lock()
         self._done.acquire()
-        self._has_ended = False
+        self.has_ended = False
         self._value: list[T] = []
         self._error: BaseException | None = None
 
     def help(self) -> None:
         """Do the work, unless it was taken back; who gave it gets what goes wrong."""
-        if not self._is_for(helper=True):
+        if not self._is_for(object()):
             return
         try:
             self._value.append(self.work())
         except BaseException as error:  # noqa: BLE001 (raised by who gave it)
             self._error = error
         finally:
-            self._has_ended = True
+            self.has_ended = True
             self._done.release()
             if self._on_end is not None:
                 self._on_end(self)
@@ -209,7 +208,7 @@ class Task(Generic[T]):
 
         After an interrupt, which may come when the wait is over, it can be called again.
         """
-        if not self._is_for(helper=False) and not self._has_ended:
+        if not self._is_for(self) and not self.has_ended:
             self._done.acquire()
 
     def raise_error(self) -> None:
@@ -226,9 +225,9 @@ class Task(Generic[T]):
         self.raise_error()
         return self._value.pop()
 
-    def _is_for(self, *, helper: bool) -> bool:
+    def _is_for(self, who: object) -> bool:
         """Return whether who asks was the first to ask; it stays so."""
-        return self._claim.setdefault("helper", helper) is helper
+        return self._claim.setdefault("who", who) is who
 
 
 def finish(
@@ -265,6 +264,57 @@ def _end(tasks: Collection[Task[Any]], stop: Callable[[], object]) -> None:
         task.end()
 
 
+def results(
+    jobs: Iterable[Callable[[], T]],
+    *,
+    threads: int,
+    most: int,
+    name: str,
+    in_order: bool = False,
+) -> Generator[T, None, None]:
+    """Yield what jobs return as they end; at most so many wait or run at any time."""
+    ahead, pool = iter(jobs), Helpers(threads, name)
+    waiting: dict[Task[T], None] = {}
+    ended: SimpleQueue[Task[T]] = SimpleQueue()
+    try:
+        while True:
+            for job in islice(ahead, most - len(waiting)):
+                task = Task(job, ended.put)
+                waiting[task] = None
+                if not pool.give(task.help):
+                    task.help()
+            if not waiting:
+                return
+            first = next(iter(waiting))
+            if not in_order:
+                first = ended.get()
+            while not first.has_ended:
+                ended.get()
+            del waiting[first]
+            yield first.result()
+    finally:
+        try:
+            finish(waiting, pool.stop, stop=pool.stop)
+            pool.end()
+        finally:  # an interrupt comes here, too
+            pool.stop()
+
+
+def apart(work: Callable[[], T]) -> T:
+    """Return what a function returns on another thread, where no interrupt comes.
+
+    It would leave locks taken that libraries share, as those of an event loop: whoever
+    waits for it goes on at once, and the function comes to its end by itself.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        return work()
+    ended: SimpleQueue[Task[T]] = SimpleQueue()
+    task = Task(work, ended.put)
+    if not _apart().give(task.help):
+        task.help()
+    return ended.get().result()
+
+
 class Helpers:
     """Threads of this process, so many at most; each begins when all others are at work."""
 
@@ -277,7 +327,7 @@ class Helpers:
         self._idle: deque[bool] = deque(maxlen=most)
         self._lock = threading.Lock()
         self._process = os.getpid()
-        atexit.register(self._end)
+        atexit.register(self.end)
 
     def give(self, work: Callable[[], object]) -> bool:
         """Let a thread do something soon; return whether there is one at all."""
@@ -293,8 +343,12 @@ class Helpers:
                 return
             name = f"{self._name}_{number}"
             thread = threading.Thread(target=self._serve, name=name, daemon=True)
-            with suppress(RuntimeError):  # the system gives no more threads
+            try:
                 thread.start()
+            except RuntimeError as error:  # the system gives no more threads
+                if isinstance(error.__context__, KeyboardInterrupt):
+                    raise error.__context__ from None
+            else:
                 self._threads.append(thread)
 
     def _serve(self) -> None:
@@ -305,28 +359,19 @@ class Helpers:
             self._idle.append(True)
         self._work.put(None)  # for the others
 
-    def _end(self) -> None:
-        """Let threads come to their end before the interpreter does."""
-        if self._process != os.getpid():
-            return
-        threads, self._threads, self._most = self._threads, [], 0
+    def stop(self) -> None:
+        """Let threads come to their end when they have done what they were given."""
+        self._most = 0
         self._work.put(None)
-        for thread in threads:
-            thread.join()
 
-
-def growing(length: int, first: int, later: int) -> Iterator[tuple[int, int]]:
-    """Yield start and length of parts, of which the first one is shorter.
-
-    Over a network it comes soon, and later ones are worth many requests.
-
-    >>> list(growing(12, 2, later=5))
-    [(0, 2), (2, 5), (7, 5)]
-    """
-    start, step = 0, first
-    while start < length:
-        yield start, step
-        start, step = start + step, later
+    def end(self) -> None:
+        """Stop, and wait for it: at the latest before the interpreter ends."""
+        atexit.unregister(self.end)
+        if self._process == os.getpid():
+            self.stop()
+            while self._threads:
+                self._threads[-1].join()
+                self._threads.pop()
 
 
 @per_process
@@ -350,3 +395,8 @@ def ahead_pool() -> Helpers:
 @per_process
 def _fetching() -> Helpers:
     return Helpers(MOST_REQUESTS, "lazydicom-fetch")
+
+
+@per_process
+def _apart() -> Helpers:
+    return Helpers(REQUESTS, "lazydicom-apart")

@@ -38,17 +38,24 @@ class SharedFile:
         """Let the file stay open between reads, where not many others do."""
         process, files = os.getpid(), _held()
         held = False
-        if len(files) < _MOST_HELD:
-            with suppress(SourceError):  # who reads is told
-                self._enter()
-                files.append(self)
-                held = True
         try:
+            if len(files) < _MOST_HELD:
+                with suppress(SourceError):  # who reads is told
+                    self._enter()
+                    held = True
+                    files.append(self)
             yield
         finally:
             if held and process == os.getpid():  # a child has none of this
-                files.remove(self)
+                with suppress(ValueError):  # an interrupt came before
+                    files.remove(self)
                 self._leave()
+
+    def __del__(self) -> None:
+        """Close what an interrupt left open: who enters may not come to leave."""
+        descriptor = getattr(self, "_descriptor", -1)
+        if descriptor >= 0 and self._process == os.getpid():
+            os.close(descriptor)
 
     def _begin(self) -> None:
         self._lock = Lock()
@@ -110,7 +117,8 @@ class SharedFile:
         with self._lock:
             self._readers -= 1
             if not self._readers:
-                os.close(self._descriptor)
+                descriptor, self._descriptor = self._descriptor, -1
+                os.close(descriptor)
 
 
 def share(source: ByteSource | None) -> SharedFile | None:

@@ -325,7 +325,18 @@ def is_same_file(known: Version, now: os.stat_result) -> bool:
 
 def open_to_read(path: str, *, wait: bool = True) -> int:
     """Open a file for one read; who calls closes the descriptor."""
-    return os.open(path, _FLAGS if wait else _FLAGS | _NONBLOCK)
+    return open_file(path, _FLAGS if wait else _FLAGS | _NONBLOCK)
+
+
+def open_file(path: str | os.PathLike[str], flags: int, mode: int = 0o666) -> int:
+    """Open a file; who calls closes the descriptor, at once in a ``try``.
+
+    An interrupt comes when a call has ended, and what `os.open` returned would be lost.
+    This loop takes it by no call of its own, so that its first name is that of the caller.
+    """
+    for descriptor in map(os.open, (path,), (flags,), (mode,)):
+        return descriptor
+    raise AssertionError
 
 
 def read_at(descriptor: int, length: int, offset: int) -> bytes:

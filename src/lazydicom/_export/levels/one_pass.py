@@ -1,7 +1,7 @@
 """Writing several levels while the finest one is read once, brick by brick."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import field
 from functools import partial
 from typing import Any, Final
@@ -34,9 +34,8 @@ from lazydicom._export.store.run import (
     Job,
     Known,
     Progress,
-    finished,
     prepare,
-    threads,
+    written,
 )
 from lazydicom._export.store.stored import are_whole
 from lazydicom._export.store.target import Target
@@ -262,11 +261,12 @@ def _write(copies: list[_LevelCopy], bricks: Bricks, workers: int) -> None:
     values = None if layout is None else np.empty(layout.shape, layout.dtype)
     work = _Pass(copies, bricks, values)
     jobs = ((work.write_brick, brick) for brick in bricks.regions())
-    with threads(workers) as executor:
-        for written in finished(executor, jobs, _AHEAD * workers):
-            for copy, unit in zip(copies, written, strict=False):
+    with closing(written(jobs, workers, _AHEAD * workers)) as bricks_written:
+        for units in bricks_written:
+            for copy, unit in zip(copies, units, strict=False):
                 copy.note(unit)
-        for number, unit in finished(executor, work.jobs_behind(), _AHEAD * workers):
+    with closing(written(work.jobs_behind(), workers, _AHEAD * workers)) as others:
+        for number, unit in others:
             copies[number].note(unit)
     for copy in () if missing else behind:
         copy.note(WrittenUnit(copy.known.records, kept=True))

@@ -9,6 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from numpy.typing import NDArray
 
+from lazydicom._bytes.local.source import open_file
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import ExportError
 
@@ -138,7 +139,7 @@ class LocalFolder:
         """Append in one write, so that only the last line can be torn."""
         flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | CLOSE_ON_EXEC | _BINARY
         os.makedirs(self.path, exist_ok=True)  # noqa: PTH103 (a string, as the rest)
-        descriptor = os.open(f"{self.path}/{key}", flags, 0o666)
+        descriptor = open_file(f"{self.path}/{key}", flags, 0o666)
         try:
             _write_all(descriptor, [data])
         finally:
@@ -224,10 +225,10 @@ def as_bytes(part: Any) -> memoryview:  # noqa: ANN401 (any buffer; 3.11 has no 
 def _create(path: str) -> int:
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | CLOSE_ON_EXEC | _BINARY
     try:
-        return os.open(path, flags, 0o666)
+        return open_file(path, flags, 0o666)
     except FileNotFoundError:
         os.makedirs(os.path.dirname(path), exist_ok=True)  # noqa: PTH103, PTH120
-        return os.open(path, flags, 0o666)
+        return open_file(path, flags, 0o666)
 
 
 def _write(descriptor: int, parts: Sequence[memoryview]) -> int:

@@ -9,6 +9,7 @@ import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeAlias, runtime_checkable
 
 import numpy as np
@@ -18,6 +19,7 @@ from zarr.codecs import TransposeCodec
 from zarr.storage import MemoryStore
 
 from lazydicom._array.lazy_array import LazyArray
+from lazydicom._array.work.parallel import apart
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._views.zarr_metadata import JPEG_NAME, array_metadata, grouped_frames
 from lazydicom._views.zarr_metadata import METADATA as METADATA  # noqa: PLC0414 (handed on)
@@ -285,7 +287,8 @@ def plan_layout(
 
 def read_layout(metadata: bytes, grid_axes: int, name: str | None = None) -> ZarrLayout:
     """Read the layout back from ``zarr.json``."""
-    array = zarr.open_array(memory_store({METADATA: metadata}), mode="r")
+    store = memory_store({METADATA: metadata})
+    array = apart(partial(zarr.open_array, store, mode="r"))
     if 0 in (*array.chunks, *(array.shards or ())):  # zarr takes it
         raise ValueError("Expected chunks of a length of 1 or more")
     codecs = json.loads(metadata)["codecs"]

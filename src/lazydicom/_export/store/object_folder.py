@@ -5,6 +5,7 @@ import threading
 from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import field
+from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import fsspec
@@ -271,7 +272,15 @@ async def _delete_others(store: Store, prefix: str, last: str | None) -> None:
 
 def _await(coroutine: Coroutine[Any, Any, _T]) -> _T:
     """Run on one loop for the whole process: clients of a store live on it."""
-    return asyncio.run_coroutine_threadsafe(coroutine, _loop()).result()
+    loop, tasks = _loop(), list[asyncio.Task[_T]]()
+    ended: SimpleQueue[asyncio.Task[_T]] = SimpleQueue()  # an interrupt breaks no lock
+
+    def begin() -> None:
+        tasks.append(loop.create_task(coroutine))
+        tasks[0].add_done_callback(ended.put)
+
+    loop.call_soon_threadsafe(begin)
+    return ended.get().result()
 
 
 @per_process

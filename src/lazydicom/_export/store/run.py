@@ -6,15 +6,17 @@ where there is one that can (`cluster`).
 
 import sys
 from collections.abc import Callable, Generator, Iterator
-from concurrent.futures import FIRST_COMPLETED, Executor, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Executor, wait
 from contextlib import closing, contextmanager
 from dataclasses import field
+from functools import partial
 from itertools import islice
 from typing import Any, Final, TypeAlias
 
 from lazydicom._array.grid import chunk_nbytes
 from lazydicom._array.lazy_array import LazyArray
-from lazydicom._array.work.cores import available_cores
+from lazydicom._array.work.parallel import results
+from lazydicom._bytes.per_process import available_cores
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.store.cluster import Cluster, cluster_errors, tried_cluster
 from lazydicom._export.store.folder import Folder, refuse_links
@@ -179,14 +181,13 @@ class Copy:
         self._note([unit])
 
     def _written_here(self, known: Records, workers: int) -> "Units":
-        with threads(workers) as executor:
-            yield from finished(executor, self._jobs(self.array, known), 2 * workers)
+        yield from written(self._jobs(self.array, known), workers, 2 * workers)
 
     def _written_there(self, known: Records, workers: int, cluster: Cluster) -> "Units":
         """Yield what a cluster writes; what becomes of it is an error of ours."""
         with cluster_errors(self.folder.url), cluster.executor() as executor:
             jobs = self._jobs(cluster.share(self.array), known)
-            yield from finished(executor, jobs, 2 * workers, cluster.check)
+            yield from _finished(executor, jobs, 2 * workers, cluster.check)
 
     def _jobs(self, array: Any, known: Records) -> Iterator[Job]:  # noqa: ANN401
         """Return jobs of one unit each, or of some small ones.
@@ -304,25 +305,21 @@ def _frames_in_the_making(array: LazyArray) -> int:
     return 4 if native else 8
 
 
-def threads(workers: int) -> ThreadPoolExecutor:
-    """Return so many threads that write."""
-    return ThreadPoolExecutor(workers, thread_name_prefix="lazydicom-export")
-
-
-def finished(
-    executor: Executor,
-    jobs: Iterator[Job],
-    most: int,
-    check: Callable[[], None] | None = None,
-) -> Generator[Any]:
+def written(jobs: Iterator[Job], workers: int, most: int) -> Generator[Any]:
     """Yield results as they come; at most so many jobs wait or run at any time."""
+    calls = (partial(job[0], *job[1:]) for job in jobs)
+    return results(calls, threads=workers, most=most, name="lazydicom-export")
+
+
+def _finished(
+    executor: Executor, jobs: Iterator[Job], most: int, check: Callable[[], None]
+) -> Generator[Any]:
+    """Yield results of a cluster as they come; `check` raises where none will come."""
     waiting = {executor.submit(*job) for job in islice(jobs, most)}
-    look = None if check is None else _LOOK_S
     try:
         while waiting:
-            done, waiting = wait(waiting, look, return_when=FIRST_COMPLETED)
-            if check is not None:
-                check()
+            done, waiting = wait(waiting, _LOOK_S, return_when=FIRST_COMPLETED)
+            check()
             for future in done:
                 yield future.result()
             waiting |= {executor.submit(*job) for job in islice(jobs, len(done))}

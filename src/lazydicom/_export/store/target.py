@@ -20,6 +20,7 @@ from zarr.abc.store import Store
 from zarr.storage import FsspecStore, LocalStore, ZipStore
 
 from lazydicom._bytes.deferred import deferred
+from lazydicom._bytes.local.source import open_file
 from lazydicom._bytes.location import is_local, local_path
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.store.folder import CLOSE_ON_EXEC, Folder, LocalFolder
@@ -296,7 +297,7 @@ def _held() -> None:
 
 def _take_lock(path: str, url: str) -> int:
     while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | CLOSE_ON_EXEC, 0o666)
+        descriptor = open_file(path, os.O_RDWR | os.O_CREAT | CLOSE_ON_EXEC, 0o666)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -370,7 +371,7 @@ def _sync_folder(path: Path) -> None:
     """Make a rename last; Windows opens no folder."""
     if not hasattr(os, "O_DIRECTORY"):
         return
-    descriptor = os.open(path, os.O_RDONLY)
+    descriptor = open_file(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -7,7 +7,6 @@ Datasets in memory may open these instead, or beside files.
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias, TypeVar
@@ -17,6 +16,7 @@ import numpy as np
 from lazydicom._arrange.frame_table import Batch, batch_of, tabulate
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.image import DicomImage
+from lazydicom._array.work.parallel import results
 from lazydicom._bytes.deferred import deferred
 from lazydicom._bytes.listing import Listed, Urls, is_list, is_pattern, list_files
 from lazydicom._bytes.location import URL_TYPES, chain, is_local, local_path
@@ -189,12 +189,13 @@ def open_at_once(
     opened: list[S] = []
     if len(many) < 2:  # nobody waits for another
         return list(map(open_one, many))
-    name = "lazydicom-open"
-    with ThreadPoolExecutor(min(threads, len(many)), thread_name_prefix=name) as pool:
-        for one, warnings in pool.map(partial(_with_warnings, open_one), many):
-            for message, url in warnings:
-                warn(message, url=url)
-            opened.append(one)
+    jobs = (partial(_with_warnings, open_one, one) for one in many)
+    for one, warnings in results(
+        jobs, threads=threads, most=len(many), name="lazydicom-open", in_order=True
+    ):
+        for message, url in warnings:
+            warn(message, url=url)
+        opened.append(one)
     return opened
 
 
