@@ -285,9 +285,7 @@ def results(
                     task.help()
             if not waiting:
                 return
-            first = next(iter(waiting))
-            if not in_order:
-                first = ended.get()
+            first = next(iter(waiting)) if in_order else ended.get()
             while not first.has_ended:
                 ended.get()
             del waiting[first]
