@@ -234,7 +234,7 @@ def _tabulate(
 
 
 def _give_back(arrays: Mapping[str, DicomArray]) -> None:
-    """Give the system back what opening many files took beside what stays."""
+    """Let the system have what opening many files took beside what stays."""
     if sum(len(array.images) for array in arrays.values()) >= _MANY:
         freed.give_back()
 

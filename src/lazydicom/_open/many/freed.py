@@ -13,7 +13,7 @@ from typing import Any
 
 
 def give_back() -> None:
-    """Give back what can be; where the system does not know how, nothing is done."""
+    """Let go of what can be; where the system does not know how, nothing is done."""
     trim = _trim()
     if trim is not None:
         trim(0)
