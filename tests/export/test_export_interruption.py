@@ -12,6 +12,7 @@ import subprocess
 import time
 from contextlib import nullcontext
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -22,6 +23,7 @@ import warm_process
 import zarr
 from dicom_files import make_native
 from fsspec.implementations.memory import MemoryFileSystem
+from interrupts import is_interrupted
 from obstore.store import S3Store
 from series_files import write_volume
 from servers import free_port
@@ -30,6 +32,7 @@ from zarr.storage import ObjectStore
 
 import lazydicom
 from lazydicom._array.grid import FrameGrid
+from lazydicom._export.store.target import _only_export
 from lazydicom.errors import ExportError
 
 if TYPE_CHECKING:
@@ -161,6 +164,29 @@ def test_an_interrupted_export_continues_where_it_was(
 
     assert 2 * report.kept_chunks >= report.number_of_chunks
     assert content(store) == content(tmp_path / "whole" / name)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="no /proc")
+def test_an_interrupt_at_any_moment_leaves_no_store_locked(tmp_path: Path) -> None:
+    url, opened = str(tmp_path / "x.zarr"), Path("/proc/self/fd")
+
+    def lock() -> None:
+        with _only_export(url):
+            pass
+
+    lock()
+    before = len(list(opened.iterdir()))
+    for moment in count():
+        interrupted = is_interrupted(moment, lock)
+
+        lock()  # or it says that another export writes
+        assert len(list(opened.iterdir())) == before, moment
+        if not interrupted:
+            break
+
+    assert moment > 20
+    assert not list(tmp_path.iterdir())
 
 
 def test_chunks_damaged_meanwhile_are_written_again(

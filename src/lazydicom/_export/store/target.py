@@ -286,9 +286,11 @@ def _only_export(url: str) -> Iterator[Callable[[], None]]:
     try:
         yield _held
     finally:
-        with suppress(FileNotFoundError):
-            os.unlink(path)  # noqa: PTH108 (while it is held)
-        os.close(descriptor)
+        try:
+            with suppress(FileNotFoundError):
+                os.unlink(path)  # noqa: PTH108 (while it is held)
+        finally:  # an interrupt comes here, too, and what stays open stays locked
+            os.close(descriptor)
 
 
 def _held() -> None:
@@ -299,15 +301,23 @@ def _take_lock(path: str, url: str) -> int:
     while True:
         descriptor = open_file(path, os.O_RDWR | os.O_CREAT | CLOSE_ON_EXEC, 0o666)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            if _is_locked(descriptor, path, url):
+                return descriptor
+        except BaseException:
             os.close(descriptor)
-            raise ExportError("Another export writes here", url=url) from None
-        except OSError:  # a file system without locks
-            return descriptor
-        if _is_still_there(descriptor, path):
-            return descriptor
-        os.close(descriptor)  # the one before us removed it meanwhile
+            raise
+        os.close(descriptor)
+
+
+def _is_locked(descriptor: int, path: str, url: str) -> bool:
+    """Lock a file; return whether the one before us did not remove it meanwhile."""
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ExportError("Another export writes here", url=url) from None
+    except OSError:  # a file system without locks
+        return True
+    return _is_still_there(descriptor, path)
 
 
 @contextmanager
