@@ -36,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return real(data, numthreads=numthreads, out=out)
 
     monkeypatch.setattr(imagecodecs, "jpeg2k_decode", decode)
-    monkeypatch.setattr("lazydicom._array.work.cores.default_threads", lambda: 4)
+    monkeypatch.setattr("lazydicom._array.work.cores.available_cores", lambda: 4)
     return numbers
 
 
