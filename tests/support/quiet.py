@@ -20,7 +20,7 @@ _NEAR: Final = 1.15
 """How many times as long as ever the fixed work may take."""
 _TRIES: Final = 5
 _PAUSE_S: Final = 0.5
-_MOST_S: Final = 180
+_MOST_S: Final = 30
 """Of a whole run: a machine may have become slower for good."""
 _FROM: Final = np.ones(1 << 24, np.uint8)
 _TO: Final = np.ones(1 << 24, np.uint8)
