@@ -90,12 +90,12 @@ def is_one_codestream(codec: str, fragments: list[memoryview]) -> bool:
         return _is_whole(CODECS[codec], fragments[0])
     if not CODECS[codec].ends_with_marker:
         return False
-    heads = [
-        int.from_bytes(_head(fragments, k), "little") for k in range(len(fragments))
-    ]
-    tails = [_high_bytes(_tail(fragments, k)) for k in range(len(fragments))]
-    ends = np.array(tails, np.uint64)
-    starts = frame_starts(codec, np.array(heads, np.uint64), ends)
+    lengths = np.array([len(part) for part in fragments], np.uint32)
+    own_heads = [int.from_bytes(part[:8], "little") for part in fragments]
+    own_tails = [_high_bytes(part[-8:]) for part in fragments]
+    heads = joined_heads(np.array(own_heads, np.uint64), lengths)
+    ends = joined_tails(np.array(own_tails, np.uint64), lengths)
+    starts = frame_starts(codec, heads, ends)
     return starts is not None and len(starts) == 1 and bool(end(codec, ends)[-1])
 
 
@@ -141,26 +141,6 @@ def _is_whole(codec: Codec, codestream: memoryview) -> bool:
     return first and (not codec.ends_with_marker or last.endswith(b"\xff\xd9"))
 
 
-def _head(fragments: list[memoryview], number: int) -> bytes:
-    """Return 8 bytes from a fragment on, which may have less."""
-    parts = fragments[number : number + 8]
-    return (
-        bytes(parts[0][:8])
-        if len(parts[0]) >= 8
-        else b"".join(p[:8] for p in parts)[:8]
-    )
-
-
-def _tail(fragments: list[memoryview], number: int) -> bytes:
-    """Return 8 bytes up to the end of a fragment, which may have less."""
-    parts = fragments[max(number - 7, 0) : number + 1]
-    return (
-        bytes(parts[-1][-8:])
-        if len(parts[-1]) >= 8
-        else b"".join(p[-8:] for p in parts)[-8:]
-    )
-
-
-def _high_bytes(data: bytes) -> int:
+def _high_bytes(data: memoryview) -> int:
     """Read up to 8 bytes as the high end of a little-endian number of 8."""
     return int.from_bytes(data, "little") << 8 * (8 - len(data))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,6 +98,25 @@ def decode_samples(
     narrow = np.empty(out.shape, f"{'ui'[signed]}{_itemsize(bits)}")
     call_codec(decode, data, out=narrow, **options)
     out[...] = narrow
+
+
+class SamplesDecoding(NamedTuple):
+    """How samples of a codestream become stored values, decided once for many."""
+
+    decode: Callable[..., object]
+    """Decodes samples into ``out=``."""
+    fit: Callable[[NDArray[Any]], None] | None
+    """Makes stored values of samples, ``None``: they are."""
+    to_rgb: bool
+    """Whether they become RGB afterwards."""
+
+    def into(self, data: BytesLike, out: NDArray[Any]) -> None:
+        """Decode one frame."""
+        self.decode(data, out=out)
+        if self.fit is not None:
+            self.fit(out)
+        if self.to_rgb:
+            to_rgb(out)
 
 
 def samples_decoder(

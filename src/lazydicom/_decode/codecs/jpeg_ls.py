@@ -1,7 +1,6 @@
 """JPEG-LS, lossless and near-lossless (PS3.5 section 8.2.3, ISO/IEC 14495-1)."""
 
 import re
-from collections.abc import Callable
 from functools import partial
 from typing import Any, Final, NamedTuple
 
@@ -23,7 +22,12 @@ from lazydicom._decode.preflight import (
     check_end,
     check_least,
 )
-from lazydicom._decode.samples import decode_planes, fitting, samples_decoder, to_rgb
+from lazydicom._decode.samples import (
+    SamplesDecoding,
+    decode_planes,
+    fitting,
+    samples_decoder,
+)
 from lazydicom.errors import DecodeError, UnsupportedError
 
 _PLANE: Final = re.compile(rb"\xff\xda\x00\x08\x01(.)", re.DOTALL)
@@ -37,14 +41,10 @@ class JpegLsDecoding(NamedTuple):
     """What they begin with."""
     format: FrameFormat
     """What the file says of them."""
-    decode: Callable[..., object]
-    """Decodes samples into ``out=``."""
+    samples: SamplesDecoding
+    """How their samples become stored values."""
     planes: bool
     """Whether each component has a scan of its own (interleave mode 0)."""
-    fit: Callable[[NDArray[Any]], None] | None
-    """Makes stored values of samples, ``None``: they are."""
-    to_rgb: bool
-    """Whether they become RGB afterwards."""
 
 
 _last: JpegLsDecoding | None = None
@@ -56,11 +56,7 @@ def decode_jpeg_ls(
 ) -> None:
     """Decode one frame, however its components are interleaved."""
     del format_  # it was looked at before
-    decoding.decode(data, out=out)
-    if decoding.fit is not None:
-        decoding.fit(out)
-    if decoding.to_rgb:
-        to_rgb(out)
+    decoding.samples.into(data, out)
 
 
 def preflight_jpeg_ls(data: BytesLike, format_: FrameFormat) -> JpegLsDecoding:
@@ -101,16 +97,14 @@ def _decoding_of(header: JpegHeader, format_: FrameFormat) -> JpegLsDecoding:
         )
     _check_scan_header(header.scan_header)
     planes = header.scan_header[4] == 1 < header.codestream.samples
-    return JpegLsDecoding(
-        header,
-        format_,
+    samples = SamplesDecoding(
         decode=partial(decode_planes, decode, bits=bits)
         if planes
         else samples_decoder(decode, bits, format_.pixel),
-        planes=planes,
         fit=fitting(bits, format_.pixel, lossy=_near(header) > 0),
         to_rgb=format_.color == "rgb" and holds_ybr(header, format_),
     )
+    return JpegLsDecoding(header, format_, samples, planes=planes)
 
 
 def _check_scan_header(scan_header: bytes) -> None:

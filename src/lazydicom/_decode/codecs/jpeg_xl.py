@@ -1,6 +1,5 @@
 """JPEG XL: lossless, recompressed JPEG, and lossy (PS3.5 section 8.2.15)."""
 
-from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
 from numpy.typing import NDArray
@@ -14,7 +13,7 @@ from lazydicom._decode.codecs.headers.jpeg_xl import (
 )
 from lazydicom._decode.format import FrameFormat
 from lazydicom._decode.preflight import check_codestream, check_least
-from lazydicom._decode.samples import fitting, samples_decoder, to_rgb
+from lazydicom._decode.samples import SamplesDecoding, fitting, samples_decoder
 
 JPEG_XL_LOSSLESS = "1.2.840.10008.1.2.4.110"
 JPEG_RECOMPRESSION = "1.2.840.10008.1.2.4.111"
@@ -29,14 +28,10 @@ class JpegXlDecoding(NamedTuple):
     """What they say of themselves."""
     format: FrameFormat
     """What the file says of them."""
-    decode: Callable[..., object]
-    """Decodes samples into ``out=``."""
+    samples: SamplesDecoding
+    """How their samples become stored values."""
     least: int
     """Bytes that a codestream has at the very least."""
-    fit: Callable[[NDArray[Any]], None] | None
-    """Makes stored values of samples, ``None``: they are."""
-    to_rgb: bool
-    """Whether they become RGB afterwards."""
 
 
 _last: JpegXlDecoding | None = None
@@ -67,14 +62,12 @@ def _decoding_of(header: JpegXlHeader, format_: FrameFormat) -> JpegXlDecoding:
     groups = -(-format_.pixel.rows // _GROUP) * -(-format_.pixel.columns // _GROUP)
     uid = format_.transfer_syntax.uid
     is_rgb = uid == JPEG_RECOMPRESSION or header.decodes_to_rgb
-    return JpegXlDecoding(
-        header,
-        format_,
+    samples = SamplesDecoding(
         decode=samples_decoder(decode, bits, format_.pixel, numthreads=1),
-        least=groups,
         fit=fitting(bits, format_.pixel, lossy=uid != JPEG_XL_LOSSLESS),
         to_rgb=format_.converts_to_rgb and not is_rgb,
     )
+    return JpegXlDecoding(header, format_, samples, least=groups)
 
 
 def decode_jpeg_xl(
@@ -82,11 +75,7 @@ def decode_jpeg_xl(
 ) -> None:
     """Decode one frame."""
     del format_  # it was looked at before
-    decoding.decode(data, out=out)
-    if decoding.fit is not None:
-        decoding.fit(out)
-    if decoding.to_rgb:
-        to_rgb(out)
+    decoding.samples.into(data, out)
 
 
 JPEG_XL: Final = Codec(
