@@ -1,7 +1,15 @@
 """How benchmarks decide whether a bar is held."""
 
+from functools import partial
+
 import pytest
-from ratios import Seconds
+import quiet
+from ratios import Seconds, best_seconds
+
+
+@pytest.fixture(autouse=True)
+def _on_a_machine_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(quiet, "_cores_are_alone", lambda: True)
 
 
 def timed(*ratios: float, rounds: int) -> Seconds:
@@ -31,3 +39,37 @@ def test_rounds_that_never_agree_end() -> None:
     best = timed(*[1.0, 2.0] * 6, rounds=3)
     best.settle("ours", "floor", 1.5)
     assert len(best.rounds) == 12
+
+
+def test_a_round_is_timed_again_where_a_core_was_shared_after_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = iter([True, False, True, True])
+    monkeypatch.setattr(quiet, "_again", [])
+    monkeypatch.setattr(quiet, "_cores_are_alone", lambda: next(alone))
+    assert timed(9.0, 2.0, rounds=1).ratio("ours", "floor") == 2.0
+
+
+def test_a_round_waits_for_cores_that_are_shared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    alone = iter([False, False, True, True])
+    monkeypatch.setattr(quiet, "_again", [])
+    monkeypatch.setattr(quiet, "_cores_are_alone", lambda: next(alone))
+    assert timed(2.0, rounds=1).ratio("ours", "floor") == 2.0
+    assert next(alone, None) is None
+
+
+def test_every_round_counts_where_too_much_was_timed_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(quiet, "_again", [quiet._AGAIN_S])
+    monkeypatch.setattr(quiet, "_cores_are_alone", lambda: False)
+    assert len(timed(2.0, 3.0, rounds=2).rounds) == 2
+
+
+def test_each_other_round_goes_backwards() -> None:
+    seen: list[str] = []
+    ways = {name: partial(seen.append, name) for name in ("ours", "floor")}
+    best_seconds(ways, rounds=2)
+    assert seen == ["floor", "ours", "ours", "floor"]

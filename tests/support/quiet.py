@@ -1,20 +1,22 @@
-"""Waiting until nobody else wears the machine, before something is timed.
+"""Timing while nobody else wears the machine.
 
 Cores that are shared with other machines are slower by half for some seconds or minutes, and
 not for all work alike: Python may take longer, and what it calls not. Fixed work is timed,
-which is neither ours nor a floor, so that waiting favours neither.
+which is neither ours nor a floor, so that neither waiting nor timing again favours one.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import numpy as np
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_Times = TypeVar("_Times")
 
 _NEAR: Final = 1.15
 """How many times as long as ever the fixed work may take."""
@@ -22,6 +24,14 @@ _TRIES: Final = 5
 _PAUSE_S: Final = 0.5
 _MOST_S: Final = 30
 """Of a whole run: a machine may have become slower for good."""
+_SHARED: Final = 1.35
+"""How many times as long as ever a core may take before and after a round.
+
+One whose other half works for another machine takes 1.6 to 2.3 times as long, for half a second
+to three; one by itself 1.0 to 1.15.
+"""
+_AGAIN_S: Final = 120
+"""What rounds that are timed again may take of a whole run."""
 _FROM: Final = np.ones(1 << 24, np.uint8)
 _TO: Final = np.ones(1 << 24, np.uint8)
 
@@ -48,6 +58,7 @@ def _copy() -> None:
 _WORKS: Final[tuple[Callable[[], None], ...]] = (_objects, _calls, _copy)
 _least: dict[Callable[[], None], float] = {}
 _waited: list[float] = []
+_again: list[float] = []
 
 
 def wait_until_quiet(seconds: float = 30) -> bool:
@@ -67,6 +78,43 @@ def wait_until_quiet(seconds: float = 30) -> bool:
         time.sleep(_PAUSE_S)
     _waited.append(time.monotonic() - start)
     return quiet
+
+
+def undisturbed(time_round: Callable[[], _Times]) -> _Times:
+    """Time a round; again, where a core was shared before or after it.
+
+    After `_AGAIN_S` of a whole run every round counts.
+    """
+    while True:
+        start = time.monotonic()
+        alone = _cores_are_alone()
+        while not alone and sum(_again) + time.monotonic() - start < _AGAIN_S:
+            alone = _cores_are_alone()
+        waited = time.monotonic() - start
+        times = time_round()
+        alone = alone and _cores_are_alone()
+        _again.append(waited if alone else time.monotonic() - start)
+        if alone or sum(_again) >= _AGAIN_S:
+            return times
+
+
+def _cores_are_alone() -> bool:
+    """Return whether fixed work takes about as long as ever on each core of this thread."""
+    cores = os.sched_getaffinity(0)
+    try:
+        return all(_is_alone(core) for core in cores)
+    finally:
+        os.sched_setaffinity(0, cores)
+
+
+def _is_alone(core: int) -> bool:
+    os.sched_setaffinity(0, {core})
+    for _ in range(2):
+        took = _seconds(_objects)
+        least = _least[_objects] = min(took, _least.get(_objects, took))
+        if took <= _SHARED * least:
+            return True
+    return False
 
 
 def _is_quiet() -> bool:

@@ -17,6 +17,8 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, Any
 
+from quiet import undisturbed
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -41,8 +43,8 @@ class Seconds(dict[str, float]):
             self.time_another()
 
     def time_another(self) -> None:
-        """Time one round more."""
-        times = self._time_round()
+        """Time one round more, while no core is shared with another machine."""
+        times = undisturbed(self._time_round)
         self.rounds.append(times)
         self |= {n: min(seconds, self.get(n, seconds)) for n, seconds in times.items()}
 
@@ -79,6 +81,7 @@ def best_seconds(
 ) -> Seconds:
     """Time each way in turn, `rounds` times; return the best time of each, and all.
 
+    Every other round goes backwards: what comes first finds caches as others left them.
     ``clock=time.thread_time`` counts the work of one thread, whoever else is busy; `before`
     is called each time, and is no part of it.
     """
@@ -89,7 +92,13 @@ def best_seconds(
         way()
         return clock() - start
 
-    return Seconds(lambda: {n: time_way(way) for n, way in ways.items()}, rounds)
+    order = list(ways)
+
+    def time_round() -> dict[str, float]:
+        order.reverse()
+        return {name: time_way(ways[name]) for name in order}
+
+    return Seconds(time_round, rounds)
 
 
 def report(title: str, best: Mapping[str, float], *, ours: str) -> None:
