@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import subprocess
 import sys
@@ -32,7 +33,7 @@ FIRSTS: Final = {
 @pytest.mark.parametrize("name", FIRSTS)
 def test_a_process_reaches_its_first_result(name: str, tmp_path: Path) -> None:
     ours, imports, floor = FIRSTS[name]
-    path, count = tmp_path / "a.dcm", iter(range(99))
+    path, count = tmp_path / "a.dcm", itertools.count()
     path.write_bytes(make_native(np.zeros((3, 64, 64), np.uint16)))
     environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(tmp_path / "compiled")}
     environment.pop("PYTHONDONTWRITEBYTECODE", None)  # as an installed package is

@@ -30,6 +30,8 @@ _SHARED: Final = 1.35
 One whose other half works for another machine takes 1.6 to 2.3 times as long, for half a second
 to three; one by itself 1.0 to 1.15.
 """
+_LONG_S: Final = 0.3
+"""What takes longer spans such times whenever it is timed."""
 _AGAIN_S: Final = 120
 """What rounds that are timed again may take of a whole run."""
 _FROM: Final = np.ones(1 << 24, np.uint8)
@@ -81,7 +83,7 @@ def wait_until_quiet(seconds: float = 30) -> bool:
 
 
 def undisturbed(time_round: Callable[[], _Times]) -> _Times:
-    """Time a round; again, where a core was shared before or after it.
+    """Time a round; again, where it was short and a core was shared before or after it.
 
     After `_AGAIN_S` of a whole run every round counts.
     """
@@ -90,11 +92,14 @@ def undisturbed(time_round: Callable[[], _Times]) -> _Times:
         alone = _cores_are_alone()
         while not alone and sum(_again) + time.monotonic() - start < _AGAIN_S:
             alone = _cores_are_alone()
-        waited = time.monotonic() - start
+        began = time.monotonic()
         times = time_round()
-        alone = alone and _cores_are_alone()
-        _again.append(waited if alone else time.monotonic() - start)
-        if alone or sum(_again) >= _AGAIN_S:
+        ended = time.monotonic()
+        if ended - began > _LONG_S or (alone and _cores_are_alone()):
+            _again.append(began - start)
+            return times
+        _again.append(ended - start)
+        if sum(_again) >= _AGAIN_S:
             return times
 
 
