@@ -5,7 +5,6 @@ import os
 from typing import Final
 
 import pytest
-from quiet import wait_until_quiet
 
 _AS_IN_ANY_PROCESS: Final = gc.get_threshold()
 
@@ -14,10 +13,9 @@ _AS_IN_ANY_PROCESS: Final = gc.get_threshold()
 def _as_in_a_new_process() -> None:
     """Let what others wrote reach the disk, and garbage be collected as often as elsewhere.
 
-    What the tests before have made is no part of it, nor what other machines do meanwhile.
+    What the tests before have made is no part of it.
     """
     os.sync()
-    wait_until_quiet()
     gc.collect()
     gc.freeze()
     gc.set_threshold(*_AS_IN_ANY_PROCESS)

@@ -69,7 +69,7 @@ class BareReader:
 @pytest.mark.parametrize(
     ("work", "local", "limit"),
     [
-        ("mean", "pread", 1.1),
+        ("mean", "pread", 1.15),
         ("mean", "mmap", 1.15),
         ("ROI", "pread", 1.05),
         ("ROI", "mmap", 1.2),

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any, Final
 import fsspec
 import numpy as np
 import pytest
-from quiet import wait_until_quiet
 from ratios import best_seconds, hold
 from remote_files import FRAME, native
 from series_files import write_volume
@@ -176,7 +175,6 @@ def test_distant_work_takes_little_more_than_its_requests(
         else:
             ways[FLOOR] = partial(by_hand, spans, 16)
             ways["by hand, 64 at once"] = partial(by_hand, spans, 64)
-        wait_until_quiet()
         measured[name] = best_seconds(ways, rounds=5)
 
     missed: list[str] = []

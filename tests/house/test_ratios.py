@@ -1,15 +1,18 @@
 """How benchmarks decide whether a bar is held."""
 
+import os
 from functools import partial
 
 import pytest
 import quiet
 from ratios import Seconds, best_seconds
 
+FIND_ALONE = quiet._find_alone
+
 
 @pytest.fixture(autouse=True)
 def _on_a_machine_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quiet, "_cores_are_alone", lambda: True)
+    monkeypatch.setattr(quiet, "_find_alone", lambda _: True)
 
 
 def timed(*ratios: float, rounds: int) -> Seconds:
@@ -45,8 +48,8 @@ def test_a_round_is_timed_again_where_a_core_was_shared_after_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     alone = iter([True, False, True, True])
-    monkeypatch.setattr(quiet, "_again", [])
-    monkeypatch.setattr(quiet, "_cores_are_alone", lambda: next(alone))
+    monkeypatch.setattr(quiet, "_spent", [])
+    monkeypatch.setattr(quiet, "_find_alone", lambda _: next(alone))
     assert timed(9.0, 2.0, rounds=1).ratio("ours", "floor") == 2.0
 
 
@@ -54,8 +57,8 @@ def test_a_round_waits_for_cores_that_are_shared(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     alone = iter([False, False, True, True])
-    monkeypatch.setattr(quiet, "_again", [])
-    monkeypatch.setattr(quiet, "_cores_are_alone", lambda: next(alone))
+    monkeypatch.setattr(quiet, "_spent", [])
+    monkeypatch.setattr(quiet, "_find_alone", lambda _: next(alone))
     assert timed(2.0, rounds=1).ratio("ours", "floor") == 2.0
     assert next(alone, None) is None
 
@@ -63,8 +66,8 @@ def test_a_round_waits_for_cores_that_are_shared(
 def test_every_round_counts_where_too_much_was_timed_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(quiet, "_again", [quiet._AGAIN_S])
-    monkeypatch.setattr(quiet, "_cores_are_alone", lambda: False)
+    monkeypatch.setattr(quiet, "_spent", [quiet._MOST_S])
+    monkeypatch.setattr(quiet, "_find_alone", lambda _: False)
     assert len(timed(2.0, 3.0, rounds=2).rounds) == 2
 
 
@@ -73,3 +76,20 @@ def test_each_other_round_goes_backwards() -> None:
     ways = {name: partial(seen.append, name) for name in ("ours", "floor")}
     best_seconds(ways, rounds=2)
     assert seen == ["floor", "ours", "ours", "floor"]
+
+
+def test_a_thread_goes_to_the_core_that_is_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[int | None] = []
+
+    def is_alone(core: int | None = None) -> bool:
+        asked.append(core)
+        return core in {1, None}
+
+    monkeypatch.setattr(quiet, "_is_alone", is_alone)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2})
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None)
+    monkeypatch.setattr(quiet, "_find_alone", FIND_ALONE)
+    assert quiet.undisturbed(lambda: 7, one_core=True) == 7
+    assert asked == [0, 1, None]

@@ -1,8 +1,8 @@
 """Timing while nobody else wears the machine.
 
-Cores that are shared with other machines are slower by half for some seconds or minutes, and
-not for all work alike: Python may take longer, and what it calls not. Fixed work is timed,
-which is neither ours nor a floor, so that neither waiting nor timing again favours one.
+A core whose other half works for another machine takes 1.6 to 2.3 times as long for half a
+second to three, and not for all work alike: Python more of it, the system less. Fixed work is
+timed, which is neither ours nor a floor, so that timing again favours neither.
 """
 
 from __future__ import annotations
@@ -11,127 +11,78 @@ import os
 import time
 from typing import TYPE_CHECKING, Final, TypeVar
 
-import numpy as np
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 _Times = TypeVar("_Times")
 
-_NEAR: Final = 1.15
-"""How many times as long as ever the fixed work may take."""
-_TRIES: Final = 5
-_PAUSE_S: Final = 0.5
-_MOST_S: Final = 30
-"""Of a whole run: a machine may have become slower for good."""
 _SHARED: Final = 1.35
-"""How many times as long as ever a core may take before and after a round.
-
-One whose other half works for another machine takes 1.6 to 2.3 times as long, for half a second
-to three; one by itself 1.0 to 1.15.
-"""
+"""How many times as long as ever fixed work may take on a core that is not shared."""
 _LONG_S: Final = 0.3
-"""What takes longer spans such times whenever it is timed."""
-_AGAIN_S: Final = 120
-"""What rounds that are timed again may take of a whole run."""
-_FROM: Final = np.ones(1 << 24, np.uint8)
-_TO: Final = np.ones(1 << 24, np.uint8)
+"""A round that takes longer spans such times whenever it is timed."""
+_MOST_S: Final = 180
+"""What waiting and timing again may take of a whole run."""
+_least: list[float] = []
+_spent: list[float] = []
 
 
-def _objects() -> None:
-    """Work of the interpreter: objects, calls, texts."""
-    sum(len(str((number, number + 1))) for number in range(3_000))
-
-
-def _calls() -> None:
-    """Ask the system for a file."""
-    for _ in range(200):
-        descriptor = os.open(__file__, os.O_RDONLY | os.O_CLOEXEC)
-        os.fstat(descriptor)
-        os.pread(descriptor, 512, 0)
-        os.close(descriptor)
-
-
-def _copy() -> None:
-    """Copy 16 MiB."""
-    _TO[:] = _FROM
-
-
-_WORKS: Final[tuple[Callable[[], None], ...]] = (_objects, _calls, _copy)
-_least: dict[Callable[[], None], float] = {}
-_waited: list[float] = []
-_again: list[float] = []
-
-
-def wait_until_quiet(seconds: float = 30) -> bool:
-    """Wait until fixed work takes about as long as it ever did; return whether it does.
+def undisturbed(time_round: Callable[[], _Times], *, one_core: bool) -> _Times:
+    """Time a round; again, where it was short and a core was shared before or after it.
 
     Parameters
     ----------
-    seconds : float
-        How long to wait at most, less what is left of `_MOST_S`.
+    time_round : function
+        What times it.
+    one_core : bool
+        The work of this thread is timed, so that one core is enough: this thread goes to it.
     """
-    if not _least:
-        for _ in range(20):
-            _is_quiet()
-    start = time.monotonic()
-    end = start + min(seconds, _MOST_S - sum(_waited))
-    while not (quiet := _is_quiet()) and time.monotonic() < end:
-        time.sleep(_PAUSE_S)
-    _waited.append(time.monotonic() - start)
-    return quiet
-
-
-def undisturbed(time_round: Callable[[], _Times]) -> _Times:
-    """Time a round; again, where it was short and a core was shared before or after it.
-
-    After `_AGAIN_S` of a whole run every round counts.
-    """
+    enough = any if one_core else all
     while True:
         start = time.monotonic()
-        alone = _cores_are_alone()
-        while not alone and sum(_again) + time.monotonic() - start < _AGAIN_S:
-            alone = _cores_are_alone()
+        while not (alone := _find_alone(enough)) and _is_left(start):
+            pass
         began = time.monotonic()
         times = time_round()
         ended = time.monotonic()
-        if ended - began > _LONG_S or (alone and _cores_are_alone()):
-            _again.append(began - start)
+        if ended - began > _LONG_S or (
+            alone and (_is_alone() if one_core else _find_alone(all))
+        ):
+            _spent.append(began - start)
             return times
-        _again.append(ended - start)
-        if sum(_again) >= _AGAIN_S:
+        _spent.append(ended - start)
+        if not _is_left(ended):
             return times
 
 
-def _cores_are_alone() -> bool:
-    """Return whether fixed work takes about as long as ever on each core of this thread."""
+def _is_left(since: float) -> bool:
+    return sum(_spent) + time.monotonic() - since < _MOST_S
+
+
+def _find_alone(enough: Callable[[Iterator[bool]], bool]) -> bool:
+    """Return whether any or all cores are alone; this thread stays on the last it looked at."""
     cores = os.sched_getaffinity(0)
     try:
-        return all(_is_alone(core) for core in cores)
+        return enough(_is_alone(core) for core in sorted(cores))
     finally:
         os.sched_setaffinity(0, cores)
 
 
-def _is_alone(core: int) -> bool:
-    os.sched_setaffinity(0, {core})
+def _is_alone(core: int | None = None) -> bool:
+    """Return whether fixed work takes about as long as ever on a core, or on this one."""
+    if core is not None:
+        os.sched_setaffinity(0, {core})
+    if not _least:
+        _least.append(min(_seconds() for _ in range(50)))
     for _ in range(2):
-        took = _seconds(_objects)
-        least = _least[_objects] = min(took, _least.get(_objects, took))
-        if took <= _SHARED * least:
+        took = _seconds()
+        _least[0] = min(took, _least[0])
+        if took <= _SHARED * _least[0]:
             return True
     return False
 
 
-def _is_quiet() -> bool:
-    quiet = True
-    for work in _WORKS:
-        took = min(_seconds(work) for _ in range(_TRIES))
-        least = _least[work] = min(took, _least.get(work, took))
-        quiet = quiet and took <= _NEAR * least
-    return quiet
-
-
-def _seconds(work: Callable[[], None]) -> float:
+def _seconds() -> float:
+    """Time work of the interpreter: objects, calls, texts."""
     start = time.perf_counter()
-    work()
+    sum(len(str((number, number + 1))) for number in range(3_000))
     return time.perf_counter() - start

@@ -32,10 +32,19 @@ class Seconds(dict[str, float]):
         Time each way once, in turn.
     rounds : int
         How many rounds to begin with.
+    one_core : bool
+        The work of this thread is timed.
     """
 
-    def __init__(self, time_round: Callable[[], dict[str, float]], rounds: int) -> None:
+    def __init__(
+        self,
+        time_round: Callable[[], dict[str, float]],
+        rounds: int,
+        *,
+        one_core: bool = False,
+    ) -> None:
         super().__init__()
+        self._one_core = one_core
         self.rounds: list[dict[str, float]] = []
         self._time_round = time_round
         self._first = rounds
@@ -44,7 +53,7 @@ class Seconds(dict[str, float]):
 
     def time_another(self) -> None:
         """Time one round more, while no core is shared with another machine."""
-        times = undisturbed(self._time_round)
+        times = undisturbed(self._time_round, one_core=self._one_core)
         self.rounds.append(times)
         self |= {n: min(seconds, self.get(n, seconds)) for n, seconds in times.items()}
 
@@ -98,7 +107,7 @@ def best_seconds(
         order.reverse()
         return {name: time_way(ways[name]) for name in order}
 
-    return Seconds(time_round, rounds)
+    return Seconds(time_round, rounds, one_core=clock is time.thread_time)
 
 
 def report(title: str, best: Mapping[str, float], *, ours: str) -> None:
