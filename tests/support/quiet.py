@@ -18,9 +18,9 @@ _Times = TypeVar("_Times")
 
 _SHARED: Final = 1.35
 """How many times as long as ever fixed work may take on a core that is not shared."""
-_LONG_S: Final = 0.3
+_LONG_S: Final = 0.05
 """A round that takes longer spans such times whenever it is timed."""
-_MOST_S: Final = 180
+_MOST_S: Final = 60
 """What waiting and timing again may take of a whole run."""
 _least: list[float] = []
 _spent: list[float] = []
