@@ -44,23 +44,19 @@ def test_rounds_that_never_agree_end() -> None:
     assert len(best.rounds) == 12
 
 
-def test_a_round_is_timed_again_where_a_core_was_shared_after_it(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("alone", "ratios"),
+    [([True, False, True, True], [9.0, 2.0]), ([False, False, True, True], [2.0])],
+    ids=["shared after it: timed again", "shared before it: waited for"],
+)
+def test_a_round_counts_where_cores_are_alone_before_and_after_it(
+    alone: list[bool], ratios: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alone = iter([True, False, True, True])
+    answers = iter(alone)
     monkeypatch.setattr(quiet, "_spent", [])
-    monkeypatch.setattr(quiet, "_find_alone", lambda _: next(alone))
-    assert timed(9.0, 2.0, rounds=1).ratio("ours", "floor") == 2.0
-
-
-def test_a_round_waits_for_cores_that_are_shared(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    alone = iter([False, False, True, True])
-    monkeypatch.setattr(quiet, "_spent", [])
-    monkeypatch.setattr(quiet, "_find_alone", lambda _: next(alone))
-    assert timed(2.0, rounds=1).ratio("ours", "floor") == 2.0
-    assert next(alone, None) is None
+    monkeypatch.setattr(quiet, "_find_alone", lambda _: next(answers))
+    assert timed(*ratios, rounds=1).ratio("ours", "floor") == 2.0
+    assert next(answers, None) is None
 
 
 def test_every_round_counts_where_too_much_was_timed_again(
