@@ -53,7 +53,7 @@ def test_a_round_counts_where_cores_are_alone_before_and_after_it(
     alone: list[bool], ratios: list[float], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     answers = iter(alone)
-    monkeypatch.setattr(quiet, "_spent", [])
+    monkeypatch.setattr(quiet, "_spent", {True: 0, False: 0})
     monkeypatch.setattr(quiet, "_find_alone", lambda _: next(answers))
     assert timed(*ratios, rounds=1).ratio("ours", "floor") == 2.0
     assert next(answers, None) is None
@@ -62,7 +62,7 @@ def test_a_round_counts_where_cores_are_alone_before_and_after_it(
 def test_every_round_counts_where_too_much_was_timed_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(quiet, "_spent", [quiet._MOST_S])
+    monkeypatch.setattr(quiet, "_spent", {True: quiet._MOST_S, False: quiet._MOST_S})
     monkeypatch.setattr(quiet, "_find_alone", lambda _: False)
     assert len(timed(2.0, 3.0, rounds=2).rounds) == 2
 

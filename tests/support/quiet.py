@@ -21,9 +21,10 @@ _SHARED: Final = 1.35
 _LONG_S: Final = 0.05
 """A round that takes longer spans such times whenever it is timed."""
 _MOST_S: Final = 60
-"""What waiting and timing again may take of a whole run."""
+"""What waiting and timing again may take of a whole run, for rounds of either kind."""
 _least: list[float] = []
-_spent: list[float] = []
+_spent = {True: 0.0, False: 0.0}
+"""Seconds by whether one core was enough: those rounds must not wait for others' turn."""
 
 
 def undisturbed(time_round: Callable[[], _Times], *, one_core: bool) -> _Times:
@@ -39,7 +40,7 @@ def undisturbed(time_round: Callable[[], _Times], *, one_core: bool) -> _Times:
     enough = any if one_core else all
     while True:
         start = time.monotonic()
-        while not (alone := _find_alone(enough)) and _is_left(start):
+        while not (alone := _find_alone(enough)) and _is_left(start, one_core):
             pass
         began = time.monotonic()
         times = time_round()
@@ -47,15 +48,15 @@ def undisturbed(time_round: Callable[[], _Times], *, one_core: bool) -> _Times:
         if ended - began > _LONG_S or (
             alone and (_is_alone() if one_core else _find_alone(all))
         ):
-            _spent.append(began - start)
+            _spent[one_core] += began - start
             return times
-        _spent.append(ended - start)
-        if not _is_left(ended):
+        _spent[one_core] += ended - start
+        if not _is_left(ended, one_core):
             return times
 
 
-def _is_left(since: float) -> bool:
-    return sum(_spent) + time.monotonic() - since < _MOST_S
+def _is_left(since: float, one_core: bool) -> bool:
+    return _spent[one_core] + time.monotonic() - since < _MOST_S
 
 
 def _find_alone(enough: Callable[[Iterator[bool]], bool]) -> bool:
