@@ -264,10 +264,10 @@ def test_a_file_that_is_replaced_between_two_openings_is_an_error(
             other.replace(path)
         return really(name, *arguments)
 
-    monkeypatch.setattr(os, "open", replacing)
-
-    with pytest.raises(SourceChangedError):
-        array.read(slice(2, 9))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", replacing)
+        with pytest.raises(SourceChangedError):
+            array.read(slice(2, 9))
     assert opened == [1, 2]
 
 
