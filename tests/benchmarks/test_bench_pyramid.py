@@ -52,7 +52,7 @@ def test_all_levels_cost_little_more_than_the_finest(make: Any, tmp_path: Path) 
         shutil.rmtree(out)
 
     ways = {"all levels": partial(export, None), "the finest": partial(export, 1)}
-    best = best_seconds(ways, rounds=7)
+    best = best_seconds(ways, rounds=15)
 
     title = f"{make.__name__} as OME-Zarr, all levels, zstd"
     hold(title, best, floor="the finest", limit=1.4, ours="all levels")
