@@ -258,6 +258,80 @@ def test_holes_have_the_declared_the_customary_or_the_given_colour(
     assert np.array_equal(lazydicom.stored_mask(level), ~holes)
 
 
+@pytest.mark.parametrize(
+    ("bits", "stored", "absent", "expected"),
+    [
+        (16, 16, (0, 32896, 32896), [0, 0, 0]),
+        (16, 16, (65535, 32896, 32896), [65535] * 3),
+        (16, 16, (34891, 53479, 50166), [65535, 0, 0]),
+        (16, 12, (65535, 32896, 32896), [4095] * 3),
+        (16, 10, (0, 32896, 32896), [0, 0, 0]),
+        (16, 16, None, [65535] * 3),
+        (8, 7, (65535, 32896, 32896), [127] * 3),
+    ],
+)
+def test_the_declared_colour_has_the_range_of_the_stored_values(
+    bits: int, stored: int, absent: tuple[int, ...] | None, expected: list[int]
+) -> None:
+    slide = make_slide(
+        matrix=(4, 8), tile=(4, 4), sparse=True, keep=0.5, absent=absent, seed=3
+    )
+    assert slide.stored.sum() == 16
+    (dataset,) = slide.datasets
+    dataset.BitsAllocated, dataset.BitsStored = bits, stored
+    dataset.HighBit, dataset.PixelData = stored - 1, bytes(48 * bits // 8)
+
+    (level,) = lazydicom.open_slide(slide.files)
+
+    holes = ~slide.stored[0, 0]
+    colors = level[...][holes].astype(int)
+    largest = 2**stored - 1
+    assert np.abs(colors - expected).max() <= largest // 255
+    declared = None if absent is None else colors[0].tolist()
+    assert level.attrs.get("absent_pixel") == declared
+    assert (level[...][~holes] == 0).all()
+
+
+def test_a_declared_colour_that_pixels_cannot_have_is_left_with_a_warning() -> None:
+    slide = make_slide(
+        matrix=(8, 8),
+        tile=(4, 4),
+        sparse=True,
+        keep=0.5,
+        samples=1,
+        absent=(65535, 32896, 32896),
+    )
+
+    with pytest.warns(LazyDicomWarning, match="declared absent pixel is not used, 0"):
+        (level,) = lazydicom.open_slide(slide.files)
+
+    assert np.array_equal(level, slide.truth[0, 0])
+    assert "absent_pixel" not in level.attrs
+
+
+def test_a_black_absent_pixel_of_intensities_is_zero_without_a_word() -> None:
+    black = (0, 32896, 32896)
+    slide = make_slide(
+        matrix=(8, 8), tile=(4, 4), sparse=True, keep=0.5, samples=1, absent=black
+    )
+
+    (level,) = lazydicom.open_slide(slide.files)
+
+    assert np.array_equal(level, slide.truth[0, 0])
+
+
+@pytest.mark.parametrize("absent", [None, (0, 32896, 32896)])
+def test_holes_of_signed_colours_need_a_value(absent: tuple[int, ...] | None) -> None:
+    slide = make_slide(matrix=(8, 8), tile=(4, 4), sparse=True, keep=0.5, absent=absent)
+    slide.datasets[0].PixelRepresentation = 1
+
+    with pytest.raises(InvalidDicomError, match=r"white is no colour of type int8"):
+        lazydicom.open_slide(slide.files)
+
+    (level,) = lazydicom.open_slide(slide.files, fill_value=-3)
+    assert (level[...][~slide.stored[0, 0]] == -3).all()
+
+
 def test_reading_a_hole_is_an_error_where_the_caller_wants_that() -> None:
     slide = make_slide(matrix=(20, 20), tile=(5, 5), sparse=True, keep=0.5)
     (level,) = lazydicom.open_slide(slide.files, fill_value=None)

@@ -6,6 +6,7 @@ import numpy as np
 
 from lazydicom._arrange.slides.facts import SlideFacts
 from lazydicom._array.fill import FillValue
+from lazydicom.errors import InvalidDicomError, warn
 
 _TO_RGB = np.array(
     (
@@ -19,7 +20,7 @@ _WHITE = np.array((0.95047, 1.0, 1.08883))
 
 
 def background_of(
-    facts: SlideFacts, wanted: FillValue | Literal["auto"]
+    facts: SlideFacts, wanted: FillValue | Literal["auto"], *, has_holes: bool
 ) -> tuple[FillValue, list[int] | None]:
     """Return the value of holes, and the colour that the file declares.
 
@@ -28,19 +29,19 @@ def background_of(
 
     Raises
     ------
+    InvalidDicomError
+        If there are holes, and colours are signed: white is no value of theirs.
     ValueError
         If the value is none that pixels can have.
     """
     pixel = facts.image.format.pixel
     samples = pixel.samples_per_pixel
-    declared = None
-    if facts.absent is not None and samples == 3 and pixel.dtype == np.uint8:
-        declared = lab_to_rgb(facts.absent)
+    declared = _declared(facts)
     if wanted == "auto":
-        if samples == 1:
-            return 0, declared
-        largest = 2**pixel.bits_stored - 1
-        return _simple(declared or [largest] * samples), declared
+        customary = _customary(facts) if has_holes else 0
+        if declared is None and facts.absent is not None and has_holes:
+            _warn_of_unused(facts, customary)
+        return customary if declared is None else _simple(declared), declared
     if wanted is None:
         return None, declared
     values = list(wanted) if isinstance(wanted, tuple | list) else [wanted]
@@ -50,6 +51,35 @@ def background_of(
         if pixel.dtype.kind != "f" and not _fits(value, pixel.dtype):
             raise ValueError(f"fill_value {wanted!r} is no {pixel.dtype}")
     return _simple(values), declared
+
+
+def _declared(facts: SlideFacts) -> list[int] | None:
+    """Return the declared colour in the range of stored values, ``None`` without one."""
+    pixel = facts.image.format.pixel
+    if facts.absent is None or pixel.samples_per_pixel != 3 or pixel.dtype.kind != "u":
+        return None
+    largest = 2**pixel.bits_stored - 1
+    return [round(one * largest / 255) for one in lab_to_rgb(facts.absent)]
+
+
+def _customary(facts: SlideFacts) -> int:
+    """Return white of colours, 0 of intensities."""
+    pixel = facts.image.format.pixel
+    if pixel.samples_per_pixel == 1:
+        return 0
+    if pixel.dtype.kind != "u":
+        text = f"Tiles are missing, and white is no colour of type {pixel.dtype}"
+        raise InvalidDicomError(f"{text}: fill_value= says one", url=facts.image.url)
+    return int(2**pixel.bits_stored - 1)
+
+
+def _warn_of_unused(facts: SlideFacts, customary: int) -> None:
+    """Warn where the declared colour is none that pixels can have, unless it is black, 0."""
+    assert facts.absent is not None
+    if customary == 0 and not any(lab_to_rgb(facts.absent)):
+        return
+    message = f"Pixels are no RGB: the declared absent pixel is not used, {customary} is"
+    warn(message, url=facts.image.url)
 
 
 def lab_to_rgb(encoded: tuple[int, ...]) -> list[int]:

@@ -135,7 +135,9 @@ def _array(
     images = tuple(one.image for placed in level.tiles for one in placed.parts)
     shape = images[0].format.pixel.frame_shape
     dims = (*outer, *("y", "x", "sample")[: len(shape)])
-    fill_value, declared = background_of(facts, choices.fill_value)
+    fill_value, declared = background_of(
+        facts, choices.fill_value, has_holes=missing > 0
+    )
     attrs = technical_attributes(facts.image.header.elements, url=facts.image.url)
     if facts.image.format.converts_to_rgb:
         attrs["photometric_interpretation"] = "RGB"
