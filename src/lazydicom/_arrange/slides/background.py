@@ -78,7 +78,9 @@ def _warn_of_unused(facts: SlideFacts, customary: int) -> None:
     assert facts.absent is not None
     if customary == 0 and not any(lab_to_rgb(facts.absent)):
         return
-    message = f"Pixels are no RGB: the declared absent pixel is not used, {customary} is"
+    message = (
+        f"Pixels are no RGB: the declared absent pixel is not used, {customary} is"
+    )
     warn(message, url=facts.image.url)
 
 
