@@ -216,6 +216,20 @@ def test_a_tile_at_another_height_than_its_plane_is_an_error() -> None:
         lazydicom.open_slide(_forget_distance(slide))
 
 
+@pytest.mark.parametrize("step_um", [0.004, 0.009])
+def test_heights_that_creep_from_tile_to_tile_are_one_plane(step_um: float) -> None:
+    slide = make_slide(matrix=(9, 9), tile=(5, 5), planes=2, samples=1, sparse=True)
+    for frame, item in enumerate(slide.datasets[0].PerFrameFunctionalGroupsSequence):
+        plane, tile = divmod(frame, 4)
+        (position,) = item.PlanePositionSlideSequence
+        position.ZOffsetInSlideCoordinateSystem = 2 * plane + step_um * tile
+
+    (level,) = lazydicom.open_slide(slide.files)
+
+    np.testing.assert_allclose(level.coords["z"].values, [0, 0.002])
+    assert np.array_equal(level, slide.truth[0])
+
+
 @pytest.mark.parametrize("frame", [0, 3])
 def test_a_tile_without_height_among_others_is_an_error(frame: int) -> None:
     slide = make_slide(matrix=(9, 9), tile=(5, 5), planes=2, sparse=True)
@@ -330,6 +344,17 @@ def test_holes_of_signed_colours_need_a_value(absent: tuple[int, ...] | None) ->
 
     (level,) = lazydicom.open_slide(slide.files, fill_value=-3)
     assert (level[...][~slide.stored[0, 0]] == -3).all()
+
+
+def test_a_part_of_a_level_counts_its_own_holes() -> None:
+    slide = make_slide(matrix=(20, 20), tile=(5, 5), sparse=True, keep=0.5)
+    (level,) = lazydicom.open_slide(slide.files)
+
+    for rows in (slice(0, 5), slice(7, None), slice(None, None, -1)):
+        part = level.isel(y=rows)
+        of_tiles = slide.stored[0, 0, ::5, ::5]
+        kept = of_tiles[sorted({row // 5 for row in range(20)[rows]})]
+        assert part.attrs["missing_tiles"] == (~kept).sum()
 
 
 def test_reading_a_hole_is_an_error_where_the_caller_wants_that() -> None:

@@ -41,6 +41,7 @@ from PIL import Image
 from pydicom._dicom_dict import DicomDictionary
 from routes import COPIES_AND_VIEWS, by_json, by_parquet
 from series_files import write_volume
+from slide_files import make_slide
 from tiled_codestreams import tiles_of_htj2k, tiles_of_jpeg_2000
 
 import lazydicom
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
     from encapsulated_files import Table
     from numpy.typing import NDArray
+    from slide_files import Coding
 
     from lazydicom import DicomArray
 
@@ -354,6 +356,20 @@ def test_holes_are_filled_as_the_caller_said_or_refused(tmp_path: Path) -> None:
         by_parquet(filled, tmp_path)
     with pytest.raises(UnsupportedError, match="no fill_value"):
         by_json(with_hole(tmp_path, None), tmp_path)
+
+
+@pytest.mark.parametrize("coding", ["native", "JPEG-LS"])
+@pytest.mark.parametrize("matrix", [(6, 7), (6, 9), (9, 6), (9, 20)])
+def test_a_level_smaller_than_its_tile_is_chunks_of_whole_tiles(
+    matrix: tuple[int, int], coding: Coding, tmp_path: Path
+) -> None:
+    slide = make_slide(matrix=matrix, tile=(8, 8), coding=coding)
+    (tmp_path / "a.dcm").write_bytes(*slide.files)
+    (level,) = lazydicom.open_slide(tmp_path / "a.dcm")
+
+    assert plan_references(level).chunks == (8, 8, 3)
+    for route in (by_json, by_parquet):
+        np.testing.assert_array_equal(route(level, tmp_path), slide.truth[0, 0])
 
 
 def test_bytes_in_memory_are_refused_with_what_to_do_instead(tmp_path: Path) -> None:

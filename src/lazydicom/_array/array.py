@@ -325,8 +325,8 @@ class DicomArray(NumpyLike):
         if isinstance(load_frames, FrameTableLoader) and len(used) < len(self.images):
             load_frames = load_frames.take(used)
         attrs = coordinate.crop_geometry(self.attrs, by_name)
-        if "number_of_holes" in attrs:
-            attrs["number_of_holes"] = int((numbers == HOLE).sum())
+        for name in attrs.keys() & {"number_of_holes", "missing_tiles"}:
+            attrs[name] = int((numbers == HOLE).sum())
         return replace(
             self,
             images=tuple(self.images[k] for k in used),

@@ -198,8 +198,7 @@ def _index(level: _Level, placed: PlacedTiles) -> tuple[NDArray[np.int64], ...]:
         level.paths.index(one) if one in level.paths else 0 for one in placed.paths
     ]
     path = np.array(places, np.int64)[placed.path]
-    nearest = np.searchsorted(level.heights + SAME_HEIGHT, placed.z)
-    z = np.minimum(nearest, len(level.heights) - 1)
+    z = np.searchsorted(level.heights, placed.z, side="right") - 1
     return path, z, placed.row, placed.column
 
 

@@ -97,8 +97,14 @@ def plan_references(array: FrameArray, *, community: bool = True) -> ChunkRefere
 
 
 def _chunks(array: DicomArray, frames: int) -> tuple[int, ...]:
-    """Return the lengths of a chunk; the last one may hold fewer frames."""
-    one = array.chunk_frames(1)
+    """Return the lengths of a chunk; the last one may hold fewer frames.
+
+    A chunk is a whole frame: a tile is larger than a plane that is one tile.
+    """
+    pixel = array.images[0].format.pixel
+    own = dict(zip(array.dims, array.chunk_frames(1), strict=True))
+    own |= {"y": pixel.rows, "x": pixel.columns}
+    one = tuple(own[name] for name in array.dims)
     return one if frames == 1 else (frames, *one[1:])
 
 
