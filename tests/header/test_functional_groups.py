@@ -287,6 +287,39 @@ def test_items_that_differ_in_framing_are_read_all_the_same(
         assert source == ("1.2.0" if frame["sources"] else "")
 
 
+NESTED = [
+    name
+    for name, attribute in FRAME_ATTRIBUTES.items()
+    if any(len(path) > 1 for path in attribute.paths)
+]
+
+
+@pytest.mark.parametrize("undefined", [False, True])
+@pytest.mark.parametrize("shared", [False, True])
+@pytest.mark.parametrize("place", [0, 1])
+@pytest.mark.parametrize("name", NESTED)
+def test_the_first_of_several_items_holds_and_nothing_of_the_others(
+    name: str, place: int, *, shared: bool, undefined: bool
+) -> None:
+    vr = FRAME_ATTRIBUTES[name].vr
+    numbers = {"FD": struct.pack("<d", 7), "FL": struct.pack("<f", 7)}
+    value = numbers.get(vr, struct.pack("<H" if vr in {"US", "SS"} else "<I", 7))
+    value = value if vr in {*numbers, "US", "SS", "UL", "SL"} else b"7 "
+    path = FRAME_ATTRIBUTES[name].paths[0]
+    one = element(path[-1], vr, value)
+    for tag in reversed(path[:-1]):
+        pair = (one, b"") if place == 0 else (b"", one)
+        one = sequence(tag, *pair, undefined=undefined)
+    frame = one
+    groups = sequence(0x52009229, frame if shared else b"", undefined=undefined)
+    items = [b"" if shared else frame] * 40
+    groups += sequence(0x52009230, *items, undefined=undefined)
+
+    columns = columns_of(make_native(extra_before=groups, number_of_frames=40))
+
+    assert (name in columns) == (place == 0)
+
+
 def test_shared_values_stand_where_a_frame_has_none() -> None:
     spacing = sequence(0x00289110, element(0x00280030, "DS", b"2\\3"))
     own = sequence(0x00289110, element(0x00280030, "DS", b"4\\5"))

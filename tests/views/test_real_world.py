@@ -198,3 +198,73 @@ def test_limits_in_functional_groups_hold(tmp_path: Path) -> None:
     array = lazydicom.apply_real_world_values(lazydicom.open_series(tmp_path))
 
     np.testing.assert_array_equal(array[:, 0, 0], [np.nan, 3, np.nan])
+
+
+def _limited(slope: float, first: int, last: int) -> Sequence:
+    limits: dict[str, object] = {
+        "RealWorldValueFirstValueMapped": first,
+        "RealWorldValueLastValueMapped": last,
+    }
+    return _mapping(slope, "other", **limits)
+
+
+@pytest.mark.parametrize("memory", [False, True])
+@pytest.mark.parametrize("where", ["top", "shared", "per frame"])
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (_mapping(2.0), _lut(0, [0.5] * 9), [1, 3, 5]),
+        (_mapping(2.0), _lut(7, [0.5]), [1, 3, 5]),
+        (_mapping(2.0), _limited(4.0, 1, 1), [1, 3, 5]),
+        (_limited(4.0, 1, 1), _mapping(2.0), [np.nan, 5, np.nan]),
+        (_limited(4.0, 0, 2), _lut(0, [0.5] * 3), [1, 5, 9]),
+        (_limited(4.0, 0, 2), _lut(0, [0.5] * 4), [1, 5, 9]),
+        (_lut(0, [0.5, 0.7, 0.9]), _limited(4.0, 0, 5), [0.5, 0.7, 0.9]),
+        (_lut(0, [0.5, 0.7, 0.9]), _lut(1, [4.0]), [0.5, 0.7, 0.9]),
+    ],
+)
+def test_the_first_of_several_mappings_holds(
+    tmp_path: Path,
+    first: Sequence,
+    second: Sequence,
+    expected: list[float],
+    where: str,
+    *,
+    memory: bool,
+) -> None:
+    both = [*first, *second]
+    frames = []
+    for z in range(3):
+        frame = dataset(PlanePositionSequence=at(z))
+        if where == "per frame":
+            frame.RealWorldValueMappingSequence = both
+        frames.append(frame)
+    path = enhanced(tmp_path, ENHANCED_MR, frames)
+    ds = pydicom.dcmread(path)
+    if where == "shared":
+        ds.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence = both
+    elif where == "top":
+        ds.RealWorldValueMappingSequence = both
+    ds.save_as(path)
+
+    opened = lazydicom.open_series(ds if memory else path)
+    array = lazydicom.apply_real_world_values(opened)
+
+    np.testing.assert_allclose(array[:, 0, 0], expected)
+
+
+@pytest.mark.parametrize("shared", [_lut(0, [9.0] * 3), _limited(4.0, 7, 9)])
+def test_a_mapping_of_a_frame_has_nothing_of_the_shared_one(
+    tmp_path: Path, shared: Sequence
+) -> None:
+    own = _mapping(2.0)
+    frames = [
+        dataset(PlanePositionSequence=at(z), RealWorldValueMappingSequence=own)
+        for z in range(3)
+    ]
+    ds = pydicom.dcmread(enhanced(tmp_path, ENHANCED_MR, frames))
+    ds.SharedFunctionalGroupsSequence[0].RealWorldValueMappingSequence = shared
+
+    array = lazydicom.apply_real_world_values(lazydicom.open_series(ds))
+
+    assert array[:, 0, 0].tolist() == [1, 3, 5]

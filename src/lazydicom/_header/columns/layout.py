@@ -198,13 +198,16 @@ class _Lesson:
     vrs: Sequence[str] = ()
     """VR of each wanted element; none where any is taken."""
     values: dict[int, tuple[int, int]] = field(default_factory=dict)
-    """Wanted elements met so far: the first of several items holds."""
+    """Wanted elements met so far: of two of one tag, the first holds."""
     steps: list[Step | None] = field(default_factory=list)
 
     def enter(
         self, element: Element, framing: Framing, tree: Tree, *, depth: int
     ) -> int:
-        """Walk through the value of a sequence or an item, return the byte after it."""
+        """Walk through the value of a sequence or an item, return the byte after it.
+
+        Of several items of a sequence the first holds; nothing of the others is wanted.
+        """
         undefined = element.length == UNDEFINED
         self._check_depth(element, depth)
         self.steps.append(self._step(element, framing, enters=True))
@@ -222,6 +225,7 @@ class _Lesson:
             else:
                 self._check_item(one)
                 at = self.enter(one, inside, tree, depth=depth + 1)
+                tree = {}
         if at > stop:
             raise self._invalid("Items run over the end of their sequence", element)
         self.steps.append(None)

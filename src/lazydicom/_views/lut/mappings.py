@@ -32,6 +32,7 @@ _PATHS: Final = [
     (SEQUENCE, tags.DOUBLE_FLOAT_REAL_WORLD_VALUE_FIRST_VALUE_MAPPED),
     (SEQUENCE, tags.DOUBLE_FLOAT_REAL_WORLD_VALUE_LAST_VALUE_MAPPED),
     (SEQUENCE, tags.REAL_WORLD_VALUE_LUT_DATA),
+    (SEQUENCE, tags.REAL_WORLD_VALUE_SLOPE),
 ]
 
 
@@ -63,6 +64,7 @@ class Mappings:
             If a LUT has not as many values as are mapped.
         """
         self.first[rows], self.last[rows] = limits
+        self.number[rows] = -1
         if not lut.size:
             return
         if limits[1] - limits[0] + 1 != lut.size:
@@ -126,12 +128,12 @@ def _put_groups(
     shared_groups = tags.SHARED_FUNCTIONAL_GROUPS_SEQUENCE
     for values in sequence_values(header, shared_groups, _PATHS, most=1)[:1]:
         if any(map(len, values)):
-            _put_values(mappings, rows, values, image)
+            _put_values(mappings, rows, values[:-1], image)
     own = sequence_values(header, tags.PER_FRAME_FUNCTIONAL_GROUPS_SEQUENCE, _PATHS)
     kinds: dict[tuple[BytesLike, ...], list[int]] = {}
     for row, frame in zip(rows.tolist(), frames.tolist(), strict=True):
         if frame < len(own) and any(map(len, own[frame])):
-            kinds.setdefault(own[frame], []).append(row)
+            kinds.setdefault(own[frame][:-1], []).append(row)  # columns have slopes
     for values, same in kinds.items():
         _put_values(mappings, np.array(same), values, image)
 
