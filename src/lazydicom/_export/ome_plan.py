@@ -10,6 +10,7 @@ import numpy as np
 from lazydicom._array.lazy_array import LazyArray
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.inputs import url_of
+from lazydicom._export.levels.alike import check_alike
 from lazydicom._export.levels.level import Level, Transposed
 from lazydicom._export.levels.reduce import Method
 from lazydicom._export.ome_metadata import (
@@ -144,6 +145,8 @@ def plan_pyramid(
     ------
     ValueError
         If there is no level, those given have not the same axes, or nobody knows the method.
+    UnsupportedError
+        If those given do not hold the same channels, times or focal planes.
     """
     if levels is not None and levels < 1:
         raise ValueError(f"Expected 1 level or more, found {levels}")
@@ -152,6 +155,7 @@ def plan_pyramid(
     arrays = tuple(arrays)[:levels] if len(arrays) > 1 else tuple(arrays)
     if len({(array.dims, array.dtype) for array in arrays}) != 1:
         raise ValueError("Expected levels of the same axes and type")
+    check_alike(arrays)
     axes = find_axes(arrays[0])
     if [axis.name for axis in axes[-2:]] != ["y", "x"]:
         message = f"Expected planes of y and x, found {arrays[0].dims}"

@@ -51,6 +51,8 @@ class SlideFacts:
     """Between focal planes, in mm."""
     origin: tuple[float, float, float] | None
     """Centre of the first pixel in the coordinates of the slide, in mm."""
+    states_height: bool
+    """`origin` has a height, which is else 0."""
     orientation: tuple[float, ...] | None
     absent: tuple[int, ...] | None
     """Recommended Absent Pixel CIELab Value."""
@@ -102,6 +104,7 @@ def read_facts(image: DicomImage) -> SlideFacts:
     absent = _numbers(header, tags.RECOMMENDED_ABSENT_PIXEL_CIELAB_VALUE, "US")
     orientation = _numbers(header, tags.IMAGE_ORIENTATION_SLIDE, "DS")
     number = _number(header, tags.SERIES_NUMBER, "IS")
+    origin = _origin(header)
     return SlideFacts(
         image=image,
         kind=kind_of(image),
@@ -118,7 +121,8 @@ def read_facts(image: DicomImage) -> SlideFacts:
         paths=_paths(header),
         spacing=spacing,
         focal_distance=focal_distance,
-        origin=_origin(header),
+        origin=None if origin is None else (*origin[:2], origin[2] or 0.0),
+        states_height=origin is not None and origin[2] is not None,
         orientation=tuple(orientation) if len(orientation) == 6 else None,
         absent=tuple(map(int, absent)) if len(absent) == 3 else None,
         volume=_volume(header),
@@ -170,7 +174,7 @@ def _paths(header: Header) -> tuple[str, ...]:
     return tuple(_ascii(value) for (value,) in items)
 
 
-def _origin(header: Header) -> tuple[float, float, float] | None:
+def _origin(header: Header) -> tuple[float, float, float | None] | None:
     """Return X and Y, which are in mm, and Z, which is in µm (PS3.3 C.8.12.4.1.1)."""
     wanted = [
         (tags.X_OFFSET_IN_SLIDE_COORDINATE_SYSTEM,),
@@ -183,7 +187,7 @@ def _origin(header: Header) -> tuple[float, float, float] | None:
     x, y, z = (_decoded(header, one, "DS") for one in items[0])
     if not x or not y:
         return None
-    return x[0], y[0], (z[0] / 1000 if z else 0.0)
+    return x[0], y[0], (z[0] / 1000 if z else None)
 
 
 def _volume(header: Header) -> tuple[float, float] | None:

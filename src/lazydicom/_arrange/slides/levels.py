@@ -1,6 +1,7 @@
 """From tiles that have found their place to the levels of one image, with coordinates in mm."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
@@ -9,6 +10,7 @@ from numpy.typing import NDArray
 from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._arrange.slides.background import background_of
 from lazydicom._arrange.slides.facts import SlideFacts
+from lazydicom._arrange.slides.stated import height_of
 from lazydicom._arrange.slides.tiles import (
     SAME_HEIGHT,
     PlacedTiles,
@@ -16,9 +18,10 @@ from lazydicom._arrange.slides.tiles import (
     place_tiles,
 )
 from lazydicom._array.array import DicomArray
-from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.coordinate import Coordinate, crop_coordinates
 from lazydicom._array.fill import FillValue
 from lazydicom._array.grid import HOLE, FrameGrid, Tiles, empty_places
+from lazydicom._array.image import DicomImage
 from lazydicom._array.table_loader import FrameTableLoader
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._header.values import technical_attributes
@@ -54,6 +57,10 @@ class _Level:
     def first(self) -> SlideFacts:
         return self.tiles[0].parts[0]
 
+    @property
+    def images(self) -> tuple[DicomImage, ...]:
+        return tuple(one.image for placed in self.tiles for one in placed.parts)
+
 
 def make_levels(facts: Sequence[SlideFacts], choices: SlideChoices) -> list[DicomArray]:
     """Return an array for each total pixel matrix, the largest first.
@@ -68,6 +75,7 @@ def make_levels(facts: Sequence[SlideFacts], choices: SlideChoices) -> list[Dico
         by_matrix.setdefault(one.matrix, []).append(one)
     order = sorted(by_matrix, key=lambda matrix: (-matrix[0] * matrix[1], matrix))
     levels = [_level(by_matrix[matrix], choices) for matrix in order]
+    levels = [levels[0], *(_in_order_of(levels[0], level) for level in levels[1:])]
     outer = tuple(
         name
         for name, most in (
@@ -76,7 +84,33 @@ def make_levels(facts: Sequence[SlideFacts], choices: SlideChoices) -> list[Dico
         )
         if most > 1 or not choices.squeeze
     )
-    return [_array(level, levels[0].first, outer, choices) for level in levels]
+    coords = (*outer, *_squeezed_but_different(levels, outer))
+    return [_array(level, levels[0].first, outer, coords, choices) for level in levels]
+
+
+def _in_order_of(finest: _Level, level: _Level) -> _Level:
+    """Put optical paths in the order of the finest level; those it has not come last."""
+    places = {name: place for place, name in enumerate(finest.paths)}
+    paths = sorted(level.paths, key=lambda name: places.get(name, len(places)))
+    return level if paths == level.paths else replace(level, paths=paths)
+
+
+def _squeezed_but_different(
+    levels: Sequence[_Level], outer: tuple[str, ...]
+) -> list[str]:
+    """Return the axes of length 1 at which levels are at other places, and say so."""
+    named = {level.paths[0] for level in levels}
+    heights = [float(level.heights[0]) for level in levels]
+    different = []
+    if "path" not in outer and len(named) > 1 and "" not in named:
+        different.append("path")
+    if (
+        "z" not in outer
+        and np.ptp(heights) > SAME_HEIGHT
+        and all(height_of(level.images) is not None for level in levels)
+    ):
+        different.append("z")
+    return different
 
 
 def _level(facts: Sequence[SlideFacts], choices: SlideChoices) -> _Level:
@@ -123,7 +157,11 @@ def _check_alike(first: SlideFacts, other: SlideFacts) -> None:
 
 
 def _array(
-    level: _Level, finest: SlideFacts, outer: tuple[str, ...], choices: SlideChoices
+    level: _Level,
+    finest: SlideFacts,
+    outer: tuple[str, ...],
+    named: tuple[str, ...],
+    choices: SlideChoices,
 ) -> DicomArray:
     facts = level.first
     numbers = _numbers(level)
@@ -132,7 +170,7 @@ def _array(
     if missing == 0:
         numbers = numbers.astype(np.int64)
     grid = numbers.reshape(*(lengths[name] for name in outer), *facts.tiles)
-    images = tuple(one.image for placed in level.tiles for one in placed.parts)
+    images = level.images
     shape = images[0].format.pixel.frame_shape
     dims = (*outer, *("y", "x", "sample")[: len(shape)])
     fill_value, declared = background_of(
@@ -141,7 +179,8 @@ def _array(
     attrs = technical_attributes(facts.image.header.elements, url=facts.image.url)
     if facts.image.format.converts_to_rgb:
         attrs["photometric_interpretation"] = "RGB"
-    coords = _coordinates(level, finest, outer)
+    coords = _coordinates(level, finest, named)
+    coords = crop_coordinates(coords, {name: 0 for name in named if name not in outer})
     attrs |= _geometry(level, finest)
     attrs |= {"image_type": facts.kind, "missing_tiles": missing}
     if declared is not None:
@@ -223,13 +262,13 @@ def _refuse_twice(
 
 
 def _coordinates(
-    level: _Level, finest: SlideFacts, outer: tuple[str, ...]
+    level: _Level, finest: SlideFacts, named: tuple[str, ...]
 ) -> dict[str, Coordinate]:
     """Return y and x in mm from the centre of the first pixel of the finest level."""
     facts, coords = level.first, {}
-    if "path" in outer:
+    if "path" in named:
         coords["path"] = Coordinate(("path",), np.array(level.paths))
-    if "z" in outer:
+    if "z" in named:
         numbers = np.arange(len(level.heights))
         coords["z"] = (
             Coordinate(("z",), level.heights, "mm")
