@@ -10,6 +10,7 @@ import pytest
 from noting import noting
 from pydicom.sequence import Sequence
 from written_series import (
+    ENHANCED_MR,
     ENHANCED_US,
     NM,
     RT_DOSE,
@@ -346,6 +347,67 @@ def test_a_dose_comes_in_gray(
     np.testing.assert_allclose(scaled[:, 0, 0], values * scaling)
     stored = lazydicom.to_xarray(array, mask_and_scale=False)
     assert stored.attrs["scale_factor"] == scaling
+
+
+def _dose(folder: Path, scaling: float, planes: int, series: int) -> None:
+    write(
+        folder,
+        RT_DOSE,
+        [100] * planes,
+        frames=planes,
+        Modality="RTDOSE",
+        SeriesInstanceUID=f"1.2.3.1.{series}",
+        SeriesNumber=series,
+        ImagePositionPatient=[0.0, 0, 0],
+        ImageOrientationPatient=[1.0, 0, 0, 0, 1, 0],
+        PixelSpacing=[2, 2],
+        FrameIncrementPointer=0x3004000C,
+        GridFrameOffsetVector=[0, 2, 4][:planes],
+        DoseGridScaling=scaling,
+        DoseUnits="GY",
+    )
+
+
+@pytest.mark.parametrize("planes", list(itertools.permutations((1, 1, 3))))
+def test_a_dose_keeps_its_scale_beside_doses_of_other_lengths(
+    tmp_path: Path, planes: tuple[int, ...]
+) -> None:
+    for series, count in enumerate(planes):
+        _dose(tmp_path, 0.01 * (series + 1), count, series)
+
+    study = lazydicom.open_study(tmp_path)
+
+    assert len(study) == len(planes)
+    for series, count in enumerate(planes):
+        array = study[f"{series}-RTDOSE"]
+        scaled = lazydicom.apply_modality_lut(array)
+        assert array.shape[0] == count
+        np.testing.assert_allclose(np.unique(scaled), series + 1)
+        np.testing.assert_allclose(np.unique(lazydicom.to_xarray(array)), series + 1)
+
+
+def test_what_another_series_counts_names_no_axis(tmp_path: Path) -> None:
+    """A column of the table of a study is there as soon as one series has it."""
+    for number in range(2):
+        write(tmp_path, US, number, Modality="US", InstanceNumber=number + 1)
+    alone = lazydicom.open_study(tmp_path)["1-US"]
+    content = Sequence([dataset(DimensionIndexValues=[1, 2])])
+    frame = dataset(FrameContentSequence=content)
+    write(
+        tmp_path,
+        ENHANCED_MR,
+        7,
+        frames=1,
+        SeriesInstanceUID="1.2.3.1.2",
+        SeriesNumber=2,
+        PerFrameFunctionalGroupsSequence=Sequence([frame]),
+        SharedFunctionalGroupsSequence=Sequence([dataset()]),
+    )
+
+    beside = lazydicom.open_study(tmp_path)["1-US"]
+
+    assert beside.dims == alone.dims == ("frame", "y", "x")
+    assert list(beside.coords) == list(alone.coords)
 
 
 @pytest.mark.parametrize("times", [1, 3])

@@ -4,7 +4,7 @@ Classic instances have their attributes at the top level, Enhanced ones in funct
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import numpy as np
@@ -234,12 +234,12 @@ def frame_columns(
         if any(values):
             columns[name] = make_column(values, vr=vr, width=attribute.width)
     lengths = [image.number_of_planes for image in images]
-    if names is FRAME_ATTRIBUTES and lengths == [1] * len(images):
-        _add_dose(columns, images)
     if lengths != [1] * len(images):
         columns = {k: np.repeat(v, lengths, axis=0) for k, v in columns.items()}
         if names is FRAME_ATTRIBUTES:
             _spread_frames(columns, images)
+    if names is FRAME_ATTRIBUTES:
+        _add_dose(columns, images, lengths)
     return columns
 
 
@@ -313,13 +313,17 @@ def _spread_frames(columns: Columns, images: Sequence[DicomImage]) -> None:
                 _put(columns, name, values, rows, frames)
 
 
-def _add_dose(columns: Columns, images: Sequence[DicomImage]) -> None:
-    """Add the scaling of doses of one plane."""
-    for row, image in enumerate(images):
-        if not image.header.elements.holds(tags.DOSE_GRID_SCALING):
+def _add_dose(
+    columns: Columns, images: Sequence[DicomImage], lengths: Sequence[int]
+) -> None:
+    """Add the scaling of doses of one plane; those of several are spread with it."""
+    for image, start, length in zip(
+        images, accumulate(lengths, initial=0), lengths, strict=False
+    ):
+        if length > 1 or not image.header.elements.holds(tags.DOSE_GRID_SCALING):
             continue
         for name, values in dose_scaling(image.header, 1).items():
-            _put(columns, name, values, slice(row, row + 1), len(images))
+            _put(columns, name, values, slice(start, start + 1), sum(lengths))
 
 
 def _put(

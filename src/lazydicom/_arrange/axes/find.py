@@ -86,7 +86,8 @@ def named_axes(table: FrameTable) -> list[Axis]:
     """Return the axes that frames without positions name, if they are a full grid of them."""
     by_value = ("longitudinal_distance", "slide_z", "dimension_index_values")
     naming = (*COUNTED_AXES, *by_value)
-    if not any(name in table.columns for name in naming):
+    there = [name for name in naming if name in table.columns]  # of any series
+    if not any(np.isfinite(table.numbers(name)).any() for name in there):
         return []
     planes = np.zeros(len(table), np.int64)
     axes = find_axes(table, planes)
