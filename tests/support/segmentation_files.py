@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import warnings
+from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
 import highdicom as hd
 import numpy as np
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.sr.codedict import codes
-from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, generate_uid
+from pydicom.uid import (
+    CTImageStorage,
+    ExplicitVRLittleEndian,
+    SegmentationStorage,
+    generate_uid,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -178,3 +184,26 @@ def write_ct(folder: Path, planes: Sequence[Dataset]) -> Path:
     for number, plane in enumerate(planes):
         plane.save_as(folder / f"{99 - number}.dcm", enforce_file_format=True)
     return folder
+
+
+def as_segmentation(slide: Dataset, count: int = 1) -> Dataset:
+    """Return a slide as fractions of segments, which its optical paths become."""
+    dataset = deepcopy(slide)
+    dataset.SOPClassUID = dataset.file_meta.MediaStorageSOPClassUID = (
+        SegmentationStorage
+    )
+    dataset.SOPInstanceUID = uid("of", slide.SOPInstanceUID)
+    dataset.file_meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    dataset.Modality, dataset.SegmentationType = "SEG", "FRACTIONAL"
+    dataset.MaximumFractionalValue = 255
+    dataset.SegmentSequence = [Dataset() for _ in range(count)]
+    for number, segment in enumerate(dataset.SegmentSequence, 1):
+        segment.SegmentNumber, segment.SegmentLabel = number, f"Label {number}"
+    del dataset.OpticalPathSequence
+    for item in dataset.get("PerFrameFunctionalGroupsSequence", ()):
+        path = int(item.OpticalPathIdentificationSequence[0].OpticalPathIdentifier)
+        name = Dataset()
+        name.ReferencedSegmentNumber = count - path + 1
+        item.SegmentIdentificationSequence = [name]
+        del item.OpticalPathIdentificationSequence
+    return dataset

@@ -37,11 +37,12 @@ def arrange_segments(table: FrameTable, segments: Sequence[SegmentItem]) -> Dico
         If a frame is of no known segment, two frames have one place, or planes lie at
         uneven distances.
     """
-    index = _segment_index(table, [segment.number for segment in segments])
-    places = place_frames(table, len(segments))
+    described = [segment.number for segment in segments]
+    places = place_frames(table, described)
+    index = _segment_index(table, described)
     numbers = _put(table, index, places, len(segments))
     array = _array(table, numbers, places, ("segment", "z", "y", "x"))
-    values = np.array([segment.number for segment in segments], np.int64)
+    values = np.array(described, np.int64)
     return replace(
         array, coords={**array.coords, "segment": Coordinate(("segment",), values)}
     )
@@ -55,7 +56,7 @@ def arrange_label_map(table: FrameTable, *, background: int) -> DicomArray:
     InvalidDicomError
         As `arrange_segments`.
     """
-    places = place_frames(table, 1)
+    places = place_frames(table, ())
     index = np.zeros(len(table), np.int64)
     numbers = _put(table, index, places, 1)[0]
     array = _array(table, numbers, places, ("z", "y", "x"))

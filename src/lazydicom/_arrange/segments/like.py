@@ -4,15 +4,17 @@ Both must lie in one Frame of Reference, in the same directions, with pixels of 
 each plane of one on a plane of the other. Nothing is resampled.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._arrange.slides.stated import height_of
 from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
-from lazydicom._array.grid import HOLE
+from lazydicom._array.grid import HOLE, Tiles
 from lazydicom.errors import InvalidDicomError, warn
 
 _SAME_DIRECTION: Final = 1e-4
@@ -61,15 +63,18 @@ def lay_on(array: DicomArray, like: FrameArray, *, tolerance_mm: float) -> Dicom
         return _same_matrix(array, like, url)
     steps = [_step(like, k, ours, theirs) for k in range(3)]
     theirs[:3, :3] /= steps  # as it was before positions were left out
-    if not _knows_distance(like):
+    if _is_uneven(like):
+        steps[2] = 1
+    elif not _knows_distance(like):
         theirs[:3, 2] = ours[:3, 2] if _knows_distance(array) else 0
     signs = [_direction(ours, theirs, k, url) for k in (0, 1)]
     for one, affine in ((array, ours), (like, theirs)):
         _check_distance(one, affine, url)
     stored = np.flatnonzero((_planes(array) >= 0).any(axis=0))
-    offsets = _offsets(ours, theirs, stored)
-    sizes = np.linalg.norm(ours[:3, :2], axis=0)
+    offsets = _offsets(array, like, ours, theirs, stored)
+    sizes = [*np.linalg.norm(ours[:3, :2], axis=0).tolist(), _smallest_gap(array, like)]
     _check_offsets(offsets, stored, sizes, tolerance_mm, url)
+    _check_inside(offsets.plane, stored, array, like)
     first = np.rint(offsets.pixels[0]).astype(int).tolist() if stored.size else [0, 0]
     inside = {
         name: _slice(array, like, name, start=first[k], step=signs[k] * steps[k])
@@ -111,7 +116,7 @@ def _check_reference(array: DicomArray, like: FrameArray, url: str) -> None:
 def _check_distance(array: FrameArray, affine: NDArray[np.float64], url: str) -> None:
     """Refuse several planes whose distance nobody tells: of focal planes it may lack."""
     count = array.shape[array.dims.index("z")] if "z" in array.dims else 1
-    if count > 1 and not affine[:3, 2].any():
+    if count > 1 and not affine[:3, 2].any() and _heights(array) is None:
         message = (
             f"Nothing tells how far {count} planes are apart: none finds its place"
         )
@@ -192,39 +197,126 @@ def _planes(array: DicomArray) -> NDArray[np.int64]:
     return numbers.reshape(-1, array.shape[array.dims.index("z")])
 
 
+def _heights(array: FrameArray) -> NDArray[np.float64] | None:
+    """Return the heights of focal planes in mm, where tiles have some that are known."""
+    z = array.coords.get("z")
+    if not isinstance(array.grid.layout, Tiles) or z is None or z.units != "mm":
+        return None
+    return np.atleast_1d(np.asarray(z.values, np.float64))
+
+
+def _is_uneven(like: FrameArray) -> bool:
+    """Return whether focal planes keep no one distance: each is found by its height."""
+    spacing = like.attrs.get("spacing", [np.nan])
+    return isinstance(like.grid.layout, Tiles) and not np.isfinite(spacing[0])
+
+
+def _smallest_gap(*arrays: FrameArray) -> float:
+    """Return the distance of the nearest focal planes, infinity where there are none."""
+    gaps = [np.inf]
+    for one in arrays:
+        heights = _heights(one)
+        if heights is not None:
+            gaps += np.abs(np.diff(heights)).tolist()
+            gaps += [gap for gap in one.attrs.get("spacing", ())[:1] if gap > 0]
+    return min(gaps)
+
+
+def _positions(array: FrameArray, affine: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return where the first pixel of each plane lies: (planes, 3)."""
+    count = array.shape[array.dims.index("z")] if "z" in array.dims else 1
+    positions = affine[:3, 3] + np.arange(count)[:, None] * affine[:3, 2]
+    heights = _heights(array)
+    if heights is not None:
+        positions[:, 2] = heights
+    return positions
+
+
 def _offsets(
-    ours: NDArray[np.float64], theirs: NDArray[np.float64], stored: NDArray[np.int64]
+    array: DicomArray,
+    like: FrameArray,
+    ours: NDArray[np.float64],
+    theirs: NDArray[np.float64],
+    stored: NDArray[np.int64],
 ) -> _Offsets:
-    positions = ours[:3, 3] + stored[:, None] * ours[:3, 2]
+    positions = _positions(array, ours)[stored]
     normal = np.cross(theirs[:3, 0], theirs[:3, 1])
     normal /= np.linalg.norm(normal)
     heights = (positions - theirs[:3, 3]) @ normal
-    step = float(theirs[:3, 2] @ normal)
-    nearest = np.rint(heights / step) if step else np.zeros(len(heights))
-    plane = nearest.astype(np.int64)
-    corner = theirs[:3, 3] + plane[:, None] * theirs[:3, 2] - positions
+    if _is_uneven(like):
+        most = np.inf if _has_all_planes(like) else _smallest_gap(array, like) / 2
+        plane, first = _nearest(positions, _positions(like, theirs), normal, most)
+    else:
+        step = float(theirs[:3, 2] @ normal)
+        nearest = np.rint(heights / step) if step else np.zeros(len(heights))
+        plane = nearest.astype(np.int64)
+        first = theirs[:3, 3] + plane[:, None] * theirs[:3, 2]
+    corner = first - positions
     pixels = np.stack(
         [corner @ one / (one @ one) for one in (ours[:3, 0], ours[:3, 1])], axis=1
     )
-    return _Offsets(plane, heights - plane * step, pixels)
+    beside = heights - (first - theirs[:3, 3]) @ normal
+    return _Offsets(plane, beside, pixels)
+
+
+def _nearest(
+    positions: NDArray[np.float64],
+    planes: NDArray[np.float64],
+    normal: NDArray[np.float64],
+    most: float,
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Return the nearest of planes, -1 for what is beyond the last by `most`, and its place."""
+    heights, own = positions @ normal, planes @ normal
+    plane = np.abs(heights[:, None] - own).argmin(axis=1)
+    away = heights - own[plane]
+    outside = (heights < own.min() - most) | (heights > own.max() + most)
+    first = planes[plane] + np.where(outside, away, 0.0)[:, None] * normal
+    return np.where(outside, -1, plane), first
+
+
+def _has_all_planes(like: FrameArray) -> bool:
+    """Return whether an array has all focal planes of its level, as far as it tells."""
+    if "z" not in like.coords:
+        return True
+    frames = sum(map(len, like.images))
+    return like.grid.crop is None and int((like.grid.numbers >= 0).sum()) == frames
+
+
+def _check_inside(
+    plane: NDArray[np.int64],
+    stored: NDArray[np.int64],
+    array: DicomArray,
+    like: FrameArray,
+) -> None:
+    """Refuse what lies on a focal plane that the level lacks, or on nobody knows which."""
+    count = like.shape[like.dims.index("z")] if "z" in like.dims else 1
+    outside = np.flatnonzero((plane < 0) | (plane >= count))
+    if not outside.size or not isinstance(like.grid.layout, Tiles):
+        return
+    url = array.images[0].url
+    if len(stored) == 1 and height_of(array.images) is None:
+        raise _misfit("Nothing tells on which focal plane the segments lie", url)
+    if _has_all_planes(like):
+        first = int(stored[outside[0]])
+        raise _misfit(f"Plane {first} lies on no focal plane of like=", url)
 
 
 def _check_offsets(
     found: _Offsets,
     stored: NDArray[np.int64],
-    sizes: NDArray[np.float64],
+    sizes: Sequence[float],
     tolerance_mm: float,
     url: str,
 ) -> None:
     """Refuse planes beside those of `like`, and pixels beside its pixels."""
-    _check(np.abs(found.beside), stored, "z", tolerance_mm, url)
+    within = [min(tolerance_mm, _LARGEST_PART * size) for size in sizes]
+    _check(np.abs(found.beside), stored, "z", within[2], url)
     if not stored.size:
         return
     whole = np.rint(found.pixels[0])
     for k, name in enumerate("xy"):
         beside = np.abs(found.pixels[:, k] - whole[k]) * sizes[k]
-        within = min(tolerance_mm, _LARGEST_PART * sizes[k])
-        _check(beside, stored, name, within, url)
+        _check(beside, stored, name, within[k], url)
 
 
 def _check(

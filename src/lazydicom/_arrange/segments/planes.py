@@ -4,6 +4,8 @@ Empty frames are left out by most writers, so planes may be missing: they are em
 here looks at segments.
 """
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +19,9 @@ from lazydicom._arrange.geometry import (
     has_spacing,
     normal_of,
 )
-from lazydicom._arrange.slides.facts import read_facts
+from lazydicom._arrange.slides.facts import SlideFacts, read_facts
+from lazydicom._arrange.slides.focal_planes import find_focal_planes, geometry_of
+from lazydicom._arrange.slides.tiles import place_tiles, read_heights
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import Tiles
@@ -29,6 +33,8 @@ _SAME_SPACING: Final = 1e-3
 _UNEVEN: Final = 0.01
 """Part of the distance by which planes may lie elsewhere."""
 _MOST_PLANES: Final = 1 << 20
+_COLUMNS: Final = ("tile_row", "tile_column", "slide_z", "segment_number")
+"""What functional groups say of the place of a tile."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,8 +52,15 @@ class FramePlaces:
     attrs: dict[str, Any] | None = None
 
 
-def place_frames(table: FrameTable, segments: int) -> FramePlaces:
+def place_frames(table: FrameTable, numbers: Sequence[int]) -> FramePlaces:
     """Find the place of each frame.
+
+    Parameters
+    ----------
+    table : FrameTable
+        Of all instances, in the order of their frames.
+    numbers : sequence of int
+        Of the segments that have frames of their own; none in a label map.
 
     Raises
     ------
@@ -55,7 +68,7 @@ def place_frames(table: FrameTable, segments: int) -> FramePlaces:
         If frames are turned to each other, or lie at uneven distances.
     """
     if np.isfinite(table.instances["total_rows"]).all():
-        return _tiles(table, segments)
+        return _tiles(table, numbers)
     position, orientation = table.numbers("position"), table.numbers("orientation")
     if orientation.shape[1] != 6 or not has_position(position).all():
         return _without_positions(table)
@@ -148,36 +161,57 @@ def _without_positions(table: FrameTable) -> FramePlaces:
     return FramePlaces(z, int(z.max()) + 1, coords={}, attrs={})
 
 
-def _tiles(table: FrameTable, segments: int) -> FramePlaces:
+def _tiles(table: FrameTable, numbers: Sequence[int]) -> FramePlaces:
     """Find the place of each frame in the total pixel matrix (PS3.3 section C.7.6.17)."""
-    rows, columns = (
-        int(table.instances[name][0, 0]) for name in ("total_rows", "total_columns")
-    )
-    tile_rows, tile_columns = table.images[0].plane_shape[:2]
-    down, across = -(-rows // tile_rows), -(-columns // tile_columns)
-    kind = table.instances["dimension_organization_type"][0]
-    if kind == "TILED_FULL":
-        number = np.arange(len(table))
-        per_plane = down * across
-        z = (number // per_plane) % max(len(table) // (per_plane * segments), 1)
-        at = (number % per_plane // across, number % across)
-        if len(table) % (per_plane * segments):
-            expected = per_plane * segments
-            message = f"Expected a multiple of {expected} frames, found {len(table)}"
-            raise InvalidDicomError(message, url=table.images[0].url)
+    parts = _parts(table, numbers)
+    first = parts[0]
+    if first.is_full:
+        placed = place_tiles(parts, fills=False)
+        at, heights, known = (placed.row, placed.column), placed.z, placed.has_heights
     else:
-        z, at = _sparse(table, (tile_rows, tile_columns))
-    outside: NDArray[np.bool_] = (at[0] >= down) | (at[1] >= across)
+        at, known = _sparse(table, first.tile), True
+        heights = np.concatenate([read_heights(one, one.columns()) for one in parts])
+    outside: NDArray[np.bool_] = (at[0] >= first.tiles[0]) | (at[1] >= first.tiles[1])
     if outside.any():
         raise _error(table, "Tile lies outside of the Total Pixel Matrix", outside)
-    layout = Tiles((tile_rows, tile_columns), (rows, columns))
-    attrs = _slide_attrs(table)
-    return FramePlaces(z, int(z.max()) + 1, at, layout, (down, across), {}, attrs)
+    planes = find_focal_planes(heights, has_heights=known)
+    return FramePlaces(
+        planes.index(heights),
+        len(planes.heights),
+        at,
+        Tiles(first.tile, first.matrix),
+        first.tiles,
+        {"z": planes.coordinate()},
+        geometry_of(first, planes),
+    )
+
+
+def _parts(table: FrameTable, numbers: Sequence[int]) -> list[SlideFacts]:
+    """Return what the instances say of their tiles, in the order of their frames.
+
+    Planes are repeated for segments, by number, as for optical paths.
+    """
+    images, first = np.unique(table.image, return_index=True)
+    names = [name for name in _COLUMNS if name in table.columns]
+    if not numbers:
+        names = [name for name in names if name != "segment_number"]
+    parts = []
+    for k in images[np.argsort(first)].tolist():
+        rows = table.image == k
+        parts.append(
+            replace(
+                read_facts(table.images[k]),
+                paths=tuple(map(str, numbers)),
+                path_column="segment_number",
+                read_columns={name: table.columns[name][rows] for name in names},
+            )
+        )
+    return parts
 
 
 def _sparse(
     table: FrameTable, tile: tuple[int, int]
-) -> tuple[NDArray[np.int64], tuple[NDArray[np.int64], NDArray[np.int64]]]:
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     places = [table.numbers(name)[:, 0] - 1 for name in ("tile_row", "tile_column")]
     known = np.isfinite(places[0]) & np.isfinite(places[1])
     if not known.all():
@@ -189,32 +223,11 @@ def _sparse(
     wrong: NDArray[np.bool_] = off[0] | off[1]
     if wrong.any():
         raise _error(table, "Tile does not stand on the grid of tiles", wrong)
-    heights = table.numbers("slide_z")[:, 0]
-    z = np.zeros(len(table), np.int64)
-    if np.isfinite(heights).all():
-        z = np.unique(np.round(heights, 6), return_inverse=True)[1].reshape(-1)
     down, across = (
         (place // length).astype(np.int64)
         for place, length in zip(places, tile, strict=True)
     )
-    return z, (down, across)
-
-
-def _slide_attrs(table: FrameTable) -> dict[str, Any]:
-    """Return where the first pixel lies in the slide, and which way the axes run."""
-    facts = read_facts(table.images[0])
-    if facts.spacing is None:
-        return {}
-    attrs: dict[str, Any] = {"spacing": [float("nan"), *facts.spacing]}
-    if facts.origin is not None and facts.orientation is not None:
-        heights = table.numbers("slide_z")[:, 0] / 1000  # of micrometres
-        affine = np.eye(4)
-        affine[:3, 0] = np.multiply(facts.orientation[:3], facts.spacing[1])
-        affine[:3, 1] = np.multiply(facts.orientation[3:], facts.spacing[0])
-        lowest = float(np.nan_to_num(heights).min(initial=0.0))
-        affine[:3, 3] = (*facts.origin[:2], lowest)
-        attrs |= {"orientation": list(facts.orientation), "affine": affine}
-    return attrs
+    return down, across
 
 
 def _error(

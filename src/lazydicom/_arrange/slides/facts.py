@@ -58,6 +58,10 @@ class SlideFacts:
     """Recommended Absent Pixel CIELab Value."""
     volume: tuple[float, float] | None
     """Height and width of what is imaged, in mm."""
+    path_column: str = "optical_path"
+    """What `paths` are identifiers of, as the functional groups have it."""
+    read_columns: Columns | None = None
+    """The functional groups, where they are read already."""
 
     @property
     def tile(self) -> tuple[int, int]:
@@ -78,7 +82,9 @@ class SlideFacts:
         return redact_url(self.image.url)
 
     def columns(self) -> Columns:
-        """Read the functional groups: a row per frame."""
+        """Return the functional groups: a row per frame."""
+        if self.read_columns is not None:
+            return self.read_columns
         return functional_group_columns(self.image.header)
 
 

@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._arrange.slides.background import background_of
 from lazydicom._arrange.slides.facts import SlideFacts
-from lazydicom._arrange.slides.stated import height_of
-from lazydicom._arrange.slides.tiles import (
+from lazydicom._arrange.slides.focal_planes import (
     SAME_HEIGHT,
-    PlacedTiles,
-    join_parts,
-    place_tiles,
+    FocalPlanes,
+    find_focal_planes,
+    geometry_of,
 )
+from lazydicom._arrange.slides.stated import height_of
+from lazydicom._arrange.slides.tiles import PlacedTiles, join_parts, place_tiles
 from lazydicom._array.array import DicomArray
 from lazydicom._array.coordinate import Coordinate, crop_coordinates
 from lazydicom._array.fill import FillValue
@@ -49,9 +50,7 @@ class _Level:
 
     tiles: list[PlacedTiles]
     paths: list[str]
-    heights: NDArray[np.float64]
-    """Of focal planes, in mm, or their numbers."""
-    has_heights: bool
+    planes: FocalPlanes
 
     @property
     def first(self) -> SlideFacts:
@@ -80,7 +79,7 @@ def make_levels(facts: Sequence[SlideFacts], choices: SlideChoices) -> list[Dico
         name
         for name, most in (
             ("path", max(len(level.paths) for level in levels)),
-            ("z", max(len(level.heights) for level in levels)),
+            ("z", max(len(level.planes.heights) for level in levels)),
         )
         if most > 1 or not choices.squeeze
     )
@@ -100,7 +99,7 @@ def _squeezed_but_different(
 ) -> list[str]:
     """Return the axes of length 1 at which levels are at other places, and say so."""
     named = {level.paths[0] for level in levels}
-    heights = [float(level.heights[0]) for level in levels]
+    heights = [float(level.planes.heights[0]) for level in levels]
     different = []
     if "path" not in outer and len(named) > 1 and "" not in named:
         different.append("path")
@@ -131,17 +130,12 @@ def _level(facts: Sequence[SlideFacts], choices: SlideChoices) -> _Level:
         if count
     }
     paths = [name for name in dict.fromkeys([*named, *sorted(used)]) if name in used]
-    heights = _sorted_heights(np.concatenate([placed.z for placed in tiles]))
-    apart = np.diff(heights, prepend=-np.inf) > SAME_HEIGHT
+    z = np.concatenate([placed.z for placed in tiles])
     known = {placed.has_heights for placed in tiles}
     if len(known) > 1:
         text = "Some instances of a level say how far focal planes are apart, not all"
         raise InvalidDicomError(text, url=tiles[-1].parts[0].image.url)
-    return _Level(tiles, paths, heights[apart], known.pop())
-
-
-def _sorted_heights(heights: NDArray[np.float64]) -> NDArray[np.float64]:
-    return heights[:1] if (heights == heights[0]).all() else np.unique(heights)
+    return _Level(tiles, paths, find_focal_planes(z, has_heights=known.pop()))
 
 
 def _check_alike(first: SlideFacts, other: SlideFacts) -> None:
@@ -166,7 +160,7 @@ def _array(
     facts = level.first
     numbers = _numbers(level)
     missing = int((numbers == HOLE).sum())
-    lengths = {"path": len(level.paths), "z": len(level.heights)}
+    lengths = {"path": len(level.paths), "z": len(level.planes.heights)}
     if missing == 0:
         numbers = numbers.astype(np.int64)
     grid = numbers.reshape(*(lengths[name] for name in outer), *facts.tiles)
@@ -207,7 +201,7 @@ def _numbers(level: _Level) -> NDArray[np.int64]:
         If the matrix claims more places than any slide has.
     """
     down, across = level.first.tiles
-    shape = (len(level.paths), len(level.heights), down, across)
+    shape = (len(level.paths), len(level.planes.heights), down, across)
     numbers = empty_places(shape, url=level.first.image.url)
     flat = numbers.reshape(-1)
     sources: list[tuple[SlideFacts, int]] = []
@@ -237,8 +231,7 @@ def _index(level: _Level, placed: PlacedTiles) -> tuple[NDArray[np.int64], ...]:
         level.paths.index(one) if one in level.paths else 0 for one in placed.paths
     ]
     path = np.array(places, np.int64)[placed.path]
-    z = np.searchsorted(level.heights, placed.z, side="right") - 1
-    return path, z, placed.row, placed.column
+    return path, level.planes.index(placed.z), placed.row, placed.column
 
 
 def _refuse_twice(
@@ -269,12 +262,7 @@ def _coordinates(
     if "path" in named:
         coords["path"] = Coordinate(("path",), np.array(level.paths))
     if "z" in named:
-        numbers = np.arange(len(level.heights))
-        coords["z"] = (
-            Coordinate(("z",), level.heights, "mm")
-            if level.has_heights
-            else Coordinate(("z",), numbers)
-        )
+        coords["z"] = level.planes.coordinate()
     if facts.spacing is None:
         return coords
     starts = _start(facts, finest)
@@ -299,31 +287,9 @@ def _geometry(level: _Level, finest: SlideFacts) -> dict[str, Any]:
     facts = level.first
     pairs = zip(finest.matrix, facts.matrix, strict=True)
     down, across = (whole / own for whole, own in pairs)
-    attrs: dict[str, Any] = {"downsample": (down + across) / 2}
-    if facts.orientation is not None:
-        attrs["orientation"] = list(facts.orientation)
-    if facts.spacing is None:
-        return attrs
-    distance = _focal_distance(level)
-    attrs["spacing"] = [distance or float("nan"), *facts.spacing]
-    _warn_of_size(facts)
-    if facts.origin is not None and facts.orientation is not None:
-        affine = np.eye(4)
-        affine[:3, 0] = np.multiply(facts.orientation[:3], facts.spacing[1])
-        affine[:3, 1] = np.multiply(facts.orientation[3:], facts.spacing[0])
-        affine[2, 2] = 1.0 if len(level.heights) == 1 else distance
-        lowest = level.heights[0] if level.has_heights else facts.origin[2]
-        affine[:3, 3] = (*facts.origin[:2], lowest)
-        attrs["affine"] = affine
-    return attrs
-
-
-def _focal_distance(level: _Level) -> float:
-    """Return the way from each focal plane to the next in mm, 0 where there is no one way."""
-    gaps = np.diff(level.heights)
-    if not gaps.size or not level.has_heights or np.ptp(gaps) > SAME_HEIGHT:
-        return 0.0
-    return float(gaps[0])
+    if facts.spacing is not None:
+        _warn_of_size(facts)
+    return {"downsample": (down + across) / 2, **geometry_of(facts, level.planes)}
 
 
 def _warn_of_size(facts: SlideFacts) -> None:

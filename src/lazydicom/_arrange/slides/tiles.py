@@ -12,12 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.slides.facts import SlideFacts
+from lazydicom._arrange.slides.focal_planes import SAME_HEIGHT
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._header.columns.functional_groups import has_frame_groups
 from lazydicom.errors import InvalidDicomError, warn
 
-SAME_HEIGHT: Final = 1e-5
-"""Focal planes that differ less, in mm, are one."""
+_PATHS: Final = {"optical_path": "optical paths", "segment_number": "segments"}
+"""What planes are repeated for, as messages say it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -132,7 +133,7 @@ def _count_tiles(parts: Sequence[SlideFacts], fills: bool) -> _Places:  # noqa: 
         one, frame = _part_of(parts, min(frames, expected))
         text = (
             f"Expected {expected} tiles: {down}×{across}, {planes} focal planes, "
-            f"{len(paths)} optical paths; found {frames}"
+            f"{len(paths)} {_PATHS[first.path_column]}; found {frames}"
         )
         _refuse(one, text, frame=frame)  # the first that is missing, or too many
     order = np.concatenate(
@@ -244,7 +245,7 @@ def _compare_with_groups(parts: Sequence[SlideFacts], counted: _Places) -> None:
         expected = {
             "tile_row": counted.row[span] * one.tile[0] + 1,
             "tile_column": counted.column[span] * one.tile[1] + 1,
-            "optical_path": np.array(counted.paths, np.str_)[counted.path[span]],
+            one.path_column: _path_names(one, counted)[counted.path[span]],
         }
         for name in columns.keys() & expected.keys():
             declared = columns[name][frames]
@@ -261,6 +262,14 @@ def _compare_with_groups(parts: Sequence[SlideFacts], counted: _Places) -> None:
                     other = numbers.get(str(declared[frame]), "an unknown one")
                     text += f": path {numbers[str(expected[name][frame])]}, not {other}"
                 _refuse(one, text, frame=frame)
+
+
+def _path_names(facts: SlideFacts, counted: _Places) -> NDArray[Any]:
+    """Return identifiers of optical paths, or numbers of segments."""
+    names = np.array(counted.paths, np.str_)
+    if facts.path_column == "optical_path":
+        return names
+    return np.where(names == "", "nan", names).astype(np.float64)
 
 
 def _read_tiles(parts: Sequence[SlideFacts], fills: bool) -> _Places:  # noqa: FBT001
@@ -293,7 +302,7 @@ def _positions(
                 continue
             _refuse(facts, "Tiles do not say where they are in the total pixel matrix")
         tiles.append(_tile_numbers(facts, columns[name][:frames, 0], axis))
-    return tiles[0], tiles[1], _paths(facts, columns), _heights(facts, columns)
+    return tiles[0], tiles[1], _paths(facts, columns), read_heights(facts, columns)
 
 
 def _tile_numbers(
@@ -334,10 +343,16 @@ def _paths(facts: SlideFacts, columns: Mapping[str, NDArray[Any]]) -> NDArray[np
     return np.full(frames, facts.paths[0] if facts.paths else "")
 
 
-def _heights(
+def read_heights(
     facts: SlideFacts, columns: Mapping[str, NDArray[Any]]
 ) -> NDArray[np.float64]:
-    """Return Z Offset, which is in µm, in mm."""
+    """Return Z Offset, which is in µm, in mm; 0 where no tile has one.
+
+    Raises
+    ------
+    InvalidDicomError
+        If some have one, and others none.
+    """
     frames = len(facts.image)
     if "slide_z" not in columns:
         return np.zeros(frames)
