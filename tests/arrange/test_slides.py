@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom import Dataset
+from pydicom.uid import UID
 from slide_files import as_bytes, changed, make_slide
 from tools import require_shared_data
 from wado_server import Answer, WadoServer, frames_of, multipart
@@ -505,6 +506,108 @@ def test_paths_and_planes_in_instances_of_their_own_are_joined() -> None:
 
     assert level.dims == ("path", "z", "y", "x")
     assert np.array_equal(level, slide.truth)
+
+
+def _two_channels(change: Callable[[Dataset], object], cuts: bool) -> list[bytes]:
+    """Return channels in files of their own, or parts, and change the last one."""
+    layout: dict[str, Any] = {"matrix": (20, 30), "tile": (10, 10), "samples": 1}
+    if cuts:
+        datasets = make_slide(**layout, cuts=(2, 4)).datasets
+    else:
+        datasets = [make_slide(**layout).datasets[0] for _ in range(3)]
+        for number, dataset in enumerate(datasets):
+            uid = UID(f"1.2.3.{number}")
+            dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+            dataset.OpticalPathSequence[0].OpticalPathIdentifier = f"{number}"
+    for dataset in datasets:
+        dataset.FrameOfReferenceUID = "1.2.8"
+    change(datasets[-1])
+    return [as_bytes(dataset) for dataset in datasets]
+
+
+def _spacing(rows: float, columns: float) -> Callable[[Dataset], None]:
+    def change(dataset: Dataset) -> None:
+        (shared,) = dataset.SharedFunctionalGroupsSequence
+        shared.PixelMeasuresSequence[0].PixelSpacing = [rows, columns]
+
+    return change
+
+
+def _origin(x: float, y: float, z: float | None = None) -> Callable[[Dataset], None]:
+    def change(dataset: Dataset) -> None:
+        (origin,) = dataset.TotalPixelMatrixOriginSequence
+        origin.XOffsetInSlideCoordinateSystem = x
+        origin.YOffsetInSlideCoordinateSystem = y
+        if z is not None:
+            origin.ZOffsetInSlideCoordinateSystem = z
+
+    return change
+
+
+def _forget(*names: str) -> Callable[[Dataset], None]:
+    def change(dataset: Dataset) -> None:
+        for name in names:
+            delattr(dataset, name)
+
+    return change
+
+
+_ORIENTATION = "ImageOrientationSlide"
+
+
+@pytest.mark.parametrize("cuts", [False, True])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            _set(_ORIENTATION, [0, 1, 0, -1, 0, 0]),
+            "the orientation 0, -1, 0, -1, 0, 0 ",
+        ),
+        (_set(_ORIENTATION, [0, 1, 0, 1, 0, 0]), "found 0, 1, 0, 1, 0, 0"),
+        (_set(_ORIENTATION, [-0.01, -1, 0, -1, 0.01, 0]), "the orientation"),
+        (_spacing(0.001, 0.002), "pixels in mm of 0.0005, 0.001 .* found 0.001, 0.002"),
+        (_spacing(0.0005, 0.00101), "pixels in mm of"),
+        (_origin(25, 45), "the first pixel, in mm, at 20, 40 .*found 25, 45"),
+        (_origin(20, 40.001), "the first pixel, in mm, at 20, 40 "),
+        (_set("FrameOfReferenceUID", "1.2.9"), "the Frame of Reference of "),
+    ],
+)
+def test_instances_of_one_level_that_lie_elsewhere_are_an_error_that_names_both(
+    tmp_path: Path, change: Callable[[Dataset], object], message: str, cuts: bool
+) -> None:
+    for number, data in enumerate(_two_channels(change, cuts)):
+        (tmp_path / f"{number}.dcm").write_bytes(data)
+
+    with pytest.raises(InvalidDicomError, match=message) as caught:
+        lazydicom.open_slide(str(tmp_path))
+
+    assert "0.dcm" in str(caught.value)
+    assert "2.dcm" in str(caught.value)
+    if not cuts:
+        files = [str(tmp_path / f"{number}.dcm") for number in (0, 1)]
+        (level,) = lazydicom.open_slide(files)  # without the odd one
+        assert level.shape == (2, 20, 30)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        _set(_ORIENTATION, [0, -1, 0, -1, 1e-7, 0]),
+        _spacing(0.00050000001, 0.001),
+        _origin(20.0001, 40),
+        _origin(20, 40, 7.5),
+        _forget(_ORIENTATION),
+        _forget("TotalPixelMatrixOriginSequence", "FrameOfReferenceUID"),
+        _forget("SharedFunctionalGroupsSequence"),
+    ],
+)
+def test_instances_of_one_level_may_be_rounded_or_say_less(
+    change: Callable[[Dataset], object],
+) -> None:
+    (level,) = lazydicom.open_slide(_two_channels(change, cuts=False))
+
+    assert level.shape[0] == 3
+    assert level.coords["path"].values.tolist() == ["0", "1", "2"]
 
 
 # --- choice ----------------------------------------------------------------------------

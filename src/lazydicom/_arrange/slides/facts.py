@@ -54,6 +54,8 @@ class SlideFacts:
     states_height: bool
     """`origin` has a height, which is else 0."""
     orientation: tuple[float, ...] | None
+    frame_of_reference: str
+    """Empty where none is named."""
     absent: tuple[int, ...] | None
     """Recommended Absent Pixel CIELab Value."""
     volume: tuple[float, float] | None
@@ -130,6 +132,7 @@ def read_facts(image: DicomImage) -> SlideFacts:
         origin=None if origin is None else (*origin[:2], origin[2] or 0.0),
         states_height=origin is not None and origin[2] is not None,
         orientation=tuple(orientation) if len(orientation) == 6 else None,
+        frame_of_reference=_text(header, tags.FRAME_OF_REFERENCE_UID, "UI"),
         absent=tuple(map(int, absent)) if len(absent) == 3 else None,
         volume=_volume(header),
     )

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.frame_table import tabulate_images
+from lazydicom._arrange.slides.alike import check_alike
 from lazydicom._arrange.slides.background import background_of
 from lazydicom._arrange.slides.facts import SlideFacts
 from lazydicom._arrange.slides.focal_planes import (
@@ -114,8 +115,7 @@ def _squeezed_but_different(
 
 def _level(facts: Sequence[SlideFacts], choices: SlideChoices) -> _Level:
     ordered = sorted(facts, key=lambda one: (one.first_frame, one.image.url))
-    for one in ordered[1:]:
-        _check_alike(ordered[0], one)
+    check_alike(ordered)
     joined = join_parts(ordered, fills=choices.fills)
     tiles = [place_tiles(parts, fills=choices.fills) for parts in joined]
     named = [name for placed in tiles for one in placed.parts for name in one.paths]
@@ -136,18 +136,6 @@ def _level(facts: Sequence[SlideFacts], choices: SlideChoices) -> _Level:
         text = "Some instances of a level say how far focal planes are apart, not all"
         raise InvalidDicomError(text, url=tiles[-1].parts[0].image.url)
     return _Level(tiles, paths, find_focal_planes(z, has_heights=known.pop()))
-
-
-def _check_alike(first: SlideFacts, other: SlideFacts) -> None:
-    """Refuse tiles of one level that differ in size, type or colour."""
-    looks = []
-    for one in (first, other):
-        pixel = one.image.format.pixel
-        size = f"{one.tile[0]}×{one.tile[1]}"
-        looks.append(f"{size}, {pixel.samples_per_pixel} samples of {pixel.dtype}")
-    if looks[0] != looks[1]:
-        message = f"Expected tiles of {looks[0]} as in {first.name}, found {looks[1]}"
-        raise InvalidDicomError(message, url=other.image.url)
 
 
 def _array(
