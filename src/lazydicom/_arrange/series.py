@@ -16,7 +16,7 @@ from lazydicom._arrange.axes.labels import (
     geometry_labels,
     moved_origins,
 )
-from lazydicom._arrange.concatenation import object_order
+from lazydicom._arrange.concatenation import count_objects, object_order
 from lazydicom._arrange.cuts import (
     header_cut,
     overlapping_acquisitions,
@@ -195,7 +195,7 @@ def _is_ct(table: FrameTable) -> bool:
 
 def _in_order(table: FrameTable) -> Rows:
     """Order frames in a way that does not depend on the names of files."""
-    own = np.unique(table.instances["sop_instance_uid"], return_inverse=True)[1]
+    own = count_objects(table.instances["sop_instance_uid"])
     whole, offset = own, np.zeros(len(own))
     if table.has_text("concatenation_uid"):
         whole, offset = object_order(table)

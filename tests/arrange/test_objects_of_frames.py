@@ -1,0 +1,73 @@
+"""Frames stay with the file that they are of, whatever UIDs say or leave out."""
+
+from __future__ import annotations
+
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from dicom_files import element, make_native
+
+import lazydicom
+from lazydicom.errors import InvalidDicomError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def _write(
+    path: Path, values: list[int], *, uid: str = "", number: int | None = None
+) -> None:
+    """Write one file without positions; each frame is filled with one of the values."""
+    numbers = [] if number is None else [(0x00200013, "IS", str(number))]
+    texts = [
+        (0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.7"),
+        (0x00080018, "UI", uid),
+        (0x0020000E, "UI", "1.2.3"),
+        *numbers,
+    ]
+    elements: dict[int, bytes | None] = {
+        tag: element(tag, vr, text.encode()) if text else None
+        for tag, vr, text in texts
+    }
+    pixels = np.repeat(np.array(values, np.uint16), 6).reshape(-1, 2, 3)
+    path.write_bytes(make_native(pixels, elements=elements))
+
+
+def _pieces(folder: Path) -> list[list[int]]:
+    """Return the value of each frame of each piece."""
+    pieces = lazydicom.open_study(folder).values()
+    return [np.asarray(piece)[:, 0, 0].tolist() for piece in pieces]
+
+
+@pytest.mark.parametrize("numbers", [(None, None), (1, 1), (1, 2)])
+@pytest.mark.parametrize("others", [[11], [11, 12], [11, 12, 13]])
+def test_files_of_several_frames_without_uid_are_arrays_by_themselves(
+    tmp_path: Path, others: list[int], numbers: tuple[int | None, int | None]
+) -> None:
+    _write(tmp_path / "a", [1, 2], number=numbers[0])
+    _write(tmp_path / "b", others, number=numbers[1])
+
+    with pytest.raises(InvalidDicomError, match="Instances of several frames"):
+        lazydicom.open_series(tmp_path)
+    assert _pieces(tmp_path) == [[1, 2], others]
+
+
+@pytest.mark.parametrize("order", [*permutations("abc")])
+@pytest.mark.parametrize("uids", [("", "", ""), ("1.2", "", ""), ("", "1.2", "")])
+def test_a_stack_has_single_frames_and_no_frames_of_files_beside_it(
+    tmp_path: Path, order: tuple[str, ...], uids: tuple[str, ...]
+) -> None:
+    values = ([1], [2], [11, 12])
+    for name, frames, uid in zip(order, values, uids, strict=True):
+        _write(tmp_path / name, frames, uid=uid)
+
+    assert sorted(map(sorted, _pieces(tmp_path))) == [[1, 2], [11, 12]]
+
+
+def test_single_frames_without_uid_make_one_stack(tmp_path: Path) -> None:
+    for k in range(3):
+        _write(tmp_path / str(k), [k])
+
+    assert lazydicom.open_series(tmp_path)[:, 0, 0].tolist() == [0, 1, 2]
