@@ -389,7 +389,8 @@ def test_a_dose_keeps_its_scale_beside_doses_of_other_lengths(
 def test_what_another_series_counts_names_no_axis(tmp_path: Path) -> None:
     """A column of the table of a study is there as soon as one series has it."""
     for number in range(2):
-        write(tmp_path, US, number, Modality="US", InstanceNumber=number + 1)
+        kind = ["DERIVED", "SECONDARY", "MPR", f"KIND_{number}"]
+        write(tmp_path, US, number, Modality="US", ImageType=kind)
     alone = lazydicom.open_study(tmp_path)["1-US"]
     content = Sequence([dataset(DimensionIndexValues=[1, 2])])
     frame = dataset(FrameContentSequence=content)
