@@ -194,6 +194,58 @@ def test_heights_of_counted_planes_are_those_of_functional_groups(
     np.testing.assert_equal(level.attrs["spacing"][0] == 0.002, step > 0)
 
 
+@pytest.mark.parametrize("heights", [(0, 2, 7), (5, 6, 9, 13), (-4, 0, 1)])
+@pytest.mark.parametrize("layout", [{}, {"paths": 2}])
+def test_a_part_of_uneven_planes_begins_at_the_height_of_its_first(
+    layout: dict[str, Any], heights: tuple[float, ...]
+) -> None:
+    planes = len(heights)
+    slide = make_slide(matrix=(9, 9), tile=(5, 5), planes=planes, samples=1, **layout)
+    files = _forget_distance(_with_groups(slide, heights, tiles=4))
+    (level,) = lazydicom.open_slide(files)
+    z = np.array(heights) / 1000
+
+    for key in (0, 1, planes - 1, -1, slice(2, 3), slice(1, 2)):
+        plane = level.isel(z=key, x=slice(2, 5))
+        affine = plane.attrs["affine"]
+        (height,) = np.atleast_1d(z[key])
+        np.testing.assert_allclose(affine[:3, 2], [0, 0, 1])
+        np.testing.assert_allclose(affine[2, 3], height, atol=1e-12)
+        np.testing.assert_allclose(np.linalg.inv(affine) @ affine[:, 3], [0, 0, 0, 1])
+        np.testing.assert_allclose(lazydicom.to_xarray(plane).dicom.affine, affine)
+        whole = lazydicom.to_xarray(level).isel(z=key, x=slice(2, 5))
+        np.testing.assert_allclose(whole.dicom.affine, affine)
+    for keys in (slice(1, 3), slice(2, 0, -1), slice(0, planes, planes - 1)):
+        pair = level.isel(z=keys)
+        step = np.diff(z[keys])[0]
+        expected = [step, z[keys][0]]
+        np.testing.assert_allclose(pair.attrs["affine"][2, 2:], expected, atol=1e-12)
+        np.testing.assert_allclose(pair.attrs["spacing"][0], abs(step))
+        affine = lazydicom.to_xarray(pair).dicom.affine
+        np.testing.assert_allclose(affine, pair.attrs["affine"], atol=1e-12)
+    for key in (slice(None), slice(None, None, -1)):
+        all_planes = level.isel(z=key)
+        expected = [0, z[key][0]]
+        np.testing.assert_allclose(all_planes.attrs["affine"][2, 2:], expected)
+        assert np.isnan(all_planes.attrs["spacing"][0])
+        again = all_planes.isel(z=1).attrs["affine"][2, 2:]
+        np.testing.assert_allclose(again, [1, z[key][1]], atol=1e-12)
+        assert "spacing" not in lazydicom.to_xarray(all_planes).coords["z"].attrs
+
+
+def test_one_of_counted_planes_has_a_matrix_with_an_inverse() -> None:
+    slide = make_slide(matrix=(9, 9), tile=(5, 5), planes=3, samples=1)
+    with pytest.warns(LazyDicomWarning, match="how far focal planes are apart"):
+        (level,) = lazydicom.open_slide(_forget_distance(slide))
+
+    affine = level.isel(z=2).attrs["affine"]
+
+    assert affine[:3, 2].tolist() == [0, 0, 1]
+    assert affine[:3, 3].tolist() == [20, 40, 0]
+    assert level.isel(z=slice(1, 3)).attrs["affine"][:3, 2].tolist() == [0, 0, 0]
+    assert "direction_z" not in lazydicom.to_xarray(level).attrs
+
+
 @pytest.mark.parametrize("layout", [{}, {"cuts": (4, 9)}])
 def test_planes_that_lie_elsewhere_than_they_count_are_an_error(
     layout: dict[str, Any],

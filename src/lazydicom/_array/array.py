@@ -324,7 +324,7 @@ class DicomArray(NumpyLike):
         load_frames = self.load_frames
         if isinstance(load_frames, FrameTableLoader) and len(used) < len(self.images):
             load_frames = load_frames.take(used)
-        attrs = coordinate.crop_geometry(self.attrs, by_name)
+        attrs = coordinate.crop_geometry(self.attrs, by_name, self.coords)
         for name in attrs.keys() & {"number_of_holes", "missing_tiles"}:
             attrs[name] = int((numbers == HOLE).sum())
         return replace(

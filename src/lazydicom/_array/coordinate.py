@@ -1,12 +1,15 @@
 """What an axis or a frame is at: time, position, echo, the instance it came from."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from lazydicom._bytes.quick_dataclass import dataclass
+
+_SAME_GAP: Final = 1e-5
+"""Gaps of focal planes that differ less, in mm, are even."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,14 +61,17 @@ def crop_coordinates(
 
 
 def crop_geometry(
-    attrs: Mapping[str, Any], keys: Mapping[str, int | range]
+    attrs: Mapping[str, Any],
+    keys: Mapping[str, int | range],
+    coords: Mapping[str, Coordinate],
 ) -> dict[str, Any]:
     """Return the attributes with affine and spacing those of some positions.
 
     The directions stay: coordinates count along them, backwards where a step is negative.
+    Focal planes without one step lie where the coordinate ``z`` says.
 
     >>> whole = {"affine": np.diag([2.0, 2, 5, 1])}
-    >>> crop_geometry(whole, {"z": range(3, 9, 2)})["affine"][2]
+    >>> crop_geometry(whole, {"z": range(3, 9, 2)}, {})["affine"][2]
     array([ 0.,  0., 10., 15.])
     """
     cropped = dict(attrs)
@@ -80,7 +86,32 @@ def crop_geometry(
         steps = [abs(_first_and_step(keys.get(name))[1]) for name in "zyx"]
         pairs = zip(attrs["spacing"], steps, strict=True)
         cropped["spacing"] = [one * step for one, step in pairs]
+    if "affine" in attrs and "z" in keys and not affine[:3, 2].any():
+        _place_focal_planes(cropped, keys["z"], coords.get("z"))
     return cropped
+
+
+def _place_focal_planes(
+    cropped: dict[str, Any], key: int | range, z: Coordinate | None
+) -> None:
+    """Lead to the first of some focal planes, and to the next if one step leads to all.
+
+    Beside a single plane positions count in mm. Heights are those of the slide.
+    """
+    affine = cropped["affine"]
+    planes = range(key, key + 1) if isinstance(key, int) else key
+    if len(planes) == 1:
+        affine[2, 2] = 1.0
+    if z is None or z.units != "mm" or not planes:
+        return
+    heights = np.asarray(z.values)
+    kept = heights[list(planes)]
+    affine[2, 3] += kept[0] - heights[0]
+    gaps = np.diff(kept)
+    if gaps.size and np.ptp(gaps) <= _SAME_GAP:
+        affine[2, 2] = gaps[0]
+        if "spacing" in cropped:
+            cropped["spacing"][0] = abs(float(gaps[0]))
 
 
 def _first_and_step(key: int | range | None) -> tuple[int, int]:

@@ -81,27 +81,47 @@ def directions_of(
 
 def _steps(array: FrameArray) -> dict[str, float]:
     """Return the steps of z, y and x in mm; nothing where no affine says them."""
-    affine = array.attrs.get("affine")
-    if affine is None or any(name not in array.coords for name in AXES):
+    affine = _affine(array)
+    if affine is None:
         return {}
     values = {
         name: np.atleast_1d(np.asarray(array.coords[name].values, np.float64))
         for name in AXES
     }
-    return steps_of(np.asarray(affine), values, array.attrs.get("orientation"))
+    steps = steps_of(affine, values, array.attrs.get("orientation"))
+    if "downsample" in array.attrs and values["z"].size == 1:
+        # heights of a slide go up, whichever way its rows and columns run
+        steps["z"] = float(np.copysign(steps["z"], affine[2, 2]))
+    return steps
+
+
+def _affine(array: FrameArray) -> NDArray[np.float64] | None:
+    """Return the affine of an array with all coordinates, ``None`` without one.
+
+    Focal planes without one step have one of 1 mm: their heights are those of the slide.
+    """
+    if "affine" not in array.attrs or any(name not in array.coords for name in AXES):
+        return None
+    affine = np.array(array.attrs["affine"], np.float64)
+    if not affine[:3, 2].any():
+        z = array.coords["z"]
+        heights = np.ravel(z.values)
+        if z.units != "mm":
+            return None  # they are counted: nobody knows where they lie
+        affine[2, 2] = -1.0 if heights.size and heights[-1] < heights[0] else 1.0
+    return affine
 
 
 def array_directions(array: FrameArray) -> dict[str, list[float]]:
     """Return where z, y and x lead; nothing where no affine says it."""
-    steps = _steps(array)
-    if not steps:
+    steps, affine = _steps(array), _affine(array)
+    if affine is None:
         return {}
     first = {
         name: float(np.ravel(array.coords[name].values)[0])
         for name in AXES
         if np.size(array.coords[name].values)
     }
-    affine = np.asarray(array.attrs["affine"])
     return directions_of(affine, first, steps) if len(first) == len(AXES) else {}
 
 
@@ -125,7 +145,8 @@ def label_attrs(
     attrs["direction"] = directions[f"direction_{name}"]
     values = np.atleast_1d(coordinate.values)
     if values.size > 1:
-        attrs["spacing"] = float((values[-1] - values[0]) / (values.size - 1))
+        step = _even_step(values)
+        attrs |= {} if step is None else {"spacing": step}
     elif name in spacings:
         attrs["spacing"] = spacings[name]
     if name == "z":
@@ -150,11 +171,19 @@ def line_of(
         raise ValueError(f"Nothing is selected along {name}: it has no affine")
     step = spacing
     if values.size > 1:
-        step = float((values[-1] - values[0]) / (values.size - 1))
-        even = values[0] + step * np.arange(values.size)
-        if not step or np.abs(values - even).max() > _UNEVEN * abs(step):
+        even = _even_step(values)
+        if even is None:
             raise ValueError(f"{name} is not evenly spaced: it has no affine")
+        step = even
     return Line(float(values[0]), step, np.array(direction, np.float64))
+
+
+def _even_step(values: NDArray[np.float64]) -> float | None:
+    """Return the step of several positions, ``None`` where no one step leads to all."""
+    step = float((values[-1] - values[0]) / (values.size - 1))
+    even = values[0] + step * np.arange(values.size)
+    uneven = not step or np.abs(values - even).max() > _UNEVEN * abs(step)
+    return None if uneven else step
 
 
 def affine_of_lines(
