@@ -220,6 +220,57 @@ def test_focal_planes_whose_distance_nobody_tells_are_counted_and_not_laid() -> 
         lazydicom.open_segmentation(as_segmentation(dataset), like=level)
 
 
+# --- without a Total Pixel Matrix Origin --------------------------------------
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"y": slice(None, None, -1)},
+        {"x": slice(None, None, -1)},
+        {"y": slice(0, 8), "x": slice(0, 8)},
+        {"z": slice(None, None, -1)},
+        {"z": slice(0, 2)},
+        {"z": 1},
+    ],
+    ids=str,
+)
+def test_a_part_of_a_level_without_an_origin_takes_no_segments(
+    part: dict[str, Any],
+) -> None:
+    dataset, truth = make_level(sparse=False)
+    del dataset.TotalPixelMatrixOriginSequence
+    (level,) = lazydicom.open_slide(dataset)
+
+    on = lazydicom.open_segmentation(as_segmentation(dataset), like=level)
+    np.testing.assert_array_equal(on[0], truth[0])
+    with pytest.raises(InvalidDicomError, match=r"a part|other ones|without positions"):
+        lazydicom.open_segmentation(as_segmentation(dataset), like=level.isel(**part))
+
+
+def test_the_first_tile_of_a_level_without_an_origin_is_no_level_of_that_size() -> None:
+    (small,) = make_slide(matrix=(8, 8), tile=(8, 8), samples=1).datasets
+    (large,) = make_slide(matrix=(16, 24), tile=(8, 8), samples=1).datasets
+    for one in (small, large):
+        del one.TotalPixelMatrixOriginSequence
+    (level,) = lazydicom.open_slide(large)
+    part = level.isel(y=slice(8, 16), x=slice(8, 16))
+
+    with pytest.raises(InvalidDicomError, match="a part or runs backwards"):
+        lazydicom.open_segmentation(as_segmentation(small), like=part)
+
+
+def test_directions_of_another_slide_are_an_error() -> None:
+    dataset, _ = make_level(sparse=False)
+    del dataset.TotalPixelMatrixOriginSequence
+    (level,) = lazydicom.open_slide(dataset)
+    turned = as_segmentation(dataset)
+    turned.ImageOrientationSlide = [0, 1, 0, 1, 0, 0]
+
+    with pytest.raises(InvalidDicomError, match="other directions"):
+        lazydicom.open_segmentation(turned, like=level)
+
+
 # --- the order of TILED_FULL --------------------------------------------------
 
 

@@ -11,6 +11,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._arrange.segments.heights import (
+    has_all_planes,
+    heights_of,
+    is_uneven,
+    nearest_planes,
+    plane_positions,
+    smallest_gap,
+)
+from lazydicom._arrange.slides.focal_planes import SAME_HEIGHT
 from lazydicom._arrange.slides.stated import height_of
 from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
@@ -63,7 +72,7 @@ def lay_on(array: DicomArray, like: FrameArray, *, tolerance_mm: float) -> Dicom
         return _same_matrix(array, like, url)
     steps = [_step(like, k, ours, theirs) for k in range(3)]
     theirs[:3, :3] /= steps  # as it was before positions were left out
-    if _is_uneven(like):
+    if is_uneven(like):
         steps[2] = 1
     elif not _knows_distance(like):
         theirs[:3, 2] = ours[:3, 2] if _knows_distance(array) else 0
@@ -72,7 +81,7 @@ def lay_on(array: DicomArray, like: FrameArray, *, tolerance_mm: float) -> Dicom
         _check_distance(one, affine, url)
     stored = np.flatnonzero((_planes(array) >= 0).any(axis=0))
     offsets = _offsets(array, like, ours, theirs, stored)
-    sizes = [*np.linalg.norm(ours[:3, :2], axis=0).tolist(), _smallest_gap(array, like)]
+    sizes = [*np.linalg.norm(ours[:3, :2], axis=0).tolist(), smallest_gap(array, like)]
     _check_offsets(offsets, stored, sizes, tolerance_mm, url)
     _check_inside(offsets.plane, stored, array, like)
     first = np.rint(offsets.pixels[0]).astype(int).tolist() if stored.size else [0, 0]
@@ -116,7 +125,7 @@ def _check_reference(array: DicomArray, like: FrameArray, url: str) -> None:
 def _check_distance(array: FrameArray, affine: NDArray[np.float64], url: str) -> None:
     """Refuse several planes whose distance nobody tells: of focal planes it may lack."""
     count = array.shape[array.dims.index("z")] if "z" in array.dims else 1
-    if count > 1 and not affine[:3, 2].any() and _heights(array) is None:
+    if count > 1 and not affine[:3, 2].any() and heights_of(array) is None:
         message = (
             f"Nothing tells how far {count} planes are apart: none finds its place"
         )
@@ -197,41 +206,6 @@ def _planes(array: DicomArray) -> NDArray[np.int64]:
     return numbers.reshape(-1, array.shape[array.dims.index("z")])
 
 
-def _heights(array: FrameArray) -> NDArray[np.float64] | None:
-    """Return the heights of focal planes in mm, where tiles have some that are known."""
-    z = array.coords.get("z")
-    if not isinstance(array.grid.layout, Tiles) or z is None or z.units != "mm":
-        return None
-    return np.atleast_1d(np.asarray(z.values, np.float64))
-
-
-def _is_uneven(like: FrameArray) -> bool:
-    """Return whether focal planes keep no one distance: each is found by its height."""
-    spacing = like.attrs.get("spacing", [np.nan])
-    return isinstance(like.grid.layout, Tiles) and not np.isfinite(spacing[0])
-
-
-def _smallest_gap(*arrays: FrameArray) -> float:
-    """Return the distance of the nearest focal planes, infinity where there are none."""
-    gaps = [np.inf]
-    for one in arrays:
-        heights = _heights(one)
-        if heights is not None:
-            gaps += np.abs(np.diff(heights)).tolist()
-            gaps += [gap for gap in one.attrs.get("spacing", ())[:1] if gap > 0]
-    return min(gaps)
-
-
-def _positions(array: FrameArray, affine: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return where the first pixel of each plane lies: (planes, 3)."""
-    count = array.shape[array.dims.index("z")] if "z" in array.dims else 1
-    positions = affine[:3, 3] + np.arange(count)[:, None] * affine[:3, 2]
-    heights = _heights(array)
-    if heights is not None:
-        positions[:, 2] = heights
-    return positions
-
-
 def _offsets(
     array: DicomArray,
     like: FrameArray,
@@ -239,13 +213,15 @@ def _offsets(
     theirs: NDArray[np.float64],
     stored: NDArray[np.int64],
 ) -> _Offsets:
-    positions = _positions(array, ours)[stored]
+    positions = plane_positions(array, ours)[stored]
     normal = np.cross(theirs[:3, 0], theirs[:3, 1])
     normal /= np.linalg.norm(normal)
     heights = (positions - theirs[:3, 3]) @ normal
-    if _is_uneven(like):
-        most = np.inf if _has_all_planes(like) else _smallest_gap(array, like) / 2
-        plane, first = _nearest(positions, _positions(like, theirs), normal, most)
+    if is_uneven(like):
+        most = np.inf if has_all_planes(like) else smallest_gap(array, like) / 2
+        plane, first = nearest_planes(
+            positions, plane_positions(like, theirs), normal, most
+        )
     else:
         step = float(theirs[:3, 2] @ normal)
         nearest = np.rint(heights / step) if step else np.zeros(len(heights))
@@ -257,29 +233,6 @@ def _offsets(
     )
     beside = heights - (first - theirs[:3, 3]) @ normal
     return _Offsets(plane, beside, pixels)
-
-
-def _nearest(
-    positions: NDArray[np.float64],
-    planes: NDArray[np.float64],
-    normal: NDArray[np.float64],
-    most: float,
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Return the nearest of planes, -1 for what is beyond the last by `most`, and its place."""
-    heights, own = positions @ normal, planes @ normal
-    plane = np.abs(heights[:, None] - own).argmin(axis=1)
-    away = heights - own[plane]
-    outside = (heights < own.min() - most) | (heights > own.max() + most)
-    first = planes[plane] + np.where(outside, away, 0.0)[:, None] * normal
-    return np.where(outside, -1, plane), first
-
-
-def _has_all_planes(like: FrameArray) -> bool:
-    """Return whether an array has all focal planes of its level, as far as it tells."""
-    if "z" not in like.coords:
-        return True
-    frames = sum(map(len, like.images))
-    return like.grid.crop is None and int((like.grid.numbers >= 0).sum()) == frames
 
 
 def _check_inside(
@@ -296,7 +249,7 @@ def _check_inside(
     url = array.images[0].url
     if len(stored) == 1 and height_of(array.images) is None:
         raise _misfit("Nothing tells on which focal plane the segments lie", url)
-    if _has_all_planes(like):
+    if has_all_planes(like):
         first = int(stored[outside[0]])
         raise _misfit(f"Plane {first} lies on no focal plane of like=", url)
 
@@ -382,7 +335,10 @@ def _with_planes(
 
 
 def _same_matrix(array: DicomArray, like: FrameArray, url: str) -> DicomArray:
-    """Take the array as it is where both are planes of one size in one slide."""
+    """Take the array as it is where both are whole planes of one size in one slide.
+
+    Without a Total Pixel Matrix Origin nothing tells where a part of one lies.
+    """
     if not all("spacing" in one.attrs for one in (array, like)):
         whose = "like=" if "affine" in array.attrs else "the segmentation"
         message = (
@@ -401,7 +357,39 @@ def _same_matrix(array: DicomArray, like: FrameArray, url: str) -> DicomArray:
     spacings = [np.asarray(one.attrs["spacing"][-2:]) for one in (array, like)]
     if not (np.abs(spacings[0] / spacings[1] - 1) <= _SAME_SPACING).all():
         raise _misfit("Pixels have other sizes than in like=", url)
+    if not _is_whole(like):
+        message = "Nothing tells where like= lies, which is a part or runs backwards"
+        raise _misfit(message, url)
+    _check_same_planes(array, like, url)
     return array
+
+
+def _is_whole(like: FrameArray) -> bool:
+    """Return whether an array has all rows and columns of its planes, in their order."""
+    sizes = tuple(like.shape[like.dims.index(name)] for name in "yx")
+    table = like.frames.instances
+    whole = [table[name][0, 0] for name in ("total_rows", "total_columns")]
+    crop = like.grid.crop
+    in_order = crop is None or tuple(crop[:2]) == tuple(map(range, sizes))
+    return in_order and (not np.isfinite(whole).all() or sizes == tuple(whole))
+
+
+def _check_same_planes(array: DicomArray, like: FrameArray, url: str) -> None:
+    """Refuse other directions, and other focal planes or these in another order."""
+    own, other = (one.attrs.get("orientation") for one in (array, like))
+    if own and other and not np.allclose(own, other, rtol=0, atol=_SAME_DIRECTION):
+        raise _misfit("Rows and columns run in other directions than in like=", url)
+    counts = [
+        one.shape[one.dims.index("z")] if "z" in one.dims else 1
+        for one in (array, like)
+    ]
+    heights = [heights_of(one) for one in (array, like)]
+    if counts[0] != counts[1] or (
+        heights[0] is not None
+        and heights[1] is not None
+        and np.abs(heights[0] - heights[1]).max() > SAME_HEIGHT
+    ):
+        raise _misfit("Planes are other ones than in like=, without positions", url)
 
 
 def _misfit(message: str, url: str) -> InvalidDicomError:
