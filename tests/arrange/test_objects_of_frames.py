@@ -15,14 +15,29 @@ from lazydicom.errors import InvalidDicomError
 if TYPE_CHECKING:
     from pathlib import Path
 
+DOSE = "1.2.840.10008.5.1.4.1.1.481.2"
+SHARED, OWN, NONE = ("1.2", "1.2"), ("1.2", "1.3"), ("", "")
+
 
 def _write(
-    path: Path, values: list[int], *, uid: str = "", number: int | None = None
+    path: Path,
+    values: list[int],
+    *,
+    uid: str = "",
+    number: int | None = None,
+    heights: list[int] | None = None,
 ) -> None:
-    """Write one file without positions; each frame is filled with one of the values."""
+    """Write one file, each frame filled with one of the values; a dose at heights."""
     numbers = [] if number is None else [(0x00200013, "IS", str(number))]
+    if heights is not None:
+        offsets = "\\".join(str(z - heights[0]) for z in heights)
+        numbers += [
+            (0x00200032, "DS", f"0\\0\\{heights[0]}"),
+            (0x00200037, "DS", "1\\0\\0\\0\\1\\0"),
+            (0x3004000C, "DS", offsets),
+        ]
     texts = [
-        (0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.7"),
+        (0x00080016, "UI", "1.2.840.10008.5.1.4.1.1.7" if heights is None else DOSE),
         (0x00080018, "UI", uid),
         (0x0020000E, "UI", "1.2.3"),
         *numbers,
@@ -71,3 +86,50 @@ def test_single_frames_without_uid_make_one_stack(tmp_path: Path) -> None:
         _write(tmp_path / str(k), [k])
 
     assert lazydicom.open_series(tmp_path)[:, 0, 0].tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("uids", [SHARED, OWN, NONE])
+@pytest.mark.parametrize(
+    ("one", "other"), [([11], [1, 2, 3]), ([11, 12], [1, 2, 3]), ([11, 12], [1, 2])]
+)
+@pytest.mark.parametrize("placed", [False, True])
+def test_a_piece_has_all_frames_of_a_file_or_none(
+    tmp_path: Path,
+    one: list[int],
+    other: list[int],
+    uids: tuple[str, str],
+    *,
+    placed: bool,
+    swapped: bool,
+) -> None:
+    files = [other, one] if swapped else [one, other]
+    for name, values, uid in zip("ab", files, uids, strict=True):
+        heights = [2 * (value % 10) for value in values] if placed else None
+        _write(tmp_path / name, values, uid=uid, heights=heights)
+
+    with pytest.raises(InvalidDicomError, match=r"/a.*/b"):
+        lazydicom.open_series(tmp_path)
+    assert sorted(_pieces(tmp_path)) == sorted([one, other])
+
+
+@pytest.mark.parametrize("uid", ["", "1.2"])
+def test_a_copy_of_a_part_of_a_volume_lies_beside_it(tmp_path: Path, uid: str) -> None:
+    for name, values in {"a": [0, 1], "b": [2, 3], "c": [4, 5], "d": [14, 15]}.items():
+        own = uid and f"{uid}.{values[0] % 10}"
+        heights = [value % 10 for value in values]
+        _write(tmp_path / name, values, uid=own, heights=heights)
+
+    assert _pieces(tmp_path) == [[0, 1, 2, 3, 4, 5], [14, 15]]
+
+
+@pytest.mark.parametrize("placed", [False, True])
+def test_of_three_files_with_one_uid_each_is_a_piece(
+    tmp_path: Path, *, placed: bool
+) -> None:
+    files = [[1], [11, 12, 13], [21, 22]]
+    for k, values in enumerate(files):
+        heights = [value % 10 for value in values] if placed else None
+        _write(tmp_path / str(k), values, uid="1.2", heights=heights)
+
+    assert sorted(_pieces(tmp_path)) == files

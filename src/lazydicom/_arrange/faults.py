@@ -97,12 +97,31 @@ def _cut_of_copies(
     uids = np.unique(table.text("sop_instance_uid"), return_inverse=True)[1]
     distinct = np.unique(np.stack([places, uids, table.frame]), axis=1).shape[1]
     few = 2 * int((counts == 1).sum()) >= len(counts)
+    several = len(table.images) < len(table)
     if few or distinct == len(counts) or len(counts) == 1:
-        return occurrence
+        return _layers_of_images(table, places) if several else occurrence
     numbers = table.numbers("instance_number")[:, 0]
     if np.ptp(counts) == 0 and len(np.unique(numbers)) == len(numbers):
         return occurrence
-    return table.image if 1 < len(table.images) < len(table) else places
+    return table.image if several and len(table.images) > 1 else places
+
+
+def _layers_of_images(table: FrameTable, places: NDArray[np.int64]) -> Codes:
+    """Put each image as a whole above those that have frames at its places.
+
+    Frames of one image at one place lie above each other, too.
+    """
+    layers = occurrences(np.stack([table.image, places]))[0]
+    free = np.zeros(int(places.max()) + 1, np.int64)
+    images, firsts = np.unique(table.image, return_index=True)
+    by_image = np.argsort(table.image, kind="stable")
+    starts = np.searchsorted(table.image[by_image], images)
+    of_images = np.split(by_image, starts[1:])
+    for k in np.argsort(firsts).tolist():
+        rows = of_images[k]
+        layers[rows] += free[places[rows]].max()
+        free[places[rows]] = layers[rows].max() + 1
+    return layers
 
 
 def _side_by_side(placed: PlacedFrames) -> Fault:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from lazydicom._arrange.axes.find import named_axes
 from lazydicom._arrange.axes.labels import axis_labels, frame_labels, pixel_labels
-from lazydicom._arrange.concatenation import object_order
+from lazydicom._arrange.concatenation import count_objects, object_order
 from lazydicom._arrange.faults import CUT, TAKE_ONE, Fault, occurrences, some_of
 from lazydicom._array.coordinate import Coordinate
 from lazydicom._array.frame_table import FrameTable
@@ -78,15 +78,18 @@ def faults_without_places(table: FrameTable) -> Iterator[Fault]:
 
 def _repeated_instances(table: FrameTable) -> Fault | None:
     """Find files of one instance, which is all that tells a copy without a position."""
-    uids, instance = np.unique(table.text("sop_instance_uid"), return_inverse=True)
-    unknown = uids[instance] == ""
-    instance[unknown] = len(uids) + table.image[unknown]
-    occurrence, copies = occurrences(np.stack([instance, table.frame]))
-    if not occurrence.max():
+    images, firsts, image = np.unique(
+        table.image, return_index=True, return_inverse=True
+    )
+    order = np.argsort(firsts)  # of images, as their frames come
+    objects = count_objects(table.instances["sop_instance_uid"])[images[order]]
+    earlier, copies = occurrences(objects[None])
+    if not earlier.max():
         return None
-    names = _names(table, table.image[(copies > 1) & (table.frame == 0)])
+    names = _names(table, images[order][copies > 1])
     text = f"Several files hold one instance: {names}"
-    return Fault(text, TAKE_ONE, occurrence, can_be_filled=False)
+    cut = earlier[np.argsort(order)][image.reshape(-1)]
+    return Fault(text, TAKE_ONE, cut, can_be_filled=False)
 
 
 def _names(table: FrameTable, images: Iterable[int]) -> str:
