@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from dicom_files import element, make_native
+from series_files import write_instance
 
 import lazydicom
 from lazydicom.errors import InvalidDicomError
@@ -133,3 +134,28 @@ def test_of_three_files_with_one_uid_each_is_a_piece(
         _write(tmp_path / str(k), values, uid="1.2", heights=heights)
 
     assert sorted(_pieces(tmp_path)) == files
+
+
+@pytest.mark.filterwarnings("ignore:Nothing but Instance Number")
+@pytest.mark.parametrize("numbered", [False, True])
+@pytest.mark.parametrize("uids", [False, True])
+@pytest.mark.parametrize("twice", [(0, 2), (1, 2), (2, 0)])
+def test_a_plane_that_stands_twice_mixes_no_times(
+    tmp_path: Path, twice: tuple[int, int], *, uids: bool, numbered: bool
+) -> None:
+    frames = sorted([*np.ndindex(3, 4), twice])
+    for count, (time, plane) in enumerate(frames):
+        texts = {
+            0x00080018: ("UI", f"1.2.{count}" if uids else ""),
+            0x00080032: ("TM", f"1200{10 + 5 * time}"),
+            0x00200013: ("IS", str(count) if numbered else ""),
+        }
+        path, value = tmp_path / f"{count:02d}", 10 * time + plane
+        write_instance(path, z=plane, number=count, value=value, texts=texts)
+
+    with pytest.raises(InvalidDicomError, match="Several frames stand at one place"):
+        lazydicom.open_series(tmp_path)
+    pieces = lazydicom.open_study(tmp_path).values()
+    times = [np.asarray(one)[..., 0, 0] // 10 for one in pieces]
+    assert all((one == one[..., :1]).all() for one in times)
+    assert sum(one.size for one in times) == len(frames)

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.axes.find import Axis
+from lazydicom._arrange.concatenation import count_objects
 from lazydicom._arrange.geometry import Planes, Stack, even_runs, has_several_gaps
 from lazydicom._array.frame_table import Codes, FrameTable
 from lazydicom._bytes.quick_dataclass import dataclass
@@ -94,8 +95,8 @@ def _cut_of_copies(
     """
     places = np.unique(cells, axis=1, return_inverse=True)[1].reshape(-1)
     counts = np.bincount(places)
-    uids = np.unique(table.text("sop_instance_uid"), return_inverse=True)[1]
-    distinct = np.unique(np.stack([places, uids, table.frame]), axis=1).shape[1]
+    objects = count_objects(table.instances["sop_instance_uid"])[table.image]
+    distinct = np.unique(np.stack([places, objects, table.frame]), axis=1).shape[1]
     few = 2 * int((counts == 1).sum()) >= len(counts)
     several = len(table.images) < len(table)
     if few or distinct == len(counts) or len(counts) == 1:
