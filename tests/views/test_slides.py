@@ -11,6 +11,7 @@ import xarray as xr
 import zarr
 from openslide.deepzoom import DeepZoomGenerator
 from PIL import ImageCms
+from pydicom.dataset import Dataset
 from slide_files import make_slide
 
 import lazydicom
@@ -313,3 +314,105 @@ def test_the_table_has_a_row_for_each_instance(tmp_path: Path) -> None:
     ]
     assert rows[1]["tiles"] == 30 > rows[1]["stored"]
     assert rows[1]["spacing"] == (0.0005, 0.001)
+
+
+def sparse_level(slopes: tuple[float, float]) -> DicomArray:
+    """Return a level of two tiles in opposite corners, each with a slope."""
+    slide = make_slide(matrix=(40, 40), tile=(10, 10), sparse=True, samples=1)
+    (dataset,) = slide.datasets
+    items = dataset.PerFrameFunctionalGroupsSequence
+    dataset.PerFrameFunctionalGroupsSequence = [items[0], items[-1]]
+    for item, slope in zip((items[0], items[-1]), slopes, strict=True):
+        scale = Dataset()
+        scale.RescaleSlope, scale.RescaleIntercept, scale.RescaleType = slope, 5, "US"
+        item.PixelValueTransformationSequence = [scale]
+    dataset.PixelData, dataset.NumberOfFrames = dataset.PixelData[:400], 2
+    return lazydicom.open_slide(slide.files, fill_value=3)[0]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        {"y": slice(15, 25)},
+        {"x": slice(10, 20), "y": slice(10, 40, 3)},
+        {"y": 12},
+        {"y": slice(0, 10), "x": slice(35, 10, -1)},
+        {"y": slice(0, 0)},
+    ],
+    ids=str,
+)
+def test_a_part_without_a_stored_tile_has_the_lut_of_its_level(
+    part: dict[str, Any],
+) -> None:
+    level = sparse_level((2.0, 2.0))
+    whole = lazydicom.apply_modality_lut(level).isel(**part)
+
+    luts = lazydicom.apply_modality_lut(level.isel(**part))
+    view = lazydicom.to_xarray(level.isel(**part))
+
+    np.testing.assert_array_equal(luts[...], whole[...])
+    np.testing.assert_array_equal(luts[...], np.full(luts.shape, 11.0))
+    np.testing.assert_array_equal(view.values, level.isel(**part)[...])
+
+
+def test_a_part_without_a_stored_tile_has_no_scale_where_tiles_differ() -> None:
+    level = sparse_level((2.0, 3.0))
+    holes = level.isel(y=slice(15, 25))
+
+    assert np.isnan(lazydicom.apply_modality_lut(holes)[...]).all()
+    assert (lazydicom.to_xarray(holes).values == 3).all()
+    with pytest.raises(UnsupportedError, match="Tiles of one plane that differ"):
+        lazydicom.apply_modality_lut(level)
+
+
+def test_real_world_values_of_a_part_without_a_stored_tile_are_those_of_the_level() -> (
+    None
+):
+    slide = make_slide(matrix=(40, 40), tile=(10, 10), sparse=True, samples=1)
+    (dataset,) = slide.datasets
+    items = dataset.PerFrameFunctionalGroupsSequence
+    dataset.PerFrameFunctionalGroupsSequence = [items[0]]
+    dataset.PixelData, dataset.NumberOfFrames = dataset.PixelData[:200], 1
+    mapping = Dataset()
+    mapping.RealWorldValueSlope, mapping.RealWorldValueIntercept = 0.5, 1.0
+    dataset.RealWorldValueMappingSequence = [mapping]
+    (level,) = lazydicom.open_slide(slide.files, fill_value=4)
+
+    values = lazydicom.apply_real_world_values(level.isel(y=slice(20, 30)))
+
+    np.testing.assert_array_equal(values[...], np.full((10, 40), 3.0))
+
+
+# --- where pixels are stored --------------------------------------------------
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize(
+    "key",
+    [
+        np.s_[[]],
+        np.s_[[], :],
+        np.s_[:, []],
+        np.s_[[], []],
+        np.s_[3, []],
+        np.s_[5:9, np.zeros(40, bool)],
+        np.s_[np.zeros(40, bool)],
+        np.s_[np.zeros((40, 40), bool)],
+        np.s_[np.zeros((0, 3), int)],
+        np.s_[4:4],
+        np.s_[4:4, []],
+    ],
+    ids=str,
+)
+def test_no_pixel_is_stored_where_none_is_asked_for(
+    key: Any,  # noqa: ANN401
+    samples: int,
+) -> None:
+    slide = make_slide(matrix=(40, 40), tile=(10, 10), samples=samples)
+    (level,) = lazydicom.open_slide(slide.files)
+
+    mask = lazydicom.stored_mask(level, key)
+
+    assert mask.shape == np.empty((40, 40))[key].shape
+    assert mask.dtype == np.bool_
+    assert mask.shape == level[key].shape[: mask.ndim]

@@ -36,6 +36,8 @@ def stored_mask(array: DicomArray, key: Any = ...) -> Any:  # noqa: ANN401 (NumP
     colored = array.dims[-1:] == ("sample",)
     lengths = array.shape[:-1] if colored else array.shape
     selection = select(key, lengths)
+    if 0 in selection.box_shape:
+        return np.zeros(selection.box_shape, bool)[selection.in_box]
     whole = selection
     if colored:
         samples = (range(array.shape[-1]),)

@@ -55,15 +55,20 @@ def on_grid(column: NDArray[Any], array: FrameArray) -> NDArray[Any]:
         If numbers differ among the tiles of a plane.
     """
     rows = array.frames.rows_of(array.grid.numbers)
+    tiled = isinstance(array.grid.layout, Tiles)
     there = column[rows[rows != HOLE]]
+    if tiled and not there.size:  # what holds for all tiles holds for holes among them
+        there = column
     if there.size and np.array_equal(
         there, np.full_like(there, there[0]), equal_nan=True
     ):
         return np.asarray(there[0])
-    if isinstance(array.grid.layout, Tiles):
+    nothing = np.nan if column.dtype.kind == "f" else 0
+    if tiled and (rows == HOLE).all():
+        return np.asarray(nothing, column.dtype)
+    if tiled:
         message = "Tiles of one plane that differ in a LUT or a scale"
         raise UnsupportedError(message, url=array.images[0].url)
-    nothing = np.nan if column.dtype.kind == "f" else 0
     spread = np.append(column, column.dtype.type(nothing))[rows]  # a hole is the last
     return spread.reshape(*rows.shape, *(1 for _ in array.frame_shape))
 
