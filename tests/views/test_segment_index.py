@@ -122,3 +122,18 @@ def test_an_image_is_masked_by_a_segment_in_one_line(
     assert np.array_equal(np.isfinite(masked), TRUTH[2])
     assert np.array_equal(masked.to_numpy()[TRUTH[2]], series[...][TRUTH[2]])
     assert np.array_equal(by_label, masked, equal_nan=True)
+
+
+@pytest.mark.parametrize("labels", [False, True])
+def test_the_segments_of_one_voxel_are_an_array_of_their_own(
+    path: Path, *, labels: bool
+) -> None:
+    seg = lazydicom.open_segmentation(path, labels=labels)
+
+    view = lazydicom.to_xarray(seg.isel(z=1, y=2, x=3))
+
+    assert view.dims == ("segment",)
+    np.testing.assert_array_equal(view.values, TRUTH[:, 1, 2, 3])
+    assert int(view.sel(segment=2)) == TRUTH[1, 1, 2, 3]
+    if labels:
+        assert int(view.sel(segment="Label 2")) == TRUTH[1, 1, 2, 3]

@@ -81,7 +81,9 @@ class SegmentIndex(PandasIndex):
 def index_by_label(array: xr.DataArray) -> xr.DataArray:
     """Let segments be selected by label, where labels are a coordinate."""
     coords = array.coords
-    if _SEGMENT not in array.indexes or coords.get(_LABEL, array).dims != (_SEGMENT,):
+    if _SEGMENT not in array.indexes or _LABEL not in coords:
+        return array
+    if coords[_LABEL].dims != (_SEGMENT,):
         return array
     labels: dict[str, tuple[int, ...]] = {}
     texts, numbers = coords[_LABEL].to_numpy(), coords[_SEGMENT].to_numpy()
