@@ -14,7 +14,7 @@ from slide_files import as_bytes, make_slide
 from tools import require_shared_data
 
 import lazydicom
-from lazydicom.errors import UnsupportedError
+from lazydicom.errors import LazyDicomWarning, UnsupportedError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -185,13 +185,14 @@ def test_channels_are_those_of_their_names_in_all_levels(
 
 
 DIFFERENT: dict[str, tuple[Any, Any, str]] = {
-    "another channel": ("A", "B", "1 optical paths, level 0 holds 1, none .* number 0"),
-    "another of two": ("AB", "BC", "2 optical paths, level 0 holds 2, none .* number 1"),
-    "fewer channels": ("AB", "B", "1 optical paths, level 0 holds 2"),
+    "another channel": ("A", "B", "another optical path than level 0"),
+    "another of two": ("AB", "BC", "2 optical paths: number 1, .* none of the 2 of level"),
+    "other channels": ("AB", "CD", "2 optical paths: number 0, 1, counted from 0, "),
+    "fewer channels": ("AB", "B", "1 optical path, level 0 holds 2"),
     "more channels": ("A", "AB", "2 optical paths, level 0 holds 1"),
     "other planes": (("A", (0, 2)), ("A", (2, 4)), "at 0.002, 0.004 mm, level 0 at 0, "),
-    "another plane": (("A", (0,)), ("A", (4,)), "at 0.004 mm, level 0 at 0 mm"),
-    "fewer planes": (("A", (0, 2, 4)), ("A", (2,)), "1 planes, level 0 holds 3"),
+    "another plane": (("A", (0,)), ("A", (4,)), "plane at 0.004 mm, level 0 at 0 mm"),
+    "fewer planes": (("A", (0, 2, 4)), ("A", (2,)), "1 plane, level 0 holds 3"),
     "both": (("AB", (0, 2)), ("AB", (0, 3)), "planes at 0, 0.003 mm, level 0 at 0, 0.002"),
 }  # fmt: skip
 
@@ -256,7 +257,9 @@ def test_channels_in_another_order_are_refused_by_whoever_opens_each(
     files = [a_level(0, "AB", sparse=False), a_level(1, "BA", sparse=False)]
     levels = [lazydicom.open_slide(file)[0] for file in files]
 
-    with pytest.raises(UnsupportedError, match="those of level 0 in another order"):
+    with pytest.raises(
+        UnsupportedError, match="the 2 optical paths of level 0 in another"
+    ):
         lazydicom.to_ome_zarr(levels, tmp_path / "o.ome.zarr")
     coarse = levels[1].isel(path=slice(None, None, -1))
     lazydicom.to_ome_zarr([levels[0], coarse], tmp_path / "o.ome.zarr")
@@ -270,8 +273,20 @@ def test_levels_that_are_turned_against_each_other_are_refused(
 ) -> None:
     files = [a_level(0, "A"), a_level(1, "A", orientation=orientation)]
 
+    with pytest.warns(LazyDicomWarning, match="Level 1 .* in other directions"):
+        levels = lazydicom.open_slide(files)
+
     with pytest.raises(UnsupportedError, match="Level 1 has rows and columns in other"):
-        lazydicom.to_ome_zarr(lazydicom.open_slide(files), tmp_path / "o.ome.zarr")
+        lazydicom.to_ome_zarr(levels, tmp_path / "o.ome.zarr")
+
+
+def test_levels_of_other_axes_are_refused_by_name(tmp_path: Path) -> None:
+    levels = [lazydicom.open_slide(a_level(k, "AB"[: 2 - k]))[0] for k in range(2)]
+
+    with pytest.raises(
+        ValueError, match=r"level 1 has \('y', 'x'\) of uint16, level 0"
+    ):
+        lazydicom.to_ome_zarr(levels, tmp_path / "o.ome.zarr")
 
 
 def test_levels_of_a_volume_may_have_fewer_planes(tmp_path: Path) -> None:

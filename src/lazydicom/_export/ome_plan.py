@@ -153,8 +153,7 @@ def plan_pyramid(
     if method not in {None, "mean", "nearest"}:
         raise ValueError(f"Expected the method mean or nearest, found {method!r}")
     arrays = tuple(arrays)[:levels] if len(arrays) > 1 else tuple(arrays)
-    if len({(array.dims, array.dtype) for array in arrays}) != 1:
-        raise ValueError("Expected levels of the same axes and type")
+    _check_axes(arrays)
     check_alike(arrays)
     axes = find_axes(arrays[0])
     if [axis.name for axis in axes[-2:]] != ["y", "x"]:
@@ -167,6 +166,16 @@ def plan_pyramid(
     left = None if levels is None else levels - len(finer)
     factors = finer + _factors(arrays[-1], find_axes(arrays[-1]), left)
     return Pyramid(arrays, axes, factors, method)
+
+
+def _check_axes(arrays: Sequence[LazyArray]) -> None:
+    if not arrays:
+        raise ValueError("Expected levels of the same axes and type, found none")
+    kinds = [f"{array.dims} of {array.dtype}" for array in arrays]
+    for number, kind in enumerate(kinds):
+        if kind != kinds[0]:
+            differ = f"level {number} has {kind}, level 0 {kinds[0]}"
+            raise ValueError(f"Expected levels of the same axes and type: {differ}")
 
 
 def _coarser(last: "Placed", factors: Sequence[tuple[int, ...]]) -> "list[Placed]":

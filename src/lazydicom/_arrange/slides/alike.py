@@ -35,6 +35,13 @@ def check_alike(facts: Sequence[SlideFacts]) -> None:
     _check_frames_of_reference(facts)
 
 
+def turned(first: SlideFacts, other: SlideFacts) -> bool:
+    """Return whether both say where rows and columns run, and these are other directions."""
+    if first.orientation is None or other.orientation is None:
+        return False
+    return _turned(first.orientation, other.orientation)
+
+
 def _check_looks(first: SlideFacts, other: SlideFacts) -> None:
     looks = []
     for one in (first, other):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.frame_table import tabulate_images
-from lazydicom._arrange.slides.alike import check_alike
+from lazydicom._arrange.slides.alike import check_alike, turned
 from lazydicom._arrange.slides.background import background_of
 from lazydicom._arrange.slides.facts import SlideFacts
 from lazydicom._arrange.slides.focal_planes import (
@@ -85,6 +85,7 @@ def make_levels(facts: Sequence[SlideFacts], choices: SlideChoices) -> list[Dico
         if most > 1 or not choices.squeeze
     )
     coords = (*outer, *_squeezed_but_different(levels, outer))
+    _warn_of_turned(levels)
     return [_array(level, levels[0].first, outer, coords, choices) for level in levels]
 
 
@@ -93,6 +94,16 @@ def _in_order_of(finest: _Level, level: _Level) -> _Level:
     places = {name: place for place, name in enumerate(finest.paths)}
     paths = sorted(level.paths, key=lambda name: places.get(name, len(places)))
     return level if paths == level.paths else replace(level, paths=paths)
+
+
+def _warn_of_turned(levels: Sequence[_Level]) -> None:
+    """Warn of levels that no shift and scale lays on the finest one."""
+    for number, level in enumerate(levels):
+        if turned(levels[0].first, level.first):
+            message = (
+                f"Level {number} has rows and columns in other directions than level 0"
+            )
+            warn(message, url=level.first.image.url)
 
 
 def _squeezed_but_different(

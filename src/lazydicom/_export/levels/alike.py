@@ -24,9 +24,9 @@ _PLANE: Final = ("y", "x")
 _SINGLE: Final = ("path", "z")
 """Axes that levels of a slide do not have where each has one of them."""
 _NOUNS: Final = {
-    "path": "optical paths",
-    "z": "planes",
-    "sample": "samples of a pixel",
+    "path": ("optical path", "optical paths"),
+    "z": ("plane", "planes"),
+    "sample": ("sample of a pixel", "samples of a pixel"),
 }
 _SAME_DIRECTION: Final = 1e-3
 _SAME_POSITION: Final = 1e-5
@@ -69,7 +69,7 @@ def _length_differs(
     own, first = (array.shape[array.dims.index(dim)] for array in (level, finest))
     if own == first or (dim == "z" and not (_is_slide(finest) or _is_slide(level))):
         return None  # volumes become coarser along z too
-    return f"Level {number} holds {own} {_noun(dim)}, level 0 holds {first}"
+    return f"Level {number} holds {own} {_noun(dim, own)}, level 0 holds {first}"
 
 
 def _positions_differ(
@@ -91,7 +91,7 @@ def _numbers_differ(first: NDArray[Any], own: NDArray[Any], dim: str) -> str | N
         return None
     unit = " mm" if dim == "z" and own.dtype.kind == "f" else ""
     places = [f"{_listed(one)}{unit}" for one in (own, first)]
-    return f"{_noun(dim)} at {places[0]}, level 0 at {places[1]}"
+    return f"{_noun(dim, len(own))} at {places[0]}, level 0 at {places[1]}"
 
 
 def _names_differ(first: NDArray[Any], own: NDArray[Any], dim: str) -> str | None:
@@ -99,13 +99,17 @@ def _names_differ(first: NDArray[Any], own: NDArray[Any], dim: str) -> str | Non
     names, known = own.tolist(), first.tolist()
     if names == known:
         return None
+    noun = _noun(dim, len(names))
+    if len(names) == 1:
+        return f"another {noun} than level 0"
     if sorted(map(str, names)) == sorted(map(str, known)):
-        return f"{len(names)} {_noun(dim)}, those of level 0 in another order"
-    others = [str(k) for k, name in enumerate(names) if name not in known]
-    which = "by other names"
-    if others:
-        which = f"none with the name of number {', '.join(others)}, counted from 0"
-    return f"{len(names)} {_noun(dim)}, level 0 holds {len(known)}, {which}"
+        return f"the {len(names)} {noun} of level 0 in another order"
+    differ = [name not in known for name in names]
+    if not any(differ):  # one name stands twice
+        differ = [name != other for name, other in zip(names, known, strict=True)]
+    which = ", ".join(str(k) for k, other in enumerate(differ) if other)
+    numbers = f"number {which}, counted from 0, is none of the {len(known)} of level 0"
+    return f"{len(names)} {noun}: {numbers}"
 
 
 def _tolerance(positions: NDArray[Any]) -> float:
@@ -118,8 +122,9 @@ def _is_slide(array: LazyArray) -> bool:
     return _OF_SLIDES in array.attrs
 
 
-def _noun(dim: str) -> str:
-    return _NOUNS.get(dim, f"positions along {dim}")
+def _noun(dim: str, count: int) -> str:
+    one, several = _NOUNS.get(dim, (f"position along {dim}", f"positions along {dim}"))
+    return one if count == 1 else several
 
 
 def _listed(positions: NDArray[Any]) -> str:
