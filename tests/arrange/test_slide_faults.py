@@ -5,6 +5,7 @@ from __future__ import annotations
 from copy import deepcopy
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,7 +13,7 @@ from pydicom.uid import generate_uid
 from slide_files import as_bytes, make_slide
 
 import lazydicom
-from lazydicom.errors import InvalidDicomError
+from lazydicom.errors import InvalidDicomError, LazyDicomWarning
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -226,3 +227,50 @@ def test_the_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(InvalidDicomError) as caught:
         lazydicom.open_slide(tmp_path)
     assert {"1.dcm", "3.dcm"} <= set(str(caught.value).replace("/", " ").split())
+
+
+def _turned(directions: list[float]) -> list[bytes]:
+    slide = make_slide(matrix=(8, 9), tile=(4, 4), spacing=0.001)
+    slide.datasets[0].ImageOrientationSlide = directions
+    return slide.files
+
+
+@pytest.mark.parametrize(
+    ("directions", "units"),
+    [
+        ([2, 0, 0, 0, 2, 0], [1, 0, 0, 0, 1, 0]),
+        ([0, -0.5, 0, -3, 0, 0], [0, -1, 0, -1, 0, 0]),
+        ([3, 4, 0, -4, 3, 0], [0.6, 0.8, 0, -0.8, 0.6, 0]),
+    ],
+)
+def test_directions_of_a_slide_are_made_unit_vectors_with_a_warning(
+    directions: list[float], units: list[float]
+) -> None:
+    with pytest.warns(LazyDicomWarning, match="are no unit vectors, made so"):
+        (level,) = lazydicom.open_slide(_turned(directions))
+
+    np.testing.assert_allclose(level.attrs["orientation"], units)
+    affine = level.attrs["affine"]
+    np.testing.assert_allclose(affine[:3, 0], 0.002 * np.array(units[:3]))
+    np.testing.assert_allclose(affine[:3, 1], 0.001 * np.array(units[3:]))
+
+
+@pytest.mark.parametrize(
+    "directions", [[0] * 6, [1, 0, 0, 1, 0, 0], [0, -2, 0, 0, 1, 0]]
+)
+def test_directions_of_a_slide_that_span_no_plane_give_no_affine(
+    directions: list[float],
+) -> None:
+    with pytest.warns(LazyDicomWarning, match="span no plane: no affine is known"):
+        (level,) = lazydicom.open_slide(_turned(directions))
+
+    assert "affine" not in level.attrs
+    assert level.coords["x"].values[:2].tolist() == [0, 0.002]
+
+
+@pytest.mark.parametrize(
+    "directions", [[1, 0, 0, 0.5, 0.8660254, 0], [2, 0, 0, 1, 9, 0]]
+)
+def test_a_skewed_slide_is_an_error(directions: list[float]) -> None:
+    with pytest.raises(InvalidDicomError, match="degrees apart, expected 90"):
+        lazydicom.open_slide(_turned(directions))

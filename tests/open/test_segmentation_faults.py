@@ -255,6 +255,55 @@ def test_positions_without_orientation_are_an_error(tmp_path: Path) -> None:
         lazydicom.open_segmentation(changed(tmp_path / "a.dcm", change))
 
 
+def _turn(directions: list[float]) -> Callable[[Any], None]:
+    def change(dataset: Any) -> None:  # noqa: ANN401
+        (shared,) = dataset.SharedFunctionalGroupsSequence
+        orientation = shared.PlaneOrientationSequence[0]
+        orientation.ImageOrientationPatient = directions
+
+    return change
+
+
+def test_directions_are_made_unit_vectors_as_those_of_a_series(tmp_path: Path) -> None:
+    expected = lazydicom.open_segmentation(write_binary(tmp_path / "right.dcm"))
+    path = changed(tmp_path / "a.dcm", _turn([2, 0, 0, 0, 0.5, 0]))
+
+    with pytest.warns(LazyDicomWarning, match="are no unit vectors, made so"):
+        array = lazydicom.open_segmentation(path)
+
+    np.testing.assert_allclose(array.attrs["affine"], expected.attrs["affine"])
+    for name in "zyx":
+        own, other = array.coords[name].values, expected.coords[name].values
+        np.testing.assert_allclose(own, other)
+
+
+@pytest.mark.parametrize(
+    ("directions", "reason"),
+    [
+        ([1, 0, 0, 0.5, 0.8660254, 0], "60.0 degrees apart, expected 90"),
+        ([1, 0, 0, 1, 0, 0], "no orientation that spans a plane"),
+        ([0] * 6, "no orientation that spans a plane"),
+    ],
+)
+def test_directions_that_are_no_axes_are_an_error(
+    tmp_path: Path, directions: list[float], reason: str
+) -> None:
+    with pytest.raises(InvalidDicomError, match=reason):
+        lazydicom.open_segmentation(changed(tmp_path / "a.dcm", _turn(directions)))
+
+
+def test_a_frame_without_directions_among_others_is_an_error(tmp_path: Path) -> None:
+    def change(dataset: Any) -> None:  # noqa: ANN401
+        (shared,) = dataset.SharedFunctionalGroupsSequence
+        for item in dataset.PerFrameFunctionalGroupsSequence:
+            item.PlaneOrientationSequence = deepcopy(shared.PlaneOrientationSequence)
+        del shared.PlaneOrientationSequence
+        del dataset.PerFrameFunctionalGroupsSequence[2].PlaneOrientationSequence
+
+    with pytest.raises(InvalidDicomError, match=r"no orientation, others .* frame 2"):
+        lazydicom.open_segmentation(changed(tmp_path / "a.dcm", change))
+
+
 def test_two_segmentations_are_not_one(tmp_path: Path) -> None:
     paths = [write_binary(tmp_path / f"{k}.dcm") for k in range(2)]
     dataset = pydicom.dcmread(paths[1])

@@ -49,6 +49,7 @@ _TILTED: Final = 0.1
 """Degrees."""
 _MOST_SKEWED: Final = 1.0
 """Degrees; rounding of direction cosines gives less."""
+_NO_UNITS: Final = "Directions of rows and columns are no unit vectors, made so"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -350,16 +351,40 @@ def with_unit_directions(table: FrameTable) -> FrameTable:
     units = unit_directions(directions)
     skewed = skew_degrees(units)
     worst = int(skewed.argmax())
-    if skewed[worst] > _MOST_SKEWED:
-        image = table.images[table.image[rows[worst]]]
-        angle = 90 - skewed[worst]
-        message = f"Rows and columns are {angle:.1f} degrees apart, expected 90"
-        raise InvalidDicomError(message, url=image.url)
+    image = table.images[table.image[rows[worst]]]
+    _check_right_angle(float(skewed[worst]), image.url)
     odd = np.abs(directions - units).max(axis=1) > SAME_DIRECTION
     if not odd.any():
         return table
     image = table.images[table.image[rows[int(odd.argmax())]]]
-    warn("Directions of rows and columns are no unit vectors, made so", url=image.url)
+    warn(_NO_UNITS, url=image.url)
     whole = orientation.copy()
     whole[rows[odd]] = units[odd]
     return replace(table, columns={**table.columns, "orientation": whole})
+
+
+def unit_orientation(
+    orientation: NDArray[np.float64], *, url: str
+) -> NDArray[np.float64] | None:
+    """Return two directions as `with_unit_directions`, ``None`` where they span no plane.
+
+    Raises
+    ------
+    InvalidDicomError
+        If they are not at right angles.
+    """
+    directions = orientation[None]
+    if not spans_plane(directions).all():
+        return None
+    units = unit_directions(directions)
+    _check_right_angle(float(skew_degrees(units)[0]), url)
+    if np.abs(directions - units).max() <= SAME_DIRECTION:
+        return orientation
+    warn(_NO_UNITS, url=url)
+    return units.reshape(6)
+
+
+def _check_right_angle(skew: float, url: str) -> None:
+    if skew > _MOST_SKEWED:
+        message = f"Rows and columns are {90 - skew:.1f} degrees apart, expected 90"
+        raise InvalidDicomError(message, url=url)

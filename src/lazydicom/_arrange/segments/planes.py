@@ -18,6 +18,8 @@ from lazydicom._arrange.geometry import (
     has_position,
     has_spacing,
     normal_of,
+    spans_plane,
+    with_unit_directions,
 )
 from lazydicom._arrange.slides.facts import SlideFacts, read_facts
 from lazydicom._arrange.slides.focal_planes import find_focal_planes, geometry_of
@@ -69,9 +71,13 @@ def place_frames(table: FrameTable, numbers: Sequence[int]) -> FramePlaces:
     """
     if np.isfinite(table.instances["total_rows"]).all():
         return _tiles(table, numbers)
+    table = with_unit_directions(table)
     position, orientation = table.numbers("position"), table.numbers("orientation")
-    if orientation.shape[1] != 6 or not has_position(position).all():
+    flat = ~spans_plane(orientation)
+    if flat.all() or not has_position(position).all():
         return _without_positions(table)
+    if flat.any():
+        raise _error(table, "Frame has no orientation, others have one", flat)
     turned = np.abs(orientation - orientation[0]).max(axis=1) > _SAME_DIRECTION
     if turned.any():
         raise _error(table, "Frame has another orientation than the first", turned)
@@ -148,7 +154,8 @@ def _without_positions(table: FrameTable) -> FramePlaces:
         missing = np.asarray(np.isnan(table.numbers("position")).any(axis=1))
         if missing.any():
             raise _error(table, "Frame has no position, others have one", missing)
-        raise _error(table, "Frame has a position and no orientation", ~missing)
+        message = "Frame has a position and no orientation that spans a plane"
+        raise _error(table, message, ~missing)
     segment = table.numbers("segment_number")[:, 0]
     numbers, counts = np.unique(segment, return_counts=True)
     if len(set(counts.tolist())) > 1:

@@ -1,8 +1,12 @@
 """What an instance of a slide says of its tiles (PS3.3 sections C.8.12.4 and C.7.6.17)."""
 
 import math
+from dataclasses import replace
 from typing import Final, TypeAlias
 
+import numpy as np
+
+from lazydicom._arrange.geometry import unit_orientation
 from lazydicom._array.image import DicomImage
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._bytes.source import BytesLike
@@ -12,7 +16,7 @@ from lazydicom._header.columns.functional_groups import functional_group_columns
 from lazydicom._header.columns.sequences import sequence_values
 from lazydicom._header.header import Header
 from lazydicom._header.values import decode_as
-from lazydicom.errors import InvalidDicomError, LimitError, redact_url
+from lazydicom.errors import InvalidDicomError, LimitError, redact_url, warn
 
 _LONGEST_SIDE: Final = 1 << 23
 """8,388,608 pixels: two metres of a quarter of a micrometre."""
@@ -136,6 +140,25 @@ def read_facts(image: DicomImage) -> SlideFacts:
         absent=tuple(map(int, absent)) if len(absent) == 3 else None,
         volume=_volume(header),
     )
+
+
+def with_unit_orientation(facts: SlideFacts) -> SlideFacts:
+    """Return directions of unit length, with a warning where they had none, or are none.
+
+    Raises
+    ------
+    InvalidDicomError
+        If rows and columns are not at right angles.
+    """
+    if facts.orientation is None:
+        return facts
+    url = facts.image.url
+    units = unit_orientation(np.array(facts.orientation, np.float64), url=url)
+    if units is None:
+        message = "Directions of rows and columns span no plane: no affine is known"
+        warn(message, url=url)
+        return replace(facts, orientation=None)
+    return replace(facts, orientation=tuple(units.tolist()))
 
 
 Measures: TypeAlias = tuple[tuple[float, float] | None, float | None]

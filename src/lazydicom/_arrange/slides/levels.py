@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from lazydicom._arrange.frame_table import tabulate_images
 from lazydicom._arrange.slides.alike import check_alike, turned
 from lazydicom._arrange.slides.background import background_of
-from lazydicom._arrange.slides.facts import SlideFacts
+from lazydicom._arrange.slides.facts import SlideFacts, with_unit_orientation
 from lazydicom._arrange.slides.focal_planes import (
     SAME_HEIGHT,
     FocalPlanes,
@@ -68,11 +68,11 @@ def make_levels(facts: Sequence[SlideFacts], choices: SlideChoices) -> list[Dico
     Raises
     ------
     InvalidDicomError
-        If tiles are missing, stand twice, or contradict.
+        If tiles are missing, stand twice, or contradict, or axes are skewed.
     """
     by_matrix: dict[tuple[int, int], list[SlideFacts]] = {}
     for one in facts:
-        by_matrix.setdefault(one.matrix, []).append(one)
+        by_matrix.setdefault(one.matrix, []).append(with_unit_orientation(one))
     order = sorted(by_matrix, key=lambda matrix: (-matrix[0] * matrix[1], matrix))
     levels = [_level(by_matrix[matrix], choices) for matrix in order]
     levels = [levels[0], *(_in_order_of(levels[0], level) for level in levels[1:])]
