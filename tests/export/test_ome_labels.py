@@ -12,19 +12,23 @@ import pydicom
 import pytest
 import zarr
 from segmentation_files import (
+    identify,
     label_map,
     last,
     make_ct,
     make_segments,
+    stored_as,
     write_ct,
     write_segmentation,
 )
+from slide_files import make_slide
 
 import lazydicom
 from lazydicom.errors import ExportError, LazyDicomError, UnsupportedError
 
 Made: TypeAlias = tuple[Any, Any, Path]
 TRUTH = make_segments()
+SLIDE = (50, 70)
 
 
 @pytest.fixture
@@ -199,3 +203,62 @@ def test_the_background_of_a_label_map_is_transparent(
     colors = ome(store / "labels" / "organs")["image-label"]["colors"]
     assert {"label-value": background, "rgba": [0, 0, 0, 0]} in colors
     assert sorted(one["label-value"] for one in colors) == sorted([background, 1, 2, 3])
+
+
+# --- over a slide -------------------------------------------------------------
+
+
+def tiled_labels(
+    path: Path,
+    kind: str,
+    like: lazydicom.DicomArray,
+    source: pydicom.Dataset,
+) -> Any:  # noqa: ANN401
+    """Return the label map of a tiled segmentation of a slide."""
+    truth = make_segments(shape=(1, *SLIDE))
+    pixels = stored_as(kind, truth).astype(np.uint8)
+    write_segmentation(path, [source], pixels, kind, tile_pixel_array=True)
+    return lazydicom.open_segmentation(
+        path, like=like, combine="labelmap", on_overlap="last"
+    )
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+@pytest.mark.parametrize("squeeze", [True, False])
+@pytest.mark.parametrize("kind", ["BINARY", "LABELMAP"])
+def test_labels_of_tiles_go_into_the_copy_of_their_slide(
+    tmp_path: Path, kind: str, *, squeeze: bool, samples: int
+) -> None:
+    (source,) = make_slide(matrix=SLIDE, tile=(16, 16), samples=samples).datasets
+    identify(source)
+    (level,) = lazydicom.open_slide(source, squeeze=squeeze)
+    image = level if squeeze else level.isel(path=0)
+    lazydicom.to_ome_zarr(image, tmp_path / "image", levels=2)
+    labels = tiled_labels(tmp_path / "tiled.dcm", kind, image, source)
+
+    report = lazydicom.to_ome_zarr(labels, "cells", into=tmp_path / "image")
+
+    assert report.axes == (("y", "x") if squeeze else ("z", "y", "x"))
+    assert len(report.shapes) == 2
+    assert lazydicom.verify(report.url).ok
+    written = np.asarray(
+        zarr.open_array(tmp_path / "image" / "labels" / "cells" / "0")[...]
+    )
+    assert written.max() == 3
+    expected = np.asarray(labels[...])
+    np.testing.assert_array_equal(written.reshape(expected.shape), expected)
+
+
+def test_one_plane_of_labels_goes_into_a_copy_of_that_plane(made: Made) -> None:
+    image, labels, store = made
+    flat = store.with_name("flat.ome.zarr")
+    lazydicom.to_ome_zarr(image.isel(z=2), flat)
+
+    lazydicom.to_ome_zarr(labels.isel(z=slice(2, 3)), "organs", into=flat)
+
+    written = zarr.open_array(flat / "labels" / "organs" / "0")[...]
+    np.testing.assert_array_equal(written, labels[2])
+    with pytest.raises(ExportError, match="a corner is"):
+        lazydicom.to_ome_zarr(labels.isel(z=slice(3, 4)), "others", into=flat)
+    with pytest.raises(ExportError, match="no axis z"):
+        lazydicom.to_ome_zarr(labels, "all", into=flat)

@@ -158,6 +158,7 @@ def as_labels(pyramid: Pyramid, image: LabelledImage, *, texts: bool) -> Pyramid
         raise UnsupportedError(message, url=url)
     if pyramid.method != "nearest":
         raise ValueError("Labels have no means: expected the method nearest")
+    pyramid = _as_flat_as(image, pyramid)
     _check_axes(pyramid, image)
     _check_affine(pyramid, image)
     return replace(pyramid, label=_image_label(array, texts=texts))
@@ -210,6 +211,20 @@ def _transform(
         elif step["type"] == "translation":
             translation = translation + step["translation"]
     return scale, translation
+
+
+def _as_flat_as(image: LabelledImage, pyramid: Pyramid) -> Pyramid:
+    """Leave out axes of one position that the image lacks, as a slide does focal planes."""
+    names = {axis["name"] for axis in image.axes}
+    shape = pyramid.shapes()[0]
+    kept = [
+        k for k, axis in enumerate(pyramid.axes) if axis.name in names or shape[k] != 1
+    ]
+    if len(kept) == len(shape):
+        return pyramid
+    axes = [pyramid.axes[k] for k in kept]
+    factors = [tuple(one[k] for k in kept) for one in pyramid.factors]
+    return replace(pyramid, axes=axes, factors=factors)
 
 
 def _check_axes(pyramid: Pyramid, image: LabelledImage) -> None:

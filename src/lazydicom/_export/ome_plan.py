@@ -91,7 +91,7 @@ class Pyramid:
         array = self.arrays[0]
         levels: list[Placed] = [(self.axes, factors) for factors in self.factors]
         if self.given:
-            levels = given_levels(self.arrays)
+            levels = [self._kept(level) for level in given_levels(self.arrays)]
             levels += _coarser(levels[-1], self.factors[len(self.arrays) :])
         ome: dict[str, Any] = {
             "version": VERSION,
@@ -108,6 +108,12 @@ class Pyramid:
             attributes["lazydicom"] = {"affine": affine}
         group = {"zarr_format": 3, "node_type": "group", "attributes": attributes}
         return json.dumps(group, indent=2, allow_nan=False).encode()
+
+    def _kept(self, level: "Placed") -> "Placed":
+        """Return a level without the axes that are left out."""
+        names = {axis.name for axis in self.axes}
+        pairs = [pair for pair in zip(*level, strict=True) if pair[0].name in names]
+        return [axis for axis, _ in pairs], [factor for _, factor in pairs]
 
     def digest(self) -> str:
         """Return what tells these pixels and levels from any other."""
