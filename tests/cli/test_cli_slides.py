@@ -92,3 +92,19 @@ def test_what_is_odd_about_all_tiles_is_said_once(tmp_path: Path) -> None:
 
     assert result.exit_code == 0, result.output
     assert result.output.count("is marked as YCbCr") == 1
+
+
+@pytest.mark.parametrize("command", ["export --ome", "preview"])
+def test_why_tiles_are_no_slide_is_said_not_why_they_are_no_series(
+    folder: Path, tmp_path: Path, command: str
+) -> None:
+    (channel,) = make_slide(matrix=(90, 120), tile=(32, 32), spacing=0.002).datasets
+    channel.SOPInstanceUID = channel.file_meta.MediaStorageSOPInstanceUID = UID("1.2")
+    (folder / "channel.dcm").write_bytes(as_bytes(channel))
+
+    words = [*command.split(), str(folder), str(tmp_path / "out.png")]
+    result = CliRunner().invoke(main, words)
+
+    assert result.exit_code == 1
+    assert "Expected pixels in mm of 0.0005, 0.001 as in " in result.output
+    assert "--on-gap" not in result.output

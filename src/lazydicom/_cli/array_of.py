@@ -8,7 +8,7 @@ import click
 import lazydicom
 from lazydicom._array.array import DicomArray
 from lazydicom._bytes.deferred import deferred
-from lazydicom.errors import InvalidDicomError
+from lazydicom.errors import InvalidDicomError, LazyDicomError
 
 if TYPE_CHECKING:
     from lazydicom._arrange.series import OnGap
@@ -73,9 +73,18 @@ def levels_of(url: str, error: InvalidDicomError | None) -> list[DicomArray]:
     Raises
     ------
     InvalidDicomError
-        If it is none either: `error`, which says why it is no series.
+        If it is none either: `error`, which says why it is no series; of instances that
+        are tiled, why they are no slide.
     """
     try:
         return lazydicom.open_slide(url)
     except InvalidDicomError as reason:
-        raise error or reason from None
+        raise (reason if error is None or _is_tiled(url) else error) from None
+
+
+def _is_tiled(url: str) -> bool:
+    try:
+        rows = lazydicom.slide_table(url)
+    except LazyDicomError:
+        return False
+    return any(row["tiles"] > 1 for row in rows)
