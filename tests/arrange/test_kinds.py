@@ -6,6 +6,7 @@ import itertools
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pydicom
 import pytest
 from noting import noting
 from pydicom.sequence import Sequence
@@ -28,6 +29,8 @@ from lazydicom.errors import InvalidDicomError, LazyDicomWarning
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydicom import Dataset
 
 IVOCT, OPT, TOMOSYNTHESIS, RT_IMAGE = (
     f"1.2.840.10008.5.1.4.1.1.{x}" for x in ("14.1", "77.1.5.4", "13.1.3", "481.1")
@@ -366,6 +369,89 @@ def _dose(folder: Path, scaling: float, planes: int, series: int) -> None:
         DoseGridScaling=scaling,
         DoseUnits="GY",
     )
+
+
+def _pointing(path: Path, kind: str) -> Dataset:
+    """Return a dose in memory whose pointer is of a kind that pydicom keeps."""
+    ds = pydicom.dcmread(path)
+    if kind == "JSON":
+        copy = pydicom.Dataset.from_json(ds.to_json())
+        copy.file_meta = ds.file_meta
+        return copy
+    raw: dict[str, Any] = {
+        "int": 0x3004000C,
+        "JSON text": "3004000C",
+        "text": "(3004,000C)",
+        "list of text": ["3004,000c "],
+    }
+    tag = pydicom.tag.Tag(0x00280009)
+    if kind in raw:
+        value = raw[kind]
+        if isinstance(value, list):
+            value = pydicom.multival.MultiValue(str, value)
+        ds[tag] = pydicom.DataElement(tag, "AT", value, already_converted=True)
+    elif kind == "decoded":
+        ds.decode()
+    elif kind == "set":
+        ds.FrameIncrementPointer = pydicom.tag.Tag(0x3004000C)
+    elif kind == "keyword":
+        ds.FrameIncrementPointer = "GridFrameOffsetVector"
+    elif kind == "several":
+        ds.FrameIncrementPointer = [0x3004000C, 0x00181063]
+    return ds
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *("untouched", "decoded", "set", "keyword", "several"),
+        *("int", "text", "list of text", "JSON", "JSON text"),
+    ],
+)
+def test_the_pointer_of_a_dataset_is_that_of_its_file(
+    tmp_path: Path, kind: str
+) -> None:
+    _dose(tmp_path, 0.01, 3, 1)
+    (path,) = tmp_path.iterdir()
+    expected = lazydicom.open_series(path)
+
+    array = lazydicom.open_series(_pointing(path, kind))
+
+    assert (array.dims, array.shape) == (expected.dims, expected.shape)
+    np.testing.assert_array_equal(array.coords["z"], expected.coords["z"])
+
+
+@pytest.mark.parametrize("kind", ["set", "JSON", "int", "JSON text", "text"])
+def test_the_pointer_of_a_dataset_tells_the_time(tmp_path: Path, kind: str) -> None:
+    _cine(tmp_path, FrameIncrementPointer=FRAME_TIME_VECTOR, FrameTimeVector=VECTOR)
+    (path,) = tmp_path.iterdir()
+    ds: Dataset = pydicom.dcmread(path)
+    tag = pydicom.tag.Tag(0x00280009)
+    value: dict[str, Any] = {"text": "(0018,1065)", "JSON text": "00181065"}
+    if kind == "JSON":
+        meta, ds = ds.file_meta, pydicom.Dataset.from_json(ds.to_json())
+        ds.file_meta = meta
+    elif kind == "set":
+        ds.FrameIncrementPointer = FRAME_TIME_VECTOR
+    else:
+        number = value.get(kind, FRAME_TIME_VECTOR)
+        ds[tag] = pydicom.DataElement(tag, "AT", number, already_converted=True)
+
+    array = lazydicom.open_series(ds)
+
+    assert array.dims[0] == "time"
+    np.testing.assert_allclose(array.coords["time"], np.cumsum(VECTOR) / 1000)
+
+
+def test_a_pointer_that_is_no_tag_points_at_nothing(tmp_path: Path) -> None:
+    _dose(tmp_path, 0.01, 3, 1)
+    (path,) = tmp_path.iterdir()
+    for value in ("Frame Time", "(30040,00C", 1.5, b"ab", object()):
+        ds = pydicom.dcmread(path)
+        tag = pydicom.tag.Tag(0x00280009)
+        ds[tag] = pydicom.DataElement(tag, "AT", value, already_converted=True)
+
+        assert lazydicom.open_series(ds).shape[0] == 3
 
 
 @pytest.mark.parametrize("planes", list(itertools.permutations((1, 1, 3))))

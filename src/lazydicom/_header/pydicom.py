@@ -266,11 +266,24 @@ def _plain(value: Any, tag: int, vr: str) -> int | float | str:  # noqa: ANN401
             return as_integer(value)
         if vr in {"DS", "FD", "FL"}:
             return _real(value)
+        if vr == "AT":
+            return _tag_number(value)
         text = plain_text(str(value))
     except (ArithmeticError, TypeError, ValueError):
         message = f"Expected a value of VR {vr}, found {type(value).__name__}"
         raise InvalidDicomError(message, url=DATASET_URL, tag=tag) from None
     return text.upper() if vr == "CS" else text
+
+
+def _tag_number(value: Any) -> int:  # noqa: ANN401
+    """Return a tag as a number: pydicom's own is one, JSON and its text have hex digits.
+
+    >>> _tag_number(0x3004000C) == _tag_number("3004000C") == _tag_number("(3004,000c)")
+    True
+    """
+    if isinstance(value, str):
+        return int(plain_text(value).strip("()").replace(",", ""), 16)
+    return as_integer(value)
 
 
 def _real(value: Any) -> float:  # noqa: ANN401
