@@ -14,21 +14,28 @@ UIDS = ("1.2.3.99", "1.2.3.11", "1.2.3.55")
 
 
 def _write_part(
-    path: Path, number: int, uid: str, *, frames: int = 4, total: int = 3
+    path: Path,
+    number: int,
+    uid: str,
+    *,
+    frames: int = 4,
+    total: int = 3,
+    whole: str = "1.2.3.9",
+    added: int = 0,
 ) -> Path:
-    """Write a part without positions; frame k of the whole is filled with k."""
+    """Write a part without positions; frame k of the whole is filled with k + `added`."""
     first = 4 * number
     elements = {
         0x00080016: element(0x00080016, "UI", b"1.2.840.10008.5.1.4.1.1.7.2"),
-        0x00080018: element(0x00080018, "UI", uid.encode()),
+        0x00080018: element(0x00080018, "UI", uid.encode()) if uid else None,
         0x0020000E: element(0x0020000E, "UI", b"1.2.3"),
         0x00200013: element(0x00200013, "IS", b"1"),
-        0x00209161: element(0x00209161, "UI", b"1.2.3.9"),
+        0x00209161: element(0x00209161, "UI", whole.encode()),
         0x00209162: element(0x00209162, "US", (number + 1).to_bytes(2, "little")),
         0x00209163: element(0x00209163, "US", total.to_bytes(2, "little")),
         0x00209228: element(0x00209228, "UL", first.to_bytes(4, "little")),
     }
-    values = np.arange(first, first + frames, dtype=np.uint16)
+    values = added + np.arange(first, first + frames, dtype=np.uint16)
     pixels = np.tile(values[:, None, None], (1, 2, 3))
     path.write_bytes(make_native(pixels, elements=dict(elements)))
     return path
@@ -66,6 +73,41 @@ def test_a_part_that_stands_twice_is_an_error(tmp_path: Path, twice: int) -> Non
 
     with pytest.raises(InvalidDicomError, match="of a concatenation"):
         lazydicom.open_series(tmp_path)
+
+
+@pytest.mark.parametrize("frames", [1, 4])
+@pytest.mark.parametrize("twice", range(3))
+@pytest.mark.parametrize("copy", ["", "1.2.3.77", "same"])
+def test_a_part_that_stands_twice_is_a_piece_beside_the_whole(
+    tmp_path: Path, twice: int, copy: str, frames: int
+) -> None:
+    uids = UIDS if copy else ("", "", "")
+    for k in range(3):
+        _write_part(tmp_path / f"{k}.dcm", k, uids[k])
+    uid = uids[twice] if copy == "same" else copy
+    _write_part(tmp_path / "copy.dcm", twice, uid, added=100, frames=frames)
+
+    with pytest.warns(LazyDicomWarning, match="of a concatenation"):
+        pieces = lazydicom.open_study(tmp_path).values()
+
+    copied = [100 + 4 * twice + k for k in range(frames)]
+    values = [np.asarray(piece)[:, 0, 0].tolist() for piece in pieces]
+    assert values == [list(range(12)), copied]
+
+
+@pytest.mark.parametrize("uids", [UIDS, ("", "", ""), ("1.2", "1.2", "1.2")])
+def test_parts_of_two_concatenations_do_not_mix(
+    tmp_path: Path, uids: tuple[str, ...]
+) -> None:
+    for k in range(3):
+        _write_part(tmp_path / f"a{k}", k, uids[k])
+        other = f"{uids[k]}.1" if uids is UIDS else uids[k]
+        _write_part(tmp_path / f"b{k}", k, other, whole="1.2.3.8", added=100)
+
+    pieces = lazydicom.open_study(tmp_path).values()
+
+    values = sorted(np.asarray(piece)[:, 0, 0].tolist() for piece in pieces)
+    assert values == [list(range(12)), list(range(100, 112))]
 
 
 def test_a_part_that_is_too_short_is_an_error(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.axes.find import Axis
-from lazydicom._arrange.concatenation import count_objects
+from lazydicom._arrange.concatenation import count_objects, object_order
 from lazydicom._arrange.geometry import Planes, Stack, even_runs, has_several_gaps
-from lazydicom._array.frame_table import Codes, FrameTable
+from lazydicom._array.frame_table import Codes, FrameTable, combine
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import redact_url
 
@@ -104,25 +104,36 @@ def _cut_of_copies(
     numbers = table.numbers("instance_number")[:, 0]
     if np.ptp(counts) == 0 and len(np.unique(numbers)) == len(numbers):
         return occurrence
-    return table.image if several and len(table.images) > 1 else places
+    if not several or len(table.images) == 1:
+        return places
+    whole = object_order(table)[0][table.image]
+    return whole if np.ptp(whole) else table.image
 
 
 def _layers_of_images(table: FrameTable, places: NDArray[np.int64]) -> Codes:
     """Put each image as a whole above those that have frames at its places.
 
-    Frames of one image at one place lie above each other, too.
+    So do objects of several images, which stay together, and frames of one image.
     """
+    whole = object_order(table)[0][table.image]
     layers = occurrences(np.stack([table.image, places]))[0]
+    layers = _lie_above(table.image, layers, combine(places, whole))
+    return _lie_above(whole, layers, places)
+
+
+def _lie_above(owners: Codes, layers: Codes, places: Codes) -> Codes:
+    """Lift the frames of each owner above those of earlier ones at its places."""
+    lifted = layers.copy()
     free = np.zeros(int(places.max()) + 1, np.int64)
-    images, firsts = np.unique(table.image, return_index=True)
-    by_image = np.argsort(table.image, kind="stable")
-    starts = np.searchsorted(table.image[by_image], images)
-    of_images = np.split(by_image, starts[1:])
+    owner, firsts = np.unique(owners, return_index=True)
+    by_owner = np.argsort(owners, kind="stable")
+    starts = np.searchsorted(owners[by_owner], owner)
+    rows_of_owners = np.split(by_owner, starts[1:])
     for k in np.argsort(firsts).tolist():
-        rows = of_images[k]
-        layers[rows] += free[places[rows]].max()
-        free[places[rows]] = layers[rows].max() + 1
-    return layers
+        rows = rows_of_owners[k]
+        lifted[rows] += free[places[rows]].max()
+        free[places[rows]] = lifted[rows].max() + 1
+    return lifted
 
 
 def _side_by_side(placed: PlacedFrames) -> Fault:

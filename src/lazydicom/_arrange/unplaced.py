@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from lazydicom._arrange.axes.find import named_axes
 from lazydicom._arrange.axes.labels import axis_labels, frame_labels, pixel_labels
-from lazydicom._arrange.concatenation import count_objects, object_order
+from lazydicom._arrange.concatenation import object_order
 from lazydicom._arrange.faults import CUT, TAKE_ONE, Fault, occurrences, some_of
 from lazydicom._array.coordinate import Coordinate
-from lazydicom._array.frame_table import FrameTable
+from lazydicom._array.frame_table import FrameTable, coded
 from lazydicom._array.grid import empty_places
 from lazydicom.errors import redact_url
 
@@ -82,8 +82,9 @@ def _repeated_instances(table: FrameTable) -> Fault | None:
         table.image, return_index=True, return_inverse=True
     )
     order = np.argsort(firsts)  # of images, as their frames come
-    objects = count_objects(table.instances["sop_instance_uid"])[images[order]]
-    earlier, copies = occurrences(objects[None])
+    objects, offsets = object_order(table)
+    parts = np.stack([objects, coded(offsets)])[:, images[order]]
+    earlier, copies = occurrences(parts)
     if not earlier.max():
         return None
     names = _names(table, images[order][copies > 1])
