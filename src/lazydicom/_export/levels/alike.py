@@ -49,10 +49,11 @@ def check_alike(levels: Sequence[LazyArray]) -> None:
     """
     finest = levels[0]
     axes = [dim for dim in dict.fromkeys((*finest.dims, *_SINGLE)) if dim not in _PLANE]
+    positions = {dim: _positions(finest, dim) for dim in axes if len(levels) > 1}
     for number, level in enumerate(levels[1:], 1):
         for dim in axes:
             reason = _length_differs(finest, level, dim, number)
-            reason = reason or _positions_differ(finest, level, dim, number)
+            reason = reason or _positions_differ(positions[dim], level, dim, number)
             if reason:
                 _refuse(level, reason)
         if _runs_elsewhere(finest, level):
@@ -73,10 +74,10 @@ def _length_differs(
 
 
 def _positions_differ(
-    finest: LazyArray, level: LazyArray, dim: str, number: int
+    first: NDArray[Any] | None, level: LazyArray, dim: str, number: int
 ) -> str | None:
     """Return why, where two levels have other things along an axis, as far as is known."""
-    own, first = _positions(level, dim), _positions(finest, dim)
+    own = None if first is None else _positions(level, dim)
     if own is None or first is None or len(own) != len(first):
         return None
     if own.dtype.kind != first.dtype.kind:
