@@ -7,9 +7,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from lazydicom._arrange.axes.find import diffusion_codes
 from lazydicom._arrange.faults import Fault, PlacedFrames, faults_of, name_frames
 from lazydicom._arrange.geometry import Planes
-from lazydicom._array.frame_table import FrameTable, coded
+from lazydicom._array.frame_table import FrameTable, coded, combine, determined
 
 Codes = NDArray[np.int64]
 Place = Callable[[FrameTable], PlacedFrames]
@@ -25,6 +26,19 @@ _KEYS: Final = {
     "temporal_position": "Temporal Position",
     "acquisition_time": "a pause of Acquisition Time",
 }
+_KINDS: Final = {
+    "echo_time": "Echo Time",
+    "inversion_time": "Inversion Time",
+    "diffusion": "Diffusion b-value or direction",
+    "kvp": "KVP",
+    "flip_angle": "Flip Angle",
+    "temporal_position": "Temporal Position",
+    "frame_type": "Image Type",
+    "complex_component": "Complex Image Component",
+    "stack_id": "Stack ID",
+}
+"""What tells volumes apart where it is the same for all planes of one."""
+_TEXTS: Final = frozenset(("frame_type", "complex_component", "stack_id"))
 _HALF: Final = 0.5
 _PAUSE: Final = 5
 """Times the usual interval between frames."""
@@ -75,6 +89,27 @@ def shifted_acquisitions(placed: PlacedFrames, place: Place) -> Fault | None:
     return Fault(text, _SPLIT, codes, can_be_filled=False)
 
 
+def mixed_repetition(placed: PlacedFrames) -> Fault | None:
+    """Find volumes that Instance Number alone tells apart, and that mix kinds of frames."""
+    volumes = combine(*(axis.codes for axis in placed.axes))
+    for column, name in _KINDS.items():
+        codes = _codes(placed.table, column)
+        pairs, numbers = np.unique(
+            np.stack([volumes, codes]), axis=1, return_inverse=True
+        )
+        kinds = np.bincount(pairs[0])
+        if kinds.max() == 1 or determined(placed.planes.index, codes):
+            continue
+        frequency = np.bincount(numbers.reshape(-1))
+        most = np.zeros(len(kinds), np.int64)
+        np.maximum.at(most, pairs[0], frequency)
+        rare = np.flatnonzero(frequency[numbers.reshape(-1)] < most[volumes])
+        odd = rare if len(rare) else np.flatnonzero(kinds[volumes] > 1)
+        text = f"Frames of one volume differ in {name}: {name_frames(placed, odd)}"
+        return Fault(text, _SPLIT, codes, can_be_filled=False)
+    return None
+
+
 def place_moved(placed: PlacedFrames, place: Place, pixel_mm: float) -> Planes | None:
     """Return the planes of volumes that are one but for a movement of less than a pixel.
 
@@ -104,7 +139,9 @@ def place_moved(placed: PlacedFrames, place: Place, pixel_mm: float) -> Planes |
 def _codes(table: FrameTable, column: str) -> Codes:
     if column == "acquisition_time":
         return _between_pauses(table.numbers(column)[:, 0])
-    text = column == "stack_id"
+    if column == "diffusion":
+        return diffusion_codes(table)
+    text = column in _TEXTS
     return coded(table.text(column) if text else table.numbers(column))
 
 

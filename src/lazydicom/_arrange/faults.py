@@ -62,7 +62,7 @@ def faults_of(placed: PlacedFrames) -> Iterator[Fault]:
     occurrence, copies = occurrences(cells)
     if occurrence.max():
         names = name_frames(placed, np.flatnonzero(copies > 1))
-        text = f"Several frames stand at one place: {names}"
+        text = f"Several frames stand at one place: {names}{_alike(placed.axes)}"
         cut = _cut_of_copies(placed.table, cells, occurrence)
         yield Fault(text, TAKE_ONE, cut, can_be_filled=False)
     if placed.stack is None:
@@ -100,7 +100,9 @@ def _cut_of_copies(
     few = 2 * int((counts == 1).sum()) >= len(counts)
     several = len(table.images) < len(table)
     if few or distinct == len(counts) or len(counts) == 1:
-        return _layers_of_images(table, places) if several else occurrence
+        if several and len(table.images) > 1:
+            return _layers_of_images(table, places)
+        return _by_volume(cells, occurrence) if few else occurrence
     numbers = table.numbers("instance_number")[:, 0]
     if np.ptp(counts) == 0 and len(np.unique(numbers)) == len(numbers):
         return occurrence
@@ -134,6 +136,26 @@ def _lie_above(owners: Codes, layers: Codes, places: Codes) -> Codes:
         lifted[rows] += free[places[rows]].max()
         free[places[rows]] = lifted[rows].max() + 1
     return lifted
+
+
+def _by_volume(
+    cells: NDArray[np.int64], occurrence: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Part copies of several volumes, unless they are all the planes of these."""
+    copies = np.flatnonzero(occurrence > 0)
+    planes, *axes = cells[:, copies]
+    volumes = combine(occurrence[copies], *axes)
+    if len(np.unique(planes)) * (int(volumes.max()) + 1) == len(copies):
+        return occurrence
+    cut = np.zeros_like(occurrence)
+    cut[copies] = 1 + volumes
+    return cut
+
+
+def _alike(axes: Sequence[Axis]) -> str:
+    """Say what tells the other frames of a plane apart."""
+    names = ", ".join(axis.source for axis in axes)
+    return f", alike in {names}" if names else ""
 
 
 def _side_by_side(placed: PlacedFrames) -> Fault:

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._arrange.axes.find import Axis, find_axes, intervals_contradict
+from lazydicom._arrange.axes.find import COUNTERS, Axis, find_axes, intervals_contradict
 from lazydicom._arrange.axes.labels import (
     axis_labels,
     component_label,
@@ -19,6 +19,7 @@ from lazydicom._arrange.axes.labels import (
 from lazydicom._arrange.concatenation import count_objects, object_order
 from lazydicom._arrange.cuts import (
     header_cut,
+    mixed_repetition,
     overlapping_acquisitions,
     place_moved,
     shifted_acquisitions,
@@ -147,7 +148,9 @@ def _find_faults(placed: PlacedFrames) -> tuple[PlacedFrames, list[Fault]]:
     Volumes that moved by a fraction of a pixel are put above each other.
     """
     if _is_full(placed):
-        return placed, _alternating_acquisitions(placed)
+        repeated = any(axis.source in COUNTERS for axis in placed.axes)
+        mixed = mixed_repetition(placed) if repeated else None
+        return placed, _alternating_acquisitions(placed) if mixed is None else [mixed]
     faults = list(faults_of(placed))
     if not any(fault.is_of_places for fault in faults):
         passes = overlapping_acquisitions(placed, _place)

@@ -5,7 +5,7 @@ counts prove nothing: where every plane lacks another time, ranks would mix volu
 that ticks evenly shows it, and says where the holes are.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +27,11 @@ _MOST_LOST: Final = 16
 """Times that a cell may lack before a frame, for those of others to be compared."""
 _FULL: Final = 0.5
 """A grid less full than this is none; holes leave it fuller."""
+_UNPROVEN: Final = frozenset(("content_time", "instance_number", "frame"))
+"""Columns that frames may share without being copies."""
+_OF_SECONDS: Final = frozenset(("acquisition_time", "reference_time"))
+_FEW: Final = 0.5
+"""Of the planes; where more have copies, whole volumes stand twice."""
 
 
 def rank(cells: Codes, values: Numbers) -> Codes | None:
@@ -213,6 +218,24 @@ def _is_grid(cells: Codes, codes: Codes) -> bool:
     places = cells * length + codes
     alone = len(np.unique(places)) == len(places)
     return alone and len(places) > _FULL * length * (int(cells.max()) + 1)
+
+
+def proves_copies(source: str, column: Callable[[str], NDArray[Any]]) -> bool:
+    """Return whether frames of one plane that share a value of a column are copies.
+
+    Clocks that tell whole seconds may have one second for two frames.
+    """
+    if source in _UNPROVEN:
+        return False
+    if source not in _OF_SECONDS:
+        return True
+    times = np.unique(time_of(column(source)))
+    return bool((times % 1).any() or np.diff(times).min(initial=np.inf) > 1)
+
+
+def are_few(odd: NDArray[np.bool_], planes: Codes) -> bool:
+    """Return whether few of the planes have odd frames."""
+    return len(np.unique(planes[odd])) <= _FEW * (int(planes.max()) + 1)
 
 
 def time_of(values: NDArray[Any]) -> Numbers:

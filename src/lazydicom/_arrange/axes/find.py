@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.axes.clocks import (
+    are_few,
     places_of_times,
+    proves_copies,
     rank,
     steps_are_lost,
     ticks,
@@ -47,8 +49,10 @@ _IN_TURN: Final = frozenset(
     ("acquisition_time", "reference_time", "acquisition_number", "content_time")
 )
 """Columns that count on and on: with them, planes taken in turn keep step."""
-_COUNTERS: Final = ("instance_number", "frame")
+COUNTERS: Final = ("instance_number", "frame")
 """What tells frames apart where nothing else does."""
+_RANKED: Final = frozenset((*CLOCKS, *COUNTERS))
+"""Columns whose ranks make an axis, whatever else the frames say."""
 
 
 class Axis(NamedTuple):
@@ -73,11 +77,13 @@ def find_axes(table: FrameTable, planes: Codes) -> list[Axis]:
     are less frequent than others, as b = 0 among many directions, are an axis only if the
     grid is nearly full then; else ranks tell more.
     """
-    axes = _find(table, planes, balanced=False)
+    axes, refused = _find(table, planes, balanced=False)
     if not _is_nearly_full(axes, planes):
-        balanced = _find(table, planes, balanced=True)
+        balanced, _ = _find(table, planes, balanced=True)
         if _fullness(balanced, planes) >= _fullness(axes, planes):
             axes = balanced
+    if refused:
+        axes = _but_for_copies(axes, table, planes)
     axes = [_with_lost_times(axis, axes, table, planes) for axis in axes]
     return sorted((_named(axis, table) for axis in axes), key=_order)
 
@@ -97,40 +103,77 @@ def named_axes(table: FrameTable) -> list[Axis]:
     return axes if told and not counted and _fullness(axes, planes) == 1 else []
 
 
-def _find(table: FrameTable, planes: Codes, *, balanced: bool) -> list[Axis]:
+def _but_for_copies(axes: list[Axis], table: FrameTable, planes: Codes) -> list[Axis]:
+    """Return axes along which a few frames stand twice, where counts would mix volumes.
+
+    A volume may lack a plane of which another has two: each plane has as many frames then,
+    and ranks of Instance Numbers put frames of one echo or time into the volume of another.
+    """
+    ranked = any(axis.source in _RANKED for axis in axes)
+    if not ranked and _fullness(axes, planes) > 0:
+        return axes
+    others, _ = _find(table, planes, balanced=True, copies=True)
+    volumes = combine(np.zeros_like(planes), *(axis.codes for axis in axes))
+    told = (axis.codes for axis in others if axis.source not in COUNTERS)
+    return axes if all(determined(volumes, codes) for codes in told) else others
+
+
+def _find(
+    table: FrameTable, planes: Codes, *, balanced: bool, copies: bool = False
+) -> tuple[list[Axis], bool]:
+    """Find axes in turn; tell whether something varies that is none.
+
+    Of a few planes, `copies` may stand at one place.
+    """
     axes: list[Axis] = []
-    cells = planes
+    cells, refused = planes, False
     for name, source, codes in _candidates(table, planes):
         if np.bincount(cells).max() == 1:
             break
-        place = (
-            _by_clock(table, source, cells, planes)
-            if source in CLOCKS or name == "repeat"
-            else None
-        )
-        if (
-            place is None
-            and name != "repeat"
-            and _is_axis(
-                cells, codes, planes, axes, balanced=balanced or name == "diffusion"
-            )
-        ):
-            place = codes
-        if place is not None and place.max() > 0:
-            axes.append(Axis(_new_name(name, axes), place, source))
+        may_copy = copies and proves_copies(source, table.numbers)
+        by_clock = _by_clock_of_copies if may_copy else _by_clock
+        place = by_clock(table, source, cells, planes) if source in _RANKED else None
+        if place is None and name != "repeat":
+            even = balanced or name == "diffusion"
+            if _is_axis(cells, codes, planes, axes, balanced=even, copies=may_copy):
+                place = codes
+        if place is None or place.max() == 0:
+            refused = refused or codes.max() > 0
+            continue
+        axis = Axis(_new_name(name, axes), place, source)
+        if not copies or _filled([*axes, axis], planes) >= _NEARLY_FULL:
+            axes.append(axis)
             cells = combine(cells, place)
-    return axes
+    return axes, bool(refused)
+
+
+def _by_clock_of_copies(
+    table: FrameTable, source: str, cells: Codes, planes: Codes
+) -> Codes | None:
+    """Return the place of each frame by a clock; frames of one time are copies."""
+    times = combine(cells, coded(table.numbers(source)))
+    firsts, own, counts = np.unique(
+        times, return_index=True, return_inverse=True, return_counts=True
+    )[1:]
+    if not are_few(counts[own] > 1, planes):
+        return None
+    places = _by_clock(table.take(firsts), source, cells[firsts], planes[firsts])
+    return None if places is None else places[own]
 
 
 def _fullness(axes: list[Axis], planes: Codes) -> float:
     """Return the part of the grid that is full, nothing where frames share a place."""
     cells = combine(planes, *(axis.codes for axis in axes))
-    if np.bincount(cells).max() > 1:
-        return 0.0
+    return 0.0 if np.bincount(cells).max() > 1 else _filled(axes, planes)
+
+
+def _filled(axes: list[Axis], planes: Codes) -> float:
+    """Return the part of the grid where some frame stands."""
+    cells = combine(planes, *(axis.codes for axis in axes))
     size = int(planes.max()) + 1
     for axis in axes:
         size *= axis.length
-    return len(planes) / size
+    return (int(cells.max()) + 1) / size
 
 
 def _is_nearly_full(axes: list[Axis], planes: Codes) -> bool:
@@ -146,7 +189,7 @@ def _by_clock(
     if ranks is None:
         return _with_holes(source, cells, values)
     axis = Axis("time", ranks, source)
-    if source not in _COUNTERS and not _are_times(axis, table, planes):
+    if source not in COUNTERS and not _are_times(axis, table, planes):
         return places_of_times(cells, values, in_turn=source in _IN_TURN)
     if steps_are_lost(cells, values, ranks):
         with_holes = ticks(cells, values)
@@ -159,7 +202,7 @@ def _with_holes(source: str, cells: Codes, values: NDArray[np.float64]) -> Codes
     if np.ptp(np.bincount(cells)) == 0:
         return None
     codes = places_of_times(cells, values, in_turn=source in _IN_TURN)
-    if codes is None or source not in _COUNTERS:
+    if codes is None or source not in COUNTERS:
         return codes
     length = int(codes.max()) + 1  # a copy or two are no repetition
     full = len(cells) / (length * (int(cells.max()) + 1))
@@ -285,9 +328,15 @@ def intervals_contradict(axis: Axis, table: FrameTable, planes: Codes) -> bool:
 
 
 def _is_axis(
-    cells: Codes, codes: Codes, planes: Codes, axes: list[Axis], *, balanced: bool
+    cells: Codes,
+    codes: Codes,
+    planes: Codes,
+    axes: list[Axis],
+    *,
+    balanced: bool,
+    copies: bool,
 ) -> bool:
-    """Return whether `codes` cuts the cells evenly, holes apart."""
+    """Return whether `codes` cuts the cells evenly, holes and a few `copies` apart."""
     if codes.max() == 0 or determined(cells, codes):
         return False
     together = combine(cells, codes)
@@ -297,7 +346,10 @@ def _is_axis(
         size *= axis.length
     how_many = np.bincount(counts)
     usual = int(np.flatnonzero(how_many == how_many.max())[-1])
-    if len(counts) / size <= _FULL or int(counts.max()) > usual:
+    odd = counts > usual
+    if len(counts) / size <= _FULL:
+        return False
+    if odd.any() and not (copies and are_few(odd[together], planes)):
         return False
     return not balanced or _reaches(counts[together], codes, usual)
 
@@ -306,7 +358,7 @@ def _reaches(counts: Codes, codes: Codes, usual: int) -> bool:
     """Return whether each value is as frequent as others somewhere: the rest are holes."""
     most = np.zeros(int(codes.max()) + 1, np.int64)
     np.maximum.at(most, codes, counts)
-    return bool((most == usual).all())
+    return bool((most >= usual).all())
 
 
 def _named(axis: Axis, table: FrameTable) -> Axis:
