@@ -274,3 +274,32 @@ def test_directions_of_a_slide_that_span_no_plane_give_no_affine(
 def test_a_skewed_slide_is_an_error(directions: list[float]) -> None:
     with pytest.raises(InvalidDicomError, match="degrees apart, expected 90"):
         lazydicom.open_slide(_turned(directions))
+
+
+@pytest.mark.parametrize("memory", [False, True])
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize(
+    ("rows", "columns", "found"),
+    [
+        (8, None, "8×0"),
+        (None, 9, "0×9"),
+        (None, None, "0×0"),
+        (0, 9, "0×9"),
+        (8, 0, "8×0"),
+        (0, 0, "0×0"),
+    ],
+)
+def test_a_slide_without_a_whole_matrix_is_an_error(
+    rows: int | None, columns: int | None, found: str, *, sparse: bool, memory: bool
+) -> None:
+    slide = make_slide(matrix=(8, 9), tile=(4, 4), sparse=sparse)
+    dataset = slide.datasets[0]
+    sides = {"TotalPixelMatrixRows": rows, "TotalPixelMatrixColumns": columns}
+    for name, length in sides.items():
+        if length is None:
+            del dataset[name]
+        else:
+            setattr(dataset, name, length)
+
+    with pytest.raises(InvalidDicomError, match=f"total pixel matrix, found {found}"):
+        lazydicom.open_slide(dataset if memory else as_bytes(dataset))

@@ -13,6 +13,7 @@ import pytest
 from pydicom.uid import UID
 from segmentation_files import (
     SHAPE,
+    as_segmentation,
     label_map,
     last,
     make_ct,
@@ -20,6 +21,7 @@ from segmentation_files import (
     write_binary,
     write_segmentation,
 )
+from slide_files import as_bytes, make_slide
 
 import lazydicom
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning
@@ -352,3 +354,50 @@ def test_padding_that_no_stored_value_can_be_is_no_background(
         labels = lazydicom.open_segmentation(path, combine="labelmap")
 
     assert np.array_equal(np.asarray(labels), label_map(TRUTH, NUMBERS))
+
+
+@pytest.mark.parametrize("memory", [False, True])
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize(
+    ("rows", "columns", "found"),
+    [
+        (8, None, "8×0"),
+        (None, 9, "0×9"),
+        (None, None, "0×0"),
+        (0, 9, "0×9"),
+        (8, 0, "8×0"),
+        (0, 0, "0×0"),
+    ],
+)
+def test_a_tiled_segmentation_without_a_whole_matrix_is_an_error(
+    rows: int | None, columns: int | None, found: str, *, sparse: bool, memory: bool
+) -> None:
+    slide = make_slide(matrix=(8, 9), tile=(4, 4), sparse=sparse, samples=1)
+    dataset = as_segmentation(slide.datasets[0])
+    sides = {"TotalPixelMatrixRows": rows, "TotalPixelMatrixColumns": columns}
+    for name, length in sides.items():
+        if length is None:
+            del dataset[name]
+        else:
+            setattr(dataset, name, length)
+
+    with pytest.raises(InvalidDicomError, match=f"total pixel matrix, found {found}"):
+        lazydicom.open_segmentation(dataset if memory else as_bytes(dataset))
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+def test_directions_of_a_tiled_segmentation_are_those_of_a_slide(
+    *, sparse: bool
+) -> None:
+    slide = make_slide(matrix=(8, 9), tile=(4, 4), sparse=sparse, samples=1)
+    dataset = as_segmentation(slide.datasets[0])
+    expected = lazydicom.open_segmentation(dataset).attrs["affine"]
+
+    dataset.ImageOrientationSlide = [0, -2, 0, -0.5, 0, 0]
+    with pytest.warns(LazyDicomWarning, match="are no unit vectors, made so"):
+        array = lazydicom.open_segmentation(dataset)
+    np.testing.assert_allclose(array.attrs["affine"], expected)
+
+    dataset.ImageOrientationSlide = [1, 0, 0, 0.5, 0.8660254, 0]
+    with pytest.raises(InvalidDicomError, match=r"60\.0 degrees apart, expected 90"):
+        lazydicom.open_segmentation(dataset)

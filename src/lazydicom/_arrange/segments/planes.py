@@ -21,7 +21,11 @@ from lazydicom._arrange.geometry import (
     spans_plane,
     with_unit_directions,
 )
-from lazydicom._arrange.slides.facts import SlideFacts, read_facts
+from lazydicom._arrange.slides.facts import (
+    SlideFacts,
+    read_facts,
+    with_unit_orientation,
+)
 from lazydicom._arrange.slides.focal_planes import find_focal_planes, geometry_of
 from lazydicom._arrange.slides.tiles import place_tiles, read_heights
 from lazydicom._array.coordinate import Coordinate
@@ -67,9 +71,10 @@ def place_frames(table: FrameTable, numbers: Sequence[int]) -> FramePlaces:
     Raises
     ------
     InvalidDicomError
-        If frames are turned to each other, or lie at uneven distances.
+        If frames are turned to each other, lie at uneven distances, or are tiles of a
+        matrix without pixels.
     """
-    if np.isfinite(table.instances["total_rows"]).all():
+    if _has_tiles(table):
         return _tiles(table, numbers)
     table = with_unit_directions(table)
     position, orientation = table.numbers("position"), table.numbers("orientation")
@@ -87,6 +92,13 @@ def place_frames(table: FrameTable, numbers: Sequence[int]) -> FramePlaces:
         message = "Frame has pixels of another size than the first"
         raise _error(table, message, np.asarray(resized.any(axis=1)))
     return _stacked(table, position, orientation[0])
+
+
+def _has_tiles(table: FrameTable) -> bool:
+    """Return whether frames are tiles, be the matrix whole or not."""
+    sides = [table.instances[name] for name in ("total_rows", "total_columns")]
+    kind = str(table.instances["dimension_organization_type"][0])
+    return bool(np.isfinite(sides).any()) or kind.startswith("TILED")
 
 
 def _stacked(
@@ -207,7 +219,7 @@ def _parts(table: FrameTable, numbers: Sequence[int]) -> list[SlideFacts]:
         rows = table.image == k
         parts.append(
             replace(
-                read_facts(table.images[k]),
+                with_unit_orientation(read_facts(table.images[k])),
                 paths=tuple(map(str, numbers)),
                 path_column="segment_number",
                 read_columns={name: table.columns[name][rows] for name in names},
