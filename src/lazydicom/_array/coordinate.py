@@ -87,18 +87,18 @@ def crop_geometry(
         pairs = zip(attrs["spacing"], steps, strict=True)
         cropped["spacing"] = [one * step for one, step in pairs]
     if "affine" in attrs and "z" in keys and not affine[:3, 2].any():
-        _place_focal_planes(cropped, keys["z"], coords.get("z"))
+        _place_focal_planes(affine, keys["z"], coords.get("z"))
     return cropped
 
 
 def _place_focal_planes(
-    cropped: dict[str, Any], key: int | range, z: Coordinate | None
+    affine: NDArray[np.float64], key: int | range, z: Coordinate | None
 ) -> None:
     """Lead to the first of some focal planes, and to the next if one step leads to all.
 
-    Beside a single plane positions count in mm. Heights are those of the slide.
+    Beside a single plane positions count in mm. Heights are those of the slide. The spacing
+    stays unknown, which tells that planes beyond those of the part keep no step.
     """
-    affine = cropped["affine"]
     planes = range(key, key + 1) if isinstance(key, int) else key
     if len(planes) == 1:
         affine[2, 2] = 1.0
@@ -110,8 +110,6 @@ def _place_focal_planes(
     gaps = np.diff(kept)
     if gaps.size and np.ptp(gaps) <= _SAME_GAP:
         affine[2, 2] = gaps[0]
-        if "spacing" in cropped:
-            cropped["spacing"][0] = abs(float(gaps[0]))
 
 
 def _first_and_step(key: int | range | None) -> tuple[int, int]:
