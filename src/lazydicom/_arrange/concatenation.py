@@ -7,7 +7,7 @@ parts, and UIDs are random. A part that is missing or stands twice is an error.
 import numpy as np
 from numpy.typing import NDArray
 
-from lazydicom._array.frame_table import FrameTable
+from lazydicom._array.frame_table import FrameTable, count_objects
 from lazydicom.errors import InvalidDicomError, redact_url, warn
 
 
@@ -20,22 +20,6 @@ def object_order(table: FrameTable) -> tuple[NDArray[np.int64], NDArray[np.float
     whole = table.instances["concatenation_uid"]
     own = table.instances["sop_instance_uid"]
     return count_objects(np.where(whole != "", whole, own)), _offsets(table)
-
-
-def count_objects(uids: NDArray[np.str_]) -> NDArray[np.int64]:
-    """Return the number of the object of each image; one without UID is an object alone.
-
-    >>> count_objects(np.array(["1.2.7", "", "1.2.5", "", "1.2.7"])).tolist()
-    [6, 1, 5, 3, 6]
-    """
-    known, codes = np.unique(uids, return_inverse=True)
-    numbers = codes.astype(np.int64)
-    if known[:1].any():  # empty sorts first
-        return numbers
-    unknown = np.flatnonzero(uids == "")
-    numbers += len(uids) - 1
-    numbers[unknown] = unknown
-    return numbers
 
 
 def _offsets(table: FrameTable) -> NDArray[np.float64]:

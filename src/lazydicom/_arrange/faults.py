@@ -7,9 +7,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.axes.find import Axis
-from lazydicom._arrange.concatenation import count_objects, object_order
+from lazydicom._arrange.concatenation import object_order
 from lazydicom._arrange.geometry import Planes, Stack, even_runs, has_several_gaps
-from lazydicom._array.frame_table import Codes, FrameTable, combine
+from lazydicom._array.frame_table import (
+    Codes,
+    FrameTable,
+    combine,
+    count_objects,
+)
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom.errors import redact_url
 

@@ -16,7 +16,7 @@ from lazydicom._arrange.axes.labels import (
     geometry_labels,
     moved_origins,
 )
-from lazydicom._arrange.concatenation import count_objects, object_order
+from lazydicom._arrange.concatenation import object_order
 from lazydicom._arrange.cuts import (
     header_cut,
     mixed_repetition,
@@ -45,6 +45,7 @@ from lazydicom._array.frame_table import (
     FrameTable,
     coded,
     combine,
+    count_objects,
     determined,
 )
 from lazydicom._array.grid import HOLE, FrameGrid, empty_places

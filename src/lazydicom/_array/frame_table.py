@@ -182,3 +182,19 @@ def _taken(column: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
 def _numbers_of(image: DicomImage) -> int:
     """Return how many numbers a grid keeps for an image."""
     return len(image) * (1 if image.parts is None else image.parts.per_frame)
+
+
+def count_objects(uids: NDArray[np.str_]) -> NDArray[np.int64]:
+    """Return the number of the object of each image; one without UID is an object alone.
+
+    >>> count_objects(np.array(["1.2.7", "", "1.2.5", "", "1.2.7"])).tolist()
+    [6, 1, 5, 3, 6]
+    """
+    known, codes = np.unique(uids, return_inverse=True)
+    numbers = codes.astype(np.int64)
+    if known[:1].any():  # empty sorts first
+        return numbers
+    unknown = np.flatnonzero(uids == "")
+    numbers += len(uids) - 1
+    numbers[unknown] = unknown
+    return numbers
