@@ -189,7 +189,9 @@ def test_segments_of_an_unknown_focal_plane_are_not_lost() -> None:
     del one.TotalPixelMatrixOriginSequence[0].ZOffsetInSlideCoordinateSystem
 
     for like in (level, level.isel(z=1)):
-        with pytest.raises(InvalidDicomError, match="which focal plane"):
+        with pytest.raises(
+            InvalidDicomError, match=r"which focal plane|beside the nearest"
+        ):
             lazydicom.open_segmentation(as_segmentation(one), like=like)
 
 

@@ -15,10 +15,16 @@ def heights_of(array: FrameArray) -> NDArray[np.float64] | None:
     return np.atleast_1d(np.asarray(z.values, np.float64))
 
 
-def is_uneven(like: FrameArray) -> bool:
-    """Return whether focal planes keep no one distance: each is found by its height."""
-    spacing = like.attrs.get("spacing", [np.nan])
-    return isinstance(like.grid.layout, Tiles) and not np.isfinite(spacing[0])
+def is_by_height(like: FrameArray) -> bool:
+    """Return whether focal planes are found by their heights, not by one distance.
+
+    A part may keep one where its level does not. Where every other one was left out, the
+    distance tells what lies between.
+    """
+    if not isinstance(like.grid.layout, Tiles):
+        return False
+    known = heights_of(like) is not None and like.coords["z"].step == 1
+    return known or not np.isfinite(like.attrs.get("spacing", [np.nan])[0])
 
 
 def smallest_gap(*arrays: FrameArray) -> float:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lazydicom._arrange.segments.heights import (
     has_all_planes,
     heights_of,
-    is_uneven,
+    is_by_height,
     nearest_planes,
     plane_positions,
     smallest_gap,
@@ -72,7 +72,7 @@ def lay_on(array: DicomArray, like: FrameArray, *, tolerance_mm: float) -> Dicom
         return _same_matrix(array, like, url)
     steps = [_step(like, k, ours, theirs) for k in range(3)]
     theirs[:3, :3] /= steps  # as it was before positions were left out
-    if is_uneven(like):
+    if is_by_height(like):
         steps[2] = 1
     elif not _knows_distance(like):
         theirs[:3, 2] = ours[:3, 2] if _knows_distance(array) else 0
@@ -217,7 +217,7 @@ def _offsets(
     normal = np.cross(theirs[:3, 0], theirs[:3, 1])
     normal /= np.linalg.norm(normal)
     heights = (positions - theirs[:3, 3]) @ normal
-    if is_uneven(like):
+    if is_by_height(like):
         most = np.inf if has_all_planes(like) else smallest_gap(array, like) / 2
         plane, first = nearest_planes(
             positions, plane_positions(like, theirs), normal, most
