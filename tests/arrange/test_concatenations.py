@@ -77,7 +77,7 @@ def test_a_part_that_stands_twice_is_an_error(tmp_path: Path, twice: int) -> Non
 
 @pytest.mark.parametrize("frames", [1, 4])
 @pytest.mark.parametrize("twice", range(3))
-@pytest.mark.parametrize("copy", ["", "1.2.3.77", "same"])
+@pytest.mark.parametrize("copy", ["", "1.2.3.999", "same"])
 def test_a_part_that_stands_twice_is_a_piece_beside_the_whole(
     tmp_path: Path, twice: int, copy: str, frames: int
 ) -> None:
@@ -93,6 +93,21 @@ def test_a_part_that_stands_twice_is_a_piece_beside_the_whole(
     copied = [100 + 4 * twice + k for k in range(frames)]
     values = [np.asarray(piece)[:, 0, 0].tolist() for piece in pieces]
     assert values == [list(range(12)), copied]
+
+
+@pytest.mark.parametrize("name", ["0.dcm", "9.dcm"])
+def test_which_of_two_parts_belongs_to_the_whole_does_not_depend_on_names(
+    tmp_path: Path, name: str
+) -> None:
+    for k in range(3):
+        _write_part(tmp_path / f"{k + 1}.dcm", k, UIDS[k])
+    _write_part(tmp_path / name, 1, "1.2.3.05", added=100)
+
+    with pytest.warns(LazyDicomWarning, match="of a concatenation"):
+        pieces = lazydicom.open_study(tmp_path).values()
+
+    values = [np.asarray(piece)[:, 0, 0].tolist() for piece in pieces]
+    assert values == [[0, 1, 2, 3, 104, 105, 106, 107, 8, 9, 10, 11], [4, 5, 6, 7]]
 
 
 @pytest.mark.parametrize("uids", [UIDS, ("", "", ""), ("1.2", "1.2", "1.2")])

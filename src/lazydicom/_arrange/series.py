@@ -200,11 +200,13 @@ def _is_ct(table: FrameTable) -> bool:
 def _in_order(table: FrameTable) -> Rows:
     """Order frames in a way that does not depend on the names of files."""
     own = count_objects(table.instances["sop_instance_uid"])
-    whole, offset = own, np.zeros(len(own))
+    by_instance: list[NDArray[Any]] = [own]
     if table.has_text("concatenation_uid"):
         whole, offset = object_order(table)
+        by_instance = [own, offset, whole]
     number = table.numbers("instance_number")[:, 0]
-    return np.lexsort((table.frame, offset[table.image], whole[table.image], number))
+    keys = [key[table.image] for key in by_instance]
+    return np.lexsort((table.frame, *keys, number))
 
 
 def _first_instance(table: FrameTable) -> tuple[float, int, str]:
