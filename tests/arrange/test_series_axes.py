@@ -181,6 +181,8 @@ def test_planes_of_a_dose_lie_at_their_offsets(
     path = pydicom.data.get_testdata_file("rtdose.dcm", download=False)
     dose = pydicom.dcmread(str(path))
     dose.NumberOfFrames, dose.GridFrameOffsetVector = 3, offsets
+    if offsets[0]:
+        dose.ImagePositionPatient[2] = offsets[0]  # they are absolute
     dose.PixelData = np.repeat(np.arange(3, dtype=np.uint32), 100).tobytes()
     dose.save_as(tmp_path / "dose")
 
@@ -190,6 +192,82 @@ def test_planes_of_a_dose_lie_at_their_offsets(
     heights = [first + offset - offsets[0] for offset in offsets]
     z, planes = array.coords["z"].values.tolist(), array[:, 0, 0].tolist()
     assert sorted(zip(planes, z, strict=True)) == list(enumerate(heights))
+
+
+AXIAL, FLIPPED, SAGITTAL = (
+    [1.0, 0, 0, 0, 1, 0],
+    [1.0, 0, 0, 0, -1, 0],
+    [0.0, 1, 0, 0, 0, -1],
+)
+
+
+def _dose_in_memory(
+    offsets: list[float], orientation: list[float], z: float
+) -> pydicom.Dataset:
+    path = pydicom.data.get_testdata_file("rtdose.dcm", download=False)
+    dose = pydicom.dcmread(str(path))
+    dose.NumberOfFrames, dose.GridFrameOffsetVector = len(offsets), offsets
+    dose.ImagePositionPatient, dose.ImageOrientationPatient = [5, 6, z], orientation
+    count = len(offsets)
+    dose.PixelData = np.repeat(np.arange(count, dtype=np.uint32), 100).tobytes()
+    return dose
+
+
+@pytest.mark.parametrize(
+    ("first", "orientation", "z"),
+    [
+        (0, AXIAL, -20),
+        (0, FLIPPED, -20),
+        (0, SAGITTAL, -20),
+        (0, SAGITTAL, 0),
+        (-20, AXIAL, -20),
+        (-20.004, AXIAL, -20),
+        (0, AXIAL, 0),
+        (-20, [-1, 0, 0, 0, -1, 0], -20),
+    ],
+)
+def test_offsets_of_a_dose_from_its_first_plane_or_as_z_need_no_word(
+    first: float, orientation: list[float], z: float
+) -> None:
+    offsets = [first, first + 2, first + 4]
+
+    array = lazydicom.open_series(_dose_in_memory(offsets, orientation, z))
+
+    normal = np.cross(orientation[:3], orientation[3:])
+    affine = array.attrs["affine"]
+    np.testing.assert_allclose(affine[:3, 3], [5, 6, z])
+    np.testing.assert_allclose(affine[:3, 2], 2 * normal)
+
+
+@pytest.mark.parametrize(
+    ("first", "orientation"),
+    [(5, AXIAL), (-20.5, AXIAL), (-20, FLIPPED), (-20, SAGITTAL), (5, SAGITTAL)],
+)
+def test_offsets_of_a_dose_that_are_neither_are_taken_for_distances_with_a_warning(
+    first: float, orientation: list[float]
+) -> None:
+    offsets = [first, first + 2, first + 4]
+
+    with pytest.warns(LazyDicomWarning, match="neither with 0 nor"):
+        array = lazydicom.open_series(_dose_in_memory(offsets, orientation, -20))
+
+    normal = np.cross(orientation[:3], orientation[3:])
+    affine = array.attrs["affine"]
+    np.testing.assert_allclose(affine[:3, 3], [5, 6, -20])
+    np.testing.assert_allclose(affine[:3, 2], 2 * normal)
+
+
+def test_one_plane_of_a_dose_lies_at_its_position_whatever_its_offset() -> None:
+    array = lazydicom.open_series(_dose_in_memory([7], AXIAL, -20))
+
+    assert array.coords["z"].values.tolist() == [-20]
+
+
+def test_offsets_of_a_dose_are_mm_along_a_unit_normal() -> None:
+    with pytest.warns(LazyDicomWarning, match="no unit vectors"):
+        array = lazydicom.open_series(_dose_in_memory([0, 3], [2, 0, 0, 0, 2, 0], -20))
+
+    assert array.coords["z"].values.tolist() == [-20, -17]
 
 
 def test_ge_adds_a_flag_to_b_values(tmp_path: Path) -> None:
