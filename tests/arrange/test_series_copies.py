@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from series_files import write_instance
+from written_series import ENHANCED_MR, at, dataset, enhanced, sequence
 
 import lazydicom
 from lazydicom.errors import InvalidDicomError
@@ -153,3 +154,26 @@ def test_a_repetition_never_mixes_what_tells_frames_apart(
     study = lazydicom.open_study(tmp_path, on_gap="split")
 
     assert all(len(kinds) == 1 for kinds in volumes_of(study.values()))
+
+
+@pytest.mark.parametrize("order", ["ABBAAB", "AABBBA", "BAABBA"])
+def test_stacks_at_the_same_places_are_not_mixed(order: str, tmp_path: Path) -> None:
+    planes = [order[:k].count(stack) for k, stack in enumerate(order)]
+    frames = [
+        dataset(
+            PlanePositionSequence=at(2 * plane),
+            FrameContentSequence=sequence(
+                StackID=stack, InStackPositionNumber=plane + 1
+            ),
+        )
+        for stack, plane in zip(order, planes, strict=True)
+    ]
+    enhanced(tmp_path, ENHANCED_MR, frames, Modality="MR")
+
+    with pytest.raises(InvalidDicomError, match="of one volume differ in Stack ID"):
+        lazydicom.open_series(tmp_path)
+    study = lazydicom.open_study(tmp_path, on_gap="split")
+
+    numbers = [sorted(np.asarray(one)[..., 0, 0].tolist()) for one in study.values()]
+    whole = [[k for k, stack in enumerate(order) if stack == one] for one in "AB"]
+    assert sorted(numbers) == sorted(whole)

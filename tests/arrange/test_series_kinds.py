@@ -132,6 +132,18 @@ def test_planes_of_one_segment_are_a_volume() -> None:
         (0x00180082, "DS", "0 0 0 150", "inversion_time"),
         (0x00189087, "FD", "0 1000 1000 1000", "b_value"),
         (0x00089208, "CS", "MAGNITUDE MAGNITUDE PHASE PHASE", "complex_component"),
+        (
+            0x00080008,
+            "CS",
+            "X\\Y\\M X\\Y\\M X\\Y\\P X\\Y\\P",
+            "frame_type",
+        ),
+        (
+            0x00080008,
+            "CS",
+            "X\\Y\\Q X\\Y\\Q X\\Y\\Q X\\Y\\X",
+            "frame_type",
+        ),
     ],
 )
 def test_planes_of_several_kinds_in_one_volume_are_a_warning(
@@ -147,3 +159,57 @@ def test_planes_of_several_kinds_in_one_volume_are_a_warning(
 
     assert array.dims == ("z", "y", "x")
     assert np.asarray(array)[:, 0, 0].tolist() == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("tag", "texts"),
+    [
+        (
+            0x00080008,
+            "X\\Y\\M X\\Y\\M X\\Y\\P X\\Y\\P",
+        ),
+        (0x00089208, "M M P P"),
+    ],
+)
+def test_planes_of_several_kinds_have_the_kind_along_z(
+    tag: int, texts: str, tmp_path: Path
+) -> None:
+    for k, text in enumerate(texts.split()):
+        kind = {tag: ("CS", text)}
+        write_instance(tmp_path / f"{k}.dcm", z=2.5 * k, number=k, texts=kind)
+
+    with pytest.warns(LazyDicomWarning, match="one volume differ in"):
+        component = lazydicom.open_series(tmp_path).coords["component"]
+
+    assert component.dims == ("z",)
+    assert component.values.tolist() == ["M", "M", "P", "P"]
+
+
+def test_planes_of_several_directions_have_the_direction_along_z(
+    tmp_path: Path,
+) -> None:
+    directions = np.array([[1, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0.6, 0.8]])
+    for k, direction in enumerate(directions):
+        text = struct.pack("<3d", *direction).decode("latin-1")
+        texts = {0x00189089: ("FD", text)}
+        write_instance(tmp_path / f"{k}.dcm", z=2.5 * k, number=k, texts=texts)
+
+    with pytest.warns(LazyDicomWarning, match="one volume differ in diffusion_dir"):
+        coords = lazydicom.open_series(tmp_path).coords
+
+    for name, values in zip("xyz", directions.T, strict=True):
+        assert coords[f"diffusion_{name}"].dims == ("z",)
+        assert coords[f"diffusion_{name}"].values.tolist() == values.tolist()
+
+
+def test_planes_of_several_reference_times_have_the_time_along_z(
+    tmp_path: Path,
+) -> None:
+    for k in range(4):
+        texts = {0x00541300: ("DS", str(1000 * (k // 2)))}
+        write_instance(tmp_path / f"{k}.dcm", z=2.5 * k, number=k, texts=texts)
+
+    time = lazydicom.open_series(tmp_path).coords["frame_reference_time"]
+
+    assert (time.dims, time.units) == (("z",), "ms")
+    assert time.values.tolist() == [0, 0, 1000, 1000]

@@ -276,7 +276,7 @@ def _on_grid(placed: PlacedFrames, choices: Choices) -> DicomArray:
         if axis.name == "repeat":
             message = "Nothing but Instance Number tells frames of one plane apart"
             warn(message, url=table.images[0].url)
-    coords |= component_label(table, axes, places, dims)
+    coords |= component_label(table, places, dims)
     coords |= moved_origins(
         table, placed.planes, stack, (places, dims), pixel_mm=_pixel_mm(table)
     )
@@ -330,9 +330,12 @@ def _mixed_kinds(table: FrameTable, axes: list[Axis]) -> list[str]:
     volumes = _volumes(table, axes)
     kinds = {
         name: coded(table.numbers(name))
-        for name in ("echo_time", "inversion_time", "b_value")
+        for name in ("echo_time", "inversion_time", "b_value", "diffusion_direction")
     }
-    kinds["complex_component"] = coded(table.text("complex_component"))
+    for name in ("complex_component", "frame_type"):
+        words = table.text(name)
+        if (words != words[0]).any():
+            kinds[name] = coded(words)
     return [n for n, codes in kinds.items() if not determined(volumes, codes)]
 
 

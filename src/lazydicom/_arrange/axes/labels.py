@@ -24,7 +24,7 @@ from lazydicom._arrange.geometry import (
     normal_of,
 )
 from lazydicom._array.coordinate import Coordinate
-from lazydicom._array.frame_table import FrameTable, combine, determined
+from lazydicom._array.frame_table import FrameTable
 from lazydicom._array.grid import HOLE
 from lazydicom._array.image import DicomImage
 from lazydicom._header import tags
@@ -62,6 +62,7 @@ _VARYING: Final = {
     "slice_time": "s",
     "inversion_time": "ms",
     "trigger_time": "ms",
+    "frame_reference_time": "ms",
     "flip_angle": "deg",
     "repetition_time": "ms",
     "kvp": "kV",
@@ -271,18 +272,13 @@ def _diffusion(axis: Axis, table: FrameTable) -> dict[str, Coordinate]:
 
 
 def component_label(
-    table: FrameTable,
-    axes: list[Axis],
-    places: NDArray[np.int64],
-    dims: tuple[str, ...],
+    table: FrameTable, places: NDArray[np.int64], dims: tuple[str, ...]
 ) -> dict[str, Coordinate]:
-    """Return the kind of each volume, where kinds differ and are no axis."""
+    """Return the kind of each frame, where kinds differ and are no axis."""
     words = (table.text("frame_type"), table.text("complex_component"))
     if "component" in dims or all((one == one[0]).all() for one in words):
         return {}
     codes = component_codes(table)
-    if not is_of_volumes(codes, axes):
-        return {}
     names = component_names(table, codes)
     if names.dtype.kind != "U":
         return {}  # words that may be anybody's: numbers tell nothing
@@ -317,6 +313,12 @@ def varying_labels(
         if name not in dims and (name != "slice" or "z" not in dims)
         if _varies(table.numbers(name))
     }
+    directions = table.numbers("diffusion_direction")
+    if "diffusion" not in dims and any(_varies(one[:, None]) for one in directions.T):
+        coords |= {
+            f"diffusion_{name}": spread(one, places, dims, "")
+            for name, one in zip("xyz", directions.T, strict=False)
+        }
     seconds = table.numbers("acquisition_time")[:, 0]
     if np.isfinite(seconds).all() and np.ptp(seconds) > 0:
         since_first = np.round(seconds - seconds.min(), 6)
@@ -377,12 +379,6 @@ def _times(
         return None
     tolerance = max(_SAME_TIME, _SAME_PART * intervals.min(initial=np.inf))
     return first if (last - first).max() <= tolerance else None
-
-
-def is_of_volumes(codes: NDArray[np.int64], axes: list[Axis]) -> bool:
-    """Return whether `codes` is the same for all planes of a volume, and varies."""
-    volumes = combine(np.zeros(len(codes), np.int64), *(axis.codes for axis in axes))
-    return codes.max() > 0 and determined(volumes, codes)
 
 
 def _varies(column: NDArray[np.float64]) -> bool:
