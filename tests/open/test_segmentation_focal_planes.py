@@ -315,6 +315,50 @@ def test_functional_groups_that_say_another_order_are_an_error(
         lazydicom.open_segmentation(dataset)
 
 
+@pytest.mark.parametrize("cuts", [(), (3,), (2, 9)])
+def test_parts_of_a_concatenation_are_counted_on(cuts: tuple[int, ...]) -> None:
+    made = make_slide(
+        matrix=(12, 20),
+        tile=(8, 8),
+        paths=2,
+        planes=2,
+        samples=1,
+        sparse=True,
+        cuts=cuts,
+    )
+    parts = [as_segmentation(one, 2) for one in made.datasets]
+    for part in parts:
+        part.DimensionOrganizationType = "TILED_FULL"
+
+    np.testing.assert_array_equal(
+        lazydicom.open_segmentation(parts[::-1])[...], made.truth
+    )
+
+    item = parts[-1].PerFrameFunctionalGroupsSequence[-1]
+    item.SegmentIdentificationSequence[0].ReferencedSegmentNumber = 1
+    with pytest.raises(InvalidDicomError, match=r"segment_number.*: 2, not 1, frame"):
+        lazydicom.open_segmentation(parts)
+
+
+def test_a_label_map_is_laid_on_focal_planes() -> None:
+    made = make_slide(matrix=(12, 20), tile=(8, 8), planes=2, samples=1, sparse=True)
+    (level,) = lazydicom.open_slide(made.datasets)
+    dataset = as_segmentation(made.datasets[0])
+    dataset.DimensionOrganizationType = "TILED_FULL"
+    dataset.SegmentationType = "LABELMAP"
+    dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.66.7"
+    dataset.file_meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+
+    on = lazydicom.open_segmentation(
+        dataset,
+        like=level.isel(z=slice(None, None, -1)),
+        combine="labelmap",
+        on_unknown="keep",
+    )
+
+    np.testing.assert_array_equal(on[...], made.truth[0, ::-1])
+
+
 def test_a_number_of_frames_that_is_none_of_whole_planes_is_an_error() -> None:
     dataset, _ = make_level(sparse=False, segments=2)
     dataset.NumberOfFrames -= 1

@@ -256,7 +256,7 @@ def _compare_with_groups(parts: Sequence[SlideFacts], counted: _Places) -> None:
                 frame = int(wrong[0])
                 text = f"TILED_FULL counts another {name} than the functional groups"
                 if declared.dtype.kind == "f":
-                    text += f": {expected[name][frame]}, not {declared[frame]:.0f}"
+                    text += f": {expected[name][frame]:.0f}, not {declared[frame]:.0f}"
                 else:  # numbers: identifiers are free text
                     numbers = {path: k for k, path in enumerate(counted.paths)}
                     other = numbers.get(str(declared[frame]), "an unknown one")
