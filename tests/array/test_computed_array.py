@@ -114,3 +114,25 @@ def test_colours_of_a_palette_are_told_as_such() -> None:
 
     assert array.attrs["photometric_interpretation"] == "PALETTE COLOR"
     assert colours.attrs["photometric_interpretation"] == "RGB"
+
+
+@pytest.mark.parametrize("key", [slice(0, 0), slice(3, None), slice(2, 1)])
+def test_no_colours_of_a_palette_keep_the_axis(key: slice) -> None:
+    array = lazydicom.open_image(real_file("pydicom/test_files/examples_palette.dcm"))
+    colours = lazydicom.apply_palette(array)
+
+    none = colours.isel(sample=key)
+
+    assert none.dims == colours.dims
+    assert none.shape == np.asarray(none).shape == (*array.shape, 0)
+    assert none.isel(sample=key).shape == none.shape
+    assert lazydicom.to_dask(none).shape == none.shape
+
+
+@pytest.mark.parametrize("key", [0, -1, slice(1, 2), slice(0, 0)])
+def test_some_colours_of_a_palette_are_told_as_colours(key: int | slice) -> None:
+    array = lazydicom.open_image(real_file("pydicom/test_files/examples_palette.dcm"))
+
+    colours = lazydicom.apply_palette(array).isel(sample=key)
+
+    assert colours.attrs["photometric_interpretation"] == "RGB"

@@ -67,8 +67,8 @@ class FrameFunction:
     """What it is in the standard."""
     takes_all_samples: bool = False
     """Whether it needs all samples of a pixel to make one of them."""
-    samples: int = 0
-    """Colours that it makes of a value; 0: it keeps the shape."""
+    samples: int | None = None
+    """Colours that it makes of a value; ``None``: it keeps the shape."""
     repeats: bool = False
     """Whether the first axis of the source repeats the same frames: one of them is read."""
 
@@ -108,13 +108,14 @@ class ComputedArray(NumpyLike):
     def shape(self) -> tuple[int, ...]:
         """Length of each axis."""
         samples = self.function.samples
-        return (*self.source.shape, samples) if samples else self.source.shape
+        shape = self.source.shape
+        return shape if samples is None else (*shape, samples)
 
     @property
     def dims(self) -> tuple[str, ...]:
         """Name of each axis."""
         dims = self.source.dims
-        return (*dims, "sample") if self.function.samples else dims
+        return dims if self.function.samples is None else (*dims, "sample")
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -148,7 +149,8 @@ class ComputedArray(NumpyLike):
             first = min(frames, len(self))
             rest = self.source.chunk_frames(max(frames // max(first, 1), 1))[1:]
             return (max(first, 1), *rest)
-        return (*self.source.chunk_frames(frames), *((samples,) if samples else ()))
+        lengths = self.source.chunk_frames(frames)
+        return lengths if samples is None else (*lengths, samples)
 
     @property
     def frame_shape(self) -> tuple[int, ...]:
@@ -164,8 +166,9 @@ class ComputedArray(NumpyLike):
     def attrs(self) -> Mapping[str, Any]:
         """Technical attributes of the source, without what is applied."""
         attrs = self._not_applied(self.source.attrs)
-        colors = {"photometric_interpretation": "RGB"} if self.function.samples else {}
-        return attrs | colors
+        if self.function.name == "palette":  # of one colour, too
+            attrs["photometric_interpretation"] = "RGB"
+        return attrs
 
     def _not_applied(self, named: Mapping[str, Any]) -> dict[str, Any]:
         applied = _APPLIED[self.function.name]
@@ -195,7 +198,7 @@ class ComputedArray(NumpyLike):
         outer = _outer(positions)
         values = self.source.read(self._to_read(positions), threads=threads)
         box = self.function.at(outer, self.source.shape)(values)
-        if self.function.samples or self.function.takes_all_samples:
+        if self.function.samples is not None or self.function.takes_all_samples:
             box = box[..., as_slice(selection.positions[-1])]
         return box[selection.in_box]
 
@@ -224,17 +227,17 @@ class ComputedArray(NumpyLike):
         function = self.function.at(key, self.source.shape)
         if isinstance(keys[0], int):
             function = replace(function, repeats=False)
-        if self.function.samples:
+        if self.function.samples is not None:
             function = _of_samples(function, keys[-1])
         return ComputedArray(self.source.isel(**own), function)
 
 
 def _of_samples(function: FrameFunction, key: int | range) -> FrameFunction:
     """Return a function that makes some of the samples."""
-    if key == range(function.samples):
+    if key == range(function.samples or 0):
         return function
     index = key if isinstance(key, int) else as_slice(key)
-    samples = 0 if isinstance(key, int) else len(key)
+    samples = None if isinstance(key, int) else len(key)
     kernel = partial(_take_samples, function.kernel, index)
     return replace(function, kernel=kernel, samples=samples)
 

@@ -304,4 +304,6 @@ def _look_up(
         raise UnsupportedError(f"Instances have a {name} of different types")
     (dtype, rest), *_ = looks
     kernel = partial(look_up, tables=tables)
-    return FrameFunction(kernel, (which,), dtype, name, samples=rest[0] if rest else 0)
+    return FrameFunction(
+        kernel, (which,), dtype, name, samples=rest[0] if rest else None
+    )
