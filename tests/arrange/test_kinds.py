@@ -316,19 +316,23 @@ def test_volumes_of_ultrasound_have_times_and_planes(
     assert corner(array) == expected
 
 
-@pytest.mark.parametrize(("units", "name"), [("GY", "Gy"), ("RELATIVE", "1")])
-@pytest.mark.parametrize("scaling", [0.01, 2.5e-6])
-@pytest.mark.parametrize("planes", [1, 3])
-def test_a_dose_comes_in_gray(
-    tmp_path: Path, units: str, name: str, scaling: float, planes: int
+def _dose(
+    folder: Path,
+    values: list[int],
+    scaling: float,
+    *,
+    series: int = 1,
+    units: str = "GY",
 ) -> None:
-    values = np.array([100, 200, 300])[:planes]
+    planes = len(values)
     write(
-        tmp_path,
+        folder,
         RT_DOSE,
         values,
         frames=planes,
         Modality="RTDOSE",
+        SeriesInstanceUID=f"1.2.3.1.{series}",
+        SeriesNumber=series,
         ImagePositionPatient=[0.0, 0, 0],
         ImageOrientationPatient=[1.0, 0, 0, 0, 1, 0],
         PixelSpacing=[2, 2],
@@ -337,6 +341,16 @@ def test_a_dose_comes_in_gray(
         DoseGridScaling=scaling,
         DoseUnits=units,
     )
+
+
+@pytest.mark.parametrize(("units", "name"), [("GY", "Gy"), ("RELATIVE", "1")])
+@pytest.mark.parametrize("scaling", [0.01, 2.5e-6])
+@pytest.mark.parametrize("planes", [1, 3])
+def test_a_dose_comes_in_gray(
+    tmp_path: Path, units: str, name: str, scaling: float, planes: int
+) -> None:
+    values = np.array([100, 200, 300])[:planes]
+    _dose(tmp_path, values.tolist(), scaling, units=units)
 
     array = lazydicom.open_series(tmp_path)
     gray = lazydicom.to_xarray(array)
@@ -350,25 +364,6 @@ def test_a_dose_comes_in_gray(
     np.testing.assert_allclose(scaled[:, 0, 0], values * scaling)
     stored = lazydicom.to_xarray(array, mask_and_scale=False)
     assert stored.attrs["scale_factor"] == scaling
-
-
-def _dose(folder: Path, scaling: float, planes: int, series: int) -> None:
-    write(
-        folder,
-        RT_DOSE,
-        [100] * planes,
-        frames=planes,
-        Modality="RTDOSE",
-        SeriesInstanceUID=f"1.2.3.1.{series}",
-        SeriesNumber=series,
-        ImagePositionPatient=[0.0, 0, 0],
-        ImageOrientationPatient=[1.0, 0, 0, 0, 1, 0],
-        PixelSpacing=[2, 2],
-        FrameIncrementPointer=0x3004000C,
-        GridFrameOffsetVector=[0, 2, 4][:planes],
-        DoseGridScaling=scaling,
-        DoseUnits="GY",
-    )
 
 
 def _pointing(path: Path, kind: str) -> Dataset:
@@ -411,7 +406,7 @@ def _pointing(path: Path, kind: str) -> Dataset:
 def test_the_pointer_of_a_dataset_is_that_of_its_file(
     tmp_path: Path, kind: str
 ) -> None:
-    _dose(tmp_path, 0.01, 3, 1)
+    _dose(tmp_path, [100] * 3, 0.01)
     (path,) = tmp_path.iterdir()
     expected = lazydicom.open_series(path)
 
@@ -444,7 +439,7 @@ def test_the_pointer_of_a_dataset_tells_the_time(tmp_path: Path, kind: str) -> N
 
 
 def test_a_pointer_that_is_no_tag_points_at_nothing(tmp_path: Path) -> None:
-    _dose(tmp_path, 0.01, 3, 1)
+    _dose(tmp_path, [100] * 3, 0.01)
     (path,) = tmp_path.iterdir()
     for value in ("Frame Time", "(30040,00C", 1.5, b"ab", object()):
         ds = pydicom.dcmread(path)
@@ -459,7 +454,7 @@ def test_a_dose_keeps_its_scale_beside_doses_of_other_lengths(
     tmp_path: Path, planes: tuple[int, ...]
 ) -> None:
     for series, count in enumerate(planes):
-        _dose(tmp_path, 0.01 * (series + 1), count, series)
+        _dose(tmp_path, [100] * count, 0.01 * (series + 1), series=series)
 
     study = lazydicom.open_study(tmp_path)
 

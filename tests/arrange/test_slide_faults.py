@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.uid import generate_uid
-from slide_files import as_bytes, make_slide
+from slide_files import BROKEN_SIDES, as_bytes, make_slide, set_sides
 
 import lazydicom
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning
@@ -278,28 +278,13 @@ def test_a_skewed_slide_is_an_error(directions: list[float]) -> None:
 
 @pytest.mark.parametrize("memory", [False, True])
 @pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize(
-    ("rows", "columns", "found"),
-    [
-        (8, None, "8×0"),
-        (None, 9, "0×9"),
-        (None, None, "0×0"),
-        (0, 9, "0×9"),
-        (8, 0, "8×0"),
-        (0, 0, "0×0"),
-    ],
-)
+@pytest.mark.parametrize(("rows", "columns", "found"), BROKEN_SIDES)
 def test_a_slide_without_a_whole_matrix_is_an_error(
     rows: int | None, columns: int | None, found: str, *, sparse: bool, memory: bool
 ) -> None:
     slide = make_slide(matrix=(8, 9), tile=(4, 4), sparse=sparse)
     dataset = slide.datasets[0]
-    sides = {"TotalPixelMatrixRows": rows, "TotalPixelMatrixColumns": columns}
-    for name, length in sides.items():
-        if length is None:
-            del dataset[name]
-        else:
-            setattr(dataset, name, length)
+    set_sides(dataset, rows, columns)
 
     with pytest.raises(InvalidDicomError, match=f"total pixel matrix, found {found}"):
         lazydicom.open_slide(dataset if memory else as_bytes(dataset))

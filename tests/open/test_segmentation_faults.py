@@ -21,7 +21,7 @@ from segmentation_files import (
     write_binary,
     write_segmentation,
 )
-from slide_files import as_bytes, make_slide
+from slide_files import BROKEN_SIDES, as_bytes, make_slide, set_sides
 
 import lazydicom
 from lazydicom.errors import InvalidDicomError, LazyDicomWarning
@@ -358,28 +358,13 @@ def test_padding_that_no_stored_value_can_be_is_no_background(
 
 @pytest.mark.parametrize("memory", [False, True])
 @pytest.mark.parametrize("sparse", [False, True])
-@pytest.mark.parametrize(
-    ("rows", "columns", "found"),
-    [
-        (8, None, "8×0"),
-        (None, 9, "0×9"),
-        (None, None, "0×0"),
-        (0, 9, "0×9"),
-        (8, 0, "8×0"),
-        (0, 0, "0×0"),
-    ],
-)
+@pytest.mark.parametrize(("rows", "columns", "found"), BROKEN_SIDES)
 def test_a_tiled_segmentation_without_a_whole_matrix_is_an_error(
     rows: int | None, columns: int | None, found: str, *, sparse: bool, memory: bool
 ) -> None:
     slide = make_slide(matrix=(8, 9), tile=(4, 4), sparse=sparse, samples=1)
     dataset = as_segmentation(slide.datasets[0])
-    sides = {"TotalPixelMatrixRows": rows, "TotalPixelMatrixColumns": columns}
-    for name, length in sides.items():
-        if length is None:
-            del dataset[name]
-        else:
-            setattr(dataset, name, length)
+    set_sides(dataset, rows, columns)
 
     with pytest.raises(InvalidDicomError, match=f"total pixel matrix, found {found}"):
         lazydicom.open_segmentation(dataset if memory else as_bytes(dataset))

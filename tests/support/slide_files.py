@@ -112,6 +112,27 @@ def changed(slide: Slide, change: Callable[[Dataset], object]) -> list[bytes]:
     return slide.files
 
 
+BROKEN_SIDES = [
+    (8, None, "8×0"),
+    (None, 9, "0×9"),
+    (None, None, "0×0"),
+    (0, 9, "0×9"),
+    (8, 0, "8×0"),
+    (0, 0, "0×0"),
+]
+"""Rows and columns of a total pixel matrix of 8×9 that is none, and what is found."""
+
+
+def set_sides(dataset: Dataset, rows: int | None, columns: int | None) -> None:
+    """Change the total pixel matrix; ``None`` takes a side away."""
+    sides = {"TotalPixelMatrixRows": rows, "TotalPixelMatrixColumns": columns}
+    for name, length in sides.items():
+        if length is None:
+            del dataset[name]
+        else:
+            setattr(dataset, name, length)
+
+
 def as_bytes(dataset: Dataset) -> bytes:
     buffer = io.BytesIO()
     dataset.save_as(buffer, enforce_file_format=True)

@@ -317,13 +317,12 @@ def _add_dose(
     columns: Columns, images: Sequence[DicomImage], lengths: Sequence[int]
 ) -> None:
     """Add the scaling of doses of one plane; those of several are spread with it."""
-    for image, start, length in zip(
-        images, accumulate(lengths, initial=0), lengths, strict=False
-    ):
+    *starts, frames = accumulate(lengths, initial=0)
+    for image, start, length in zip(images, starts, lengths, strict=True):
         if length > 1 or not image.header.elements.holds(tags.DOSE_GRID_SCALING):
             continue
         for name, values in dose_scaling(image.header, 1).items():
-            _put(columns, name, values, slice(start, start + 1), sum(lengths))
+            _put(columns, name, values, slice(start, start + 1), frames)
 
 
 def _put(

@@ -8,8 +8,8 @@ from numpy.typing import DTypeLike, NDArray
 
 from lazydicom._bytes.quick_dataclass import dataclass
 
-_SAME_GAP: Final = 1e-5
-"""Gaps of focal planes that differ less, in mm, are even."""
+SAME_HEIGHT: Final = 1e-5
+"""Focal planes that differ less, in mm, are one; so are gaps between them."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -107,9 +107,19 @@ def _place_focal_planes(
     heights = np.asarray(z.values)
     kept = heights[list(planes)]
     affine[2, 3] += kept[0] - heights[0]
-    gaps = np.diff(kept)
-    if gaps.size and np.ptp(gaps) <= _SAME_GAP:
-        affine[2, 2] = gaps[0]
+    affine[2, 2] = one_gap(kept) or affine[2, 2]
+
+
+def one_gap(heights: NDArray[np.float64]) -> float:
+    """Return the gap between focal planes, 0 where there is no one gap.
+
+    >>> one_gap(np.array([0.0, 0.25, 0.5])), one_gap(np.array([0.0, 0.25, 0.75]))
+    (0.25, 0.0)
+    """
+    gaps = np.diff(heights)
+    if not gaps.size or np.ptp(gaps) > SAME_HEIGHT:
+        return 0.0
+    return float(gaps[0])
 
 
 def _first_and_step(key: int | range | None) -> tuple[int, int]:

@@ -173,17 +173,6 @@ def determined(cells: Codes, codes: Codes) -> bool:
     return int(combine(cells, codes).max()) == int(cells.max())
 
 
-def _taken(column: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
-    if is_shared(column) and len(rows):
-        return np.broadcast_to(column[:1], (len(rows), *column.shape[1:]))
-    return column[rows]
-
-
-def _numbers_of(image: DicomImage) -> int:
-    """Return how many numbers a grid keeps for an image."""
-    return len(image) * (1 if image.parts is None else image.parts.per_frame)
-
-
 def count_objects(uids: NDArray[np.str_]) -> NDArray[np.int64]:
     """Return the number of the object of each image; one without UID is an object alone.
 
@@ -198,3 +187,14 @@ def count_objects(uids: NDArray[np.str_]) -> NDArray[np.int64]:
     numbers += len(uids) - 1
     numbers[unknown] = unknown
     return numbers
+
+
+def _taken(column: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
+    if is_shared(column) and len(rows):
+        return np.broadcast_to(column[:1], (len(rows), *column.shape[1:]))
+    return column[rows]
+
+
+def _numbers_of(image: DicomImage) -> int:
+    """Return how many numbers a grid keeps for an image."""
+    return len(image) * (1 if image.parts is None else image.parts.per_frame)

@@ -125,6 +125,16 @@ def _is_lazy(values: object) -> TypeGuard[LazyArray]:
     return all(hasattr(values, name) for name in _TELLING)
 
 
+def whole_frame_lengths(array: LazyArray) -> dict[str, int]:
+    """Return the lengths of a chunk that is a whole frame, by axis.
+
+    A tile is larger than a plane that is one tile.
+    """
+    pixel = array.images[0].format.pixel
+    lengths = dict(zip(array.dims, array.chunk_frames(1), strict=True))
+    return lengths | {"y": pixel.rows, "x": pixel.columns}
+
+
 class NumpyLike:
     """What NumPy and dask ask of an array: it follows from shape, type, `read`, `identity`."""
 

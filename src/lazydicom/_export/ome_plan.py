@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from lazydicom._array.lazy_array import LazyArray
+from lazydicom._array.lazy_array import LazyArray, whole_frame_lengths
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._export.inputs import url_of
 from lazydicom._export.levels.alike import check_alike
@@ -237,7 +237,5 @@ def default_chunks(level: Level) -> tuple[int, ...]:
 
 def _tile_lengths(level: Level) -> tuple[int, ...]:
     """Return the lengths of a chunk that is a tile: larger than a level that is one tile."""
-    own = dict(zip(level.array.dims, level.array.chunk_frames(1), strict=True))
-    tile = level.array.images[0].format.pixel
-    own |= {"y": tile.rows, "x": tile.columns}
+    own = whole_frame_lengths(level.array)
     return tuple(own[level.own_axis(axis)] for axis in range(level.ndim))

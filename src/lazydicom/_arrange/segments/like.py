@@ -19,10 +19,10 @@ from lazydicom._arrange.segments.heights import (
     plane_positions,
     smallest_gap,
 )
-from lazydicom._arrange.slides.focal_planes import SAME_HEIGHT
 from lazydicom._arrange.slides.stated import height_of
 from lazydicom._array.array import DicomArray
 from lazydicom._array.computed import FrameArray
+from lazydicom._array.coordinate import SAME_HEIGHT
 from lazydicom._array.grid import HOLE, Tiles
 from lazydicom.errors import InvalidDicomError, warn
 

@@ -1,16 +1,13 @@
 """The focal planes of a slide, or of a segmentation of one: their heights, and the affine."""
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.slides.facts import SlideFacts
-from lazydicom._array.coordinate import Coordinate
+from lazydicom._array.coordinate import SAME_HEIGHT, Coordinate, one_gap
 from lazydicom._bytes.quick_dataclass import dataclass
-
-SAME_HEIGHT: Final = 1e-5
-"""Focal planes that differ less, in mm, are one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,10 +21,7 @@ class FocalPlanes:
     @property
     def distance(self) -> float:
         """From each plane to the next in mm, 0 where there is no one distance."""
-        gaps = np.diff(self.heights)
-        if not gaps.size or not self.has_heights or np.ptp(gaps) > SAME_HEIGHT:
-            return 0.0
-        return float(gaps[0])
+        return one_gap(self.heights) if self.has_heights else 0.0
 
     def index(self, z: NDArray[np.float64]) -> NDArray[np.int64]:
         """Return the plane of each tile by its height."""

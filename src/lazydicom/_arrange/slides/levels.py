@@ -12,7 +12,6 @@ from lazydicom._arrange.slides.alike import check_alike, turned
 from lazydicom._arrange.slides.background import background_of
 from lazydicom._arrange.slides.facts import SlideFacts, with_unit_orientation
 from lazydicom._arrange.slides.focal_planes import (
-    SAME_HEIGHT,
     FocalPlanes,
     find_focal_planes,
     geometry_of,
@@ -20,7 +19,7 @@ from lazydicom._arrange.slides.focal_planes import (
 from lazydicom._arrange.slides.stated import height_of
 from lazydicom._arrange.slides.tiles import PlacedTiles, join_parts, place_tiles
 from lazydicom._array.array import DicomArray
-from lazydicom._array.coordinate import Coordinate, crop_coordinates
+from lazydicom._array.coordinate import SAME_HEIGHT, Coordinate, crop_coordinates
 from lazydicom._array.fill import FillValue
 from lazydicom._array.grid import HOLE, FrameGrid, Tiles, empty_places
 from lazydicom._array.image import DicomImage

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.slides.facts import SlideFacts, read_facts
-from lazydicom._arrange.slides.focal_planes import SAME_HEIGHT
+from lazydicom._array.coordinate import SAME_HEIGHT
 from lazydicom._array.image import DicomImage
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lazydicom._arrange.slides.facts import SlideFacts
-from lazydicom._arrange.slides.focal_planes import SAME_HEIGHT
+from lazydicom._array.coordinate import SAME_HEIGHT
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._header.columns.functional_groups import has_frame_groups
 from lazydicom.errors import InvalidDicomError, warn

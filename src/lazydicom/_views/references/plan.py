@@ -13,6 +13,7 @@ from lazydicom._array.computed import ComputedArray, FrameArray
 from lazydicom._array.grid import HOLE, Parts
 from lazydicom._array.image import DicomImage
 from lazydicom._array.label_map import LabelMap
+from lazydicom._array.lazy_array import whole_frame_lengths
 from lazydicom._bytes.quick_dataclass import dataclass
 from lazydicom._decode.format import FrameFormat
 from lazydicom._frames.reader import fragment_reader
@@ -97,13 +98,8 @@ def plan_references(array: FrameArray, *, community: bool = True) -> ChunkRefere
 
 
 def _chunks(array: DicomArray, frames: int) -> tuple[int, ...]:
-    """Return the lengths of a chunk; the last one may hold fewer frames.
-
-    A chunk is a whole frame: a tile is larger than a plane that is one tile.
-    """
-    pixel = array.images[0].format.pixel
-    own = dict(zip(array.dims, array.chunk_frames(1), strict=True))
-    own |= {"y": pixel.rows, "x": pixel.columns}
+    """Return the lengths of a chunk; the last one may hold fewer frames."""
+    own = whole_frame_lengths(array)
     one = tuple(own[name] for name in array.dims)
     return one if frames == 1 else (frames, *one[1:])
 
